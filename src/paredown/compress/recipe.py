@@ -1,0 +1,120 @@
+"""The nouns `Step`, `Recipe`, `Compressed`. A recipe's name is derived from its steps and parses back.
+
+They stand on this shelf and not with the other nouns because parsing a name needs the table of steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
+
+from paredown.errors import UsageError
+from paredown.measurement import StepRecord
+from paredown.model import Model
+from paredown.profile import Profile
+from paredown.protocols import ImageTensors, Progress, Session, silent
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+
+@dataclass(frozen=True)
+class Step:
+    """Base of every frozen setting. `kind` starts the step's name, its field values follow, joined by "-".
+
+    A field is a Literal of words, each word belonging to one field only (always spelled; "" is the silent
+    word), or a number spelled behind its field's name ("k16") where it differs from the default.
+    """
+
+    kind: ClassVar[str]
+    summary: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        words = [self.kind]
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, str):
+                words += [value] if value else []
+            elif value != f.default:
+                words.append(f"{f.name}{value:g}")
+        return "-".join(words)
+
+    @classmethod
+    def parse(cls, words: Sequence[str]) -> Self:
+        """The step from the words behind its kind. Raises UsageError on a word no field takes."""
+        hints = get_type_hints(cls)
+        taken: dict[str, Any] = {}
+        for word in words:
+            name, value = cls._match(word, hints)
+            if name in taken:
+                raise UsageError(f"step {cls.kind!r} sets {name!r} twice", got="-".join([cls.kind, *words]))
+            taken[name] = value
+        return cls(**taken)
+
+    @classmethod
+    def _match(cls, word: str, hints: dict[str, Any]) -> tuple[str, Any]:
+        known: list[str] = []
+        for f in fields(cls):
+            choices = get_args(hints[f.name])
+            if choices:
+                known += [c for c in choices if c]
+                if word in choices:
+                    return f.name, word
+            else:
+                known.append(f"{f.name}<number>")
+                if word.startswith(f.name):
+                    try:
+                        return f.name, hints[f.name](word[len(f.name) :])
+                    except ValueError:
+                        continue
+        raise UsageError(
+            f"step {cls.kind!r} does not know the word {word!r}",
+            expected=", ".join(known) or "no words at all",
+        )
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a step may use besides the graph it rewrites.
+
+    source: the prepared float model, before the first step. images: calibration inputs, restartable.
+    profile: the device the result must run on. keep_float: node names the user wants left alone.
+    compile: a session that answers with the named inner tensors besides the outputs.
+    """
+
+    source: Model
+    images: ImageTensors
+    profile: Profile
+    compile: Callable[[bytes, Sequence[str]], Session]
+    threads: int = 0
+    keep_float: tuple[str, ...] = ()
+    seed: int = 0
+    progress: Progress = silent
+
+
+Apply = Callable[[Any, "ir.Model", Context], "tuple[ir.Model, tuple[StepRecord, ...]]"]
+"""apply(step, graph, context) -> new graph, what was done. The graph given may be changed in place."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An ordered tuple of steps. No steps: the float model as it is."""
+
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return "+".join(s.name for s in self.steps) or "float"
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """The new model, what it came from, and what each step did where."""
+
+    model: Model
+    source_sha256: str
+    recipe: Recipe
+    log: tuple[StepRecord, ...]
+    seconds: float

@@ -1,0 +1,103 @@
+"""Every error Paredown raises on purpose, in one tree.
+
+    ParedownError                    exit 1
+    |-- UsageError                   exit 2   what was asked for does not exist or does not parse
+    |   `-- UnknownName                       a name that is in no table (with a did-you-mean)
+    |-- CardError                    exit 2   a card that contradicts the model, or none could be found
+    |-- ModelError                   exit 1   a file that is no usable ONNX model
+    |   `-- UnsupportedModel                  a valid model that this operation cannot take
+    |-- DataError                    exit 1   a data set that cannot be read
+    |   `-- ImageError                        one image that cannot be read
+    |-- CalibrationError             exit 1   activations that give no usable range
+    |-- TargetError                  exit 1   a runtime or device that refused
+    |-- StorageError                 exit 1   disk full, no permission, directory in use
+    |-- MissingDependency            exit 1   an optional package that is not installed
+    `-- GateNotMet                   exit 3   the work is done, the limit asked for was not met
+
+The text of an error says what was wrong, what was got, what was expected, and a hint: one line each.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ParedownError(Exception):
+    """Base of the tree. `what` is one sentence; the other parts are shown on lines of their own."""
+
+    exit_code = 1
+
+    def __init__(
+        self, what: str, *, got: object = None, expected: object = None, hint: str | None = None
+    ) -> None:
+        self.what, self.got, self.expected, self.hint = what, got, expected, hint
+        lines = [what]
+        if got is not None:
+            lines.append(f"  got: {got}")
+        if expected is not None:
+            lines.append(f"  expected: {expected}")
+        if hint is not None:
+            lines.append(f"  hint: {hint}")
+        super().__init__("\n".join(lines))
+
+
+class UsageError(ParedownError):
+    exit_code = 2
+
+
+class UnknownName(UsageError):
+    """A name that stands in no table. `kind` is the singular noun shown to the user ("recipe")."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str | None = None) -> None:
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        if hint is None and close:
+            hint = f"did you mean {' or '.join(repr(c) for c in close)}?"
+        super().__init__(f"unknown {kind} {name!r}", expected=", ".join(names), hint=hint)
+
+
+class CardError(ParedownError):
+    exit_code = 2
+
+
+class ModelError(ParedownError):
+    pass
+
+
+class UnsupportedModel(ModelError):
+    pass
+
+
+class DataError(ParedownError):
+    pass
+
+
+class ImageError(DataError):
+    pass
+
+
+class CalibrationError(ParedownError):
+    pass
+
+
+class TargetError(ParedownError):
+    pass
+
+
+class StorageError(ParedownError):
+    pass
+
+
+class MissingDependency(ParedownError):
+    """An optional package is missing. `extra` is the name in `pip install paredown[extra]`."""
+
+    def __init__(self, package: str, extra: str, needed_for: str) -> None:
+        super().__init__(
+            f"{needed_for} needs the package {package!r}, which is not installed",
+            hint=f"pip install 'paredown[{extra}]'",
+        )
+
+
+class GateNotMet(ParedownError):
+    exit_code = 3

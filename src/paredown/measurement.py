@@ -1,0 +1,88 @@
+"""The nouns `Quantity`, `Environment`, `Measurement`, `Trial`: a number keeps its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Literal
+
+How = Literal["measured", "estimated", "simulated"]
+Better = Literal["higher", "lower", "neither"]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One reported number with all it was made of.
+
+    `value` is what is shown. `samples` are the raw readings behind it (empty where there is only one).
+    `low`, `high`: 95 % confidence interval, where one was computed; `ci` says by which method.
+    """
+
+    name: str  # "map50_95", "latency_s", "latency_ratio", "peak_memory_bytes", ...
+    value: float
+    unit: str  # "", "s", "bytes", "ratio", "%", "J", "W"
+    better: Better
+    how: How = "measured"
+    samples: tuple[float, ...] = field(default=(), repr=False)
+    low: float | None = None
+    high: float | None = None
+    ci: str = ""
+
+    @staticmethod
+    def of(name: str, samples: tuple[float, ...], unit: str, better: Better, **more: object) -> Quantity:
+        """The quantity whose value is the median of its samples."""
+        return Quantity(name, float(median(samples)), unit, better, samples=samples, **more)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Quantities of one model on one target in one environment.
+
+    `curves` holds what plots need besides quantities, by name (confidence histogram, memory over time ...).
+    `doubts`: sentences that say why a number should not be believed ("spread of 31 % between rounds").
+    """
+
+    subject_sha256: str
+    target: str
+    environment: Mapping[str, object]
+    quantities: tuple[Quantity, ...]
+    curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
+    doubts: tuple[str, ...] = ()
+
+    def get(self, name: str) -> Quantity | None:
+        return next((q for q in self.quantities if q.name == name), None)
+
+    def value(self, name: str) -> float | None:
+        q = self.get(name)
+        return None if q is None else q.value
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What one step did to one place in the graph, or why it did nothing there.
+
+    action: "quantized", "float", "skipped", "changed", "note". `data`: plain JSON values for the report.
+    """
+
+    step: str
+    where: str  # node or tensor name; "" for the whole graph
+    action: str
+    why: str
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One line of trials.jsonl: recipe x model x target x seed -> measurement, or the error that stopped it."""
+
+    recipe: str  # Recipe name; "float" is the untouched model
+    label: str  # what the table shows: the preset's name where it has one
+    source_sha256: str
+    model_file: str | None  # relative to the study directory
+    target: str
+    seed: int
+    measurement: Measurement | None
+    log: tuple[StepRecord, ...] = ()
+    error: str | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)  # compress, accuracy, latency

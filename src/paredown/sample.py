@@ -1,0 +1,73 @@
+"""The nouns `Sample`, `Dataset`, `Labels`: images and what is true about them.
+
+Shapes: n boxes in one image; boxes are xyxy in pixels of the upright (EXIF-rotated) image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Labels:
+    """True boxes of one image. `classes` index into `Dataset.classes`; `crowd` regions are ignored in AP."""
+
+    boxes: NDArray[np.float32]  # (n, 4) x1 y1 x2 y2, pixels
+    classes: NDArray[np.int64]  # (n,)
+    crowd: NDArray[np.bool_]  # (n,)
+    area: NDArray[np.float32]  # (n,) pixels squared, of the object where known, else of the box
+
+
+Truth = Labels | int | None  # boxes, a class index, or nothing known
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image that is read when asked for. `name` is unique in its data set.
+
+    `read()` gives (H, W, 3) uint8 RGB, upright, or raises ImageError naming the file.
+    `digest()` gives the sha256 of the image file's bytes (to find the same image in two sets).
+    """
+
+    name: str
+    read: Callable[[], NDArray[np.uint8]] = field(repr=False)
+    digest: Callable[[], str] = field(repr=False)
+    truth: Truth = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Dataset(Sequence[Sample]):
+    """Images in a fixed order. `classes` is empty where nothing names them."""
+
+    name: str
+    format: str  # which reader made it: "coco", "yolo", "voc", "folders", "csv", "plain", "zip", "demo"
+    root: str
+    classes: tuple[str, ...]
+    samples: tuple[Sample, ...] = field(repr=False)
+    split: str | None = None  # "train", "val", ... where the format names splits
+    notes: tuple[str, ...] = ()  # what the reader put right or left out, one sentence each
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self.samples[index]
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples)
+
+    @property
+    def has_truth(self) -> bool:
+        return any(s.truth is not None for s in self.samples)
+
+    @property
+    def task(self) -> str | None:
+        """ "detect", "classify", or None without truth."""
+        first = next((s.truth for s in self.samples if s.truth is not None), None)
+        if first is None:
+            return None
+        return "detect" if isinstance(first, Labels) else "classify"
