@@ -1,0 +1,6 @@
+"""Many measurements: the study directory, the verdict over its trials, and the loop that fills it."""
+
+from paredown.study.store import Store, read_study, read_trials
+from paredown.study.verdict import Limits, Verdict, choose_best
+
+__all__ = ["Limits", "Store", "Verdict", "choose_best", "read_study", "read_trials"]

@@ -1,0 +1,122 @@
+"""Pare a trained vision model down for the device it must run on, and measure what came out.
+
+    import paredown
+    outcome = paredown.run("yolov8n.onnx", data="coco_eval/", calib="coco_calib/", out="runs/y8")
+    print(outcome.verdict.sentence)
+
+The names below are the public API. Each is imported when it is first used, so `import paredown` is cheap.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from paredown.api import (
+        Outcome,
+        bundle,
+        compare,
+        compress,
+        inspect,
+        load,
+        measure,
+        read_dataset,
+        report,
+        run,
+        target,
+    )
+    from paredown.card import Card, Preprocess
+    from paredown.compress.recipe import Compressed, Recipe
+    from paredown.detections import ClassScores, Detections
+    from paredown.errors import ParedownError
+    from paredown.measurement import Measurement, Quantity, Trial
+    from paredown.model import Model
+    from paredown.sample import Dataset, Labels, Sample
+    from paredown.study.verdict import Limits, Verdict
+
+__version__ = "0.1.0"
+
+_VERBS = (
+    "bundle",
+    "compare",
+    "compress",
+    "inspect",
+    "load",
+    "measure",
+    "read_dataset",
+    "report",
+    "run",
+    "target",
+)
+_HOME = dict.fromkeys((*_VERBS, "Outcome"), "paredown.api") | {
+    "Card": "paredown.card",
+    "ClassScores": "paredown.detections",
+    "Compressed": "paredown.compress.recipe",
+    "Dataset": "paredown.sample",
+    "Detections": "paredown.detections",
+    "Labels": "paredown.sample",
+    "Limits": "paredown.study.verdict",
+    "Measurement": "paredown.measurement",
+    "Model": "paredown.model",
+    "ParedownError": "paredown.errors",
+    "Preprocess": "paredown.card",
+    "Quantity": "paredown.measurement",
+    "Recipe": "paredown.compress.recipe",
+    "Sample": "paredown.sample",
+    "Trial": "paredown.measurement",
+    "Verdict": "paredown.study.verdict",
+}
+
+__all__ = [
+    "Card",
+    "ClassScores",
+    "Compressed",
+    "Dataset",
+    "Detections",
+    "Labels",
+    "Limits",
+    "Measurement",
+    "Model",
+    "Outcome",
+    "ParedownError",
+    "Preprocess",
+    "Quantity",
+    "Recipe",
+    "Sample",
+    "Trial",
+    "Verdict",
+    "bundle",
+    "compare",
+    "compress",
+    "inspect",
+    "load",
+    "measure",
+    "read_dataset",
+    "report",
+    "run",
+    "target",
+]
+
+
+class _Package(ModuleType):
+    """This package. Importing the shelf `paredown.compress` would bind it here over the verb `compress`."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _VERBS and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'paredown' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,74 @@
+"""A Trial as plain JSON values and back, without losing a bit.
+
+JSON has no nan and no infinity, so they are written as {"$float": "nan"}. numpy scalars become the Python
+numbers of the same value. Tuples inside `environment` and `StepRecord.data` come back as lists.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from paredown.errors import StorageError
+from paredown.measurement import Measurement, Quantity, StepRecord, Trial
+
+
+def to_line(trial: Trial) -> str:
+    """One line of strict JSON, without the line feed."""
+    return json.dumps(plain(trial), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_line(line: str) -> Trial:
+    """The trial that `to_line` wrote. Raises ValueError on anything else."""
+    try:
+        return _trial(_unplain(json.loads(line)))
+    except (KeyError, TypeError, AttributeError) as e:
+        raise ValueError(f"no trial: {e!r}") from e
+
+
+def plain(value: object) -> Any:
+    """The value as dict, list, str, int, float, bool and None. Raises StorageError on anything else."""
+    match value:
+        case None | bool() | str() | int():
+            return value
+        case float():
+            number = float(value)
+            return number if math.isfinite(number) else {"$float": str(number)}
+        case np.generic():
+            return plain(value.item())
+        case np.ndarray():
+            return plain(value.tolist())
+        case Mapping():
+            return {str(k): plain(v) for k, v in value.items()}
+        case tuple() | list() | set() | frozenset():
+            return [plain(v) for v in value]
+    if dataclasses.is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    raise StorageError(f"a {type(value).__name__} cannot be written as JSON", got=repr(value)[:80])
+
+
+def _unplain(value: Any) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {"$float"}:
+            return float(value["$float"])
+        return {k: _unplain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_unplain(v) for v in value]
+    return value
+
+
+def _trial(d: dict[str, Any]) -> Trial:
+    measured = d["measurement"]
+    log = tuple(StepRecord(**record) for record in d["log"])
+    return Trial(**{**d, "log": log, "measurement": None if measured is None else _measurement(measured)})
+
+
+def _measurement(d: dict[str, Any]) -> Measurement:
+    quantities = tuple(Quantity(**{**q, "samples": tuple(q["samples"])}) for q in d["quantities"])
+    curves = {name: tuple(values) for name, values in d["curves"].items()}
+    return Measurement(**{**d, "quantities": quantities, "curves": curves, "doubts": tuple(d["doubts"])})

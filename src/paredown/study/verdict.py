@@ -1,0 +1,213 @@
+"""Which model to ship: the verdict over the trials of a study, and the figures it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from paredown.errors import UsageError
+from paredown.measurement import Quantity, Trial
+
+DEFAULT_MAX_DROP = 1.0  # points
+FLOAT = "float"  # the recipe name of the untouched model
+ACCURACY = ("map50_95", "top1", "fidelity_map50_95", "fidelity_top1")  # the first one present judges
+
+# A latency ratio counts as faster where its 95 % upper bound is below FASTER; two ratios within SAME of each
+# other count as the same speed. Interleaved rounds on a busy two-core machine repeat to about 3 %.
+FASTER = 0.97
+SAME = 0.03
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the result must keep to. None: not asked for (a drop is then held to DEFAULT_MAX_DROP)."""
+
+    max_drop: float | None = None  # points of the accuracy metric: 0.5 means 0.414 -> 0.409
+    max_latency_s: float | None = None
+    max_size_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_drop", "max_latency_s", "max_size_bytes"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise UsageError(f"{name} must not be negative", got=value)
+
+    @property
+    def drop(self) -> float:
+        return DEFAULT_MAX_DROP if self.max_drop is None else self.max_drop
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The recommendation. `best` is the float trial where no compressed model brings anything.
+
+    `remarks`: one short phrase per recipe name, why it is or is not the best.
+    """
+
+    best: Trial
+    baseline: Trial  # the float model
+    gate_met: bool
+    sentence: str
+    remarks: Mapping[str, str] = field(default_factory=dict)
+
+
+def choose_best(trials: Sequence[Trial], limits: Limits) -> Verdict:
+    """The verdict. Raises UsageError where the float model was not measured: nothing can be judged then."""
+    baseline = next((t for t in trials if t.recipe == FLOAT and t.measurement is not None), None)
+    if baseline is None:
+        raise UsageError("the float model has not been measured in this study, so there is no verdict yet")
+    others = [t for t in trials if t.recipe != FLOAT]
+    remarks = {t.recipe: _against(t, baseline, limits) for t in others}
+    within = [t for t in others if not remarks[t.recipe]]
+    pool = [t for t in within if not _over(t, limits)]
+    if not pool and not _keeps(baseline, limits):  # nothing meets the limits: the nearest that helps
+        pool = within
+    best = _fastest(pool) if pool else baseline
+    for trial in within:
+        over = _over(trial, limits)
+        remarks[trial.recipe] = "best" if trial is best else over or "not the fastest"
+    remarks[FLOAT] = "best" if best is baseline else _over(baseline, limits) or "reference"
+    met = _gate_met(best, baseline, others, limits)
+    return Verdict(best, baseline, met, _sentence(best, baseline, others, limits, met), remarks)
+
+
+def accuracy_of(trial: Trial) -> Quantity | None:
+    """The quantity that judges: mAP50-95, top-1, or their fidelity forms where there is no truth."""
+    if trial.measurement is None:
+        return None
+    return next((q for name in ACCURACY if (q := trial.measurement.get(name)) is not None), None)
+
+
+def points_lost(trial: Trial, baseline: Trial) -> float | None:
+    """Points of the accuracy metric below the float model; negative where it gained."""
+    mine, floats = accuracy_of(trial), accuracy_of(baseline)
+    if mine is None or floats is None or mine.name != floats.name:
+        return None
+    return 100 * (floats.value - mine.value)
+
+
+def _against(trial: Trial, baseline: Trial, limits: Limits) -> str:
+    """Why the trial can never be the best; "" where it can."""
+    if trial.measurement is None:
+        return "failed"
+    lost = points_lost(trial, baseline)
+    if lost is None:
+        return "no accuracy measured"
+    if not lost <= limits.drop:  # also where it is nan
+        return f"loses more than {limits.drop:g}"
+    return _useless(trial, baseline, limits)
+
+
+def _useless(trial: Trial, baseline: Trial, limits: Limits) -> str:
+    """Why the trial brings nothing over the float model; "" where it is faster, or smaller at no cost."""
+    ratio = _ratio(trial)
+    if ratio is not None and (ratio.value if ratio.high is None else ratio.high) < FASTER:
+        return ""
+    size, float_size = _value(trial, "size_bytes"), _value(baseline, "size_bytes")
+    smaller = size is not None and float_size is not None and size < (1 - SAME) * float_size
+    if smaller and (limits.max_size_bytes is not None or ratio is None or ratio.value <= 1 + SAME):
+        return ""
+    if ratio is not None and ratio.value > 1 + SAME:
+        return "slower than float"
+    return "not faster, not smaller"
+
+
+def _over(trial: Trial, limits: Limits) -> str:
+    """Which of the asked limits on latency and size the trial breaks; "" where none."""
+    latency, size = _value(trial, "latency_s"), _value(trial, "size_bytes")
+    if limits.max_latency_s is not None and (latency is None or latency > limits.max_latency_s):
+        return f"over {1000 * limits.max_latency_s:g} ms"
+    if limits.max_size_bytes is not None and (size is None or size > limits.max_size_bytes):
+        return f"over {limits.max_size_bytes / 1e6:g} MB"
+    return ""
+
+
+def _keeps(trial: Trial, limits: Limits) -> bool:
+    return not _over(trial, limits)
+
+
+def _fastest(pool: Sequence[Trial]) -> Trial:
+    """The fastest; among those as fast, the smallest file; among those as small, the least loss."""
+
+    def bucket(value: float | None, least: float) -> int:
+        return 0 if value is not None and value <= (1 + SAME) * least else 1
+
+    speeds = [r.value for t in pool if (r := _ratio(t)) is not None]
+    if speeds:
+        pool = [t for t in pool if (r := _ratio(t)) and not bucket(r.value, min(speeds))]
+    sizes = [s for t in pool if (s := _value(t, "size_bytes")) is not None]
+    if sizes:
+        pool = [t for t in pool if not bucket(_value(t, "size_bytes"), min(sizes))]
+    return max(pool, key=lambda t: q.value if (q := accuracy_of(t)) else float("-inf"))
+
+
+def _gate_met(best: Trial, baseline: Trial, others: Sequence[Trial], limits: Limits) -> bool:
+    """Whether every limit that was asked for is met; --max-drop by at least one compressed model."""
+    if not _keeps(best, limits):
+        return False
+    if limits.max_drop is None or not others:
+        return True
+    losses = [points_lost(t, baseline) for t in others]
+    return any(lost is not None and lost <= limits.max_drop for lost in losses)
+
+
+def _sentence(best: Trial, baseline: Trial, others: Sequence[Trial], limits: Limits, met: bool) -> str:
+    asked = f"at most {limits.drop:g} points lost" + (" (the default)" if limits.max_drop is None else "")
+    if limits.max_latency_s is not None:
+        asked += f", at most {1000 * limits.max_latency_s:g} ms"
+    if limits.max_size_bytes is not None:
+        asked += f", at most {limits.max_size_bytes / 1e6:g} MB"
+    if best is not baseline:
+        opening = f"Use {best.label}: {_figures(best, baseline)}."
+        if not met:
+            return f"{opening} It is the best that was found, but the limits are not met: {asked}."
+        return f"{opening} Limits: {asked}."
+    opening = "Keep the float model"
+    if not others:
+        return f"{opening}: nothing else was tried."
+    measured = [t for t in others if t.measurement is not None]
+    if not measured:
+        return f"{opening}: every recipe failed."
+    near = min(measured, key=lambda t: _badness(t, baseline, limits))
+    nearest = f"The nearest, {near.label}: {_figures(near, baseline)}."
+    return f"{opening}: no compressed model is better within {asked}. {nearest}"
+
+
+def _badness(trial: Trial, baseline: Trial, limits: Limits) -> tuple[float, float]:
+    """Order of the candidates that were turned down: least over the allowed drop first, then the fastest."""
+    lost, ratio = points_lost(trial, baseline), _ratio(trial)
+    over = float("inf") if lost is None else max(lost - limits.drop, 0.0)
+    return over, float("inf") if ratio is None else ratio.value
+
+
+def _figures(trial: Trial, baseline: Trial) -> str:
+    """ "mAP50-95 0.4104 (0.40 points lost), 31.2 ms (0.50 of float, 95 % CI 0.48..0.52), 3.4 MB (0.27 of float)" """
+    parts = []
+    accuracy, lost = accuracy_of(trial), points_lost(trial, baseline)
+    if accuracy is not None and lost is not None:
+        change = f"{lost:.2f} points lost" if lost >= 0 else f"{-lost:.2f} points gained"
+        parts.append(f"{metric_title(accuracy.name)} {accuracy.value:.4f} ({change})")
+    latency, ratio = _value(trial, "latency_s"), _ratio(trial)
+    if latency is not None and ratio is not None:
+        bounds = "" if ratio.low is None else f", 95 % CI {ratio.low:.2f}..{ratio.high:.2f}"
+        parts.append(f"{1000 * latency:.1f} ms ({ratio.value:.2f} of float{bounds})")
+    size, float_size = _value(trial, "size_bytes"), _value(baseline, "size_bytes")
+    if size is not None and float_size:
+        parts.append(f"{size / 1e6:.1f} MB ({size / float_size:.2f} of float)")
+    return ", ".join(parts)
+
+
+def metric_title(name: str) -> str:
+    """How an accuracy metric is written for people: "mAP50-95"; fidelity is always named so."""
+    titles = {"map50_95": "mAP50-95", "top1": "top-1"}
+    plain = name.removeprefix("fidelity_")
+    title = titles.get(plain, plain)
+    return f"fidelity {title}" if plain != name else title
+
+
+def _ratio(trial: Trial) -> Quantity | None:
+    return None if trial.measurement is None else trial.measurement.get("latency_ratio")
+
+
+def _value(trial: Trial, name: str) -> float | None:
+    return None if trial.measurement is None else trial.measurement.value(name)
