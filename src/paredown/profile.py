@@ -19,6 +19,7 @@ class Profile:
     summary: str
     runtime: str = "onnxruntime"  # key of targets.TARGETS
     arch: str = ""  # "x86_64", "aarch64", ...
+    board: str = ""  # stands in the machine's or its CPU's own name ("Raspberry Pi 5"); "" fits any board
     isa: tuple[str, ...] = ()  # needed instruction sets: "avx2", "avx512_vnni", "dotprod", ...
     activations: Literal["uint8", "int8"] = "uint8"
     weights: Literal["int8", "uint8"] = "int8"

@@ -1,0 +1,44 @@
+"""The runtime `null`: answers zeros of the right shapes at once. What is measured with it is the harness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from paredown.errors import TargetError
+from paredown.model import TensorSpec
+from paredown.protocols import Array
+from paredown.targets import proto
+from paredown.targets.tensors import check_feeds
+
+
+class NullSession:
+    """Zeros of the declared shapes; a dimension left open is 1."""
+
+    def __init__(self, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> None:
+        self.inputs, self.outputs = inputs, outputs
+        self._answers: dict[str, Array] = {
+            o.name: np.zeros([1 if d is None else d for d in o.shape], np.dtype(o.dtype)) for o in outputs
+        }
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The same zeros every time, after the same checks as any runtime."""
+        check_feeds(feeds, self.inputs)
+        return dict(self._answers)
+
+
+def compile(
+    model: bytes | Path,
+    *,
+    threads: int = 0,
+    extra_outputs: Sequence[str] = (),
+    optimized_path: Path | None = None,
+) -> NullSession:
+    """A session that knows the model's inputs and outputs and nothing else of it."""
+    if optimized_path is not None:
+        raise TargetError("the null target has no optimized graph to write")
+    graph = proto.with_outputs(model, extra_outputs).graph
+    stored = {i.name for i in graph.initializer}
+    return NullSession(proto.specs(i for i in graph.input if i.name not in stored), proto.specs(graph.output))

@@ -1,0 +1,65 @@
+"""Reading a device profile: a TOML file whose keys are the fields of `Profile`, and nothing else."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from paredown.errors import StorageError, UnknownName, UsageError
+from paredown.profile import Profile
+
+_WORDS = {"activations": ("uint8", "int8"), "weights": ("int8", "uint8")}
+_LISTS = ("isa", "sensors", "notes")
+_SWITCHES = ("saturates", "per_channel")
+_COUNTS = ("memory_bytes", "threads")
+_TEXTS = ("name", "summary", "runtime", "arch", "board")
+
+
+def read_profile_file(path: Path) -> Profile:
+    """The profile in `path`; its name is the file's, unless the file names it. Raises UsageError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise StorageError(f"cannot read the device profile {path}", got=e) from e
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise UsageError(f"{path.name} is no valid TOML", got=e) from e
+    return parse_profile({"name": path.stem, **table}, path.name)
+
+
+def parse_profile(table: dict[str, Any], source: str) -> Profile:
+    """The profile that a table of plain values spells. `source` names it in errors."""
+    known = [f.name for f in fields(Profile)]
+    for key in table:
+        if key not in known:
+            raise UnknownName(f"key in {source}", key, known)
+    if not table.get("summary"):
+        raise UsageError(f"{source} has no summary", expected='summary = "one sentence"')
+    return Profile(**{key: _checked(key, value, source) for key, value in table.items()})
+
+
+def _checked(key: str, value: Any, source: str) -> Any:
+    if key in _LISTS:
+        if isinstance(value, list) and all(isinstance(v, str) for v in value):
+            return tuple(value)
+        expected = "a list of texts"
+    elif key in _WORDS:
+        if value in _WORDS[key]:
+            return value
+        expected = " or ".join(_WORDS[key])
+    elif key in _SWITCHES:
+        if isinstance(value, bool):
+            return value
+        expected = "true or false"
+    elif key in _COUNTS:
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+        expected = "a whole number above 0"
+    else:
+        if isinstance(value, str) and key in _TEXTS:
+            return value
+        expected = "a text"
+    raise UsageError(f"{source}: {key} has a wrong value", got=repr(value), expected=expected)
