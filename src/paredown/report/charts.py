@@ -1,0 +1,139 @@
+"""The sections made of plots."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+from paredown.report import details, evidence, plots
+from paredown.report.evidence import Row
+from paredown.report.format import title_of
+from paredown.report.html import Child, Html, nothing, section, tag
+from paredown.report.plots import Figure
+from paredown.report.story import Story
+
+CLASSES_SHOWN = 20
+
+
+def _figures(figures: list[Figure | None], empty: str) -> Child:
+    """Those that exist, two beside each other where there is room; the words where none does."""
+    drawn = [plots.draw(f) for f in figures if f is not None]
+    return tag("div", drawn, class_="two") if drawn else nothing(empty)
+
+
+def trade_off(story: Story, rows: tuple[Row, ...]) -> Html:
+    """Accuracy against latency, then latency, size and memory of every model."""
+    scatter = plots.trade_off(rows, story.metric)
+    several = [
+        plots.bars(rows, "latency_s", "plot-latency", "Median latency of one inference, {how}. Bars are 95 % intervals."),
+        plots.bars(rows, "latency_ratio", "plot-ratio", "Latency divided by the float model's, {how} in interleaved "
+                   "rounds; below 1 is faster. Bars are 95 % intervals."),
+        plots.bars(rows, "size_bytes", "plot-size", "Size of the model file, {how}. MB is 1,000,000 bytes."),
+        plots.bars(rows, "peak_memory_bytes", "plot-memory", "Peak resident memory of a process that runs only this "
+                   "model, runtime included, {how}."),
+    ]  # fmt: skip
+    first = plots.draw(scatter) if scatter is not None else None
+    missing = nothing(
+        "Fewer than two trials have both accuracy and latency, so there is no trade-off to draw."
+    )
+    return section(
+        "trade-off", "Accuracy against latency", first or missing, _figures(several, "No sizes measured.")
+    )
+
+
+def accuracy(story: Story, rows: tuple[Row, ...]) -> Html:
+    """The table of accuracy measures, per-class losses, and how sure each model is."""
+    good = evidence.measured(rows)
+    return section(
+        "accuracy",
+        "Accuracy in detail",
+        details.accuracy_table(good, story.metric),
+        tag("h3", "Per class"),
+        _figures(
+            [_per_class(story, good)], "Per-class accuracy was not measured, or no class lost or gained."
+        ),
+        tag("h3", "How sure the models are"),
+        _figures(_confidence(good), "Confidences were not recorded."),
+        lead=f"{title_of(story.metric)} on {story.dataset.images} images of {story.dataset.name}"
+        + (
+            "."
+            if story.dataset.has_truth
+            else ", against the float model's own detections: fidelity, not accuracy."
+        ),
+    )
+
+
+def _per_class(story: Story, rows: tuple[Row, ...]) -> Figure | None:
+    """Points of AP lost per class by the recommended model, or by the first compressed one."""
+    reference = evidence.float_row(rows)
+    candidates = [r for r in rows if r is not reference and r.curve("ap_per_class")]
+    row = next((r for r in candidates if r.role == "recommended"), candidates[0] if candidates else None)
+    if row is None:
+        return None
+    drops = [d for d in evidence.class_drops(row, reference, story.classes) if abs(d[1]) >= 0.005]
+    if not drops:
+        return None
+    half = CLASSES_SHOWN // 2
+    shown = drops if len(drops) <= CLASSES_SHOWN else drops[:half] + drops[-half:]
+    data: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "y": [name for name, _ in shown],
+            "x": [-lost for _, lost in shown],
+            "marker": {"color": ["--series-5" if lost > 0 else "--series-3" for _, lost in shown]},
+            "hovertemplate": "%{y}: %{x:.2f} points<extra></extra>",
+        }
+    ]
+    layout = {
+        "xaxis": plots.axis("change of AP50-95, points (left of zero: lost)", zeroline=True),
+        "yaxis": plots.axis("", autorange="reversed", ticksuffix="  ", dtick=1),
+        "showlegend": False,
+        "bargap": 0.3,
+    }
+    which = (
+        "all classes that changed"
+        if shown is drops
+        else f"the {half} largest losses and {half} largest gains"
+    )
+    caption = f"{row.label} against float, measured: {which}. A class with few true boxes swings by many points by chance."
+    return Figure("plot-classes", data, layout, caption, height=110 + 22 * len(shown))
+
+
+def _confidence(rows: tuple[Row, ...]) -> list[Figure | None]:
+    """Detections per bin of confidence, and the number at or above each confidence."""
+    counted = [(r, r.curve("confidence_histogram")) for r in rows if r.curve("confidence_histogram")]
+    middles = {len(c): [(i + 0.5) / len(c) for i in range(len(c))] for _, c in counted}
+    starts = {len(c): [i / len(c) for i in range(len(c))] for _, c in counted}
+    falling = [(r, starts[len(c)], list(accumulate(c[::-1]))[::-1]) for r, c in counted]
+    density = [(r, middles[len(c)], list(c)) for r, c in counted]
+    threshold = {"type": "log", "rangemode": "normal"}
+    return [
+        plots.lines(falling, "plot-confidence", ("confidence", "detections at or above"), "How many detections each "
+                    "model makes at or above a confidence, over all images, measured. A model whose line falls early "
+                    "lost its certainty, even where its mAP held.",
+                    yaxis=plots.axis("detections at or above (log)", **threshold)),
+        plots.lines(density, "plot-histogram", ("confidence", "detections"), "Detections per bin of confidence, over "
+                    "all images, measured.", yaxis=plots.axis("detections in bin (log)", **threshold)),
+    ]  # fmt: skip
+
+
+def over_time(rows: tuple[Row, ...]) -> Html:
+    """Latency of every timed inference in order, and memory over the life of the process."""
+    timed = [
+        (r, list(range(1, len(q.samples) + 1)), [s * 1e3 for s in q.samples])
+        for r in rows
+        if (q := r.get("latency_s")) is not None and len(q.samples) > 1
+    ]
+    memory = [
+        (r, r.curve("memory_time_s"), [b / 1e6 for b in r.curve("memory_bytes")])
+        for r in rows
+        if r.curve("memory_bytes") and len(r.curve("memory_time_s")) == len(r.curve("memory_bytes"))
+    ]
+    figures = [
+        plots.lines(timed, "plot-latency-time", ("inference", "latency, ms"), "Every timed inference in its order, "
+                    "measured. A rising line is a machine that heats up; single peaks are other processes."),
+        plots.lines(memory, "plot-memory-time", ("time, s", "resident memory, MB"), "Resident memory of the process "
+                    "from its start, measured."),
+    ]  # fmt: skip
+    return section("over-time", "Over time", _figures(figures, "No series over time was recorded."))

@@ -1,0 +1,188 @@
+"""The sections behind the summary: what was left float, accuracy in detail, pictures, surroundings, doubts."""
+
+from __future__ import annotations
+
+import base64
+
+from paredown.report import evidence, left_float
+from paredown.report.evidence import Row
+from paredown.report.format import bare, count, interval, look, mb, number, plural, title_of
+from paredown.report.html import Child, Html, bullets, facts, nothing, section, tag
+from paredown.report.story import Picture, Story
+
+DETAILS = (
+    "map50", "ap_small", "ap_medium", "ap_large", "precision", "recall", "f1", "fitness", "top1", "top5",
+    "miss_rate", "confidence_shift", "agreement",
+)  # fmt: skip
+
+
+def floats(rows: tuple[Row, ...]) -> Html:
+    """For every compressed model, the reasons for what stayed float, each with its places."""
+    parts: list[Child] = []
+    for row in rows:
+        reasons = left_float.by_reason(row.trial.log)
+        counts = left_float.tally(row.trial.log)
+        if not row.trial.log:
+            continue
+        words = ", ".join(f"{number(n, 0)} {action}" for action, n in sorted(counts.items()))
+        parts.append(tag("h3", row.label, tag("small", f"  {words}", class_="lead") if words else None))
+        parts.append([_reason(r) for r in reasons] or nothing("Nothing was left float."))
+    if not parts:
+        parts = [nothing("No recipe kept a log, so there is nothing to explain here.")]
+    lead = "Every place in the graph that a recipe looked at and did not quantize, with the reason it gave."
+    return section("left-float", "What was left float, and why", parts, lead=lead)
+
+
+def _reason(reason: left_float.Reason) -> Html:
+    head = tag("summary", tag("b", number(max(1, len(reason.places)), 0)), f" {reason.action}: {reason.why}")
+    if not reason.places:
+        return tag("details", head, nothing("This concerns the whole graph."))
+    return tag("details", head, tag("ul", [tag("li", tag("code", p)) for p in reason.places], class_="nodes"))
+
+
+def accuracy_table(rows: tuple[Row, ...], metric: str) -> Html:
+    """One line per model, one column per accuracy quantity that was measured."""
+    shown_names = [n for n in (metric, *DETAILS) if any(r.get(n) is not None for r in rows)]
+    shown_names = list(dict.fromkeys(shown_names))
+    if not shown_names:
+        return nothing("Accuracy was not measured.")
+    units = {n: look(q).unit for n in shown_names for r in rows if (q := r.get(n)) is not None}
+    head = [
+        tag("th", title_of(n), tag("small", units[n]) if units[n] else None, class_="n") for n in shown_names
+    ]
+    body = [
+        tag("tr", tag("td", r.label, class_="recipe"), [_cell(r, n) for n in shown_names], class_=r.role)
+        for r in rows
+    ]
+    table = tag(
+        "table", tag("thead", tag("tr", tag("th", "model"), head)), tag("tbody", body), class_="cards"
+    )
+    return tag("div", table, class_="scroll")
+
+
+def _cell(row: Row, name: str) -> Html:
+    q = row.get(name)
+    if q is None:
+        return tag("td", "–", class_="n", data_label=title_of(name))
+    span = interval(q)
+    return tag(
+        "td",
+        tag("span", bare(q), tag("small", span) if span else None),
+        class_="n",
+        data_label=title_of(name),
+    )
+
+
+def pictures(story: Story) -> Html:
+    """Float against compressed on the images where they differ most."""
+    title = "Where the two models differ most"
+    if not story.pictures:
+        return section("pictures", title, nothing("No pictures were drawn for this study."))
+    lead = (
+        f"Left the float model, right {story.pictures_of or 'the compressed model'}; boxes at the deployment "
+        "threshold. These are the worst images of the set, not typical ones."
+    )
+    return section("pictures", title, [_pair(p, story.pictures_of) for p in story.pictures], lead=lead)
+
+
+def _pair(picture: Picture, other: str) -> Html:
+    sides = [("float", picture.float_jpeg), (other or "compressed", picture.other_jpeg)]
+    images = [
+        tag(
+            "div",
+            tag("img", src=_data_uri(jpeg), alt=f"{picture.name}, {label}", loading="lazy"),
+            tag("span", label),
+        )
+        for label, jpeg in sides
+    ]
+    return tag(
+        "figure", tag("div", images, class_="pair"), tag("figcaption", f"{picture.name}: {picture.why}")
+    )
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def model_and_data(story: Story) -> Html:
+    """The model, the images and the machine."""
+    m, d = story.model, story.dataset
+    model_facts: list[tuple[str, Child]] = [
+        ("file", m.name),
+        ("sha256", tag("code", m.sha256)),
+        ("size", mb(m.size_bytes)),
+        ("family", m.family),
+        ("task", m.task),
+        *(("input", text) for text in m.inputs),
+    ]
+    if m.macs is not None:
+        model_facts.append(("multiply-accumulates per image (counted)", count(m.macs)))
+    if m.weights is not None:
+        model_facts.append(("weights (counted)", count(m.weights)))
+    if m.peak_activation_bytes is not None:
+        model_facts.append(("peak activation memory (estimated)", mb(m.peak_activation_bytes)))
+    data_facts: list[tuple[str, Child]] = [
+        ("images judged on", f"{number(d.images, 0)} ({d.name}, {d.format})"),
+        ("truth", "labels of the data set" if d.has_truth else "none: the float model's own detections"),
+        ("calibration", plural(d.calibration_images, "image")),
+    ]
+    if d.boxes is not None:
+        data_facts.append(("true boxes", number(d.boxes, 0)))
+    if d.classes is not None:
+        data_facts.append(("classes", number(d.classes, 0)))
+    origins: list[tuple[str, Child]] = [(part, how) for part, how in m.origins.items()]
+    return section(
+        "surroundings",
+        "Model, images, machine",
+        tag("h3", "Model"),
+        facts(model_facts),
+        tag("h3", "How the model was understood"),
+        facts(origins) if origins else nothing("The card was given by the user."),
+        tag("h3", "Images"),
+        facts(data_facts),
+        tag("p", d.calibration_how),
+        bullets(d.notes) if d.notes else None,
+        tag("h3", "Machine"),
+        facts((key.replace("_", " "), _plain(value)) for key, value in story.environment.items())
+        if story.environment
+        else nothing("The surroundings were not recorded."),
+    )
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain(v) for v in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
+    return "not known" if value is None else str(value)
+
+
+def doubts(story: Story, rows: tuple[Row, ...]) -> Html:
+    """Reasons not to believe a number: of the study, then of each trial."""
+    said: list[str] = list(story.doubts)
+    for row in evidence.measured(rows):
+        measurement = row.trial.measurement
+        if measurement is not None:
+            said += [f"{row.label}: {doubt}" for doubt in measurement.doubts]
+    body = (
+        tag("div", bullets(said), class_="doubts")
+        if said
+        else nothing("No measurement gave a reason for doubt.")
+    )
+    return section(
+        "doubts", "Doubts", body, lead="What the measurements themselves say against being believed."
+    )
+
+
+def reproduce(story: Story) -> Html:
+    made = f"Made on {story.made_on}. " if story.made_on else ""
+    return section(
+        "reproduce",
+        "Run it again",
+        tag("pre", story.command),
+        tag(
+            "p",
+            f"{made}The samples behind every figure stand in trials.jsonl beside this file.",
+            class_="lead",
+        ),
+    )

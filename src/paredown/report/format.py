@@ -1,0 +1,132 @@
+"""The one place where numbers become text: titles, units and decimals of every quantity a report shows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from paredown.measurement import Quantity
+
+THIN = "\u202f"  # narrow no-break space between a number and its unit
+MINUS = "\u2212"
+DASH = "\u2013"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a quantity is shown: value * scale with so many decimals, followed by `unit`."""
+
+    title: str
+    unit: str = ""
+    scale: float = 1.0
+    decimals: int = 3
+
+
+BY_UNIT = {
+    "s": ("ms", 1e3, 1),
+    "bytes": ("MB", 1e-6, 1),
+    "ratio": ("×", 1.0, 2),
+    "%": ("%", 1.0, 1),
+    "points": ("points", 1.0, 2),
+    "J": ("J", 1.0, 3),
+    "W": ("W", 1.0, 2),
+    "": ("", 1.0, 3),
+}
+
+TITLES = {
+    "map50_95": "mAP50-95",
+    "map50": "mAP50",
+    "map75": "mAP75",
+    "ap_small": "AP small",
+    "ap_medium": "AP medium",
+    "ap_large": "AP large",
+    "f1": "F1 at the best threshold",
+    "fitness": "fitness (0.1 mAP50 + 0.9 mAP50-95)",
+    "top1": "top-1",
+    "top5": "top-5",
+    "latency_s": "latency",
+    "latency_p90_s": "latency, 90th percentile",
+    "latency_p99_s": "latency, 99th percentile",
+    "latency_ratio": "latency against float",
+    "size_bytes": "file size",
+    "peak_memory_bytes": "peak memory",
+    "cpu_percent": "CPU use",
+    "pre_s": "preprocessing",
+    "post_s": "decoding",
+}
+
+
+def title_of(name: str) -> str:
+    """The words shown for a quantity's name; an unknown name is spelled out."""
+    if name in TITLES:
+        return TITLES[name]
+    if name.startswith("fidelity_"):
+        return f"fidelity {title_of(name.removeprefix('fidelity_'))}"
+    words = name.removesuffix("_s").removesuffix("_bytes").removesuffix("_percent")
+    return words.replace("_", " ")
+
+
+def look(quantity: Quantity) -> Look:
+    unit, scale, decimals = BY_UNIT.get(quantity.unit, (quantity.unit, 1.0, 3))
+    return Look(title_of(quantity.name), unit, scale, decimals)
+
+
+def number(value: float, decimals: int) -> str:
+    """The value with a true minus sign and grouped thousands; "not a number" in words."""
+    if not math.isfinite(value):
+        return "not finite"
+    text = f"{value:,.{decimals}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.removeprefix("-")
+    return text.replace("-", MINUS).replace(",", THIN)
+
+
+def with_unit(text: str, unit: str) -> str:
+    return text if not unit else f"{text}{THIN}{unit}"
+
+
+def shown(quantity: Quantity) -> str:
+    """The value with its unit: "29.5 ms"."""
+    how = look(quantity)
+    return with_unit(number(quantity.value * how.scale, how.decimals), how.unit)
+
+
+def bare(quantity: Quantity) -> str:
+    """The value without its unit, for a column whose head names it."""
+    how = look(quantity)
+    return number(quantity.value * how.scale, how.decimals)
+
+
+def interval(quantity: Quantity) -> str:
+    """The 95 % interval without the unit: "0.12 – 0.71", or "" where none was computed."""
+    if quantity.low is None or quantity.high is None:
+        return ""
+    how = look(quantity)
+    low, high = (number(v * how.scale, how.decimals) for v in (quantity.low, quantity.high))
+    return f"{low} {DASH} {high}"
+
+
+def ms(seconds: float) -> str:
+    return with_unit(number(seconds * 1e3, 1), "ms")
+
+
+def mb(size_bytes: float) -> str:
+    """Megabytes of 10^6 bytes, two decimals below ten."""
+    value = size_bytes / 1e6
+    return with_unit(number(value, 2 if value < 10 else 1), "MB")
+
+
+def points(value: float) -> str:
+    return with_unit(number(value, 2), "points")
+
+
+def count(value: float) -> str:
+    """A large count with a short scale: "8.7 G", "3.2 M", "941"."""
+    for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            return with_unit(number(value / limit, 2), letter)
+    return number(value, 0)
+
+
+def plural(n: int, noun: str) -> str:
+    return f"{number(n, 0)} {noun}{'' if n == 1 else 's'}"

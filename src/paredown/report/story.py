@@ -1,0 +1,97 @@
+"""The noun `Story`: all that a report says, gathered before anything is drawn. Rendering reads nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from paredown.measurement import Trial
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The float model. `inputs`: readable specs ("images float32 1x3x640x640"); `origins`: `Card.origin`."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    family: str
+    task: str  # "detect" or "classify"
+    inputs: tuple[str, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
+    macs: int | None = None
+    weights: int | None = None
+    peak_activation_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """The images judged on, and where the calibration images came from (`calibration_how`: one sentence)."""
+
+    name: str
+    format: str
+    images: int
+    has_truth: bool
+    calibration_images: int
+    calibration_how: str
+    boxes: int | None = None
+    classes: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the user asked for; None where nothing was asked."""
+
+    max_drop_points: float | None = None
+    max_latency_s: float | None = None
+    max_size_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to use and why. `recipe` names a trial ("float": keep the model as it is).
+
+    `reasons`: sentences with figures. `verdicts`: a few words for each recipe, shown in the table ("loses too
+    much", "slower than float"). `gate_met` is False where nothing stayed within the limits asked for.
+    """
+
+    recipe: str
+    reasons: tuple[str, ...] = ()
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    gate_met: bool = True
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image with the float model's boxes and with the compressed model's, both as JPEG bytes."""
+
+    name: str
+    why: str  # "3 of 11 boxes missed, 1 new"
+    float_jpeg: bytes = field(repr=False)
+    other_jpeg: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Story:
+    """One study, told. `trials[0]` is the float model; `metric` is the quantity that "accuracy" means here.
+
+    `stock`: recipes that are other tools' defaults, shown for comparison. `classes`: the card's class names,
+    in the order of the per-class curves. `pictures_of`: label of the model on the right of the pictures.
+    """
+
+    title: str
+    model: ModelFacts
+    dataset: DatasetFacts
+    limits: Limits
+    advice: Advice
+    trials: tuple[Trial, ...]
+    metric: str  # "map50_95", "top1", "fidelity_map50_95", ...
+    command: str
+    environment: Mapping[str, object]
+    classes: tuple[str, ...] = ()
+    stock: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    pictures_of: str = ""
+    doubts: tuple[str, ...] = ()
+    made_on: str = ""  # ISO date and time, given by the caller: rendering asks no clock

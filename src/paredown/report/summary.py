@@ -1,0 +1,177 @@
+"""The first screen: what to use and why, and the table of everything that was tried."""
+
+from __future__ import annotations
+
+from paredown.measurement import Quantity
+from paredown.report import evidence
+from paredown.report.evidence import Row
+from paredown.report.format import bare, interval, look, mb, ms, points, shown, title_of
+from paredown.report.html import Child, Html, bullets, nothing, section, tag
+from paredown.report.story import Limits, Story
+
+MARKS = {"recommended": ("recommended", "best"), "float": ("float", "float"), "stock": ("stock", "stock")}
+
+
+def summary(story: Story, rows: tuple[Row, ...]) -> Html:
+    """The recommendation with its figures and reasons."""
+    advice = story.advice
+    chosen = next((r for r in rows if r.trial.recipe == advice.recipe), None)
+    kicker = "Recommendation" if advice.gate_met else "The limits were not met"
+    return tag(
+        "section",
+        tag(
+            "div",
+            tag("p", kicker, class_="kicker"),
+            tag("h1", _headline(story, chosen, evidence.float_row(rows))),
+            tag("div", _tiles(story, chosen, evidence.float_row(rows)), class_="tiles"),
+            bullets(advice.reasons) if advice.reasons else None,
+            tag("ul", [tag("li", words) for words in _limits(story.limits, story.metric)], class_="chips"),
+            class_="hero" if advice.gate_met else "hero missed",
+        ),
+        id="summary",
+    )
+
+
+def _headline(story: Story, chosen: Row | None, reference: Row | None) -> str:
+    """ "Use int8: 2.0× faster, 3.6× smaller, 0.40 points lost" """
+    if chosen is None:
+        return "Nothing to recommend yet"
+    if chosen is reference or reference is None:
+        return "Keep the float model"
+    parts = [
+        _times(chosen, reference, "latency_s", ("faster", "slower")),
+        _times(chosen, reference, "size_bytes", ("smaller", "larger")),
+    ]
+    lost = evidence.points_lost(chosen, story.metric, reference)
+    if lost is not None:
+        parts.append(f"{points(abs(lost.value))} {'lost' if lost.value >= 0 else 'gained'}")
+    said = ", ".join(p for p in parts if p)
+    return f"Use {chosen.label}: {said}" if said else f"Use {chosen.label}"
+
+
+def _times(chosen: Row, reference: Row, name: str, words: tuple[str, str]) -> str:
+    """ "2.0× faster"; for latency the ratio of the interleaved rounds where there is one."""
+    mine, theirs = chosen.get(name), reference.get(name)
+    if mine is None or theirs is None or mine.value <= 0 or theirs.value <= 0:
+        return ""
+    ratio = mine.value / theirs.value
+    paired = chosen.get("latency_ratio") if name == "latency_s" else None
+    if paired is not None and paired.value > 0:
+        ratio = paired.value
+    return f"{max(ratio, 1 / ratio):.1f}× {words[0] if ratio <= 1 else words[1]}"
+
+
+def _tiles(story: Story, chosen: Row | None, reference: Row | None) -> list[Html]:
+    if chosen is None:
+        return [nothing("No trial could be recommended, so there are no figures to show here.")]
+    found = [_tile(name, chosen, reference) for name in ("latency_s", "size_bytes", "peak_memory_bytes")]
+    lost = evidence.points_lost(chosen, story.metric, reference)
+    return [t for t in (_accuracy_tile(story, chosen, reference, lost), *found) if t is not None]
+
+
+def _tile(name: str, chosen: Row, reference: Row | None) -> Html | None:
+    """Large: the value. Small: from what, and how many times smaller."""
+    mine = chosen.get(name)
+    theirs = None if reference is None else reference.get(name)
+    if mine is None:
+        return None
+    note = mine.how
+    if theirs is not None and chosen is not reference and mine.value > 0:
+        note = f"float {shown(theirs)}, {theirs.value / mine.value:.2f}× less, {mine.how}"
+        if theirs.value < mine.value:
+            note = f"float {shown(theirs)}, {mine.value / theirs.value:.2f}× more, {mine.how}"
+    return _tile_box(title_of(name), shown(mine), note)
+
+
+def _accuracy_tile(story: Story, chosen: Row, reference: Row | None, lost: Quantity | None) -> Html | None:
+    mine = chosen.get(story.metric)
+    if mine is None:
+        return None
+    if lost is None or chosen is reference:
+        return _tile_box(title_of(story.metric), shown(mine), mine.how)
+    theirs = None if reference is None else reference.get(story.metric)
+    before = f"float {shown(theirs)}, " if theirs is not None else ""
+    word = "lost" if lost.value >= 0 else "gained"
+    return _tile_box(
+        title_of(story.metric), shown(mine), f"{before}{points(abs(lost.value))} {word}, {mine.how}"
+    )
+
+
+def _tile_box(name: str, value: str, note: str) -> Html:
+    return tag(
+        "div",
+        tag("div", name, class_="name"),
+        tag("div", value, class_="value"),
+        tag("div", note, class_="from"),
+        class_="tile",
+    )
+
+
+def _limits(limits: Limits, metric: str) -> list[str]:
+    asked = []
+    if limits.max_drop_points is not None:
+        asked.append(f"asked: at most {points(limits.max_drop_points)} of {title_of(metric)} lost")
+    if limits.max_latency_s is not None:
+        asked.append(f"asked: at most {ms(limits.max_latency_s)}")
+    if limits.max_size_bytes is not None:
+        asked.append(f"asked: at most {mb(limits.max_size_bytes)}")
+    return asked or ["no limits asked"]
+
+
+def trials(story: Story, rows: tuple[Row, ...]) -> Html:
+    """The table of trials."""
+    if not rows:
+        return section("trials", "Trials", nothing("No trial has been run yet."))
+    reference = evidence.float_row(rows)
+    columns = _columns(story, rows, reference)
+    head = [tag("th", "recipe")]
+    head += [tag("th", title, tag("small", unit) if unit else None, class_="n") for title, unit, _ in columns]
+    body = [_line(row, columns) for row in rows]
+    table = tag(
+        "table", tag("thead", tag("tr", head, tag("th", "verdict"))), tag("tbody", body), class_="cards"
+    )
+    quantities = [q for _, _, cells in columns for q in cells.values()]
+    lead = (
+        f"Every figure is {evidence.unit_note(quantities) or 'missing'} on target {rows[0].trial.target}. "
+        "Small figures are 95 % intervals. “Stock” marks another tool's own defaults, shown for comparison. "
+        "MB is 1,000,000 bytes; a point is 0.01 of the metric."
+    )
+    return section("trials", "Trials", tag("div", table, class_="scroll"), lead=lead)
+
+
+Column = tuple[str, str, dict[int, Quantity]]  # title, unit, quantity by id of its row
+
+
+def _columns(story: Story, rows: tuple[Row, ...], reference: Row | None) -> list[Column]:
+    """One column for each quantity that at least one trial has."""
+    drops = {
+        id(r): q
+        for r in rows
+        if r is not reference and (q := evidence.points_lost(r, story.metric, reference)) is not None
+    }
+    columns: list[Column] = [("points lost", "points", drops)] if drops else []
+    names = (story.metric, "latency_s", "latency_ratio", "size_bytes", "peak_memory_bytes", "cpu_percent")
+    for name in names:
+        cells = {id(r): q for r in rows if (q := r.get(name)) is not None}
+        if cells:
+            unit = look(next(iter(cells.values()))).unit
+            columns.append((title_of(name), unit, cells))
+    return columns
+
+
+def _line(row: Row, columns: list[Column]) -> Html:
+    words, style = MARKS.get(row.role, (None, ""))
+    mark = tag("span", words, class_=f"mark {style}") if words else None
+    name = row.trial.recipe if row.trial.recipe != row.label else None
+    first = tag("td", row.label, mark, tag("small", name) if name else None, class_="recipe")
+    if row.trial.error is not None:
+        why = tag("td", f"failed: {row.trial.error}", colspan=str(len(columns) + 1), class_="failed")
+        return tag("tr", first, why, class_="failed")
+    cells: list[Child] = []
+    for title, unit, quantities in columns:
+        q = quantities.get(id(row))
+        label = f"{title}, {unit}" if unit else title
+        low_high = tag("small", interval(q)) if q is not None and interval(q) else None
+        cells.append(tag("td", tag("span", bare(q) if q else "–", low_high), class_="n", data_label=label))
+    verdict = tag("td", row.verdict, data_label="verdict")
+    return tag("tr", first, cells, verdict, class_=row.role)

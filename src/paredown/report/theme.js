@@ -1,0 +1,65 @@
+"use strict";
+// Light and dark, and the drawing of every plot in the colours of the theme.
+(function () {
+  const root = document.documentElement;
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const button = document.querySelector("button.theme");
+  let chosen = null;
+
+  function colour(name) {
+    return getComputedStyle(root).getPropertyValue(name).trim();
+  }
+
+  // "--best" anywhere in a figure stands for the theme's colour of that name.
+  function paint(value) {
+    if (typeof value === "string") return value.startsWith("--") ? colour(value) : value;
+    if (Array.isArray(value)) return value.map(paint);
+    if (value === null || typeof value !== "object") return value;
+    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, paint(v)]));
+  }
+
+  function axis(given, narrow) {
+    const title = Object.assign({ standoff: 12 }, given.title);
+    return Object.assign({ gridcolor: colour("--grid"), zerolinecolor: colour("--grid"), linecolor: colour("--rule"),
+      tickfont: { size: narrow ? 11 : 12 } }, given, { title: title });
+  }
+
+  function layout(given) {
+    const narrow = window.innerWidth < 720;
+    const full = Object.assign({
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("--ink") },
+      margin: { l: narrow ? 44 : 56, r: narrow ? 12 : 24, t: 18, b: 48 },
+      hoverlabel: { bgcolor: colour("--card"), bordercolor: colour("--rule"), font: { color: colour("--ink") } },
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 } },
+      dragmode: false,
+    }, given);
+    for (const key of Object.keys(full)) {
+      if (/^[xy]axis\d*$/.test(key)) full[key] = axis(full[key], narrow);
+    }
+    return full;
+  }
+
+  function drawAll() {
+    for (const script of document.querySelectorAll("script[data-for]")) {
+      const figure = paint(JSON.parse(script.textContent));
+      Plotly.react(script.dataset.for, figure.data, layout(figure.layout),
+        { responsive: true, displayModeBar: false, displaylogo: false });
+    }
+  }
+
+  function apply() {
+    const theme = chosen || (dark.matches ? "dark" : "light");
+    root.dataset.theme = theme;
+    button.textContent = theme === "dark" ? "Light" : "Dark";
+    button.setAttribute("aria-label", "Switch to the " + button.textContent.toLowerCase() + " theme");
+    drawAll();
+  }
+
+  button.addEventListener("click", function () {
+    chosen = root.dataset.theme === "dark" ? "light" : "dark";
+    apply();
+  });
+  dark.addEventListener("change", apply);
+  apply();
+})();

@@ -1,0 +1,127 @@
+"""A study that never ran, with figures of a believable shape, to draw reports from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from paredown.measurement import Measurement, Quantity, StepRecord, Trial
+from paredown.report import Advice, DatasetFacts, Limits, ModelFacts, Picture, Story
+
+CLASSES = ("person", "car", "bicycle", "dog", "truck", "bus", "traffic light", "backpack", "umbrella", "cup")
+TABLE = [  # recipe, label, mAP, latency ms, ratio, MB, peak MB, CPU %
+    ("float", "float", 0.4144, 62.1, 1.0, 12.8, 214.0, 99.1),
+    ("w8a8-pc-mse+bc", "int8", 0.4104, 30.4, 0.49, 3.5, 151.0, 99.0),
+    ("w8a8-pc-minmax", "int8-minmax", 0.4021, 30.1, 0.485, 3.5, 150.2, 99.2),
+    ("w8a8-pt-mse", "int8-per-tensor", 0.3652, 29.8, 0.48, 3.5, 149.0, 98.7),
+    ("w8", "int8-weights", 0.4139, 61.8, 0.995, 3.6, 214.0, 99.0),
+    ("w8ad", "int8-dynamic", 0.4127, 91.2, 1.47, 3.5, 190.0, 99.4),
+    ("ort-dynamic", "ort-dynamic", 0.4101, 132.0, 2.12, 3.4, 201.0, 99.3),
+    ("ort-static", "ort-static", 0.0, 31.2, 0.50, 3.4, 152.0, 99.0),
+]
+
+
+def story(**changed: object) -> Story:
+    rng = np.random.default_rng(0)
+    trials = [_trial(rng, *line) for line in TABLE]
+    trials.append(
+        Trial(
+            "w4",
+            "int4",
+            "ab" * 32,
+            None,
+            "local",
+            0,
+            None,
+            error="ORT refused the model: <no kernel> for int4 & up",
+        )
+    )
+    made = Story(
+        title="yolov8n on local",
+        model=ModelFacts(
+            "yolov8n.onnx", "9bd1e157" * 8, 12_800_000, "yolov8", "detect", ("images float32 1x3x640x640",),
+            {"family": "output shape (1, 84, 8400)", "classes": "metadata", "preprocessing": "tried on 8 images"},
+            4_370_000_000, 3_151_904, 19_660_800,
+        ),
+        dataset=DatasetFacts(
+            "coco_eval", "coco", 197, True, 100,
+            "100 of 206 images of coco_calib, drawn with seed 0; none of them is judged on.", 1610, 80,
+            ("2 boxes stood partly outside their image and were clipped.",),
+        ),
+        limits=Limits(max_drop_points=0.5),
+        advice=Advice(
+            "w8a8-pc-mse+bc",
+            ("Fastest of the models that lose at most 0.50 points.", "ort-static finds nothing at all on this model."),
+            {"float": "reference", "ort-static": "loses more than 0.5", "ort-dynamic": "slower than float",
+             "w8a8-pt-mse": "loses more than 0.5", "w8ad": "slower than float", "w8": "not faster"},
+        ),
+        trials=tuple(trials),
+        metric="map50_95",
+        command="paredown run yolov8n.onnx --data coco_eval --calib coco_calib --max-drop 0.5 --out runs/y8",
+        environment={"cpu": "Cortex-A76", "cores": 4, "onnxruntime": "1.31.1", "governor": "performance", "isa": ["neon"]},
+        classes=CLASSES,
+        stock=("ort-static", "ort-dynamic"),
+        pictures=(_picture("000000000139.jpg", rng), _picture("000000000285.jpg", rng)),
+        pictures_of="int8",
+        doubts=("The frequency governor was not “performance” for the whole run.",),
+        made_on="2026-11-21 05:00 UTC",
+    )  # fmt: skip
+    return replace(made, **changed)  # type: ignore[arg-type]
+
+
+def _trial(rng: np.random.Generator, recipe: str, label: str, ap: float, *figures: float) -> Trial:
+    latency_ms, ratio, mb, peak_mb, cpu = figures
+    samples = tuple(latency_ms / 1e3 * (1 + 0.02 * rng.standard_normal(300) + 0.3 * (rng.random(300) > 0.99)))
+    drop = 100 * (0.4144 - ap)
+    quantities = [
+        Quantity(
+            "map50_95", ap, "", "higher", low=max(0, ap - 0.02), high=ap + 0.02, ci="bootstrap over images"
+        ),
+        Quantity("map50", ap * 1.4, "", "higher"),
+        Quantity("ap_small", ap * 0.5, "", "higher"),
+        Quantity("ap_medium", ap * 1.1, "", "higher"),
+        Quantity("ap_large", ap * 1.3, "", "higher"),
+        Quantity("miss_rate", 3 + drop, "%", "lower"),
+        Quantity("confidence_shift", -0.01 * drop, "", "neither"),
+        Quantity.of("latency_s", samples, "s", "lower", low=latency_ms * 0.98e-3, high=latency_ms * 1.02e-3),
+        Quantity("latency_ratio", ratio, "ratio", "lower", low=ratio * 0.98, high=ratio * 1.02),
+        Quantity("size_bytes", mb * 1e6, "bytes", "lower"),
+        Quantity("peak_memory_bytes", peak_mb * 1e6, "bytes", "lower"),
+        Quantity("cpu_percent", cpu, "%", "neither"),
+    ]
+    if recipe != "float":
+        quantities.append(Quantity("map50_95_drop", drop, "points", "lower", low=drop - 0.3, high=drop + 0.3))
+    shape = np.exp(-6 * np.linspace(0, 1, 40)) * 900 * (ap + 0.01) + 30 * np.exp(
+        -((np.linspace(0, 1, 40) - 0.85) ** 2) / 0.01
+    )
+    curves = {
+        "confidence_histogram": tuple(float(v) for v in np.round(shape)),
+        "memory_time_s": tuple(float(v) for v in np.linspace(0, 9, 60)),
+        "memory_bytes": tuple(float(v) for v in 1e6 * peak_mb * (1 - np.exp(-np.linspace(0.2, 9, 60)))),
+        "ap_per_class": tuple(float(v) for v in np.clip(ap + 0.03 * rng.standard_normal(len(CLASSES)), 0, 1)),
+    }
+    doubts = ("spread of 12 % between rounds",) if label == "int8-dynamic" else ()
+    measurement = Measurement("cd" * 32, "local", {"cpu": "Cortex-A76"}, tuple(quantities), curves, doubts)
+    log = () if recipe in ("float", "ort-static", "ort-dynamic") else _log()
+    return Trial(recipe, label, "ab" * 32, f"models/{label}.onnx", "local", 0, measurement, log)
+
+
+def _log() -> tuple[StepRecord, ...]:
+    tail = [
+        StepRecord("w8a8", f"/model.22/Mul_{i}", "float", "decode tail: box pixels and scores")
+        for i in range(14)
+    ]
+    done = [
+        StepRecord("w8a8", f"/model.{i}/conv/Conv", "quantized", "fuses to QLinearConv") for i in range(63)
+    ]
+    odd = [StepRecord("w8a8", "/model.22/dfl/conv/Conv", "float", "DFL: expectation over bins")]
+    return (*done, *tail, *odd, StepRecord("bc", "", "skipped", "no convolution drifted by more than <1 %>"))
+
+
+def _picture(name: str, rng: np.random.Generator) -> Picture:
+    image = rng.integers(90, 160, (12, 16, 3), dtype=np.uint8)
+    big = cv2.resize(image, (640, 480), interpolation=cv2.INTER_CUBIC)
+    jpeg = cv2.imencode(".jpg", big)[1].tobytes()
+    return Picture(name, "3 of 11 boxes missed, 1 new", jpeg, jpeg)
