@@ -1,0 +1,82 @@
+"""Confidence intervals by resampling images, or rounds, with replacement.
+
+Source: B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile interval).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVEL = 0.95
+RESAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its 95 % confidence interval and the method that gave it. nan bounds: not enough data."""
+
+    value: float
+    low: float
+    high: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Difference(Interval):
+    """Of two models on the same images. p_value: two-sided, of there being no difference."""
+
+    p_value: float
+
+
+def resample_weights(n: int, resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.int64]:
+    """(resamples, n) how often each of n things is drawn when n are drawn with replacement."""
+    if n == 0:
+        return np.zeros((resamples, 0), np.int64)
+    drawn: NDArray[np.int64] = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+    return drawn
+
+
+def interval(value: float, resampled: NDArray[np.float64], over: str = "images") -> Interval:
+    """The percentile interval of `resampled` (R,) around `value`."""
+    known = resampled[~np.isnan(resampled)]
+    low, high = _quantiles(known)
+    return Interval(value, low, high, f"bootstrap over {over}, {len(known)} resamples")
+
+
+def paired_difference(
+    a: float, b: float, resampled_a: NDArray[np.float64], resampled_b: NDArray[np.float64]
+) -> Difference:
+    """b - a with its interval. The resamples of both must come from the same weights."""
+    gaps = resampled_b - resampled_a
+    gaps = gaps[~np.isnan(gaps)]
+    low, high = _quantiles(gaps)
+    tail = min(int((gaps <= 0).sum()), int((gaps >= 0).sum()))
+    p_value = min(1.0, 2 * (tail + 1) / (len(gaps) + 1))
+    return Difference(b - a, low, high, f"paired bootstrap over images, {len(gaps)} resamples", p_value)
+
+
+def ratio_of_rounds(
+    candidate: Sequence[Sequence[float]],
+    baseline: Sequence[Sequence[float]],
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[Interval, tuple[float, ...]]:
+    """Candidate / baseline as the median of per-round ratios of medians, and those ratios.
+
+    Round i of both ran one right after the other, so what slowed the machine slowed both and drops out.
+    """
+    ratios = np.array([np.median(c) / np.median(b) for c, b in zip(candidate, baseline, strict=True)])
+    draws = np.random.default_rng(seed).integers(0, len(ratios), (resamples, len(ratios)))
+    found = interval(float(np.median(ratios)), np.median(ratios[draws], axis=1), over="rounds")
+    return found, tuple(float(r) for r in ratios)
+
+
+def _quantiles(values: NDArray[np.float64]) -> tuple[float, float]:
+    if len(values) == 0:
+        return float("nan"), float("nan")
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

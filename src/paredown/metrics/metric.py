@@ -1,0 +1,31 @@
+"""The noun `Metric`: one line of the table `METRICS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paredown.card import Task
+from paredown.measurement import Better
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number made of a model's answers to all images.
+
+    `compute` takes a tally (`metrics.tally`) of R weightings of the images and gives (R,) values: the value
+    is that of the weighting that counts each image once, its interval that of bootstrap resamples.
+    `against`: what the answers are held against, the truth or the float model's answers.
+    """
+
+    name: str
+    task: Task
+    against: Literal["truth", "reference"]
+    compute: Callable[[Any], NDArray[np.float64]]
+    better: Better
+    summary: str
+    unit: str = ""
