@@ -1,0 +1,105 @@
+"""The command line: `main`, and the table of commands. Each command is one file beside this one.
+
+A command's file has EXAMPLE, `arguments(parser)` and `main(args) -> exit code`; it is imported when its
+command is typed, and imports heavy packages only when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+from paredown import __version__
+from paredown.cli.parser import Parser
+from paredown.errors import ParedownError, UnknownName
+
+COMMANDS = {
+    "run": "search, measure, report and bundle: the whole job",
+    "inspect": "what a model is: family, inputs and outputs, operations, weights, memory, risks",
+    "compress": "apply one recipe",
+    "measure": "accuracy, latency, CPU use and memory of one model",
+    "compare": "two models on the same images: paired statistics and side-by-side pictures",
+    "study": "a whole experiment from one study.toml",
+    "report": "write the report of a study directory again",
+    "demo": "the whole job on an embedded model and drawn pictures, offline",
+    "list": "recipes, steps, families, targets, metrics, formats",
+    "doctor": "is this machine fit to time on?",
+}
+
+INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code: 0 done, 1 failed, 2 usage, 3 a gate not met, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
+    except ParedownError as e:
+        if debug:
+            traceback.print_exc()
+        _complain(f"error: {e}")
+        return e.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:  # `paredown list | head`: the reader has gone, and so must we, quietly
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as e:  # the outermost border: what reaches it is a defect, shown without a traceback
+        if debug:
+            raise
+        _complain(f"error: a defect in paredown: {type(e).__name__}: {e}\n  hint: --debug shows where")
+        return 1
+
+
+def _dispatch(words: list[str]) -> int:
+    parser = _overview()
+    if not words or words[0] in ("-h", "--help"):
+        parser.print_help(sys.stdout if words else sys.stderr)
+        return 0 if words else 2
+    if words[0] == "--version":
+        sys.stdout.write(f"paredown {__version__}\n")
+        return 0
+    name = words[0]
+    if name not in COMMANDS:
+        raise UnknownName("command" if not name.startswith("-") else "option", name, COMMANDS)
+    command = import_module(f"paredown.cli.{name}")
+    parser = Parser(
+        prog=f"paredown {name}",
+        description=COMMANDS[name][0].upper() + COMMANDS[name][1:] + ".",
+        epilog=f"example:\n  {command.EXAMPLE}",
+    )
+    command.arguments(parser)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    try:
+        args = parser.parse_args(words[1:])
+    except SystemExit as e:  # argparse ends the process after --help
+        return int(e.code or 0)
+    return int(command.main(args))
+
+
+def _overview() -> argparse.ArgumentParser:
+    lines = "\n".join(f"  {name:<10}{summary}" for name, summary in COMMANDS.items())
+    return Parser(
+        prog="paredown",
+        usage="paredown COMMAND ...",
+        description="Pare a trained vision model down for its device, and measure what came out.",
+        epilog=f"commands:\n{lines}\n\n"
+        "`paredown COMMAND --help` shows its options and an example.\n\n"
+        "example:\n  paredown run yolov8n.onnx --data coco_eval/ --calib coco_calib/ --out runs/y8",
+    )
+
+
+def _complain(text: str) -> None:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{text}\n\n")
+        sys.stderr.flush()

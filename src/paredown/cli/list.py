@@ -1,0 +1,38 @@
+"""`paredown list`: what the tables hold, one name per line with a summary."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+
+from paredown.cli.parser import add_output
+from paredown.errors import UnknownName
+
+EXAMPLE = "paredown list recipes"
+KINDS = ("recipes", "steps", "families", "targets", "metrics", "formats")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", metavar="KIND", nargs="?", help=f"one of {', '.join(KINDS)} (default: all)")
+    add_output(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    from paredown.cli import console
+
+    if args.kind is not None and args.kind not in KINDS:
+        raise UnknownName("kind of list", args.kind, KINDS)
+    listing = import_module("paredown.api").listing
+    found = {kind: listing(kind) for kind in (KINDS if args.kind is None else (args.kind,))}
+    if args.json:
+        console.show_json(found if args.kind is None else found[args.kind])
+        return 0
+    out = console.stdout()
+    for kind, names in found.items():
+        if args.kind is None:
+            out.print(f"{kind}:", style="bold")
+        rows = [("" if args.kind else "  ") + name for name in names]
+        out.print(console.table(("name", "summary"), list(zip(rows, names.values(), strict=True))))
+        if args.kind is None:
+            out.print()
+    return 0

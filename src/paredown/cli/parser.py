@@ -1,0 +1,160 @@
+"""argparse with errors from our own tree and a did-you-mean, and the options that commands share."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from paredown.errors import UnknownName, UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageError where argparse would write to stderr and end the process."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        known, rest = self.parse_known_args(args, namespace)
+        for word in rest:
+            if word.startswith("-"):
+                options = [o for o in self._option_string_actions if o.startswith("--")]
+                raise UnknownName("option", word.split("=")[0], options)
+        if rest:
+            raise UsageError(f"too many arguments: {' '.join(rest)}", expected=self.format_usage().strip())
+        return known
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"{self.prog} --help")
+
+
+def duration(text: str) -> float:
+    """Seconds from "90", "90s", "30m", "2h"."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90s, 30m or 2h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The parts of "a,b,c"."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def number(text: str) -> float:
+    """A number that is zero or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be zero or more")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number that is zero or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of zero or more")
+    return int(text)
+
+
+def add_model(parser: argparse.ArgumentParser, name: str = "model") -> None:
+    parser.add_argument(name, metavar=name.upper(), type=Path, help="an ONNX file")
+
+
+def add_card(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--family", metavar="NAME", help="say the model's family instead of recognising it")
+    parser.add_argument(
+        "--card",
+        metavar="FILE",
+        type=Path,
+        help="a card.toml that says how to feed the model and read its answer (default: card.toml beside it)",
+    )
+
+
+def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument(
+        "--data",
+        metavar="DATA",
+        required=required,
+        help="the images to judge on: a path whose format is found by looking, or FORMAT:PATH",
+    )
+    add_max_bad(parser)
+
+
+def add_calib(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    parser.add_argument(
+        "--calib",
+        metavar="DATA",
+        required=required,
+        help="the images to calibrate on" + ("" if required else " (default: a part of --data)"),
+    )
+
+
+def add_max_bad(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-bad",
+        metavar="N",
+        type=count,
+        default=0,
+        help="leave out up to N unreadable images (default: 0)",
+    )
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", metavar="T", default="local", help="where it must run (default: local)")
+    parser.add_argument(
+        "--threads",
+        metavar="N",
+        type=count,
+        default=0,
+        help="threads of the runtime (default: 0, its own choice)",
+    )
+
+
+def add_making(parser: argparse.ArgumentParser) -> None:
+    """What a recipe's outcome depends on besides the images."""
+    parser.add_argument(
+        "--keep-float",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="leave this node float; may be given more than once",
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=count, default=0, help="seed of every choice (default: 0)"
+    )
+
+
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """Limits, budget and recipes of a whole job."""
+    parser.add_argument(
+        "--max-drop",
+        metavar="P",
+        type=number,
+        help="points of mAP50-95 or top-1 that may be lost (default: 1.0)",
+    )
+    parser.add_argument(
+        "--max-latency", metavar="MS", type=number, help="milliseconds one inference may take"
+    )
+    parser.add_argument("--max-size", metavar="MB", type=number, help="megabytes the model file may have")
+    parser.add_argument(
+        "--budget", metavar="TIME", type=duration, help="start no new recipe after this time: 90s, 30m, 2h"
+    )
+    parser.add_argument(
+        "--recipes",
+        metavar="NAME,NAME",
+        type=names,
+        default=(),
+        help="try these (see `paredown list recipes`)",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser, *, json: bool = True) -> None:
+    if json:
+        parser.add_argument("--json", action="store_true", help="machine-readable output on stdout")
+    parser.add_argument("--quiet", action="store_true", help="no progress and no notes on stderr")

@@ -1,0 +1,95 @@
+"""What is asked of a study, besides the model and the images: values that go to study.toml and come back."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self, get_args, get_origin, get_type_hints
+
+from paredown.errors import UnknownName, UsageError
+from paredown.study.verdict import Limits
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a study is done. `recipes` empty: the default ones. `card`: the path of a card.toml."""
+
+    target: str = "local"
+    recipes: tuple[str, ...] = ()
+    budget_s: float | None = None
+    family: str | None = None
+    card: str | None = None
+    keep_float: tuple[str, ...] = ()
+    threads: int = 0
+    max_bad: int = 0
+    allow_overlap: bool = False
+    seed: int = 0
+    calibration_images: int = 100
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A whole study as it was asked for: the model, the images, the limits and the options."""
+
+    model: str
+    data: str
+    calib: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    options: Options = field(default_factory=Options)
+
+    def tables(self) -> dict[str, dict[str, object]]:
+        """The tables of study.toml."""
+        return {
+            "asked": {"model": self.model, "data": self.data, "calib": self.calib},
+            "limits": asdict(self.limits),
+            "options": asdict(self.options),
+        }
+
+    @classmethod
+    def parse(cls, tables: Mapping[str, Mapping[str, object]]) -> Self:
+        """The study that `tables` ask for. Raises UsageError on an unknown key or a wrong type."""
+        for name in tables:
+            if name not in ("asked", "limits", "options", "settings", "made"):
+                raise UnknownName("table in study.toml", name, ("asked", "limits", "options"))
+        asked = dict(tables.get("asked", {}))
+        for key in ("model", "data"):
+            if not isinstance(asked.get(key), str):
+                raise UsageError(f"study.toml must say [asked] {key}", got=asked.get(key))
+        for key in asked:
+            if key not in ("model", "data", "calib"):
+                raise UnknownName("key in [asked]", key, ("model", "data", "calib"))
+        return cls(
+            model=str(asked["model"]),
+            data=str(asked["data"]),
+            calib=None if asked.get("calib") is None else str(asked["calib"]),
+            limits=_from_table(Limits, tables.get("limits", {}), "limits"),
+            options=_from_table(Options, tables.get("options", {}), "options"),
+        )
+
+
+def _from_table(cls: type[Any], table: Mapping[str, object], where: str) -> Any:
+    hints = get_type_hints(cls)
+    values = {}
+    for key, value in table.items():
+        if key not in hints:
+            raise UnknownName(f"key in [{where}]", key, [f.name for f in fields(cls)])
+        if not _fits(value, hints[key]):
+            raise UsageError(
+                f"[{where}] {key} has a value of the wrong type", got=repr(value), expected=hints[key]
+            )
+        values[key] = tuple(value) if isinstance(value, list) else value
+    return cls(**values)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a TOML value may stand where `hint` is: str, int, float, bool, X | None or tuple[str, ...]."""
+    if get_origin(hint) is types.UnionType:
+        return any(_fits(value, part) for part in get_args(hint) if part is not types.NoneType)
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and all(isinstance(v, str) for v in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
