@@ -1,0 +1,1 @@
+"""ONNX graphs: loading, preparing, walking, rewriting, looking into."""

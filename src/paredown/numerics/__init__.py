@@ -1,0 +1,1 @@
+"""Number formats and how to choose their ranges, in plain numpy. No ONNX here."""

@@ -1,0 +1,63 @@
+"""What stands behind a tensor: the function through which its error is seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from paredown.graph.walk import attribute, consumers
+from paredown.numerics.ranges import Function
+
+Floats = NDArray[np.float32]
+
+
+def sigmoid(x: Floats) -> Floats:
+    return (1.0 / (1.0 + np.exp(-np.clip(x, -60, 60)))).astype(np.float32)
+
+
+def silu(x: Floats) -> Floats:
+    return x * sigmoid(x)
+
+
+def hard_swish(x: Floats) -> Floats:
+    return x * np.clip(x / 6 + 0.5, 0, 1)
+
+
+def _hard_sigmoid(node: ir.Node) -> Function:
+    alpha, beta = attribute(node, "alpha", 0.2), attribute(node, "beta", 0.5)
+    return lambda x: np.clip(x * alpha + beta, 0, 1)  # type: ignore[operator]
+
+
+def _leaky(node: ir.Node) -> Function:
+    slope = attribute(node, "alpha", 0.01)
+    return lambda x: np.where(x < 0, x * slope, x)  # type: ignore[operator]
+
+
+_FUNCTIONS = {
+    "Sigmoid": lambda node: sigmoid,
+    "HardSwish": lambda node: hard_swish,
+    "HardSigmoid": _hard_sigmoid,
+    "LeakyRelu": _leaky,
+    "Relu": lambda node: lambda x: np.maximum(x, 0),
+    "Tanh": lambda node: np.tanh,
+}
+
+
+def function_after(value: ir.Value) -> Function | None:
+    """The elementwise function through which every reader sees the value; None where one sees it as it is.
+
+    x * sigmoid(x) and x * hardsigmoid(x) are recognised as one function of x.
+    """
+    readers = consumers(value)
+    if value.is_graph_output() or not readers:
+        return None
+    if len(readers) == 1 and readers[0].op_type in _FUNCTIONS:
+        return _FUNCTIONS[readers[0].op_type](readers[0])
+    if len(readers) == 2:
+        gate = next((n for n in readers if n.op_type in ("Sigmoid", "HardSigmoid")), None)
+        product = next((n for n in readers if n.op_type == "Mul"), None)
+        if gate and product and gate.outputs[0] in product.inputs and len(consumers(gate.outputs[0])) == 1:
+            inner = _FUNCTIONS[gate.op_type](gate)
+            return silu if gate.op_type == "Sigmoid" else lambda x: x * inner(x)
+    return None

@@ -1,0 +1,229 @@
+"""Where integers go: a policy of the runtime applied to a graph, never a list of names.
+
+The body of a network is everything that a later convolution still depends on. Behind it stands the decode tail
+(reshapes, the distribution-focal-loss integral, sigmoids, box arithmetic); it mixes pixels with probabilities,
+costs next to nothing, and stays float. In the body each node takes the role that the policy gives its op.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import onnx_ir as ir
+
+from paredown.errors import UnknownName, UnsupportedModel
+from paredown.graph.walk import WEIGHTED, constant, data_inputs, through_shapes, upstream, weight_of
+
+Role = Literal["kernel", "same", "absorbed"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Which ops a runtime computes in integers.
+
+    kernel: with an integer kernel of their own, every input and output on a grid of its own. same: output on the
+    input's grid (values are only moved). absorbed: folded into the grid of their output (a clipped range).
+    """
+
+    name: str
+    kernel: frozenset[str]
+    same: frozenset[str]
+    absorbed: frozenset[str]
+
+
+ORT_CPU = Policy(
+    "ONNX Runtime CPU",
+    kernel=frozenset(
+        [
+            "Conv",
+            "Gemm",
+            "MatMul",
+            "Add",
+            "Mul",
+            "Sigmoid",
+            "LeakyRelu",
+            "Concat",
+            "AveragePool",
+            "GlobalAveragePool",
+        ]
+    ),
+    same=frozenset(
+        [
+            "MaxPool",
+            "Resize",
+            "Reshape",
+            "Transpose",
+            "Flatten",
+            "Squeeze",
+            "Unsqueeze",
+            "Split",
+            "Slice",
+            "Gather",
+            "Pad",
+        ]
+    ),
+    absorbed=frozenset(["Relu", "Clip"]),
+)
+
+
+@dataclass
+class Plan:
+    """What becomes of every node and tensor.
+
+    roles: node -> role, for nodes computed in integers. left: node -> why it stays float.
+    group: tensor name -> name of the group of tensors that share one grid; only tensors that get a grid.
+    """
+
+    roles: dict[ir.Node, Role] = field(default_factory=dict)
+    left: dict[ir.Node, str] = field(default_factory=dict)
+    group: dict[str, str] = field(default_factory=dict)
+
+    def members(self) -> dict[str, list[str]]:
+        """Group name -> its tensors."""
+        found: dict[str, list[str]] = {}
+        for tensor, group in self.group.items():
+            found.setdefault(group, []).append(tensor)
+        return found
+
+
+def place(graph: ir.Graph, policy: Policy, keep_float: tuple[str, ...] = ()) -> Plan:
+    """The plan for a graph.
+
+    Raises:
+        UnsupportedModel: there is no convolution or matrix product with constant weights to quantize.
+        UnknownName: a name in `keep_float` is no node of the graph.
+    """
+    names = {node.name for node in graph if node.name}
+    for name in keep_float:
+        if name not in names:
+            raise UnknownName("node", name, names)
+    body = body_of(graph)
+    plan = Plan()
+    behind_weights: set[ir.Node] = set()
+    for node in graph:
+        if weight_of(node) or any(v.producer() in behind_weights for v in data_inputs(node)):
+            behind_weights.add(node)
+        if node.name in keep_float:
+            plan.left[node] = "kept float as asked"
+        elif node not in body:
+            plan.left[node] = "decode tail: no convolution depends on it"
+        else:
+            why = _why_not(node, policy, node in behind_weights)
+            if why:
+                plan.left[node] = why
+            else:
+                plan.roles[node] = _role(node, policy)
+    _strand(plan)
+    _group(graph, plan)
+    return plan
+
+
+def body_of(graph: ir.Graph) -> set[ir.Node]:
+    """The nodes up to the last convolutions (or matrix products), the decode arithmetic left out."""
+    weighted = [n for n in graph if weight_of(n) is not None and not _integrates(n)]
+    if not weighted:
+        raise UnsupportedModel(
+            "the model has no convolution or matrix product with constant weights: there is nothing to quantize",
+            got=", ".join(sorted({n.op_type for n in graph})),
+        )
+    body = upstream(weighted)
+    for (
+        node
+    ) in graph:  # an activation right behind a last convolution is fused into it where it can be absorbed
+        if node.op_type in ("Relu", "Clip") and any(v.producer() in weighted for v in data_inputs(node)):
+            body.add(node)
+    return body
+
+
+def _integrates(node: ir.Node) -> bool:
+    """True for a weighted sum over a softmax: the DFL integral (Li et al. 2020, arXiv 2006.04388), no learned layer."""
+    producer = through_shapes(data_inputs(node)[0]).producer() if data_inputs(node) else None
+    return producer is not None and producer.op_type == "Softmax"
+
+
+def _role(node: ir.Node, policy: Policy) -> Role:
+    if node.op_type in policy.kernel:
+        return "kernel"
+    return "same" if node.op_type in policy.same else "absorbed"
+
+
+def _why_not(node: ir.Node, policy: Policy, behind_weights: bool) -> str:
+    """Why a body node cannot be computed in integers, or ""."""
+    op = node.op_type
+    if op not in policy.kernel | policy.same | policy.absorbed:
+        return f"{policy.name} has no integer kernel for {op}"
+    if op in WEIGHTED and weight_of(node) is None:
+        return f"{op} of two computed tensors"
+    if op == "Gemm" and (node.attributes.get("alpha") or node.attributes.get("beta")):
+        if any(a in node.attributes and node.attributes[a].value != 1.0 for a in ("alpha", "beta")):
+            return "Gemm with alpha or beta other than 1"
+    if op in ("Add", "Mul") and len(data_inputs(node)) == 1 and not behind_weights:
+        return "input normalisation in front of the first convolution"
+    if op == "Resize" and node.attributes.get("mode") and node.attributes["mode"].value != "nearest":
+        return "interpolating Resize computes new values"
+    if op == "Pad" and not _pads_zeros(node):
+        return "Pad with other values than zero"
+    if op in policy.absorbed and not _clips_at_zero_or_wider(node):
+        return f"{op} whose limits do not contain zero"
+    return ""
+
+
+def _pads_zeros(node: ir.Node) -> bool:
+    mode = node.attributes.get("mode")
+    value = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    return (mode is None or mode.value == "constant") and (value is None or float(value) == 0.0)
+
+
+def _clips_at_zero_or_wider(node: ir.Node) -> bool:
+    """Grids contain zero, so a Clip can only be absorbed when zero lies within its limits."""
+    if node.op_type == "Relu":
+        return True
+    low, high = (constant(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2))
+    return (low is None or float(low) <= 0) and (high is None or float(high) >= 0)
+
+
+def _strand(plan: Plan) -> None:
+    """Leave float what would only be wrapped in conversions: nodes that no integer result reaches."""
+    changed = True
+    while changed:
+        changed = False
+        for node, role in list(plan.roles.items()):
+            if weight_of(node) is not None:
+                continue
+            around = [v.producer() for v in data_inputs(node)]
+            integer = [p in plan.roles or (p is None and role != "absorbed") for p in around]
+            if all(integer) or (role == "kernel" and any(integer)):
+                continue
+            plan.left[node] = "what it reads is computed in float"
+            del plan.roles[node]
+            changed = True
+
+
+def _group(graph: ir.Graph, plan: Plan) -> None:
+    parent: dict[str, str] = {}
+
+    def find(name: str) -> str:
+        parent.setdefault(name, name)
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    for node, role in plan.roles.items():
+        inputs = [node.inputs[0]] if role == "same" else data_inputs(node)
+        for value in inputs:
+            if value is not None and not _absorbed_next(value, plan):
+                find(str(value.name))
+        for value in node.outputs:
+            if not _absorbed_next(value, plan):
+                find(str(value.name))
+                if role == "same" and node.inputs[0] is not None:
+                    parent[find(str(value.name))] = find(str(node.inputs[0].name))
+    plan.group = {name: find(name) for name in parent}
+
+
+def _absorbed_next(value: ir.Value, plan: Plan) -> bool:
+    """True for a tensor that only an absorbed node reads: it never exists on the device."""
+    uses = [use.node for use in value.uses()]
+    return len(uses) == 1 and plan.roles.get(uses[0]) == "absorbed" and not value.is_graph_output()

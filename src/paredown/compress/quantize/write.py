@@ -1,0 +1,128 @@
+"""Writing QuantizeLinear / DequantizeLinear into a graph: where grids become ONNX.
+
+A tensor gets Q and DQ right behind its producer and every reader reads the DQ: that is the form from which ONNX
+Runtime, OpenVINO and TensorRT fuse integer kernels. A weight becomes an int8 initializer behind a DQ, a bias an
+int32 initializer on the product of the input's and the weight's scale.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from paredown.numerics.grid import Grid
+
+BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the sums of products
+
+
+def add_constant(graph: ir.Graph, name: str, array: NDArray[np.generic]) -> ir.Value:
+    """A new initializer."""
+    tensor = ir.tensor(array, name=name)
+    value = ir.Value(
+        name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(array.shape), const_value=tensor
+    )
+    graph.register_initializer(value)
+    return value
+
+
+def _parameters(graph: ir.Graph, name: str, grid: Grid) -> tuple[ir.Value, ir.Value]:
+    dtype = np.int8 if grid.low < 0 else np.uint8
+    return (
+        add_constant(graph, f"{name}_scale", grid.scale),
+        add_constant(graph, f"{name}_zero_point", grid.zero_point.astype(dtype)),
+    )
+
+
+def _node(
+    op: str, name: str, inputs: list[ir.Value], output: str, like: ir.Value, axis: int | None
+) -> ir.Node:
+    attributes = [] if axis is None else [ir.AttrInt64("axis", axis)]
+    node = ir.Node("", op, inputs, attributes, name=name)
+    node.outputs[0].name = output
+    node.outputs[0].shape = like.shape
+    return node
+
+
+def quantize_tensor(
+    graph: ir.Graph, value: ir.Value, grid: Grid, shared: tuple[ir.Value, ir.Value] | None
+) -> tuple[ir.Value, ir.Value]:
+    """Q and DQ behind an activation; all its readers read the DQ. The scale and zero point, to share them."""
+    name = str(value.name)
+    uses = list(value.uses())
+    was_output = value.is_graph_output()
+    parameters = shared or _parameters(graph, name, grid)
+    if was_output:  # the public name belongs to what leaves the graph: the dequantized value
+        value.name = f"{name}_float"
+    q = _node("QuantizeLinear", f"{name}_QuantizeLinear", [value, *parameters], f"{name}_q", value, None)
+    dq = _node(
+        "DequantizeLinear", f"{name}_DequantizeLinear", [q.outputs[0], *parameters], f"{name}_dq", value, None
+    )
+    q.outputs[0].type = ir.TensorType(parameters[1].dtype or ir.DataType.UINT8)
+    dq.outputs[0].type = value.type
+    for use in uses:
+        use.node.replace_input_with(use.idx, dq.outputs[0])
+    if was_output:
+        dq.outputs[0].name = name
+        index = list(graph.outputs).index(value)
+        graph.outputs[index] = dq.outputs[0]
+    producer = value.producer()
+    if producer is None:
+        graph.insert_before(graph[0], [q, dq])
+    else:
+        graph.insert_after(producer, [q, dq])
+    return parameters
+
+
+def quantize_weight(
+    graph: ir.Graph, node: ir.Node, index: int, grid: Grid, integers: NDArray[np.int32]
+) -> None:
+    """The weight at `inputs[index]` becomes `integers` on `grid` behind a DQ of its own."""
+    weight = node.inputs[index]
+    assert weight is not None
+    name = f"{node.name}_weight"
+    dtype = np.int8 if grid.low < 0 else np.uint8
+    stored = add_constant(graph, f"{name}_q", integers.astype(dtype))
+    dq = _node(
+        "DequantizeLinear",
+        f"{name}_DequantizeLinear",
+        [stored, *_parameters(graph, name, grid)],
+        f"{name}_dq",
+        weight,
+        grid.axis,
+    )
+    dq.outputs[0].type = weight.type
+    graph.insert_before(node, dq)
+    node.replace_input_with(index, dq.outputs[0])
+
+
+def quantize_bias(
+    graph: ir.Graph, node: ir.Node, index: int, bias: NDArray[np.float32], scale: NDArray[np.float32]
+) -> None:
+    """The bias (n,) becomes int32 on `scale` (scalar or (n,)) behind a DQ of its own."""
+    name = f"{node.name}_bias"
+    integers = np.clip(np.rint(bias.astype(np.float64) / scale), -BIAS_LIMIT, BIAS_LIMIT).astype(np.int32)
+    axis = 0 if np.ndim(scale) else None
+    inputs = [
+        add_constant(graph, f"{name}_q", integers),
+        add_constant(graph, f"{name}_scale", np.asarray(scale, np.float32)),
+        add_constant(graph, f"{name}_zero_point", np.zeros(np.shape(scale), np.int32)),
+    ]
+    dq = ir.Node(
+        "",
+        "DequantizeLinear",
+        inputs,
+        [] if axis is None else [ir.AttrInt64("axis", axis)],
+        name=f"{name}_DequantizeLinear",
+    )
+    dq.outputs[0].name = f"{name}_dq"
+    dq.outputs[0].shape = ir.Shape(bias.shape)
+    dq.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
+    graph.insert_before(node, dq)
+    node.replace_input_with(index, dq.outputs[0])
+
+
+def drop_unused(graph: ir.Graph) -> None:
+    """Remove initializers that no node reads any more."""
+    for name in [n for n, v in graph.initializers.items() if not v.uses() and not v.is_graph_output()]:
+        del graph.initializers[name]

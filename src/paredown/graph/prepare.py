@@ -1,0 +1,143 @@
+"""From a model as exported to one that every other part can count on."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxslim
+from onnx import version_converter
+
+from paredown.errors import ModelError, UnsupportedModel
+from paredown.graph.load import from_proto, to_proto
+from paredown.graph.run import random_feeds, run_once
+from paredown.model import Model
+
+MIN_OPSET = 13  # per-channel DequantizeLinear
+
+
+def prepare(model: Model, input_size: tuple[int, int] | None = None) -> Model:
+    """The same function in canonical form; the model given is not changed.
+
+    Fixed input shapes (an open batch becomes 1, open height and width become `input_size`), opset >= 13,
+    initializers lifted out of the inputs, constants folded, BatchNorm folded into the convolution before it,
+    inferred shapes on every tensor, a unique name on every node. The result is run beside the original on one
+    random input and must agree.
+
+    Raises:
+        UnsupportedModel: an input dimension stays open, or an op that cannot be converted or run.
+        ModelError: the prepared graph answers differently (a fault in the simplifier, not of the user).
+    """
+    proto = to_proto(model)
+    _lift_initializers(proto)
+    _fix_inputs(proto, input_size)
+    reference = from_proto(proto, model.name)
+    proto = _raise_opset(proto)
+    proto = _simplify(proto)
+    proto = _name_nodes(proto)
+    prepared = replace(from_proto(proto, model.name), card=model.card)
+    _verify(reference, prepared)
+    return prepared
+
+
+def convert_opset(proto: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """The proto at `opset` or later. Raises UnsupportedModel with the converter's reason."""
+    if _opset(proto) >= opset:
+        return proto
+    try:
+        converted = version_converter.convert_version(proto, opset)
+    except (RuntimeError, ValueError) as error:
+        raise UnsupportedModel(
+            f"the graph cannot be converted from opset {_opset(proto)} to {opset}",
+            got=str(error).splitlines()[0][:200],
+            hint="export the model again with a newer opset",
+        ) from error
+    converted.metadata_props.extend(p for p in proto.metadata_props if not _has_prop(converted, p.key))
+    return converted
+
+
+def _has_prop(proto: onnx.ModelProto, key: str) -> bool:
+    return any(p.key == key for p in proto.metadata_props)
+
+
+def _opset(proto: onnx.ModelProto) -> int:
+    return max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=1)
+
+
+def _lift_initializers(proto: onnx.ModelProto) -> None:
+    constants = {t.name for t in proto.graph.initializer}
+    kept = [v for v in proto.graph.input if v.name not in constants]
+    del proto.graph.input[:]
+    proto.graph.input.extend(kept)
+    proto.ir_version = max(proto.ir_version, 4)  # before 4 every initializer had to be an input
+
+
+def _fix_inputs(proto: onnx.ModelProto, size: tuple[int, int] | None) -> None:
+    for value in proto.graph.input:
+        dims = value.type.tensor_type.shape.dim
+        for axis, dim in enumerate(dims):
+            if dim.HasField("dim_value") and dim.dim_value > 0:
+                continue
+            if axis == 0:
+                dim.dim_value = 1
+            elif size is not None and len(dims) == 4 and axis in (2, 3):
+                dim.dim_value = size[axis - 2]
+            else:
+                raise UnsupportedModel(
+                    f"input {value.name!r} leaves dimension {axis} open",
+                    got=[d.dim_param or d.dim_value or "?" for d in dims],
+                    expected="a fixed shape (only the batch may be open)",
+                    hint="give the input size: [input] size = [height, width] in card.toml beside the model",
+                )
+    for value in proto.graph.output:  # inferred anew from the fixed inputs
+        value.type.tensor_type.ClearField("shape")
+    del proto.graph.value_info[:]
+
+
+def _raise_opset(proto: onnx.ModelProto) -> onnx.ModelProto:
+    return convert_opset(proto, MIN_OPSET)
+
+
+def _simplify(proto: onnx.ModelProto) -> onnx.ModelProto:
+    metadata = list(proto.metadata_props)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the simplifier's own remarks are not the user's business
+            slim = onnxslim.slim(proto)
+        slim = onnx.shape_inference.infer_shapes(slim, data_prop=True)
+    except Exception as error:  # the simplifier raises whatever its folding met
+        raise UnsupportedModel(
+            "the graph cannot be simplified", got=f"{type(error).__name__}: {error}"
+        ) from error
+    del slim.metadata_props[:]
+    slim.metadata_props.extend(metadata)
+    return slim
+
+
+def _name_nodes(proto: onnx.ModelProto) -> onnx.ModelProto:
+    model = ir.from_proto(proto)
+    taken: set[str] = set()
+    for index, node in enumerate(model.graph):
+        if not node.name or node.name in taken:
+            node.name = f"{node.op_type}_{index}"
+        taken.add(node.name)
+    return ir.to_proto(model)
+
+
+def _verify(reference: Model, prepared: Model) -> None:
+    feeds = random_feeds(reference, seed=0)
+    want, got = run_once(reference.data, feeds), run_once(prepared.data, feeds)
+    for name, expected in want.items():
+        if name not in got or got[name].shape != expected.shape:
+            raise ModelError(f"preparing the graph changed output {name!r}", hint="please report this model")
+        scale = float(np.abs(expected).max()) if expected.size else 0.0
+        error = float(np.abs(expected.astype(np.float64) - got[name]).max()) if expected.size else 0.0
+        if error > 1e-3 * max(scale, 1e-6):
+            raise ModelError(
+                f"preparing the graph changed output {name!r}",
+                got=f"a difference of {error:.3g} where values reach {scale:.3g}",
+                hint="please report this model",
+            )

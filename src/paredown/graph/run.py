@@ -1,0 +1,52 @@
+"""Running a graph for its values: the small session that graph work itself needs. Timing lives in measure/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnxruntime as ort
+
+from paredown.errors import UnsupportedModel
+from paredown.model import Model
+from paredown.protocols import Array
+
+
+def open_session(data: bytes, threads: int = 0, optimize: bool = True) -> ort.InferenceSession:
+    """An ONNX Runtime CPU session. Raises UnsupportedModel with the runtime's own reason."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    if not optimize:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions share no base class
+        raise UnsupportedModel("ONNX Runtime cannot run this graph", got=_reason(error)) from error
+
+
+def run_once(data: bytes, feeds: Mapping[str, Array], optimize: bool = False) -> dict[str, Array]:
+    """Outputs by name for one set of feeds, by default without graph optimisation."""
+    session = open_session(data, optimize=optimize)
+    names = [o.name for o in session.get_outputs()]
+    try:
+        return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+    except Exception as error:
+        raise UnsupportedModel("ONNX Runtime failed while running this graph", got=_reason(error)) from error
+
+
+def random_feeds(model: Model, seed: int) -> dict[str, Array]:
+    """Uniform 0..1 floats (0..255 for integers) in the shape of every input."""
+    rng = np.random.default_rng(seed)
+    feeds: dict[str, Array] = {}
+    for spec in model.inputs:
+        shape = tuple(1 if d is None else d for d in spec.shape)
+        dtype = np.dtype(spec.dtype)
+        values = rng.random(shape) if dtype.kind == "f" else rng.integers(0, 256, shape)
+        feeds[spec.name] = values.astype(dtype)
+    return feeds
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return (text[0] if text else type(error).__name__).split("] : ")[-1][:300]

@@ -1,0 +1,119 @@
+"""Reading an `onnx_ir` graph: constants, neighbours, reachability, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx_ir.passes.common import LiftConstantsToInitializersPass
+
+from paredown.graph.load import from_proto, to_proto
+from paredown.model import Model
+
+WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+SHAPE_ONLY = (
+    "Reshape",
+    "Transpose",
+    "Flatten",
+    "Squeeze",
+    "Unsqueeze",
+    "Split",
+    "Slice",
+    "Gather",
+    "Identity",
+)
+"""Ops that move values without changing them."""
+
+
+def to_ir(model: Model) -> ir.Model:
+    """A fresh onnx_ir model that may be changed; every constant is an initializer."""
+    graph = ir.from_proto(to_proto(model))
+    LiftConstantsToInitializersPass(lift_all_constants=True)(graph)
+    return graph
+
+
+def to_model(graph: ir.Model, like: Model) -> Model:
+    """The `Model` of a changed graph, with the card and name of `like`."""
+    made = from_proto(ir.to_proto(graph), like.name)
+    return made if like.card is None else made.with_card(like.card)
+
+
+def constant(value: ir.Value | None) -> NDArray[np.generic] | None:
+    """The array behind a value that does not depend on any input, else None."""
+    if value is None or value.const_value is None:
+        return None
+    return value.const_value.numpy()
+
+
+def weight_of(node: ir.Node) -> ir.Value | None:
+    """The constant weight of a Conv, ConvTranspose, Gemm or MatMul; None where both inputs are computed."""
+    if node.op_type not in WEIGHTED or len(node.inputs) < 2:
+        return None
+    weight = node.inputs[1]
+    return weight if weight is not None and weight.const_value is not None else None
+
+
+def output_axis(node: ir.Node) -> int:
+    """The axis of the weight that counts output channels."""
+    if node.op_type == "Conv":
+        return 0
+    if node.op_type == "Gemm":
+        return 0 if attribute(node, "transB", 0) else 1
+    weight = weight_of(node)
+    return 1 if node.op_type == "ConvTranspose" or weight is None else len(shape_of(weight)) - 1
+
+
+def is_depthwise(node: ir.Node) -> bool:
+    """True for a Conv whose every output channel reads one input channel."""
+    weight = weight_of(node)
+    if node.op_type != "Conv" or weight is None:
+        return False
+    return int(attribute(node, "group", 1)) > 1 and shape_of(weight)[1] == 1  # type: ignore[call-overload]
+
+
+def attribute(node: ir.Node, name: str, default: object) -> object:
+    """An attribute's plain Python value, or the default."""
+    attr = node.attributes.get(name)
+    return default if attr is None else attr.value
+
+
+def shape_of(value: ir.Value) -> tuple[int, ...]:
+    """The static shape; an open dimension counts as 0, an unknown shape is ()."""
+    if value.shape is None:
+        return ()
+    return tuple(d if isinstance(d, int) else 0 for d in value.shape)
+
+
+def consumers(value: ir.Value) -> list[ir.Node]:
+    """Nodes that read the value, each once."""
+    return list(dict.fromkeys(use.node for use in value.uses()))
+
+
+def data_inputs(node: ir.Node) -> list[ir.Value]:
+    """Inputs of a node that depend on the model's input."""
+    return [v for v in node.inputs if v is not None and v.const_value is None]
+
+
+def through_shapes(value: ir.Value) -> ir.Value:
+    """The value that `value` is only a rearrangement of."""
+    producer = value.producer()
+    while producer is not None and producer.op_type in SHAPE_ONLY and producer.inputs[0] is not None:
+        value = producer.inputs[0]
+        producer = value.producer()
+    return value
+
+
+def upstream(starts: Iterable[ir.Node], stop: Callable[[ir.Node], bool] = lambda node: False) -> set[ir.Node]:
+    """All nodes that the given ones depend on, themselves included; nothing beyond a node where stop() holds."""
+    seen: set[ir.Node] = set()
+    todo = list(starts)
+    while todo:
+        node = todo.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if not stop(node):
+            todo += [p for v in node.inputs if v is not None and (p := v.producer()) is not None]
+    return seen

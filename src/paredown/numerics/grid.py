@@ -1,0 +1,96 @@
+"""Affine integer grids: q = clip(round(x / scale) + zero_point), x ~ (q - zero_point) * scale.
+
+Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference", arXiv 1712.05877, eq. 1; the rounding is ONNX QuantizeLinear's (half to even).
+
+Shapes: x any shape; per-channel scales are (n,) along `axis`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+MIN_SCALE = 1e-12  # keeps a tensor that is zero everywhere from dividing by zero
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One integer grid (scalars) or one per channel (arrays of one entry a channel, along `axis`)."""
+
+    scale: NDArray[np.float32]
+    zero_point: NDArray[np.int32]
+    low: int  # smallest integer, -128 for int8
+    high: int
+    axis: int | None = None
+
+    @property
+    def steps(self) -> int:
+        return self.high - self.low
+
+    def bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Smallest and largest real number on the grid."""
+        return (self.low - self.zero_point) * self.scale, (self.high - self.zero_point) * self.scale
+
+    def _along(self, values: NDArray[np.generic], ndim: int) -> NDArray[np.generic]:
+        if self.axis is None:
+            return values
+        shape = [1] * ndim
+        shape[self.axis] = -1
+        return values.reshape(shape)
+
+    def quantize(self, x: Floats) -> NDArray[np.int32]:
+        """The integers nearest to x, clipped to the grid."""
+        scale, zero = self._along(self.scale, x.ndim), self._along(self.zero_point, x.ndim)
+        return np.clip(np.rint(x / scale) + zero, self.low, self.high).astype(np.int32)
+
+    def dequantize(self, q: NDArray[np.integer]) -> NDArray[np.float32]:
+        """The real numbers behind the integers."""
+        scale, zero = self._along(self.scale, q.ndim), self._along(self.zero_point, q.ndim)
+        return ((q - zero) * scale).astype(np.float32)
+
+    def snap(self, x: Floats) -> NDArray[np.float32]:
+        """x after quantizing and dequantizing: what the device computes with ("fake quantization")."""
+        return self.dequantize(self.quantize(x))
+
+
+def integer_range(bits: int, signed: bool, symmetric: bool = False) -> tuple[int, int]:
+    """Smallest and largest integer. Symmetric signed grids drop the smallest: -127..127."""
+    if not signed:
+        return 0, 2**bits - 1
+    return (-(2 ** (bits - 1)) + int(symmetric), 2 ** (bits - 1) - 1)
+
+
+def affine(low: float, high: float, bits: int = 8, signed: bool = False) -> Grid:
+    """The grid over [low, high], widened to contain zero exactly (padding and ReLU need it)."""
+    first, last = integer_range(bits, signed)
+    low, high = min(float(low), 0.0), max(float(high), 0.0)
+    scale = np.float32(max((high - low) / (last - first), MIN_SCALE))
+    zero = int(np.clip(np.rint(first - low / scale), first, last))
+    return Grid(np.asarray(scale, np.float32), np.asarray(zero, np.int32), first, last)
+
+
+def symmetric(limit: Floats, bits: int = 8, axis: int | None = None) -> Grid:
+    """The signed grid over [-limit, limit] with zero point 0. limit: scalar, or (n,) with `axis`."""
+    first, last = integer_range(bits, signed=True, symmetric=True)
+    scale = np.maximum(np.asarray(limit, np.float32) / last, MIN_SCALE).astype(np.float32)
+    return Grid(scale, np.zeros_like(scale, np.int32), first, last, axis)
+
+
+def weight_limits(w: Floats, axis: int | None, bits: int = 8, steps: int = 0) -> Floats:
+    """|w| limits for `symmetric`: the maximum, or with `steps` > 0 the shrunk limit of least squared error.
+
+    w: any shape. The search tries `steps` fractions of the maximum from 1 down to 0.4 (few bits gain most: at
+    8 bits the maximum is nearly always best).
+    """
+    rows = w.reshape(1, -1) if axis is None else np.moveaxis(w, axis, 0).reshape(w.shape[axis], -1)
+    top = np.abs(rows).max(axis=1)
+    best, least = top.copy(), np.full(len(rows), np.inf)
+    for fraction in np.linspace(1.0, 0.4, steps) if steps else ():
+        error = ((symmetric(top * fraction, bits, 0).snap(rows) - rows) ** 2).sum(axis=1)
+        better = error < least
+        best[better], least[better] = top[better] * fraction, error[better]
+    return best if axis is not None else best[0]
