@@ -1,4 +1,4 @@
-"""The runtime `onnxruntime`: ONNX Runtime on the CPU. Imports no onnx, so a measured process is what ships."""
+"""The runtime `onnxruntime`: ONNX Runtime on the CPU. Imports no onnx: a measured process is what ships."""
 
 from __future__ import annotations
 

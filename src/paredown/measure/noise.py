@@ -1,0 +1,98 @@
+"""What disturbs a timing on this machine, read before and after it; each finding is one sentence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from glob import glob
+from statistics import median
+
+import numpy as np
+import psutil
+
+from paredown.targets.cpu import read_text
+
+SPREAD_LIMIT = 0.10
+"""Rounds that differ by more than this say more about the machine than about the model."""
+_DRIFT_LIMIT = 0.05
+_OTHERS_LIMIT = 0.10  # of all cores
+_STEAL_LIMIT = 0.01
+
+
+class Watch:
+    """The machine from now on: how much others used it, and whether it was throttled."""
+
+    def __init__(self, pids: Sequence[int]) -> None:
+        self._ours = [psutil.Process(), *(psutil.Process(pid) for pid in pids)]
+        self._start = time.monotonic()
+        self._busy_s, self._steal_s = _machine_seconds()
+        self._own_s = self._own_seconds()
+        self._throttled = throttle_events()
+
+    def doubts(self) -> tuple[str, ...]:
+        """Why what was timed since then may be wrong."""
+        wall_s, cores = time.monotonic() - self._start, psutil.cpu_count() or 1
+        busy_s, steal_s = _machine_seconds()
+        others = (busy_s - self._busy_s - (self._own_seconds() - self._own_s)) / wall_s
+        stolen = (steal_s - self._steal_s) / (wall_s * cores)
+        found = []
+        if others > _OTHERS_LIMIT * cores:
+            found.append(f"other processes used {others:.1f} of {cores} cores meanwhile")
+        if stolen > _STEAL_LIMIT:
+            found.append(f"the virtual machine's host withheld {stolen:.0%} of the processor time")
+        if throttle_events() > self._throttled:
+            found.append("the processor was throttled by heat or power meanwhile")
+        return tuple(found)
+
+    def _own_seconds(self) -> float:
+        return float(sum(t.user + t.system for t in (p.cpu_times() for p in self._ours)))
+
+
+def machine_doubts() -> tuple[str, ...]:
+    """Why this machine as it is set up gives uneven times."""
+    found = sorted(governors() - {"performance"})
+    if found:
+        return (f"the frequency governor is {' and '.join(found)}, not performance: clock rates vary",)
+    return ()
+
+
+def series_doubts(round_s: Sequence[float], whose: str) -> tuple[str, ...]:
+    """Why the rounds of one model disagree: their spread, or a drift from the first third to the last."""
+    found, third = [], len(round_s) // 3
+    wide = spread(round_s)
+    if wide > SPREAD_LIMIT:
+        found.append(f"{whose}: spread of {wide:.0%} between rounds")
+    if third >= 3:
+        drift = median(round_s[-third:]) / median(round_s[:third]) - 1
+        if abs(drift) > max(_DRIFT_LIMIT, wide):
+            found.append(f"{whose}: drift of {drift:+.0%} from the first third of the rounds to the last")
+    return tuple(found)
+
+
+def spread(values: Sequence[float]) -> float:
+    """(90 % quantile - 10 % quantile) / median."""
+    low, middle, high = np.quantile(values, (0.1, 0.5, 0.9))
+    return float((high - low) / middle) if middle > 0 else 0.0
+
+
+def governors() -> set[str]:
+    """The frequency governors in use; empty where the system shows none."""
+    files = glob("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
+    return {word for word in map(read_text, files) if word}
+
+
+def throttle_events() -> int:
+    """A counter that grows when the processor is slowed down by heat or power; 0 where none is shown."""
+    counters = glob("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")
+    events = sum(int(text) for text in map(read_text, counters) if text and text.isdigit())
+    board = read_text("/sys/devices/platform/soc/soc:firmware/get_throttled")  # Raspberry Pi: a bit field
+    return events + (int(board, 16) if board else 0)
+
+
+def _machine_seconds() -> tuple[float, float]:
+    """Seconds all cores together were busy, and seconds the host withheld."""
+    times = psutil.cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    steal = float(getattr(times, "steal", 0.0))
+    guest = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # already in user and nice
+    return float(sum(times) - idle - steal - guest), steal
