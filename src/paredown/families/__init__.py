@@ -1,0 +1,60 @@
+"""Model families: how to recognise one, feed it, and read its answer. One file each.
+
+A family is a module with NAME, TASK, SUMMARY, matches(clues) and decode(outputs, card, frame, ...). The part
+down to `decode` uses numpy and the plain nouns only: the bundle's `detect.py` carries it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from paredown.errors import UnknownName
+
+if TYPE_CHECKING:
+    from paredown.families.clues import Family
+    from paredown.families.recognition import Recognition as Recognition
+    from paredown.families.recognition import predict as predict
+    from paredown.families.recognition import recognise as recognise
+
+_MODULES = (
+    "yolov8",
+    "yolov5",
+    "darknet",
+    "yolox",
+    "yolov6",
+    "nanodet",
+    "ssd",
+    "end2end",
+    "detr",
+    "classifier",
+)
+
+
+class _Families(Mapping[str, "Family"]):
+    """The table of families by name; a module is imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> Family:
+        if name not in _MODULES:
+            raise UnknownName("family", name, _MODULES)
+        return cast("Family", importlib.import_module(f"{__name__}.{name}"))
+
+    def __contains__(self, name: object) -> bool:
+        return name in _MODULES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
+FAMILIES: Mapping[str, Family] = _Families()
+
+
+def __getattr__(name: str) -> Any:
+    """The verbs of this shelf, imported when first used: they need onnx and OpenCV."""
+    if name in ("Recognition", "predict", "recognise"):
+        return getattr(importlib.import_module(f"{__name__}.recognition"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

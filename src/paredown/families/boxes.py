@@ -1,0 +1,118 @@
+"""Box arithmetic that the families share: corners, grids, class-wise non-maximum suppression. numpy only.
+
+The bundle's `detect.py` carries this file as it is. n, m: boxes; C: classes; boxes are xyxy unless said
+otherwise; a grid of stride s over an input of h x w pixels has ceil(h/s) rows and ceil(w/s) columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paredown.detections import Detections
+from paredown.families.preprocess import Frame
+
+Floats = NDArray[np.floating[Any]]
+NMS_CANDIDATES = 30000  # best-scoring candidates that go into NMS, as in the usual mAP evaluation
+
+
+def centre_to_corners(boxes: Floats) -> Floats:
+    """xyxy (n, 4) from centre x, centre y, width, height (n, 4)."""
+    half = boxes[:, 2:] / 2
+    return np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], axis=1)
+
+
+def grid_shape(size: tuple[int, int], stride: int) -> tuple[int, int]:
+    """(rows, columns) of the grid of that stride."""
+    return -(-size[0] // stride), -(-size[1] // stride)
+
+
+def grid_cells(size: tuple[int, int], strides: Sequence[int]) -> tuple[Floats, Floats]:
+    """Column and row (n, 2) of every cell and its stride (n, 1): grids in the order given, row by row."""
+    cells, steps = [], []
+    for stride in strides:
+        rows, columns = grid_shape(size, stride)
+        y, x = np.mgrid[:rows, :columns]
+        cells.append(np.stack([x.ravel(), y.ravel()], axis=1))
+        steps.append(np.full((rows * columns, 1), stride))
+    return np.concatenate(cells).astype(np.float32), np.concatenate(steps).astype(np.float32)
+
+
+def softmax(x: Floats) -> Floats:
+    """Softmax over the last axis."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    result: Floats = e / e.sum(axis=-1, keepdims=True)
+    return result
+
+
+def sigmoid(x: Floats) -> Floats:
+    """1 / (1 + exp(-x)), without overflow."""
+    result: Floats = 0.5 * (1 + np.tanh(0.5 * x))
+    return result
+
+
+def distances_to_corners(points: Floats, distances: Floats) -> Floats:
+    """xyxy (n, 4) from points (n, 2) and distances to the left, top, right and bottom side (n, 4)."""
+    return np.concatenate([points - distances[:, :2], points + distances[:, 2:]], axis=1)
+
+
+def expected_distances(bins: Floats) -> Floats:
+    """Distances (n, 4) in cells from logits (n, 4 * B) over 0..B-1: the mean of each side's softmax.
+
+    Source: Li et al., Generalized Focal Loss, 2020, arXiv 2006.04388, eq. 5.
+    """
+    logits = bins.reshape(len(bins), 4, -1)
+    return softmax(logits) @ np.arange(logits.shape[-1], dtype=np.float32)
+
+
+def select(
+    boxes: Floats, scores: Floats, frame: Frame, *, conf: float, iou: float, max_detections: int
+) -> Detections:
+    """What is left of boxes (n, 4) in input pixels with class scores (n, C), best first, in image pixels.
+
+    Every class of a box that reaches `conf` is a candidate of its own, as in the usual mAP evaluation.
+    """
+    usable = np.flatnonzero((scores.max(axis=1) >= conf) & np.isfinite(boxes).all(axis=1))
+    row, classes = np.nonzero(scores[usable] >= conf)
+    anchor = usable[row]
+    candidate_scores = scores[anchor, classes]
+    keep = nms(boxes[anchor], candidate_scores, classes, iou=iou, max_detections=max_detections)
+    return Detections(
+        frame.to_image(boxes[anchor[keep]]),
+        candidate_scores[keep].astype(np.float32),
+        classes[keep].astype(np.int64),
+    )
+
+
+def nms(
+    boxes: Floats, scores: Floats, classes: NDArray[np.integer[Any]], *, iou: float, max_detections: int
+) -> NDArray[np.intp]:
+    """Indices of the kept boxes, best score first: greedy, within each class, equal scores in given order.
+
+    A box falls where its IoU with a better kept box of its class exceeds `iou`.
+    """
+    order = np.argsort(-scores, kind="stable")[:NMS_CANDIDATES]
+    # Sorted by class and then by score, all that one box can make fall is one slice behind it.
+    by_class = np.argsort(classes[order], kind="stable")
+    grouped = order[by_class]
+    x1, y1, x2, y2 = np.ascontiguousarray(boxes[grouped].T, dtype=np.float64)
+    area = (x2 - x1) * (y2 - y1)
+    ends = np.searchsorted(classes[grouped], classes[grouped], side="right").tolist()
+    fallen = np.zeros(len(grouped), bool)
+    kept: list[int] = []
+    for i in np.argsort(by_class).tolist():
+        if fallen[i]:
+            continue
+        kept.append(i)
+        if len(kept) == max_detections:
+            break
+        rest = slice(i + 1, ends[i])
+        inner_x = np.minimum(x2[rest], x2[i]) - np.maximum(x1[rest], x1[i])
+        inner_y = np.minimum(y2[rest], y2[i]) - np.maximum(y1[rest], y1[i])
+        inner = np.maximum(inner_x, 0) * np.maximum(inner_y, 0)
+        fallen[rest] |= inner > iou * (area[rest] + area[i] - inner)
+    result: NDArray[np.intp] = grouped[np.array(kept, np.intp)]
+    return result

@@ -1,0 +1,231 @@
+"""What a model file shows about its family: metadata, shapes, and the operators of its tail.
+
+Never the name of a tensor, a node or a file: exporters choose those as they like.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from paredown.card import Card, Preprocess, Task
+from paredown.detections import Prediction
+from paredown.errors import ModelError
+from paredown.families.boxes import grid_shape
+from paredown.families.preprocess import Frame
+from paredown.model import Model, TensorSpec
+
+ARITHMETIC = frozenset({"Exp", "Mul", "Add", "Sub", "Div", "Pow"})
+_WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "ConvInteger", "MatMulInteger"})
+_WEIGHTED_QUANTIZED = frozenset({"QLinearConv", "QLinearMatMul", "QGemm"})
+_FIRST_INPUT_ONLY = frozenset(
+    {"Reshape", "Slice", "Expand", "Resize", "Tile", "Gather", "Unsqueeze", "Squeeze", "Split", "Pad"}
+)
+
+
+@dataclass(frozen=True)
+class Match:
+    """Why a family fits a model, and the cards it could have: they differ in preprocessing, default first.
+
+    certainty: 1.0 the metadata says so, 0.8 shapes and arithmetic fit, 0.5 another family fits as well.
+    settled: the family's default preprocessing holds for nearly every such model; the others are tried, but
+    they must do clearly better.
+    """
+
+    cards: tuple[Card, ...]
+    certainty: float
+    why: str
+    settled: bool = True
+
+
+class Family(Protocol):
+    """What every module of the table `FAMILIES` has."""
+
+    NAME: str
+    TASK: Task
+    SUMMARY: str
+
+    @staticmethod
+    def matches(clues: Clues) -> Match | None: ...
+
+    @staticmethod
+    def decode(
+        outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
+    ) -> Prediction: ...
+
+
+@dataclass(frozen=True)
+class Output:
+    """One graph output with its tail: all that happens between the last weights and the output."""
+
+    spec: TensorSpec
+    tail: frozenset[str]  # operator types
+    parts: int  # inputs of the Concat nearest to the output; 1 where there is none
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        return self.spec.shape
+
+    @property
+    def computes(self) -> bool:
+        """Whether the tail holds arithmetic, beyond activations and moving values about."""
+        return bool(self.tail & ARITHMETIC)
+
+
+@dataclass(frozen=True)
+class Clues:
+    """What a family looks at. `size`: (height, width) of the input image."""
+
+    preprocess: Preprocess  # what the input's shape and type settle; the rest are Preprocess' defaults
+    outputs: tuple[Output, ...]
+    names: tuple[str, ...]  # class names in the metadata; empty where there are none
+    task: str | None  # task in the metadata
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.preprocess.size
+
+    @property
+    def letterbox_inputs(self) -> list[dict[str, Any]]:
+        """Letterbox, RGB, 0..1; and, where no metadata vouches for it, what people who train change there."""
+        others: list[dict[str, Any]] = [{"fit": "stretch"}, {"colour": "bgr"}, {"scale": 1.0}]
+        return [{}] if self.names else [{}, *others]
+
+    def cards(
+        self,
+        family: str,
+        task: Task,
+        n_classes: int,
+        inputs: Sequence[Mapping[str, Any]],
+        *,
+        iou: float = 0.7,
+        decode: Mapping[str, object] | None = None,
+        why: str,
+    ) -> tuple[Card, ...]:
+        """One card per preprocessing in `inputs` (changes to `self.preprocess`), default first."""
+        named = len(self.names) == n_classes
+        classes = self.names if named else tuple(f"class {i}" for i in range(n_classes))
+        told = f"; the metadata names {len(self.names)}" if self.names and not named else ""
+        origin = {
+            "family": why,
+            "preprocessing": f"default of the family {family}",
+            "classes": "metadata" if named else f"unnamed: the model gives {n_classes}{told}",
+        }
+        card = Card(family, task, self.preprocess, classes, iou=iou, decode=decode or {}, origin=origin)
+        return tuple(replace(card, preprocess=with_input(self.preprocess, change)) for change in inputs)
+
+
+def with_input(base: Preprocess, change: Mapping[str, Any]) -> Preprocess:
+    """The preprocessing with those changes, for as many channels as `base` has.
+
+    An integer input takes the pixels as they are: only the fit and the colour order are left to choose.
+    """
+    if not base.dtype.startswith("float"):
+        change = {k: v for k, v in change.items() if k in ("fit", "pad", "colour")}
+    how = replace(base, **change)
+    if base.colour == "grey":
+        how = replace(how, colour="grey", mean=how.mean[:1], std=how.std[:1])
+    return how
+
+
+def find_clues(model: Model, size: tuple[int, int] | None = None) -> Clues | None:
+    """The clues of a model with one image input, else None. `size` fills in an input size left open."""
+    if len(model.inputs) != 1:
+        return None
+    how = _input(model.inputs[0], size or _metadata_size(model.metadata))
+    if how is None:
+        return None
+    return Clues(how, _outputs(model), _names(model.metadata), model.metadata.get("task"))
+
+
+def fits(dimension: int | None, expected: int) -> bool:
+    """Whether a dimension is that number or left open."""
+    return dimension is None or dimension == expected
+
+
+def strides_for(count: int | None, size: tuple[int, int], per_cell: int = 1) -> tuple[int, ...] | None:
+    """The usual strides whose grids have `count` boxes together; (8, 16, 32) for a count left open."""
+    usual = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (4, 8, 16, 32), (8, 16), (8,), (16,), (32,))
+    for strides in usual:
+        shapes = [grid_shape(size, s) for s in strides]
+        if fits(count, per_cell * sum(rows * columns for rows, columns in shapes)):
+            return strides
+    return None
+
+
+def spell(outputs: Iterable[Output]) -> str:
+    """Output shapes in words: "(1, 84, 8400)"; a dimension left open is a question mark."""
+    shapes = (", ".join("?" if d is None else str(d) for d in o.shape) for o in outputs)
+    return " and ".join(f"({s})" for s in shapes)
+
+
+def _input(spec: TensorSpec, size: tuple[int, int] | None) -> Preprocess | None:
+    if len(spec.shape) != 4:
+        return None
+    channels_last = spec.shape[3] in (1, 3) and spec.shape[1] not in (1, 3)
+    channels, *found = (spec.shape[i] for i in ((3, 1, 2) if channels_last else (1, 2, 3)))
+    if channels not in (1, 3):
+        return None
+    height, width = found[0] or (size and size[0]), found[1] or (size and size[1])
+    if not height or not width:
+        return None
+    grey = channels == 1
+    integer = not spec.dtype.startswith("float")
+    return Preprocess(
+        size=(height, width),
+        colour="grey" if grey else "rgb",
+        scale=1.0 if integer else 1 / 255,
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+        layout="nhwc" if channels_last else "nchw",
+        dtype=spec.dtype,
+    )
+
+
+def _metadata_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:
+    numbers = [int(n) for n in re.findall(r"\d+", metadata.get("imgsz", ""))]
+    return (numbers[0], numbers[-1]) if 1 <= len(numbers) <= 2 else None
+
+
+def _names(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Class names as Ultralytics writes them: a Python dict or list in text."""
+    try:
+        names = ast.literal_eval(metadata.get("names", "()"))
+    except (ValueError, SyntaxError):
+        return ()
+    if isinstance(names, dict):
+        names = [names[k] for k in sorted(names)]
+    return tuple(str(n) for n in names) if isinstance(names, list | tuple) else ()
+
+
+def _outputs(model: Model) -> tuple[Output, ...]:
+    try:
+        graph = onnx.load_model_from_string(model.data).graph
+    except DecodeError as error:
+        raise ModelError("the model's bytes are no ONNX model", got=error) from error
+    producers = {name: node for node in graph.node for name in node.output}
+    return tuple(_trace(spec, producers) for spec in model.outputs)
+
+
+def _trace(spec: TensorSpec, producers: Mapping[str, onnx.NodeProto]) -> Output:
+    """The output with what leads to it, back to the nearest weights on every path, nearest nodes first."""
+    tail: set[str] = set()
+    parts = 1
+    queue, seen = [spec.name], {spec.name}
+    for tensor in queue:
+        node = producers.get(tensor)
+        if node is None or node.op_type in _WEIGHTED | _WEIGHTED_QUANTIZED | {"Shape", "Constant"}:
+            continue
+        if node.op_type == "Concat" and "Concat" not in tail:
+            parts = len(node.input)
+        tail.add(node.op_type)
+        follow = node.input[:1] if node.op_type in _FIRST_INPUT_ONLY else node.input
+        queue += [t for t in follow if t and t not in seen]
+        seen.update(follow)
+    return Output(spec, frozenset(tail), parts)

@@ -1,0 +1,81 @@
+"""Which family a model belongs to, from its metadata, shapes and graph; and reading an answer by its card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from paredown.card import Card
+from paredown.detections import Prediction
+from paredown.errors import CardError
+from paredown.families import FAMILIES
+from paredown.families.clues import Match, find_clues
+from paredown.families.preprocess import Frame
+from paredown.model import Model, TensorSpec
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """The families that fit a model, most certain first. `model_says`: inputs and outputs in words."""
+
+    matches: tuple[Match, ...]
+    model_says: str
+
+    @property
+    def undecided(self) -> bool:
+        """Whether two families fit equally well."""
+        return len(self.matches) > 1 and self.matches[0].certainty == self.matches[1].certainty
+
+    def best(self) -> Match:
+        """The one family that fits best. Raises CardError where none fits, or where nothing decides."""
+        if not self.matches:
+            raise CardError(
+                "no known model family fits this model",
+                got=self.model_says,
+                expected=f"one image input and the outputs of one of: {', '.join(FAMILIES)}",
+                hint="`paredown list families` says what each looks like; an input size left open is given "
+                "as size in a card.toml",
+            )
+        if self.undecided:
+            tied = [m for m in self.matches if m.certainty == self.matches[0].certainty]
+            raise CardError(
+                "more than one model family fits and nothing in the file decides",
+                got="; ".join(f"{m.cards[0].family} ({m.why})" for m in tied),
+                hint=f"say which with --family {' or --family '.join(m.cards[0].family for m in tied)}",
+            )
+        return self.matches[0]
+
+    def resolve(self) -> Card:
+        """The best family's default card, untried. Raises CardError as `best` does."""
+        return self.best().cards[0]
+
+
+def recognise(model: Model, family: str | None = None, size: tuple[int, int] | None = None) -> Recognition:
+    """The families that fit, or only the one named. `size` (height, width) fills in an input size left open.
+
+    Raises UnknownName on a family in no table, CardError where the family named does not fit.
+    """
+    candidates = FAMILIES.values() if family is None else (FAMILIES[family],)
+    clues = find_clues(model, size)
+    found = [] if clues is None else [m for f in candidates if (m := f.matches(clues)) is not None]
+    says = f"inputs {_spell(model.inputs)}; outputs {_spell(model.outputs)}"
+    if family is not None and not found:
+        raise CardError(f"the model does not look like the family {family!r}", got=says)
+    return Recognition(tuple(sorted(found, key=lambda m: -m.certainty)), says)
+
+
+def predict(outputs: Mapping[str, Any], card: Card, frame: Frame, conf: float | None = None) -> Prediction:
+    """What the model says about one image, by the card's thresholds or with another confidence."""
+    return FAMILIES[card.family].decode(
+        outputs,
+        card,
+        frame,
+        conf=card.conf if conf is None else conf,
+        iou=card.iou,
+        max_detections=card.max_detections,
+    )
+
+
+def _spell(specs: tuple[TensorSpec, ...]) -> str:
+    return ", ".join(f"{s.dtype} ({', '.join('?' if d is None else str(d) for d in s.shape)})" for s in specs)

@@ -1,0 +1,75 @@
+"""SSD and its kin with the decode in the graph: boxes and scores apart, NMS left to do. Also UltraFace.
+
+Outputs: boxes (1, N, 4) xyxy as fractions of the image, scores (1, N, C) after a softmax whose first class is
+the background, or after a sigmoid without one. N: priors.
+Source: Liu et al., SSD, 2016, arXiv 1512.02325; Linzaer/Ultra-Light-Fast-Generic-Face-Detector-1MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+
+from paredown.card import Card, Task
+from paredown.detections import Detections
+from paredown.families.boxes import select
+from paredown.families.clues import Clues, Match, spell
+from paredown.families.preprocess import Frame
+
+NAME = "ssd"
+TASK: Task = "detect"
+SUMMARY = "SSD, UltraFace: normalised boxes and class scores as two outputs"
+
+
+def decode(
+    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
+) -> Detections:
+    """Detections of one image from the model's answer.
+
+    card.decode: `boxes`, `scores` give the outputs' positions; `background`: the first score is no object.
+    """
+    answers = [np.asarray(a, np.float32) for a in outputs.values()]
+    height, width = card.preprocess.size
+    boxes = answers[cast("int", card.decode["boxes"])].reshape(-1, 4) * (width, height, width, height)
+    scores = answers[cast("int", card.decode["scores"])]
+    scores = scores.reshape(-1, scores.shape[-1])[:, 1 if card.decode["background"] else 0 :]
+    return select(boxes, scores, frame, conf=conf, iou=iou, max_detections=max_detections)
+
+
+def matches(clues: Clues) -> Match | None:
+    """The match of two outputs over the same priors, the scores after a softmax or a sigmoid."""
+    if len(clues.outputs) != 2 or clues.task not in (None, "detect"):
+        return None
+    for boxes, scores in ((0, 1), (1, 0)):
+        where, what = clues.outputs[boxes], clues.outputs[scores]
+        activation = what.tail & {"Softmax", "Sigmoid"}
+        if len(where.shape) != 3 or len(what.shape) != 3 or where.shape[-1] != 4 or not where.computes:
+            continue
+        if where.shape[1] != what.shape[1] or what.shape[-1] is None or len(activation) != 1:
+            continue
+        background = activation == {"Softmax"}
+        n_classes = what.shape[-1] - background
+        if n_classes < 1:
+            continue
+        kind = "softmax scores, background first" if background else "sigmoid scores"
+        why = f"output shapes {spell([where, what])}: boxes and {kind}"
+        decode_how = {"boxes": boxes, "scores": scores, "background": background}
+        cards = clues.cards(NAME, TASK, n_classes, _INPUTS, iou=0.45, decode=decode_how, why=why)
+        return Match(cards, 0.8, why, settled=False)
+    return None
+
+
+_RAW: dict[str, Any] = {"fit": "stretch", "scale": 1.0}
+_CAFFE_MEAN = (104.0, 117.0, 123.0)
+_INPUTS = (
+    {**_RAW, "colour": "bgr"},
+    {**_RAW, "colour": "rgb"},
+    {**_RAW, "colour": "bgr", "mean": (127.5,) * 3, "std": (127.5,) * 3},
+    {**_RAW, "colour": "rgb", "mean": (127.5,) * 3, "std": (127.5,) * 3},
+    {**_RAW, "colour": "rgb", "mean": (127.0,) * 3, "std": (128.0,) * 3},
+    {**_RAW, "colour": "bgr", "mean": _CAFFE_MEAN},
+    {**_RAW, "colour": "rgb", "mean": _CAFFE_MEAN[::-1]},
+    {"fit": "stretch"},
+)
