@@ -6,6 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 from paredown.report import details, evidence, plots
+from paredown.report import trade_off as scatter
 from paredown.report.evidence import Row
 from paredown.report.format import title_of
 from paredown.report.html import Child, Html, nothing, section, tag
@@ -13,6 +14,31 @@ from paredown.report.plots import Figure
 from paredown.report.story import Story
 
 CLASSES_SHOWN = 20
+
+BARS = (  # quantity, anchor, caption
+    ("latency_s", "plot-latency", "Median latency of one inference, {how}. Bars are 95 % intervals."),
+    (
+        "latency_ratio",
+        "plot-ratio",
+        "Latency divided by the float model's, {how} in interleaved rounds; below 1 is faster.",
+    ),
+    ("size_bytes", "plot-size", "Size of the model file, {how}. MB is 1,000,000 bytes."),
+    (
+        "peak_memory_bytes",
+        "plot-memory",
+        "Peak resident memory of a process that runs only this model, runtime included, {how}.",
+    ),
+)
+FALLING = (
+    "How many detections each model makes at or above a confidence, over all images, measured. A model whose "
+    "line falls early lost its certainty, even where its mAP held."
+)
+PER_BIN = "Detections per bin of confidence, over all images, measured."
+LATENCY = (
+    "Every timed inference in its order, measured. A rising line is a machine that heats up; single peaks "
+    "are other processes."
+)
+MEMORY = "Resident memory of the process from its start, measured."
 
 
 def _figures(figures: list[Figure | None], empty: str) -> Child:
@@ -23,27 +49,26 @@ def _figures(figures: list[Figure | None], empty: str) -> Child:
 
 def trade_off(story: Story, rows: tuple[Row, ...]) -> Html:
     """Accuracy against latency, then latency, size and memory of every model."""
-    scatter = plots.trade_off(rows, story.metric)
-    several = [
-        plots.bars(rows, "latency_s", "plot-latency", "Median latency of one inference, {how}. Bars are 95 % intervals."),
-        plots.bars(rows, "latency_ratio", "plot-ratio", "Latency divided by the float model's, {how} in interleaved "
-                   "rounds; below 1 is faster. Bars are 95 % intervals."),
-        plots.bars(rows, "size_bytes", "plot-size", "Size of the model file, {how}. MB is 1,000,000 bytes."),
-        plots.bars(rows, "peak_memory_bytes", "plot-memory", "Peak resident memory of a process that runs only this "
-                   "model, runtime included, {how}."),
-    ]  # fmt: skip
-    first = plots.draw(scatter) if scatter is not None else None
-    missing = nothing(
-        "Fewer than two trials have both accuracy and latency, so there is no trade-off to draw."
-    )
+    figure = scatter.figure(rows, story.metric)
+    missing = "Fewer than two trials have both accuracy and latency, so there is no trade-off to draw."
     return section(
-        "trade-off", "Accuracy against latency", first or missing, _figures(several, "No sizes measured.")
+        "trade-off",
+        "Accuracy against latency",
+        plots.draw(figure) if figure is not None else nothing(missing),
+        _figures(
+            [plots.bars(rows, *bar) for bar in BARS], "Neither latency nor size nor memory was measured."
+        ),
     )
 
 
 def accuracy(story: Story, rows: tuple[Row, ...]) -> Html:
     """The table of accuracy measures, per-class losses, and how sure each model is."""
     good = evidence.measured(rows)
+    truth = (
+        "."
+        if story.dataset.has_truth
+        else ", against the float model's own detections: fidelity, not accuracy."
+    )
     return section(
         "accuracy",
         "Accuracy in detail",
@@ -54,12 +79,7 @@ def accuracy(story: Story, rows: tuple[Row, ...]) -> Html:
         ),
         tag("h3", "How sure the models are"),
         _figures(_confidence(good), "Confidences were not recorded."),
-        lead=f"{title_of(story.metric)} on {story.dataset.images} images of {story.dataset.name}"
-        + (
-            "."
-            if story.dataset.has_truth
-            else ", against the float model's own detections: fidelity, not accuracy."
-        ),
+        lead=f"{title_of(story.metric)} on {story.dataset.images} images of {story.dataset.name}{truth}",
     )
 
 
@@ -74,7 +94,8 @@ def _per_class(story: Story, rows: tuple[Row, ...]) -> Figure | None:
     if not drops:
         return None
     half = CLASSES_SHOWN // 2
-    shown = drops if len(drops) <= CLASSES_SHOWN else drops[:half] + drops[-half:]
+    all_fit = len(drops) <= CLASSES_SHOWN
+    shown = drops if all_fit else drops[:half] + drops[-half:]
     data: list[dict[str, Any]] = [
         {
             "type": "bar",
@@ -86,36 +107,30 @@ def _per_class(story: Story, rows: tuple[Row, ...]) -> Figure | None:
         }
     ]
     layout = {
-        "xaxis": plots.axis("change of AP50-95, points (left of zero: lost)", zeroline=True),
-        "yaxis": plots.axis("", autorange="reversed", ticksuffix="  ", dtick=1),
+        "xaxis": plots.axis("change of AP50-95, points (left of zero: lost)"),
+        "yaxis": plots.axis("", autorange="reversed", ticksuffix="  ", dtick=1, showgrid=False),
         "showlegend": False,
         "bargap": 0.3,
     }
     which = (
-        "all classes that changed"
-        if shown is drops
-        else f"the {half} largest losses and {half} largest gains"
+        "all classes that changed" if all_fit else f"the {half} largest losses and the {half} largest gains"
     )
-    caption = f"{row.label} against float, measured: {which}. A class with few true boxes swings by many points by chance."
+    caption = (
+        f"{row.label} against float, measured: {which}. A class with few true boxes swings widely by chance."
+    )
     return Figure("plot-classes", data, layout, caption, height=110 + 22 * len(shown))
 
 
 def _confidence(rows: tuple[Row, ...]) -> list[Figure | None]:
-    """Detections per bin of confidence, and the number at or above each confidence."""
-    counted = [(r, r.curve("confidence_histogram")) for r in rows if r.curve("confidence_histogram")]
-    middles = {len(c): [(i + 0.5) / len(c) for i in range(len(c))] for _, c in counted}
-    starts = {len(c): [i / len(c) for i in range(len(c))] for _, c in counted}
-    falling = [(r, starts[len(c)], list(accumulate(c[::-1]))[::-1]) for r, c in counted]
-    density = [(r, middles[len(c)], list(c)) for r, c in counted]
-    threshold = {"type": "log", "rangemode": "normal"}
+    """The number of detections at or above each confidence, and in each bin."""
+    counted = [(r, c) for r in rows if (c := r.curve("confidence_histogram"))]
+    falling = [(r, [i / len(c) for i in range(len(c))], list(accumulate(c[::-1]))[::-1]) for r, c in counted]
+    per_bin = [(r, [(i + 0.5) / len(c) for i in range(len(c))], list(c)) for r, c in counted]
+    titles = ("confidence", "detections at or above"), ("confidence", "detections in bin")
     return [
-        plots.lines(falling, "plot-confidence", ("confidence", "detections at or above"), "How many detections each "
-                    "model makes at or above a confidence, over all images, measured. A model whose line falls early "
-                    "lost its certainty, even where its mAP held.",
-                    yaxis=plots.axis("detections at or above (log)", **threshold)),
-        plots.lines(density, "plot-histogram", ("confidence", "detections"), "Detections per bin of confidence, over "
-                    "all images, measured.", yaxis=plots.axis("detections in bin (log)", **threshold)),
-    ]  # fmt: skip
+        plots.lines(falling, "plot-confidence", titles[0], FALLING, log=True),
+        plots.lines(per_bin, "plot-histogram", titles[1], PER_BIN, log=True),
+    ]
 
 
 def over_time(rows: tuple[Row, ...]) -> Html:
@@ -131,9 +146,7 @@ def over_time(rows: tuple[Row, ...]) -> Html:
         if r.curve("memory_bytes") and len(r.curve("memory_time_s")) == len(r.curve("memory_bytes"))
     ]
     figures = [
-        plots.lines(timed, "plot-latency-time", ("inference", "latency, ms"), "Every timed inference in its order, "
-                    "measured. A rising line is a machine that heats up; single peaks are other processes."),
-        plots.lines(memory, "plot-memory-time", ("time, s", "resident memory, MB"), "Resident memory of the process "
-                    "from its start, measured."),
-    ]  # fmt: skip
+        plots.lines(timed, "plot-latency-time", ("inference", "latency, ms"), LATENCY),
+        plots.lines(memory, "plot-memory-time", ("time, s", "resident memory, MB"), MEMORY),
+    ]
     return section("over-time", "Over time", _figures(figures, "No series over time was recorded."))

@@ -1,4 +1,4 @@
-"""The sections behind the summary: what was left float, accuracy in detail, pictures, surroundings, doubts."""
+"""The sections behind the summary: accuracy, pictures, what was left float, surroundings, doubts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 
 from paredown.report import evidence, left_float
 from paredown.report.evidence import Row
-from paredown.report.format import bare, count, interval, look, mb, number, plural, title_of
+from paredown.report.format import DASH, bare, count, interval, look, mb, number, plural, title_of
 from paredown.report.html import Child, Html, bullets, facts, nothing, section, tag
 from paredown.report.story import Picture, Story
 
@@ -63,7 +63,7 @@ def accuracy_table(rows: tuple[Row, ...], metric: str) -> Html:
 def _cell(row: Row, name: str) -> Html:
     q = row.get(name)
     if q is None:
-        return tag("td", "–", class_="n", data_label=title_of(name))
+        return tag("td", DASH, class_="n", data_label=title_of(name))
     span = interval(q)
     return tag(
         "td",

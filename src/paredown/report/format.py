@@ -10,6 +10,7 @@ from paredown.measurement import Quantity
 THIN = "\u202f"  # narrow no-break space between a number and its unit
 MINUS = "\u2212"
 DASH = "\u2013"
+TIMES = "\u00d7"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Look:
 BY_UNIT = {
     "s": ("ms", 1e3, 1),
     "bytes": ("MB", 1e-6, 1),
-    "ratio": ("×", 1.0, 2),
+    "ratio": (TIMES, 1.0, 2),
     "%": ("%", 1.0, 1),
     "points": ("points", 1.0, 2),
     "J": ("J", 1.0, 3),
@@ -51,6 +52,10 @@ TITLES = {
     "size_bytes": "file size",
     "peak_memory_bytes": "peak memory",
     "cpu_percent": "CPU use",
+    "miss_rate": "objects missed",
+    "extra_rate": "new detections",
+    "matched_iou": "IoU with float",
+    "confidence_shift": "confidence shift",
     "pre_s": "preprocessing",
     "post_s": "decoding",
 }
@@ -66,7 +71,13 @@ def title_of(name: str) -> str:
     return words.replace("_", " ")
 
 
+SHARES = {"miss_rate", "extra_rate"}  # kept as 0..1, shown in %
+
+
 def look(quantity: Quantity) -> Look:
+    """How the quantity is shown: by its name where that is special, else by its unit."""
+    if quantity.name in SHARES and quantity.unit == "":
+        return Look(title_of(quantity.name), "%", 100.0, 1)
     unit, scale, decimals = BY_UNIT.get(quantity.unit, (quantity.unit, 1.0, 3))
     return Look(title_of(quantity.name), unit, scale, decimals)
 
@@ -82,7 +93,10 @@ def number(value: float, decimals: int) -> str:
 
 
 def with_unit(text: str, unit: str) -> str:
-    return text if not unit else f"{text}{THIN}{unit}"
+    """ "29.5 ms"; signs like × and % stand close."""
+    if unit in ("", TIMES):
+        return text + unit
+    return f"{text}{THIN}{unit}"
 
 
 def shown(quantity: Quantity) -> str:

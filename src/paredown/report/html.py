@@ -32,7 +32,7 @@ def join(children: Iterable[Child]) -> Html:
 
 
 def tag(name: str, /, *children: Child, **attributes: str | bool | None) -> Html:
-    """<name attributes>children</name>. `class_` is class, `data_label` is data-label; None and False are left out."""
+    """<name attributes>children</name>. `class_` is class, `data_x` data-x; None and False are left out."""
     spelled = ""
     for key, value in attributes.items():
         if value is None or value is False:

@@ -1,4 +1,4 @@
-"""The noun `Story`: all that a report says, gathered before anything is drawn. Rendering reads nothing else."""
+"""The noun `Story`: all that a report says, gathered before anything is drawn."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from paredown.measurement import Quantity
 from paredown.report import evidence
 from paredown.report.evidence import Row
-from paredown.report.format import bare, interval, look, mb, ms, points, shown, title_of
-from paredown.report.html import Child, Html, bullets, nothing, section, tag
+from paredown.report.format import DASH, TIMES, bare, interval, look, mb, ms, points, shown, title_of
+from paredown.report.html import Child, Html, nothing, section, tag
 from paredown.report.story import Limits, Story
 
 MARKS = {"recommended": ("recommended", "best"), "float": ("float", "float"), "stock": ("stock", "stock")}
@@ -24,7 +24,7 @@ def summary(story: Story, rows: tuple[Row, ...]) -> Html:
             tag("p", kicker, class_="kicker"),
             tag("h1", _headline(story, chosen, evidence.float_row(rows))),
             tag("div", _tiles(story, chosen, evidence.float_row(rows)), class_="tiles"),
-            bullets(advice.reasons) if advice.reasons else None,
+            tag("ul", [tag("li", reason) for reason in advice.reasons], class_="why"),
             tag("ul", [tag("li", words) for words in _limits(story.limits, story.metric)], class_="chips"),
             class_="hero" if advice.gate_met else "hero missed",
         ),
@@ -58,7 +58,7 @@ def _times(chosen: Row, reference: Row, name: str, words: tuple[str, str]) -> st
     paired = chosen.get("latency_ratio") if name == "latency_s" else None
     if paired is not None and paired.value > 0:
         ratio = paired.value
-    return f"{max(ratio, 1 / ratio):.1f}× {words[0] if ratio <= 1 else words[1]}"
+    return f"{max(ratio, 1 / ratio):.1f}{TIMES} {words[0] if ratio <= 1 else words[1]}"
 
 
 def _tiles(story: Story, chosen: Row | None, reference: Row | None) -> list[Html]:
@@ -75,11 +75,11 @@ def _tile(name: str, chosen: Row, reference: Row | None) -> Html | None:
     theirs = None if reference is None else reference.get(name)
     if mine is None:
         return None
-    note = mine.how
-    if theirs is not None and chosen is not reference and mine.value > 0:
-        note = f"float {shown(theirs)}, {theirs.value / mine.value:.2f}× less, {mine.how}"
-        if theirs.value < mine.value:
-            note = f"float {shown(theirs)}, {mine.value / theirs.value:.2f}× more, {mine.how}"
+    note: str = mine.how
+    if theirs is not None and chosen is not reference and mine.value > 0 and theirs.value > 0:
+        less = theirs.value / mine.value
+        change = f"{less:.2f}{TIMES} less" if less >= 1 else f"{1 / less:.2f}{TIMES} more"
+        note = f"float {shown(theirs)}, {change}, {mine.how}"
     return _tile_box(title_of(name), shown(mine), note)
 
 
@@ -163,7 +163,12 @@ def _line(row: Row, columns: list[Column]) -> Html:
     words, style = MARKS.get(row.role, (None, ""))
     mark = tag("span", words, class_=f"mark {style}") if words else None
     name = row.trial.recipe if row.trial.recipe != row.label else None
-    first = tag("td", row.label, mark, tag("small", name) if name else None, class_="recipe")
+    first = tag(
+        "td",
+        tag("div", row.label, mark, class_="name"),
+        tag("small", name) if name else None,
+        class_="recipe",
+    )
     if row.trial.error is not None:
         why = tag("td", f"failed: {row.trial.error}", colspan=str(len(columns) + 1), class_="failed")
         return tag("tr", first, why, class_="failed")
@@ -172,6 +177,6 @@ def _line(row: Row, columns: list[Column]) -> Html:
         q = quantities.get(id(row))
         label = f"{title}, {unit}" if unit else title
         low_high = tag("small", interval(q)) if q is not None and interval(q) else None
-        cells.append(tag("td", tag("span", bare(q) if q else "–", low_high), class_="n", data_label=label))
+        cells.append(tag("td", tag("span", bare(q) if q else DASH, low_high), class_="n", data_label=label))
     verdict = tag("td", row.verdict, data_label="verdict")
     return tag("tr", first, cells, verdict, class_=row.role)

@@ -19,7 +19,7 @@
   }
 
   function axis(given, narrow) {
-    const title = Object.assign({ standoff: 12 }, given.title);
+    const title = Object.assign({ standoff: 12, font: { size: 13 } }, given.title);
     return Object.assign({ gridcolor: colour("--grid"), zerolinecolor: colour("--grid"), linecolor: colour("--rule"),
       tickfont: { size: narrow ? 11 : 12 } }, given, { title: title });
   }
@@ -40,9 +40,20 @@
     return full;
   }
 
+  // A narrow screen has no room for labels beside marks: they go to the legend.
+  function fit(figure) {
+    if (window.innerWidth >= 720) return figure;
+    for (const trace of figure.data) {
+      if (trace.mode !== "markers+text") continue;
+      Object.assign(trace, { mode: "markers", showlegend: true });
+      figure.layout.showlegend = true;
+    }
+    return figure;
+  }
+
   function drawAll() {
     for (const script of document.querySelectorAll("script[data-for]")) {
-      const figure = paint(JSON.parse(script.textContent));
+      const figure = fit(paint(JSON.parse(script.textContent)));
       Plotly.react(script.dataset.for, figure.data, layout(figure.layout),
         { responsive: true, displayModeBar: false, displaylogo: false });
     }

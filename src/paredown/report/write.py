@@ -62,7 +62,7 @@ def render(story: Story) -> Html:
         tag("script", _plotly()),
         tag("script", _packaged("theme.js")),
     )
-    return Html("<!doctype html>\n") + tag("html", _head(story), body, lang="en")
+    return Html("<!doctype html>\n" + tag("html", _head(story), body, lang="en"))
 
 
 def _top(story: Story) -> Html:

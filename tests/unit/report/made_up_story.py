@@ -83,7 +83,7 @@ def _trial(rng: np.random.Generator, recipe: str, label: str, ap: float, *figure
         Quantity("ap_small", ap * 0.5, "", "higher"),
         Quantity("ap_medium", ap * 1.1, "", "higher"),
         Quantity("ap_large", ap * 1.3, "", "higher"),
-        Quantity("miss_rate", 3 + drop, "%", "lower"),
+        Quantity("miss_rate", 0.03 + drop / 100, "", "lower"),
         Quantity("confidence_shift", -0.01 * drop, "", "neither"),
         Quantity.of("latency_s", samples, "s", "lower", low=latency_ms * 0.98e-3, high=latency_ms * 1.02e-3),
         Quantity("latency_ratio", ratio, "ratio", "lower", low=ratio * 0.98, high=ratio * 1.02),
