@@ -1,0 +1,56 @@
+"""A data set from arrays that are in memory already."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paredown.errors import DataError
+from paredown.sample import Dataset, Labels, Sample, Truth
+
+
+def from_arrays(
+    images: Sequence[NDArray[np.uint8]],
+    truths: Sequence[Truth] | None = None,
+    classes: Sequence[str] = (),
+    name: str = "arrays",
+) -> Dataset:
+    """A Dataset of (H, W, 3) uint8 RGB images; `truths` holds one Labels, class index or None for each.
+
+    Raises: DataError where shapes, counts or class indices do not fit.
+    """
+    if len(images) == 0:
+        raise DataError("no image in a data set of arrays")
+    if truths is not None and len(truths) != len(images):
+        raise DataError(
+            "truths do not fit the images", got=f"{len(truths)} truths", expected=f"{len(images)}"
+        )
+    width = len(str(len(images) - 1))
+    samples = tuple(
+        _sample(f"{i:0{width}d}", image, None if truths is None else truths[i], len(classes))
+        for i, image in enumerate(images)
+    )
+    return Dataset(name, "arrays", name, tuple(classes), samples)
+
+
+def _sample(name: str, image: NDArray[np.uint8], truth: Truth, n_classes: int) -> Sample:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise DataError(
+            f"image {name} is no RGB image", got=f"{image.shape} {image.dtype}", expected="(H, W, 3) uint8"
+        )
+    indices = truth.classes if isinstance(truth, Labels) else [] if truth is None else [truth]
+    if n_classes and any(not 0 <= int(i) < n_classes for i in indices):
+        raise DataError(f"a class index of image {name} is out of range", expected=f"0 to {n_classes - 1}")
+    if isinstance(truth, Labels) and not np.isfinite(truth.boxes).all():
+        raise DataError(f"a box of image {name} is not finite")
+    fixed = image.copy()
+    fixed.setflags(write=False)
+    return Sample(
+        name,
+        fixed.copy,
+        lambda: hashlib.sha256(repr(fixed.shape).encode() + fixed.tobytes()).hexdigest(),
+        truth,
+    )

@@ -1,0 +1,130 @@
+"""`read_dataset`: from what the user typed to a Dataset. The table of formats is here."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from paredown.data.splits import choose_split, split_kind
+from paredown.errors import DataError, UnknownName, UsageError
+from paredown.sample import Dataset
+
+
+class Reader(Protocol):
+    """What a format's module offers. `path` exists; `split` is one of `splits(path)`, or None without."""
+
+    def looks_like(self, path: Path) -> bool: ...
+
+    def splits(self, path: Path) -> tuple[str, ...]: ...
+
+    def read(self, path: Path, split: str | None) -> Dataset: ...
+
+
+@dataclass(frozen=True)
+class Format:
+    """One line of `paredown list formats`. The module is imported when a data set is read."""
+
+    module: str
+    summary: str
+    annotated: bool = True  # recognised by an annotation file, which outweighs how folders are laid out
+
+    def reader(self) -> Reader:
+        return cast(Reader, importlib.import_module(f"paredown.data.{self.module}"))
+
+
+FORMATS: dict[str, Format] = {
+    "coco": Format("coco", "COCO detection JSON beside images/, or annotations/instances_*.json"),
+    "yolo": Format("yolo", "Ultralytics data.yaml with images/ and labels/"),
+    "voc": Format("voc", "Pascal VOC: Annotations/*.xml, JPEGImages/, ImageSets/Main/"),
+    "csv": Format("table", "CSV with a header: file and label (class index or name)"),
+    "zip": Format("zipped", "zip of CLASS/name.jpg, read in place"),
+    "folders": Format("folders", "one folder of images per class (ImageFolder)", annotated=False),
+    "plain": Format("plain", "images without truth", annotated=False),
+}
+_PREFIX = re.compile(r"([a-z][a-z_-]+):(.*)", re.IGNORECASE | re.DOTALL)  # two letters at least: not a drive
+
+
+def read_dataset(spec: str, *, split: str | None = None) -> Dataset:
+    """The Dataset at a path, its format found by looking; or `coco:DIR`, `yolo:FILE`, ... said outright.
+
+    split: a name, or "train", "val", "test" for what the data set calls so; by default the one to judge on
+    (val, else test). Ignored formats have no splits.
+
+    Raises: UsageError where the format is not certain, DataError for what cannot be read.
+    """
+    name, path = _parse(spec)
+    reader = FORMATS[name].reader()
+    names = reader.splits(path)
+    if split is not None and not names:
+        raise UsageError(f"the data set {spec!r} has no splits to choose from", got=f"split {split!r}")
+    return reader.read(path, choose_split(names, split))
+
+
+def training_split(dataset: Dataset) -> Dataset | None:
+    """The training images that go with `dataset`; None where there are none or they are the same."""
+    if dataset.format not in FORMATS or dataset.split is None or split_kind(dataset.split) == "train":
+        return None
+    reader = FORMATS[dataset.format].reader()
+    path = Path(dataset.root)
+    name = next((s for s in reader.splits(path) if split_kind(s) == "train"), None)
+    if name is None:
+        return None
+    training = reader.read(path, name)
+    judged = {s.name: s for s in dataset}
+    # coco128.yaml and its kind name one folder for both.
+    same = any(s.name in judged and s.digest() == judged[s.name].digest() for s in training)
+    return None if same else training
+
+
+def _parse(spec: str) -> tuple[str, Path]:
+    """Name of the format, and the path."""
+    prefixed = _PREFIX.fullmatch(spec)
+    if prefixed is not None and not _exists(spec):
+        name, rest = prefixed.group(1).lower(), prefixed.group(2)
+        if name not in FORMATS:
+            raise UnknownName("format", name, FORMATS)
+        return name, _existing(rest)
+    path = _existing(spec)
+    return _recognise(path), path
+
+
+def _existing(text: str) -> Path:
+    if not text or not _exists(text):
+        close = _nearest_folder(Path(text)) if text else "."
+        raise DataError(
+            f"no data set at {text!r}", got="nothing there", hint=f"the path exists up to {close!r}"
+        )
+    return Path(text)
+
+
+def _exists(text: str) -> bool:
+    return os.path.exists(text)
+
+
+def _nearest_folder(path: Path) -> str:
+    return next((str(p) for p in path.parents if _exists(str(p))), str(Path.cwd()))
+
+
+def _recognise(path: Path) -> str:
+    """The format that `path` is in. An annotation file decides; without one, how the folders are laid out."""
+    found = [name for name, f in FORMATS.items() if f.annotated and f.reader().looks_like(path)]
+    if len(found) > 1:
+        raise UsageError(
+            f"{str(path)!r} can be read in {len(found)} formats",
+            got=", ".join(found),
+            expected="one of them said outright",
+            hint=" or ".join(f"{name}:{path}" for name in found),
+        )
+    if not found:
+        found = [name for name, f in FORMATS.items() if not f.annotated and f.reader().looks_like(path)]
+    if not found:
+        raise DataError(
+            f"no data set in {str(path)!r}",
+            expected="images, or a data set in one of the formats " + ", ".join(FORMATS),
+            hint=f"say the format outright, as in coco:{path}",
+        )
+    return found[0]

@@ -1,0 +1,250 @@
+"""Ultralytics YOLO: a data.yaml that names classes and splits, and a .txt of boxes for each image.
+
+A label file stands where its image stands, with the last folder `images` replaced by `labels`. Each row is
+`class cx cy w h`, or `class x1 y1 x2 y2 x3 y3 ...` for an outline, all from 0 to 1. An image without a
+label file is a true negative, unless the whole split has no label file: then nothing is known.
+
+Source: docs.ultralytics.com/datasets/detect (read as `ultralytics/data/utils.py::verify_image_label` reads
+it).
+Differs from the source: a bad row stops with its line instead of dropping the image; boxes that reach
+outside are clipped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from itertools import chain
+from pathlib import Path
+
+import yaml
+
+from paredown.data.files import (
+    files_in,
+    image_files,
+    is_file,
+    is_image_name,
+    read_text,
+    relative_name,
+    unread_images,
+)
+from paredown.data.images import file_sample, image_size
+from paredown.data.labels import Box, Repairs, shown, to_class_names, to_labels, to_number
+from paredown.errors import DataError
+from paredown.sample import Dataset, Labels
+
+MAX_YAML_BYTES = 1 << 20
+MAX_LABEL_BYTES = 16 << 20
+_MAX_CLASSES = 100_000
+_SPLITS = ("train", "val", "test", "minival")
+_OUTSIDE = 1.5  # a normalised value beyond this is in pixels, not a box that reaches outside
+
+Description = dict[str, object]
+
+
+def looks_like(path: Path) -> bool:
+    return _description_file(path) is not None
+
+
+def splits(path: Path) -> tuple[str, ...]:
+    file = _description_file(path)
+    if file is None:
+        return ()
+    description = _describe(file)
+    return tuple(s for s in _SPLITS if _places(description, s))
+
+
+def read(path: Path, split: str | None) -> Dataset:
+    file = _description_file(path)
+    if file is None:
+        raise DataError(
+            f"no data.yaml in {str(path)!r}", expected="a YAML file with the keys names, train and val"
+        )
+    description = _describe(file)
+    if split is None:
+        raise DataError(
+            f"{str(file)!r} names no split", expected="train:, val: or test: with a folder or list"
+        )
+    classes = _class_names(description, file)
+    root = _root(description, file)
+    repairs = Repairs()
+    images, folders = _images(_places(description, split), root, file, repairs)
+    if not images:
+        raise DataError(f"no image in split {split!r} of {str(file)!r}", got=f"{_places(description, split)}")
+    labelled = [is_file(_label_path(p)) for p in images]
+    notes: tuple[str, ...] = tuple(chain.from_iterable(unread_images(f) for f in folders))
+    _refuse_orphans(folders, images)
+    has_truth = any(labelled)
+    if not has_truth:
+        notes += (
+            f"no label file for split {split!r} (such as {_label_path(images[0])}): read without truth",
+        )
+    keypoints = "kpt_shape" in description
+    samples = []
+    for image, found in zip(images, labelled, strict=True):
+        truth = _truth(image, found, len(classes), keypoints, repairs) if has_truth else None
+        samples.append(file_sample(image, relative_name(image, root), truth))
+    return Dataset(root.name, "yolo", str(path), classes, tuple(samples), split, notes + repairs.notes())
+
+
+def _description_file(path: Path) -> Path | None:
+    if is_file(path):
+        return path if path.suffix.lower() in (".yaml", ".yml") else None
+    found = [f for f in (*files_in(path, ".yaml"), *files_in(path, ".yml")) if _is_description(f)]
+    named = [f for f in found if f.stem == "data"]
+    return named[0] if len(named) == 1 else found[0] if len(found) == 1 else None
+
+
+def _is_description(file: Path) -> bool:
+    try:
+        description = _describe(file)
+    except DataError:
+        return file.stem == "data"  # a broken data.yaml is to be reported, not passed over
+    return bool({"names", "nc"} & description.keys()) and bool(set(_SPLITS) & description.keys())
+
+
+def _describe(file: Path) -> Description:
+    # BaseLoader makes only text, lists and dicts: a class named `no` stays "no", and nothing is constructed.
+    try:
+        content = yaml.load(read_text(file, MAX_YAML_BYTES), Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise DataError(f"{str(file)!r} is not YAML", got=" ".join(str(error).split())) from error
+    if not isinstance(content, dict):
+        raise DataError(
+            f"{str(file)!r} describes no data set", got=shown(content), expected="names:, train:, val:"
+        )
+    return {str(k): v for k, v in content.items() if v not in ("", "null", "~")}
+
+
+def _class_names(description: Description, file: Path) -> tuple[str, ...]:
+    names = description.get("names")
+    if names is None and "nc" in description:
+        return tuple(str(i) for i in range(_index(description["nc"], f"nc in {file.name}")))
+    if isinstance(names, list):
+        return to_class_names(names, str(file))
+    if not isinstance(names, dict) or not names:
+        raise DataError(
+            f"no class names in {str(file)!r}", got=shown(names), expected="names: [a, b] or {0: a, 1: b}"
+        )
+    by_index = {_index(key, f"names in {file.name}"): name for key, name in names.items()}
+    if sorted(by_index) != list(range(len(names))):
+        raise DataError(f"class numbers in {str(file)!r} have a gap", expected=f"0 to {len(names) - 1}")
+    return to_class_names((by_index[i] for i in range(len(names))), str(file))
+
+
+def _index(value: object, where: str) -> int:
+    number = to_number(value, where)
+    if number != int(number) or not 0 <= number < _MAX_CLASSES:
+        raise DataError(f"no class number in {where}", got=shown(value), expected="a whole number from 0")
+    return int(number)
+
+
+def _root(description: Description, file: Path) -> Path:
+    """The folder that the splits are named from: `path`, taken from where the file stands."""
+    path = description.get("path")
+    if path is None:
+        return file.parent
+    if not isinstance(path, str):
+        raise DataError(f"path in {str(file)!r} is no folder name", got=shown(path))
+    root = file.parent / path
+    # Ultralytics takes `path` from its own data sets folder; a file that stands in the root still works here.
+    return root if os.path.isdir(root) else file.parent
+
+
+def _places(description: Description, split: str) -> list[str]:
+    value = description.get(split)
+    return [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, str) and v]
+
+
+def _images(places: list[str], root: Path, file: Path, repairs: Repairs) -> tuple[list[Path], list[Path]]:
+    """Image files of a split in order, and the folders that were taken whole."""
+    found: list[Path] = []
+    folders: list[Path] = []
+    for place in places:
+        # Roboflow writes ../train/images where it means train/images: Ultralytics corrects it, and so do we.
+        options = [root / place, *([root / place[3:]] if place.startswith("../") else [])]
+        here = next((p for p in options if os.path.exists(p)), None)
+        if here is None:
+            raise DataError(
+                f"{str(file)!r} names a place that is not there",
+                got=shown(place),
+                expected=f"a folder or list of images, as seen from {str(root)!r}",
+            )
+        if os.path.isdir(here):
+            folders.append(here)
+            found += image_files(here)
+        else:
+            found += _listed(here, root)
+    unique = list(dict.fromkeys(found))
+    repairs.repeated += [str(p) for p, times in Counter(found).items() if times > 1]
+    return unique, folders
+
+
+def _listed(file: Path, root: Path) -> list[Path]:
+    names = [line.strip() for line in read_text(file, MAX_LABEL_BYTES).splitlines()]
+    paths = [(file.parent if n.startswith("./") else root) / n for n in names if n]
+    lost = [p for p in paths if not is_image_name(p.name) or not is_file(p)]
+    if lost:
+        raise DataError(
+            f"{len(lost)} of {len(paths)} images listed in {str(file)!r} are missing", got=shown(str(lost[0]))
+        )
+    return paths
+
+
+def _label_path(image: Path) -> Path:
+    parts = list(image.parts)
+    for i in range(len(parts) - 2, -1, -1):
+        if parts[i] == "images":
+            parts[i] = "labels"
+            break
+    return Path(*parts).with_suffix(".txt")
+
+
+def _refuse_orphans(folders: list[Path], images: list[Path]) -> None:
+    known = {_label_path(p) for p in images}
+    for folder in folders:
+        labels = _label_path(folder / "x.jpg").parent
+        lost = [p for p in files_in(labels, ".txt") if p not in known and p.name != "classes.txt"]
+        if lost and labels != folder:
+            raise DataError(
+                f"{len(lost)} label files have no image", got=str(lost[0]), hint=f"images: {folder}"
+            )
+
+
+def _truth(image: Path, labelled: bool, n_classes: int, keypoints: bool, repairs: Repairs) -> Labels:
+    if not labelled:
+        return to_labels((), 1, 1, repairs)
+    height, width = image_size(image)
+    path = _label_path(image)
+    boxes = []
+    lines = dict.fromkeys(line.strip() for line in read_text(path, MAX_LABEL_BYTES).splitlines())
+    for number, line in enumerate(lines, 1):
+        if line:
+            boxes.append(_box(line.split(), f"{path}, row {number}", n_classes, keypoints, height, width))
+    return to_labels(boxes, height, width, repairs)
+
+
+def _box(row: list[str], where: str, n_classes: int, keypoints: bool, height: int, width: int) -> Box:
+    outline = len(row) >= 7 and len(row) % 2 == 1 and not keypoints
+    if len(row) != 5 and not outline and not (keypoints and len(row) > 5):
+        raise DataError(f"{len(row)} values in {where}", expected="class cx cy w h")
+    index = _index(row[0], where)
+    if index >= n_classes:
+        raise DataError(
+            f"class {index} in {where}", expected=f"0 to {n_classes - 1}, as data.yaml names them"
+        )
+    values = [to_number(v, where) for v in (row[1:] if outline else row[1:5])]
+    if max(abs(v) for v in values) > _OUTSIDE:
+        raise DataError(
+            f"coordinates that are not normalised in {where}",
+            got=" ".join(row[:5]),
+            expected="values from 0 to 1",
+            hint="divide x and w by the image's width, y and h by its height",
+        )
+    if outline:
+        xs, ys = values[::2], values[1::2]
+        return Box(min(xs) * width, min(ys) * height, max(xs) * width, max(ys) * height, index, where)
+    cx, cy, w, h = values
+    return Box(
+        (cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height, index, where
+    )

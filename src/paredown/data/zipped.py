@@ -1,0 +1,110 @@
+"""A zip of class folders (CLASS/name.jpg), or of images without folders, read in place.
+
+Nothing is extracted to disk, so a member's path can lead nowhere; one that tries to is refused all the
+same. A member is read up to MAX_MEMBER_BYTES, whatever size the archive claims for it.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from paredown.data.files import is_file, is_image_name
+from paredown.data.images import make_sample
+from paredown.data.labels import shown, to_class_names
+from paredown.data.splits import split_kind
+from paredown.errors import DataError, ImageError
+from paredown.sample import Dataset
+
+MAX_MEMBER_BYTES = 64 << 20
+_FAULTS = (
+    zipfile.BadZipFile,
+    OSError,
+    EOFError,
+    RuntimeError,  # encrypted, or a compression that is not built in (NotImplementedError)
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+)
+
+
+def looks_like(path: Path) -> bool:
+    return is_file(path) and path.suffix.lower() == ".zip"
+
+
+def splits(path: Path) -> tuple[str, ...]:
+    tops = {member.parts[0] for member in _members(path) if len(member.parts) > 2}
+    flat = any(len(member.parts) < 3 for member in _members(path))
+    return tuple(sorted(tops)) if tops and not flat and all(split_kind(t) for t in tops) else ()
+
+
+def read(path: Path, split: str | None) -> Dataset:
+    members = [m for m in _members(path) if split is None or m.parts[0] == split]
+    if not members:
+        raise DataError(f"no image in {str(path)!r}", expected="CLASS/name.jpg, or images without folders")
+    archive = _open(path)
+    folders = {m.parent.as_posix() for m in members}
+    labelled = "." not in folders
+    if not labelled and len(folders) > 1:
+        raise DataError(
+            f"{str(path)!r} holds images in class folders and images outside",
+            got=f"folders {len(folders) - 1}",
+        )
+    classes = to_class_names((PurePosixPath(f).name for f in sorted(folders)), str(path)) if labelled else ()
+    if len(set(classes)) != len(classes):
+        raise DataError(f"two folders of one name in {str(path)!r}", expected="one folder per class")
+    place = {folder: i for i, folder in enumerate(sorted(folders))}
+    samples = tuple(
+        make_sample(
+            m.as_posix(),
+            lambda name=str(m): _fetch(archive, name, path),  # type: ignore[misc]
+            f"{path}:{m}",
+            place[m.parent.as_posix()] if labelled else None,
+        )
+        for m in members
+    )
+    return Dataset(path.stem, "zip", str(path), classes, samples, split)
+
+
+def _open(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except _FAULTS as error:
+        raise DataError(f"{str(path)!r} is no zip that can be read", got=error) from error
+
+
+def _members(path: Path) -> list[PurePosixPath]:
+    """Image members, sorted; each a relative path that stays inside."""
+    with _open(path) as archive:
+        names = archive.namelist()
+    members = [PurePosixPath(n) for n in sorted(names) if is_image_name(n) and not n.startswith("__MACOSX/")]
+    for member in members:
+        if (
+            member.is_absolute()
+            or ".." in member.parts
+            or "\\" in str(member)
+            or not str(member).isprintable()
+        ):
+            raise DataError(
+                f"{str(path)!r} holds a member with a path that leads outside", got=shown(str(member))
+            )
+    if len(set(members)) != len(members):
+        raise DataError(f"{str(path)!r} holds two members of one name")
+    return members
+
+
+def _fetch(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    where = os.fspath(path) + ":" + name
+    try:
+        with archive.open(name) as member:
+            data = member.read(MAX_MEMBER_BYTES + 1)
+    except KeyError as error:  # the archive spells the path otherwise ("a//b.jpg")
+        raise ImageError(f"the image {where!r} cannot be found in its archive") from error
+    except _FAULTS as error:
+        raise ImageError(f"the image {where!r} cannot be unpacked", got=error) from error
+    if len(data) > MAX_MEMBER_BYTES:
+        raise ImageError(f"the image {where!r} is too large", expected=f"at most {MAX_MEMBER_BYTES} bytes")
+    return data
