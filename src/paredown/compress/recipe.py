@@ -13,7 +13,7 @@ from paredown.errors import UsageError
 from paredown.measurement import StepRecord
 from paredown.model import Model
 from paredown.profile import Profile
-from paredown.protocols import ImageTensors, Progress, Session, silent
+from paredown.protocols import ImageTensors, Progress, silent
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -81,13 +81,11 @@ class Context:
 
     source: the prepared float model, before the first step. images: calibration inputs, restartable.
     profile: the device the result must run on. keep_float: node names the user wants left alone.
-    compile: a session that answers with the named inner tensors besides the outputs.
     """
 
     source: Model
     images: ImageTensors
     profile: Profile
-    compile: Callable[[bytes, Sequence[str]], Session]
     threads: int = 0
     keep_float: tuple[str, ...] = ()
     seed: int = 0

@@ -1,10 +1,14 @@
-"""The table of steps: kind -> the frozen setting and where its function is."""
+"""The table of steps: kind -> the frozen setting and its function. One line for each algorithm."""
 
 from __future__ import annotations
 
-from paredown.compress.quantize import static
+from paredown.compress.quantize import dynamic, static, stock, weight_only
 from paredown.compress.recipe import Apply, Step
 
 STEPS: dict[str, tuple[type[Step], Apply]] = {
-    static.Static.kind: (static.Static, static.apply),
+    "w8a8": (static.Static, static.apply),
+    "w8": (weight_only.WeightOnly, weight_only.apply),
+    "dynamic": (dynamic.Dynamic, dynamic.apply),
+    "ort-static": (stock.StockStatic, stock.apply_static),
+    "ort-dynamic": (stock.StockDynamic, stock.apply_dynamic),
 }

@@ -1,0 +1,53 @@
+"""The verb: a recipe applied to a model, step by step."""
+
+from __future__ import annotations
+
+import time
+
+from paredown.compress.recipe import Compressed, Context, Recipe
+from paredown.compress.steps import STEPS
+from paredown.errors import ModelError
+from paredown.graph.run import open_session
+from paredown.graph.walk import to_ir, to_model
+from paredown.measurement import StepRecord
+from paredown.model import Model
+from paredown.profile import Profile
+from paredown.protocols import ImageTensors, Progress, silent
+
+PROFILE_KEY = "paredown.profile"  # metadata key: the device a file was made for
+RECIPE_KEY = "paredown.recipe"
+
+
+def compress(
+    model: Model,
+    recipe: Recipe,
+    images: ImageTensors,
+    profile: Profile,
+    *,
+    threads: int = 0,
+    keep_float: tuple[str, ...] = (),
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Compressed:
+    """The model after every step of the recipe, loaded once by the runtime as a check.
+
+    model: a prepared one (`graph.prepare`). images: preprocessed calibration inputs.
+
+    Raises: what the steps raise; ModelError where the runtime refuses the result (a fault of ours).
+    """
+    started = time.perf_counter()
+    context = Context(model, images, profile, threads, keep_float, seed, progress)
+    graph = to_ir(model)
+    log: list[StepRecord] = []
+    for step in recipe.steps:
+        graph, records = STEPS[step.kind][1](step, graph, context)
+        log += records
+    if not recipe.steps:
+        return Compressed(model, model.sha256, recipe, (), time.perf_counter() - started)
+    graph.metadata_props[PROFILE_KEY] = profile.name
+    graph.metadata_props[RECIPE_KEY] = recipe.name
+    made = to_model(graph, model)
+    if {s.name for s in made.outputs} != {s.name for s in model.outputs}:
+        raise ModelError("a step changed the model's outputs", got=[s.name for s in made.outputs])
+    open_session(made.data, threads)
+    return Compressed(made, model.sha256, recipe, tuple(log), time.perf_counter() - started)

@@ -1,0 +1,75 @@
+"""Names for the recipes that most people want, and how a recipe is read. Presets are spelled recipes, nothing more."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from paredown.compress.recipe import Recipe, Step
+from paredown.compress.steps import STEPS
+from paredown.errors import UnknownName, UsageError
+
+PRESETS: dict[str, tuple[str, str]] = {
+    "int8": ("w8a8-pc-mse", "static INT8, the recipe to start with"),
+    "int8-minmax": ("w8a8-pc-minmax", "static INT8 with ranges that clip nothing"),
+    "int8-per-tensor": ("w8a8-pt-mse", "static INT8 for runtimes without per-channel weights"),
+    "int8-dynamic": ("dynamic", "no calibration; activation ranges found at every run"),
+    "int8-weights": ("w8-pc", "a quarter of the file, float arithmetic"),
+    "ort-static": ("ort-static-pt-minmax", "stock ONNX Runtime, static, its defaults"),
+    "ort-dynamic": ("ort-dynamic", "stock ONNX Runtime, dynamic"),
+}
+"""Preset name -> (spelled recipe, what it is for)."""
+
+DEFAULT_RECIPES: tuple[str, ...] = tuple(PRESETS)
+"""What `paredown run` tries when no recipes are named, in this order."""
+
+STOCK = frozenset({"ort-static", "ort-dynamic"})
+"""Kinds of steps that are somebody else's quantizer: shown as baselines."""
+
+
+def parse_recipe(text: str) -> Recipe:
+    """The recipe behind a preset's name, a spelled name ("w8a8-pc-mse+bc") or a TOML file.
+
+    The file says `recipe = "<spelled name>"`, or `steps = ["<step>", ...]`.
+
+    Raises:
+        UnknownName: a name that is neither, with a did-you-mean.
+        UsageError: a step with a word it does not know, or a file that says something else.
+    """
+    if text.endswith(".toml"):
+        return _from_file(Path(text))
+    if text == "float":
+        return Recipe()
+    if text in PRESETS:
+        text = PRESETS[text][0]
+    return Recipe(tuple(_parse_step(part.strip(), text) for part in text.split("+")))
+
+
+def _parse_step(text: str, whole: str) -> Step:
+    kinds = [k for k in STEPS if text == k or text.startswith(f"{k}-")]
+    if not kinds:
+        raise UnknownName("recipe" if text == whole else "step", text, [*PRESETS, *STEPS, "float"])
+    kind = max(kinds, key=len)
+    words = text[len(kind) + 1 :].split("-") if len(text) > len(kind) else []
+    return STEPS[kind][0].parse(words)
+
+
+def _from_file(path: Path) -> Recipe:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the recipe file {path}", got=error.strerror) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML", got=error) from error
+    steps = table.get("steps", [table["recipe"]] if "recipe" in table else None)
+    if (
+        set(table) - {"steps", "recipe", "name"}
+        or not isinstance(steps, list)
+        or not all(isinstance(s, str) for s in steps)
+    ):
+        raise UsageError(
+            f"{path} is no recipe",
+            got=", ".join(table) or "nothing",
+            expected='recipe = "..." or steps = ["...", ...]',
+        )
+    return parse_recipe("+".join(steps))
