@@ -17,9 +17,9 @@ _TABLE = (
     ),
     Metric("map50", "detect", "truth", det.map50, "higher", "mean AP at IoU 0.50"),
     Metric("map75", "detect", "truth", det.map75, "higher", "mean AP at IoU 0.75"),
-    Metric("map_small", "detect", "truth", det.map_small, "higher", "mAP50-95 of objects under 32x32 pixels"),
-    Metric("map_medium", "detect", "truth", det.map_medium, "higher", "mAP50-95 of objects in between"),
-    Metric("map_large", "detect", "truth", det.map_large, "higher", "mAP50-95 of objects over 96x96 pixels"),
+    Metric("ap_small", "detect", "truth", det.ap_small, "higher", "mAP50-95 of objects under 32x32 pixels"),
+    Metric("ap_medium", "detect", "truth", det.ap_medium, "higher", "mAP50-95 of objects in between"),
+    Metric("ap_large", "detect", "truth", det.ap_large, "higher", "mAP50-95 of objects over 96x96 pixels"),
     Metric("fitness", "detect", "truth", det.fitness, "higher", "0.1 mAP50 + 0.9 mAP50-95"),
     Metric("precision", "detect", "truth", det.precision, "higher", "right detections, at the best F1"),
     Metric("recall", "detect", "truth", det.recall, "higher", "found objects, at the best F1"),
@@ -78,7 +78,7 @@ _TABLE = (
         "fidelity_top1", "classify", "reference", cls.top1, "higher", "same first class as the float model"
     ),
     Metric(
-        "fidelity_confidence_shift",
+        "top1_confidence_shift",
         "classify",
         "reference",
         cls.confidence_shift,

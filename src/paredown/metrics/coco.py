@@ -52,9 +52,9 @@ def evaluate(
         "map50_95": map50_95,
         "map50": map50,
         "map75": _mean(everywhere[5]),
-        "map_small": small,
-        "map_medium": medium,
-        "map_large": large,
+        "ap_small": small,
+        "ap_medium": medium,
+        "ap_large": large,
         "fitness": 0.1 * map50 + 0.9 * map50_95,
     }
     known = ~np.isnan(everywhere[0, 0])

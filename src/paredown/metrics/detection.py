@@ -29,17 +29,17 @@ def map75(t: DetectionTally) -> Values:
     return mean_known(t.ap()[:, 5])
 
 
-def map_small(t: DetectionTally) -> Values:
+def ap_small(t: DetectionTally) -> Values:
     """mAP50-95 of objects of less than 32 x 32 pixels."""
     return mean_known(t.ap(AREAS.index("small")).reshape(len(t.weights), -1))
 
 
-def map_medium(t: DetectionTally) -> Values:
+def ap_medium(t: DetectionTally) -> Values:
     """mAP50-95 of objects between 32 x 32 and 96 x 96 pixels."""
     return mean_known(t.ap(AREAS.index("medium")).reshape(len(t.weights), -1))
 
 
-def map_large(t: DetectionTally) -> Values:
+def ap_large(t: DetectionTally) -> Values:
     """mAP50-95 of objects of more than 96 x 96 pixels."""
     return mean_known(t.ap(AREAS.index("large")).reshape(len(t.weights), -1))
 

@@ -1,0 +1,149 @@
+"""A data set's classes become the model's: by name, or by index where names say nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paredown.card import Card
+from paredown.errors import DataError
+from paredown.sample import Dataset, Labels, Sample, Truth
+
+# Spellings of the same class in COCO, VOC, Open Images and darknet lists, as `_plain` writes them.
+_SAME = (
+    ("motorcycle", "motorbike"),
+    ("airplane", "aeroplane", "plane"),
+    ("couch", "sofa"),
+    ("tv", "tvmonitor", "television"),
+    ("pottedplant", "houseplant"),
+    ("diningtable", "kitchendiningroomtable"),
+    ("donut", "doughnut"),
+    ("hairdrier", "hairdryer"),
+    ("cellphone", "mobilephone"),
+)
+_CANONICAL = {word: group[0] for group in _SAME for word in group}
+_BACKGROUND = ("background", "bg", "none")
+
+
+def align(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
+    """The data set with its truth in the card's class indices, and what had to be done, a sentence each.
+
+    Truths of classes that the model does not know are dropped, their images stay. Doing it twice is harmless.
+    Raises: DataError where the model and the data set share no class, or are about different tasks.
+    """
+    if not dataset.has_truth or dataset.classes == card.classes:
+        return dataset, ()
+    if dataset.task != card.task:
+        raise DataError(
+            f"the model's task is {card.task!r}, the data set {dataset.name!r} holds truth for another",
+            got=dataset.task,
+            expected=card.task,
+            hint="give images with the right kind of truth, or a plain folder of images",
+        )
+    used = np.unique(np.concatenate([_classes_of(s.truth) for s in dataset])).astype(np.int64)
+    names = dataset.classes or tuple(str(i) for i in range(int(used.max(initial=-1)) + 1))
+    target, note = _class_map(names, card)
+    if len(used) and (target[used] < 0).all():
+        raise _nothing_shared(names, card)
+    samples = tuple(replace(s, truth=_translate(s.truth, target)) for s in dataset)
+    notes = note + _dropped_note(dataset, samples, [names[i] for i in used if target[i] < 0])
+    return replace(dataset, classes=card.classes, samples=samples, notes=dataset.notes + notes), notes
+
+
+def _class_map(names: Sequence[str], card: Card) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """(len(names),) the card's index of each class, -1 for none; and a note where names did not decide."""
+    known = card.classes
+    if all(n.strip().isdigit() for n in names) and not _names_are_numbers(names, known):
+        indices = np.array([int(n) for n in names], np.int64)
+        shift = _background_offset(known, int(indices.max(initial=-1)) + 1)
+        note = (f"class numbers were moved by {shift}, past the model's background class",) if shift else ()
+        moved = indices + shift
+        return np.where(moved < len(known), moved, -1), note
+    by_name = np.array([_find(n, known) for n in names], np.int64)
+    if (by_name >= 0).any() or not all(_is_placeholder(k) for k in known):
+        return by_name, ()
+    shift = _background_offset(known, len(names))
+    if len(names) + shift != len(known):
+        return by_name, ()
+    return (
+        np.arange(len(names)) + shift,
+        ("the model does not name its classes: the data set's were taken in their order",),
+    )
+
+
+def _names_are_numbers(names: Sequence[str], known: Sequence[str]) -> bool:
+    """Whether digits are the classes' names (speed signs "30", "50") and not their places in the list."""
+    in_order = tuple(str(i) for i in range(len(known)))
+    return tuple(known) != in_order and set(names) <= set(known)
+
+
+def _background_offset(known: Sequence[str], n_used: int) -> int:
+    """1 where the model's first class is a background that labels from 0 to n_used - 1 leave out, else 0."""
+    named = bool(known) and _plain(known[0]) in _BACKGROUND
+    by_count = len(known) == 1001  # ImageNet's 1000 classes and a background
+    return 1 if (named or by_count) and n_used < len(known) else 0
+
+
+def _find(name: str, known: Sequence[str]) -> int:
+    """The index of the one class of that name ("tench" also finds "tench, Tinca tinca"), else -1."""
+    wanted = _plain(name)
+    whole = [i for i, k in enumerate(known) if _plain(k) == wanted]
+    if whole:
+        return whole[0]
+    parts = {_plain(part) for part in name.split(",")}
+    partly = [i for i, k in enumerate(known) if parts & {_plain(part) for part in k.split(",")}]
+    return partly[0] if len(partly) == 1 else -1
+
+
+def _plain(name: str) -> str:
+    """The name without case, spaces and punctuation, in its usual spelling."""
+    word = re.sub(r"[\W_]+", "", name.casefold())
+    return _CANONICAL.get(word, word)
+
+
+def _is_placeholder(name: str) -> bool:
+    """Whether a class name says no more than its number, or that it is the background."""
+    return re.fullmatch(r"(class|label|cls|id)?[ _-]*\d+", name.strip().casefold()) is not None or (
+        _plain(name) in _BACKGROUND
+    )
+
+
+def _translate(truth: Truth, target: NDArray[np.int64]) -> Truth:
+    if truth is None:
+        return None
+    if isinstance(truth, Labels):
+        classes = target[truth.classes]
+        keep = classes >= 0
+        return Labels(truth.boxes[keep], classes[keep], truth.crowd[keep], truth.area[keep])
+    return int(target[truth]) if target[truth] >= 0 else None
+
+
+def _classes_of(truth: Truth) -> NDArray[np.int64]:
+    if isinstance(truth, Labels):
+        return truth.classes
+    return np.array([] if truth is None else [truth], np.int64)
+
+
+def _dropped_note(before: Sequence[Sample], after: Sequence[Sample], unknown: list[str]) -> tuple[str, ...]:
+    dropped = sum(len(_classes_of(s.truth)) for s in before) - sum(len(_classes_of(s.truth)) for s in after)
+    if dropped == 0:
+        return ()
+    return (f"{dropped} truths were left out: the model does not know {_listed(unknown)}",)
+
+
+def _nothing_shared(names: Sequence[str], card: Card) -> DataError:
+    return DataError(
+        "the data set and the model share no class",
+        got=f"data set: {_listed(names)}",
+        expected=f"model: {_listed(card.classes)}",
+        hint="write the model's class names, in its order, as `classes` in a card.toml beside the model",
+    )
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,76 @@
+"""Every image of a data set through a session: what the model says, and where the time goes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from paredown.card import Card
+from paredown.detections import Prediction
+from paredown.errors import UnsupportedModel
+from paredown.families import predict
+from paredown.families.preprocess import preprocess
+from paredown.measurement import Quantity
+from paredown.protocols import Progress, Session, silent
+from paredown.sample import Dataset
+
+ACCURACY_CONF = (
+    0.001  # low enough that the precision-recall curve is complete (Ultralytics, YOLOX, COCO practice)
+)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """One prediction for each image, in the data set's order, and the seconds each stage took for each."""
+
+    predictions: list[Prediction] = field(repr=False)
+    pre_s: tuple[float, ...] = field(repr=False)  # image -> tensor; reading the file is not counted
+    inference_s: tuple[float, ...] = field(repr=False)
+    post_s: tuple[float, ...] = field(repr=False)  # outputs -> boxes
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Median seconds per image of each stage, in this process; `latency_s` is timed apart, with care."""
+        stages = {"pre_s": self.pre_s, "inference_s": self.inference_s, "post_s": self.post_s}
+        return tuple(Quantity.of(name, s, "s", "lower") for name, s in stages.items() if s)
+
+
+def predict_timed(
+    session: Session,
+    card: Card,
+    dataset: Dataset,
+    *,
+    conf: float = ACCURACY_CONF,
+    progress: Progress = silent,
+) -> Predicted:
+    """What the model says about every image. Raises: UnsupportedModel where it has more than one input."""
+    if len(session.inputs) != 1:
+        raise UnsupportedModel(
+            "a model must have one input, the image", got=", ".join(i.name for i in session.inputs) or "none"
+        )
+    name = session.inputs[0].name
+    predictions: list[Prediction] = []
+    marks: list[tuple[float, float, float, float]] = []
+    for sample in progress(dataset, "predicting", len(dataset)):
+        image = sample.read()
+        start = time.perf_counter()
+        tensor, frame = preprocess(image, card.preprocess)
+        ready = time.perf_counter()
+        outputs = session.run({name: tensor})
+        answered = time.perf_counter()
+        predictions.append(predict(outputs, card, frame, conf))
+        marks.append((start, ready, answered, time.perf_counter()))
+    pre, inference, post = (tuple(m[i + 1] - m[i] for m in marks) for i in range(3))
+    return Predicted(predictions, pre, inference, post)
+
+
+def predict_all(
+    session: Session,
+    card: Card,
+    dataset: Dataset,
+    *,
+    conf: float = ACCURACY_CONF,
+    progress: Progress = silent,
+) -> list[Prediction]:
+    """What the model says about every image, in the data set's order."""
+    return predict_timed(session, card, dataset, conf=conf, progress=progress).predictions
