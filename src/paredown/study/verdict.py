@@ -41,14 +41,21 @@ class Limits:
 class Verdict:
     """The recommendation. `best` is the float trial where no compressed model brings anything.
 
+    `headline`: what to use, in a few words; `reasons`: the figures and limits behind it, one sentence each.
     `remarks`: one short phrase per recipe name, why it is or is not the best.
     """
 
     best: Trial
     baseline: Trial  # the float model
     gate_met: bool
-    sentence: str
+    headline: str
+    reasons: tuple[str, ...]
     remarks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """Headline and reasons in one paragraph."""
+        return " ".join(f"{part}." for part in (self.headline, *self.reasons))
 
 
 def choose_best(trials: Sequence[Trial], limits: Limits) -> Verdict:
@@ -68,7 +75,8 @@ def choose_best(trials: Sequence[Trial], limits: Limits) -> Verdict:
         remarks[trial.recipe] = "best" if trial is best else over or "not the fastest"
     remarks[FLOAT] = "best" if best is baseline else _over(baseline, limits) or "reference"
     met = _gate_met(best, baseline, others, limits)
-    return Verdict(best, baseline, met, _sentence(best, baseline, others, limits, met), remarks)
+    headline, reasons = _words(best, baseline, others, limits, met)
+    return Verdict(best, baseline, met, headline, reasons, remarks)
 
 
 def accuracy_of(trial: Trial) -> Quantity | None:
@@ -151,26 +159,24 @@ def _gate_met(best: Trial, baseline: Trial, others: Sequence[Trial], limits: Lim
     return any(lost is not None and lost <= limits.max_drop for lost in losses)
 
 
-def _sentence(best: Trial, baseline: Trial, others: Sequence[Trial], limits: Limits, met: bool) -> str:
+def _words(
+    best: Trial, baseline: Trial, others: Sequence[Trial], limits: Limits, met: bool
+) -> tuple[str, tuple[str, ...]]:
     asked = f"at most {limits.drop:g} points lost" + (" (the default)" if limits.max_drop is None else "")
     if limits.max_latency_s is not None:
         asked += f", at most {1000 * limits.max_latency_s:g} ms"
     if limits.max_size_bytes is not None:
         asked += f", at most {limits.max_size_bytes / 1e6:g} MB"
+    kept = f"Limits: {asked}" if met else f"The limits are not met: {asked}"
     if best is not baseline:
-        opening = f"Use {best.label}: {_figures(best, baseline)}."
-        if not met:
-            return f"{opening} It is the best that was found, but the limits are not met: {asked}."
-        return f"{opening} Limits: {asked}."
-    opening = "Keep the float model"
-    if not others:
-        return f"{opening}: nothing else was tried."
+        return f"Use {best.label}", (f"It has {_figures(best, baseline)}", kept)
+    headline = "Keep the float model"
     measured = [t for t in others if t.measurement is not None]
     if not measured:
-        return f"{opening}: every recipe failed."
+        return headline, ("Every recipe failed" if others else "Nothing else was tried", kept)
     near = min(measured, key=lambda t: _badness(t, baseline, limits))
-    nearest = f"The nearest, {near.label}: {_figures(near, baseline)}."
-    return f"{opening}: no compressed model is better within {asked}. {nearest}"
+    nearest = f"The nearest, {near.label}, has {_figures(near, baseline)}"
+    return headline, ("No compressed model is better within the limits", nearest, kept)
 
 
 def _badness(trial: Trial, baseline: Trial, limits: Limits) -> tuple[float, float]:

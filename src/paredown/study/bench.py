@@ -1,0 +1,88 @@
+"""What every model of a study is judged on: the same images, card, target and rounds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paredown.card import Card
+from paredown.detections import Prediction
+from paredown.families.preprocess import preprocess
+from paredown.measure.accuracy import accuracy, predict_all
+from paredown.measure.environment import environment
+from paredown.measure.latency import measure_latency
+from paredown.measurement import Measurement, Quantity
+from paredown.model import Model
+from paredown.protocols import Progress, silent
+from paredown.sample import Dataset
+from paredown.targets import Target
+
+WHAT = ("map", "latency", "memory")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """`judged` is in the card's class indices. threads: 0 is the target's own choice."""
+
+    card: Card
+    judged: Dataset
+    target: Target
+    threads: int = 0
+
+    def predict(self, model: Model, progress: Progress = silent) -> list[Prediction]:
+        """What the model says about each judged image."""
+        session = self.target.compile(model.data, threads=self.threads)
+        return predict_all(session, self.card, self.judged, progress=progress)
+
+    def measure(
+        self,
+        model: Model,
+        file: Path,
+        baseline: Path,
+        predictions: Sequence[Prediction] | None,
+        reference: Sequence[Prediction] | None,
+        progress: Progress = silent,
+        *,
+        latency: bool = True,
+    ) -> tuple[Measurement, dict[str, float]]:
+        """The measurement of the model in `file`, and the seconds that its parts took.
+
+        `predictions` None: no accuracy. `baseline`: the float model, timed in turns with this one.
+        """
+        quantities = [Quantity("size_bytes", float(file.stat().st_size), "bytes", "lower")]
+        curves: dict[str, tuple[float, ...]] = {}
+        doubts = list(self.target.doubts)
+        seconds = {}
+        if predictions is not None:
+            started = time.monotonic()
+            found, more = accuracy(predictions, self.judged, self.card, reference)
+            quantities += found
+            curves |= more
+            seconds["accuracy"] = time.monotonic() - started
+        if latency and self.target.runs_here:
+            started = time.monotonic()
+            timed, more, reasons = measure_latency(
+                file, baseline, self.target.name, self.feeds(model), threads=self.threads, progress=progress
+            )
+            quantities += timed
+            curves |= more
+            doubts += reasons
+            seconds["latency"] = time.monotonic() - started
+        measured = Measurement(
+            model.sha256, self.target.name, environment(), tuple(quantities), curves, tuple(doubts)
+        )
+        return measured, seconds
+
+    def feeds(self, model: Model) -> dict[str, NDArray[np.generic]]:
+        """The first judged image as the model's input."""
+        return {model.inputs[0].name: preprocess(self.judged[0].read(), self.card.preprocess)[0]}
+
+
+def tensors(images: Dataset, card: Card) -> Iterator[NDArray[np.generic]]:
+    """The images as input tensors, one after the other."""
+    return (preprocess(sample.read(), card.preprocess)[0] for sample in images)

@@ -1,0 +1,74 @@
+"""Which images a study calibrates on and which it judges on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paredown import data
+from paredown.errors import UsageError
+from paredown.protocols import Progress, silent
+from paredown.sample import Dataset
+from paredown.study.options import Options
+
+Source = str | Dataset
+
+
+@dataclass(frozen=True)
+class Images:
+    """`how` says in one sentence where the calibration images came from."""
+
+    judged: Dataset
+    calibration: Dataset
+    how: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.how, *self.judged.notes, *self.calibration.notes)))
+
+
+def choose_images(
+    judge: Source, calib: Source | None, options: Options, progress: Progress = silent
+) -> Images:
+    """The images of a study, every one of them decoded once.
+
+    Raises DataError where one cannot be read, UsageError where the same image stands in both sets.
+    """
+    judged, calibration, how = _pick(_read(judge), calib, options)
+    judged = data.verify(judged, options.max_bad, progress=progress)
+    calibration = data.verify(calibration, options.max_bad, progress=progress)
+    shared = data.overlap(judged, calibration)
+    if shared and not options.allow_overlap:
+        raise UsageError(
+            f"{len(shared)} calibration images also stand among the images to judge on",
+            got=", ".join(shared[:3]) + (", ..." if len(shared) > 3 else ""),
+            expected="none: a model is judged too kindly on the images it was calibrated on",
+            hint="leave --calib out to have --data split, or insist with --allow-overlap",
+        )
+    if shared:
+        how += f"; {len(shared)} of them are also judged on, which was allowed"
+    return Images(judged, calibration, how)
+
+
+def _pick(judged: Dataset, calib: Source | None, options: Options) -> tuple[Dataset, Dataset, str]:
+    wanted, seed = options.calibration_images, options.seed
+    if calib is not None:
+        given = _read(calib)
+        chosen = data.sample(given, wanted, seed)
+        return judged, chosen, f"calibrated on {_share(chosen, given)} of --calib"
+    training = data.training_split(judged)
+    if training is not None:
+        chosen = data.sample(training, wanted, seed)
+        return judged, chosen, f"calibrated on {_share(chosen, training)} of the split {training.split!r}"
+    calibration, rest = data.split_off(judged, wanted)
+    how = f"calibrated on {len(calibration)} images split off --data; the other {len(rest)} are judged on"
+    return rest, calibration, how
+
+
+def _share(part: Dataset, whole: Dataset) -> str:
+    return (
+        f"all {len(whole)} images" if len(part) == len(whole) else f"{len(part)} of the {len(whole)} images"
+    )
+
+
+def _read(source: Source) -> Dataset:
+    return source if isinstance(source, Dataset) else data.read_dataset(source)

@@ -1,0 +1,168 @@
+"""The loop of a study: the float model first, then every recipe, each trial on the disk before the next one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paredown.compress.compress import compress
+from paredown.compress.presets import PRESETS, parse_recipe
+from paredown.compress.recipe import Recipe
+from paredown.detections import Prediction
+from paredown.errors import ParedownError, StorageError
+from paredown.measurement import Trial
+from paredown.model import Model
+from paredown.protocols import Progress, silent
+from paredown.study.bench import Bench, tensors
+from paredown.study.images import Images
+from paredown.study.options import Options
+from paredown.study.predictions import load_predictions, predictions_path, save_predictions
+from paredown.study.store import Store, digest
+from paredown.study.verdict import FLOAT
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One study, ready to start. `model`: as loaded, the float baseline; `prepared`: what recipes start from."""
+
+    model: Model
+    prepared: Model
+    images: Images
+    bench: Bench
+    options: Options
+    progress: Progress = silent
+    say: Say = lambda text: None
+
+    def settings(self) -> dict[str, object]:
+        """What decides the meaning of a number. A directory holds trials of one such setting only."""
+        options, card = self.options, self.bench.card
+        return {
+            "model_sha256": self.model.sha256,
+            "card": digest((repr((card.family, card.preprocess, card.classes, card.iou, card.decode)),)),
+            "judged_on": digest(tuple(s.digest() for s in self.images.judged)),
+            "calibrated_on": digest(tuple(s.digest() for s in self.images.calibration)),
+            "target": options.target,
+            "threads": options.threads,
+            "keep_float": list(options.keep_float),
+            "seed": options.seed,
+        }
+
+
+def choose_recipes(names: Sequence[str]) -> dict[str, Recipe]:
+    """Recipes by the label that the table shows. A recipe named twice is kept once. Raises UsageError."""
+    presets = {parse_recipe(preset).name: preset for preset in PRESETS}
+    chosen: dict[str, Recipe] = {}
+    for name in names:
+        recipe = parse_recipe(name)
+        if recipe.steps:  # the float model is always measured
+            chosen.setdefault(presets.get(recipe.name, recipe.name), recipe)
+    return chosen
+
+
+def run_trials(
+    work: Work, recipes: dict[str, Recipe], store: Store, deadline: float | None
+) -> tuple[str, ...]:
+    """Fills the store; returns the labels that the deadline (of `time.monotonic`) left untried.
+
+    A recipe that fails is a trial with its error, and the others go on. Raises StorageError where the disk
+    does not take a trial: then nothing more can be kept.
+    """
+    reference = _float_trial(work, store)
+    todo = [(label, r) for label, r in recipes.items() if _missing(work, store, label, r)]
+    for done, (label, recipe) in enumerate(todo):
+        if deadline is not None and time.monotonic() > deadline:
+            return tuple(label for label, _ in todo[done:])
+        work.say(f"[{done + 1}/{len(todo)}] {label}")
+        trial = _attempt(work, store, label, recipe, reference)
+        store.append(trial)
+        if trial.error is not None:
+            work.say(f"{label} failed: {trial.error.splitlines()[0]}")
+    return ()
+
+
+def _missing(work: Work, store: Store, label: str, recipe: Recipe) -> bool:
+    if store.finished(recipe.name, work.model.sha256, work.options.target, work.options.seed) is None:
+        return True
+    work.say(f"{label}: measured before, kept")
+    return False
+
+
+def _float_trial(work: Work, store: Store) -> list[Prediction]:
+    """What the float model says about the judged images, asked now or before."""
+    path = predictions_path(store.directory, FLOAT)
+    done = store.finished(FLOAT, work.model.sha256, work.options.target, work.options.seed)
+    predictions = load_predictions(path, len(work.images.judged)) if done else None
+    if predictions is None:
+        work.say("float model")
+        predictions = work.bench.predict(work.model, work.progress)
+        save_predictions(path, predictions)
+    if done is None:
+        file = store.directory / store.save_model(work.model.data, FLOAT)
+        measured, seconds = work.bench.measure(
+            work.model, file, file, predictions, _float_reference(work, predictions), work.progress
+        )
+        store.append(_trial(work, FLOAT, FLOAT, file, measurement=measured, seconds=seconds))
+    return predictions
+
+
+def _float_reference(work: Work, predictions: list[Prediction]) -> list[Prediction] | None:
+    """Without truth the float model is held against itself, so that every trial has the same metric."""
+    return None if work.images.judged.has_truth else predictions
+
+
+def _attempt(work: Work, store: Store, label: str, recipe: Recipe, reference: list[Prediction]) -> Trial:
+    """One recipe from start to end."""
+    try:
+        return _compress_and_measure(work, store, label, recipe, reference)
+    except StorageError:
+        raise
+    except ParedownError as e:
+        return _trial(work, recipe.name, label, None, error=str(e))
+    except Exception as e:  # a defect in one recipe must not cost the user what the others found
+        return _trial(work, recipe.name, label, None, error=f"a defect in paredown: {type(e).__name__}: {e}")
+
+
+def _compress_and_measure(
+    work: Work, store: Store, label: str, recipe: Recipe, reference: list[Prediction]
+) -> Trial:
+    made = compress(
+        work.prepared,
+        recipe,
+        lambda: tensors(work.images.calibration, work.bench.card),
+        work.bench.target.profile,
+        threads=work.options.threads,
+        keep_float=work.options.keep_float,
+        seed=work.options.seed,
+        progress=work.progress,
+    )
+    predictions = work.bench.predict(made.model, work.progress)
+    file = store.directory / store.save_model(made.model.data, label)
+    save_predictions(predictions_path(store.directory, label), predictions)
+    baseline = store.directory / "models" / f"{FLOAT}.onnx"
+    measured, seconds = work.bench.measure(made.model, file, baseline, predictions, reference, work.progress)
+    return _trial(
+        work,
+        recipe.name,
+        label,
+        file,
+        measurement=measured,
+        log=made.log,
+        seconds={"compress": made.seconds, **seconds},
+    )
+
+
+def _trial(work: Work, recipe: str, label: str, file: Path | None, **more: object) -> Trial:
+    fields: dict[str, object] = {"measurement": None, **more}
+    return Trial(
+        recipe=recipe,
+        label=label,
+        source_sha256=work.model.sha256,
+        model_file=None if file is None else f"models/{file.name}",
+        target=work.options.target,
+        seed=work.options.seed,
+        **fields,  # type: ignore[arg-type]
+    )
