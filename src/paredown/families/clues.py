@@ -22,8 +22,9 @@ from paredown.families.preprocess import Frame
 from paredown.model import Model, TensorSpec
 
 ARITHMETIC = frozenset({"Exp", "Mul", "Add", "Sub", "Div", "Pow"})
-_WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "ConvInteger", "MatMulInteger"})
-_WEIGHTED_QUANTIZED = frozenset({"QLinearConv", "QLinearMatMul", "QGemm"})
+_INTEGER = frozenset({"ConvInteger", "MatMulInteger"})
+_WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "QLinearConv", "QLinearMatMul", "QGemm"})
+_ENDS = _WEIGHTED | _INTEGER | {"Shape", "Constant"}
 _FIRST_INPUT_ONLY = frozenset(
     {"Reshape", "Slice", "Expand", "Resize", "Tile", "Gather", "Unsqueeze", "Squeeze", "Split", "Pad"}
 )
@@ -42,6 +43,7 @@ class Match:
     certainty: float
     why: str
     settled: bool = True
+    open_classes: bool = False  # the output does not tell the number of classes
 
 
 class Family(Protocol):
@@ -110,7 +112,7 @@ class Clues:
     ) -> tuple[Card, ...]:
         """One card per preprocessing in `inputs` (changes to `self.preprocess`), default first."""
         named = len(self.names) == n_classes
-        classes = self.names if named else tuple(f"class {i}" for i in range(n_classes))
+        classes = self.names if named else unnamed_classes(n_classes)
         told = f"; the metadata names {len(self.names)}" if self.names and not named else ""
         origin = {
             "family": why,
@@ -119,6 +121,11 @@ class Clues:
         }
         card = Card(family, task, self.preprocess, classes, iou=iou, decode=decode or {}, origin=origin)
         return tuple(replace(card, preprocess=with_input(self.preprocess, change)) for change in inputs)
+
+
+def unnamed_classes(count: int) -> tuple[str, ...]:
+    """What stands for the names of classes that nothing names."""
+    return tuple(f"class {i}" for i in range(count))
 
 
 def with_input(base: Preprocess, change: Mapping[str, Any]) -> Preprocess:
@@ -220,7 +227,7 @@ def _trace(spec: TensorSpec, producers: Mapping[str, onnx.NodeProto]) -> Output:
     queue, seen = [spec.name], {spec.name}
     for tensor in queue:
         node = producers.get(tensor)
-        if node is None or node.op_type in _WEIGHTED | _WEIGHTED_QUANTIZED | {"Shape", "Constant"}:
+        if node is None or node.op_type in _ENDS or _rescales(node, producers):
             continue
         if node.op_type == "Concat" and "Concat" not in tail:
             parts = len(node.input)
@@ -229,3 +236,13 @@ def _trace(spec: TensorSpec, producers: Mapping[str, onnx.NodeProto]) -> Output:
         queue += [t for t in follow if t and t not in seen]
         seen.update(follow)
     return Output(spec, frozenset(tail), parts)
+
+
+def _rescales(node: onnx.NodeProto, producers: Mapping[str, onnx.NodeProto]) -> bool:
+    """Whether the node belongs to a dynamically quantized convolution: Integer -> Cast -> Mul [-> Add]."""
+    before = [producers[t] for t in node.input if t in producers]
+    if node.op_type == "Add":
+        return any(n.op_type == "Mul" and _rescales(n, producers) for n in before)
+    casts = [n for n in before if n.op_type == "Cast"] if node.op_type == "Mul" else []
+    sources = [producers[t] for cast in casts for t in cast.input if t in producers]
+    return any(n.op_type in _INTEGER for n in sources)

@@ -47,7 +47,7 @@ def matches(clues: Clues) -> Match | None:
     n_classes = len(clues.names) or COCO_CLASSES
     why = f"output shape {spell([output])}: at most {output.shape[1]} finished detections of six values"
     cards = clues.cards(NAME, TASK, n_classes, clues.letterbox_inputs, why=why)
-    return Match(cards, 1.0 if clues.names else 0.8, why)
+    return Match(cards, 1.0 if clues.names else 0.8, why, open_classes=not clues.names)
 
 
 COCO_CLASSES = 80  # assumed where no metadata names the classes; a card.toml says otherwise

@@ -1,0 +1,244 @@
+"""Cards as TOML files. A `card.toml` beside a model overrides every guess, in whole or in part.
+
+    family = "yolov8"
+    task = "detect"
+    conf = 0.25                     # thresholds of deployment
+    iou = 0.7
+    max_detections = 300
+    classes = ["person", "car"]     # or a text file beside this one, a class per line: "coco.txt"
+
+    [input]                         # x = (pixel * scale - mean) / std
+    size = [640, 640]               # height, width
+    fit = "letterbox"               # letterbox, letterbox-corner, stretch, crop
+    pad = 114.0
+    colour = "rgb"                  # rgb, bgr, grey
+    scale = 0.00392156862745098
+    mean = [0.0, 0.0, 0.0]          # per channel, in the tensor's own channel order
+    std = [1.0, 1.0, 1.0]
+    layout = "nchw"
+    dtype = "float32"
+
+    [decode]                        # what only the family understands; better left to recognition
+    [origin]                        # where each part was learned, in words
+
+What a file leaves out is recognised as if there were no file; what it says is checked against the model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from paredown.card import Card, Preprocess
+from paredown.errors import CardError, StorageError, UnknownName
+from paredown.families.clues import Match
+from paredown.families.recognition import Recognition, recognise
+from paredown.model import Model
+
+MAX_CARD_BYTES = 10_000_000
+_TABLES = {"input": "preprocess", "decode": "decode", "origin": "origin"}
+_KEYS = {f.name for f in fields(Card)} - {"preprocess"} | {"input"}
+_TYPES = {"conf": float, "iou": float, "max_detections": int, "task": str, "family": str}
+
+
+def card_beside(model_path: Path) -> Path | None:
+    """The card file that belongs to a model file: `<model>.card.toml`, else `card.toml` beside it."""
+    own = model_path.with_name(f"{model_path.stem}.card.toml")
+    return next((p for p in (own, model_path.with_name("card.toml")) if p.is_file()), None)
+
+
+def read_card(path: Path, model: Model) -> Card:
+    """The card of the model as the file says, the rest by recognition, untried."""
+    return recognise_with_card(path, model).resolve()
+
+
+def recognise_with_card(path: Path, model: Model, family: str | None = None) -> Recognition:
+    """The recognition of the model with what the file says put into every candidate card.
+
+    `family` goes before the file's. Raises CardError on what does not parse or contradicts the model.
+    """
+    values = _read(path)
+    for key in values:
+        if key not in _KEYS:
+            raise UnknownName("key", key, _KEYS, hint=None)
+    size = values.get("input", {}).get("size") if isinstance(values.get("input"), dict) else None
+    given = _checked(path, "input.size", size, tuple[int, int]) if size is not None else None
+    found = recognise(model, family or _family(path, values), given)
+    return replace(found, matches=tuple(_override(match, values, path) for match in found.matches))
+
+
+def write_card(card: Card, path: Path) -> None:
+    """Writes the card so that it reads back equal: first under another name, then renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(card_text(card), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageError(f"cannot write the card {path}", got=error.strerror) from error
+
+
+def card_text(card: Card) -> str:
+    """The card as the text of a TOML file."""
+    tables = {name: getattr(card, attribute) for name, attribute in _TABLES.items()}
+    tables["input"] = {f.name: getattr(card.preprocess, f.name) for f in fields(Preprocess)}
+    plain = {f.name: getattr(card, f.name) for f in fields(Card) if f.name not in _TABLES.values()}
+    blocks = [_lines(plain), *(f"\n[{name}]\n{_lines(table)}" for name, table in tables.items() if table)]
+    return "".join(blocks)
+
+
+def _lines(table: Mapping[str, object]) -> str:
+    return "".join(f"{_key(key)} = {_toml(value)}\n" for key, value in table.items())
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):  # JSON's escapes are TOML's, but for the one control character JSON allows
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(v) for v in value)}]"
+    raise CardError("a card holds plain values only", got=repr(value))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_CARD_BYTES:
+            raise CardError(f"the card {path} is too large", expected=f"at most {MAX_CARD_BYTES} bytes")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CardError(f"cannot read the card {path}", got=error.strerror) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise CardError(f"the card {path} is no TOML file", got=error) from error
+
+
+def _family(path: Path, values: Mapping[str, Any]) -> str | None:
+    return None if "family" not in values else _checked(path, "family", values["family"], str)
+
+
+def _override(match: Match, values: Mapping[str, Any], path: Path) -> Match:
+    """The match with the file's values in each card; cards that become equal are one."""
+    classes = _classes(path, values["classes"]) if "classes" in values else None
+    cards = match.cards
+    if classes is not None and not match.open_classes:
+        cards = tuple(c for c in cards if len(c.classes) == len(classes))
+        if not cards:
+            expected = sorted({len(c.classes) for c in match.cards})
+            raise CardError(
+                f"{path}: the number of classes does not fit the model",
+                got=len(classes),
+                expected=" or ".join(map(str, expected)),
+            )
+    changed = [_override_card(card, values, classes, path) for card in cards]
+    return replace(match, cards=tuple(c for i, c in enumerate(changed) if c not in changed[:i]))
+
+
+def _override_card(
+    card: Card, values: Mapping[str, Any], classes: tuple[str, ...] | None, path: Path
+) -> Card:
+    plain = {key: _checked(path, key, values[key], kind) for key, kind in _TYPES.items() if key in values}
+    plain.pop("family", None)
+    if plain.get("task", card.task) != card.task:
+        raise CardError(f"{path}: task does not fit the family {card.family!r}", got=plain["task"])
+    for key in ("conf", "iou"):
+        if not 0 <= plain.get(key, 0.5) <= 1:
+            raise CardError(f"{path}: {key} is out of range", got=plain[key], expected="0..1")
+    if plain.get("max_detections", 1) < 1:
+        raise CardError(f"{path}: max_detections must be at least 1", got=plain["max_detections"])
+    origin = dict(card.origin)
+    if classes is not None:
+        plain["classes"], origin["classes"] = classes, path.name
+    if "input" in values:
+        plain["preprocess"] = _input(card.preprocess, _table(path, values, "input"), path)
+        origin["preprocessing"] = f"{path.name}: {', '.join(values['input'])}"
+    if "decode" in values:
+        plain["decode"] = _decode(card.decode, _table(path, values, "decode"), path)
+    if "origin" in values:
+        told = _table(path, values, "origin")
+        origin = {key: _checked(path, f"origin.{key}", told[key], str) for key in told}
+    return replace(card, **plain, origin=origin)
+
+
+def _input(base: Preprocess, table: Mapping[str, Any], path: Path) -> Preprocess:
+    hints = get_type_hints(Preprocess)
+    for key in table:
+        if key not in hints:
+            raise UnknownName("key of [input]", key, hints)
+    how = replace(base, **{key: _checked(path, f"input.{key}", table[key], hints[key]) for key in table})
+    for key in ("size", "layout", "dtype"):  # the model settles these
+        if getattr(how, key) != getattr(base, key):
+            got, expected = getattr(how, key), getattr(base, key)
+            raise CardError(f"{path}: input.{key} does not fit the model", got=got, expected=expected)
+    if (how.colour == "grey") != (base.colour == "grey"):
+        raise CardError(f"{path}: input.colour does not fit the model's channels", got=how.colour)
+    for key in ("mean", "std"):
+        if len(getattr(how, key)) != len(getattr(base, key)):
+            expected = f"{len(getattr(base, key))} values, one per channel"
+            raise CardError(
+                f"{path}: input.{key} has a wrong length", got=getattr(how, key), expected=expected
+            )
+    if 0 in how.std or how.scale == 0 or not 0 <= how.pad <= 255:
+        raise CardError(f"{path}: input.std and input.scale must not be 0, input.pad is a pixel 0..255")
+    return how
+
+
+def _decode(base: Mapping[str, object], table: Mapping[str, Any], path: Path) -> dict[str, object]:
+    for key in table:
+        if key not in base:
+            raise UnknownName("key of [decode]", key, base)
+    kinds = {key: tuple[int, ...] if isinstance(base[key], tuple) else type(base[key]) for key in table}
+    return {**base, **{key: _checked(path, f"decode.{key}", table[key], kinds[key]) for key in table}}
+
+
+def _table(path: Path, values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    if not isinstance(values[name], dict):
+        raise CardError(f"{path}: {name} is a table", got=values[name], expected=f"[{name}]")
+    return values[name]  # type: ignore[no-any-return]
+
+
+def _classes(path: Path, value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        file = path.parent / value
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise CardError(f"{path}: cannot read the class names in {file}", got=error) from error
+        value = [line.strip() for line in lines if line.strip()]
+    names: tuple[str, ...] = _checked(path, "classes", value, tuple[str, ...])
+    if not names:
+        raise CardError(f"{path}: classes is empty")
+    return names
+
+
+def _checked(path: Path, key: str, value: object, kind: Any) -> Any:
+    """The value as that type: a whole number serves as a float, a list as a tuple. Raises CardError."""
+    choices = get_args(kind)
+    if getattr(kind, "__origin__", None) is tuple:
+        item = choices[0]
+        open_length = choices[-1] is Ellipsis
+        if isinstance(value, list) and (open_length or len(value) == len(choices)):
+            return tuple(_checked(path, key, v, item) for v in value)
+        expected = "a list" if open_length else f"a list of {len(choices)}"
+    elif choices:
+        if value in choices:
+            return value
+        expected = ", ".join(map(str, choices))
+    else:
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if type(value) is kind:
+            return value
+        expected = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}[kind]
+    raise CardError(f"{path}: {key} has a wrong value", got=repr(value), expected=expected)
