@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from glob import glob
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ Level = Literal["ok", "warn", "bad"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `why` says what it matters for; `hint` what to do, "" where nothing is to be done."""
+    """One thing looked at. `why` says what it matters for, `hint` what to do; "" where there is nothing."""
 
     level: Level
     what: str
@@ -30,7 +31,7 @@ class Finding:
 
 
 def check(target_name: str = "local", metadata: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
-    """All findings on this machine as the target, and for a model with that metadata. Takes about a second."""
+    """All findings on this machine as the target, and for a model with that metadata. Takes a second."""
     where = target(target_name)
     made_for = made_for_another(metadata or {})
     return (
@@ -169,7 +170,7 @@ def _load() -> Finding:
 
 def _timer() -> Finding:
     ticks = [time.perf_counter_ns() for _ in range(2000)]
-    steps = [b - a for a, b in zip(ticks, ticks[1:], strict=False) if b > a]
+    steps = [b - a for a, b in pairwise(ticks) if b > a]
     resolution_ns = min(steps)
     if resolution_ns > 10_000:
         return Finding(

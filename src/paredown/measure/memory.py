@@ -1,4 +1,4 @@
-"""Resident memory of this process, in bytes. On Linux from /proc alone, so that reading it imports nothing."""
+"""Resident memory of this process, in bytes. On Linux from /proc, so that reading it imports nothing."""
 
 from __future__ import annotations
 

@@ -63,8 +63,9 @@ def series_doubts(round_s: Sequence[float], whose: str) -> tuple[str, ...]:
     if wide > SPREAD_LIMIT:
         found.append(f"{whose}: spread of {wide:.0%} between rounds")
     if third >= 3:
-        drift = median(round_s[-third:]) / median(round_s[:third]) - 1
-        if abs(drift) > max(_DRIFT_LIMIT, wide):
+        first, last = round_s[:third], round_s[-third:]
+        drift = median(last) / median(first) - 1
+        if abs(drift) > max(_DRIFT_LIMIT, spread(first), spread(last)):  # else it may be chance
             found.append(f"{whose}: drift of {drift:+.0%} from the first third of the rounds to the last")
     return tuple(found)
 

@@ -106,7 +106,10 @@ class WorkerProcess:
         answer: dict[str, Any] = json.loads(text)
         if "error" in answer:
             raise _ERRORS.get(answer["error"], TargetError)(
-                f"{self._model}: {answer['what']}", got=answer["got"], hint=answer["hint"]
+                f"{self._model}: {answer['what']}",
+                got=answer["got"],
+                expected=answer["expected"],
+                hint=answer["hint"],
             )
         return answer
 

@@ -1,6 +1,6 @@
 """The measured process: compiles one model and times it when told. `python -m paredown.measure.worker`
 
-Talks JSON lines. It reads a job ({"model", "runtime", "threads", "feeds", "names"}), answers how loading went,
+Talks JSON lines. It reads a job {"model", "runtime", "threads", "feeds", "names"}, answers how loading went,
 then obeys "run N" with N latencies and "quit". The end of its input ends it, so it cannot outlive its parent.
 Imports as little as possible, since its memory is measured: numpy and the runtime.
 """
@@ -36,7 +36,7 @@ def main() -> None:
                 return
             _say(answers, _timed_runs(session, feeds, int(count)))
     except ParedownError as e:
-        parts = {"what": e.what, "got": None if e.got is None else str(e.got), "hint": e.hint}
+        parts = {part: None if value is None else str(value) for part, value in vars(e).items()}
         _say(answers, {"error": type(e).__name__, **parts})
 
 

@@ -1,0 +1,92 @@
+"""Environment, doctor and noise: they name what they see and give nothing private away."""
+
+import getpass
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from paredown.errors import UnknownName
+from paredown.measure import doctor, memory, noise
+from paredown.measure.environment import environment
+from paredown.targets import cpu
+
+
+def test_the_environment_is_plain_and_private() -> None:
+    facts = environment(threads=1)
+    text = json.dumps(dict(facts))
+    assert {"cpu", "arch", "cores_usable", "memory_bytes", "os", "python", "packages", "date"} <= set(facts)
+    assert facts["threads"] == 1
+    assert str(Path.home()) not in text
+    assert platform.node() not in facts.values()
+    assert getpass.getuser() not in facts.values()
+
+
+def test_doctor_looks_at_everything() -> None:
+    findings = doctor.check()
+    assert len(findings) >= 10
+    assert all(f.what and f.level in ("ok", "warn", "bad") for f in findings)
+    assert all(f.why for f in findings if f.level != "ok")
+    assert isinstance(doctor.fit_to_time(findings), bool)
+
+
+def test_another_device_is_not_fit_to_time() -> None:
+    name = "raspberry-pi-5" if cpu.arch() == "x86_64" else "x86-vnni"
+    assert not doctor.fit_to_time(doctor.check(name))
+    with pytest.raises(UnknownName):
+        doctor.check("rasberry-pi")
+
+
+def test_a_model_made_for_another_cpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "arch", lambda: "x86_64")
+    monkeypatch.setattr(cpu, "features", lambda: frozenset({"avx2"}))
+    monkeypatch.setattr(cpu, "features_known", lambda: True)
+    assert doctor.made_for_another({}) is None
+    assert doctor.made_for_another({"paredown.profile": "x86-avx2", "paredown.weight_bits": "7"}) is None
+    assert "lacks vnni" in doctor.made_for_another({"paredown.profile": "x86-vnni"}).why
+    local = {"paredown.profile": "local", "paredown.weight_bits": "8"}
+    assert "saturate" in doctor.made_for_another(local).why
+    assert "no such profile" in doctor.made_for_another({"paredown.profile": "toaster"}).why
+
+
+def test_spread_and_drift_are_doubted() -> None:
+    steady = [1.0, 1.01] * 10
+    assert noise.series_doubts(steady, "candidate") == ()
+    assert "spread" in noise.series_doubts([1.0, 1.3] * 10, "candidate")[0]
+    drifting = [1 + 0.009 * i for i in range(12)]
+    assert any("drift of +" in doubt for doubt in noise.series_doubts(drifting, "candidate"))
+
+
+def test_a_governor_that_varies_is_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(noise, "governors", lambda: {"powersave"})
+    assert "powersave" in noise.machine_doubts()[0]
+    monkeypatch.setattr(noise, "governors", lambda: {"performance"})
+    assert noise.machine_doubts() == ()
+
+
+def test_a_busy_neighbour_and_a_throttle_are_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([(0.0, 0.0), (1e6, 1e6)])
+    events = iter([0, 1])
+    monkeypatch.setattr(noise, "_machine_seconds", lambda: next(seconds))
+    monkeypatch.setattr(noise, "throttle_events", lambda: next(events))
+    watch = noise.Watch([])
+    busy, stolen, throttled = watch.doubts()
+    assert "other processes" in busy
+    assert "withheld" in stolen
+    assert "throttled" in throttled
+
+
+def test_memory_is_read() -> None:
+    assert 0 < memory.resident_bytes() <= memory.peak_resident_bytes() * 1.01
+
+
+def test_the_measured_process_imports_little() -> None:
+    code = (
+        "import sys, paredown.measure.worker, paredown.targets.ort; "
+        "heavy = {'cv2', 'onnx', 'onnx_ir', 'psutil', 'plotly', 'torch', 'rich', 'faster_coco_eval'}; "
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
