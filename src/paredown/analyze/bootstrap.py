@@ -40,7 +40,7 @@ def resample_weights(n: int, resamples: int = RESAMPLES, seed: int = 0) -> NDArr
     return drawn
 
 
-def interval(value: float, resampled: NDArray[np.float64], over: str = "images") -> Interval:
+def interval(value: float, resampled: NDArray[np.float64]) -> Interval:
     """The percentile interval of `resampled` (R,), moved so that the resamples' mean is `value`.
 
     The move takes out the bootstrap's bias (Efron and Tibshirani, chapter 10): AP of a resample, which holds
@@ -48,7 +48,7 @@ def interval(value: float, resampled: NDArray[np.float64], over: str = "images")
     """
     known = _centred(value, resampled)
     low, high = _quantiles(known)
-    return Interval(value, low, high, f"bootstrap over {over}, {len(known)} resamples")
+    return Interval(value, low, high, f"bootstrap over images, {len(known)} resamples")
 
 
 def paired_difference(
@@ -74,8 +74,9 @@ def ratio_of_rounds(
     """
     ratios = np.array([np.median(c) / np.median(b) for c, b in zip(candidate, baseline, strict=True)])
     draws = np.random.default_rng(seed).integers(0, len(ratios), (resamples, len(ratios)))
-    found = interval(float(np.median(ratios)), np.median(ratios[draws], axis=1), over="rounds")
-    return found, tuple(float(r) for r in ratios)
+    low, high = _quantiles(np.median(ratios[draws], axis=1))
+    method = f"bootstrap over {len(ratios)} rounds, {resamples} resamples"
+    return Interval(float(np.median(ratios)), low, high, method), tuple(float(r) for r in ratios)
 
 
 def _centred(value: float, resampled: NDArray[np.float64]) -> NDArray[np.float64]:

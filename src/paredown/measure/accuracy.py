@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.analyze.bootstrap import RESAMPLES, interval, paired_difference, resample_weights
+from paredown.analyze.bootstrap import RESAMPLES, Difference, interval, paired_difference, resample_weights
 from paredown.card import Card, Task
 from paredown.detections import Detections, Prediction
 from paredown.errors import DataError
@@ -19,6 +19,7 @@ from paredown.metrics import METRICS, coco
 from paredown.metrics.classification import probabilities
 from paredown.metrics.detection import class_miss_rates
 from paredown.metrics.matching import Matches, as_truth
+from paredown.metrics.metric import Metric
 from paredown.metrics.tally import DetectionTally, Evidence, against_reference, against_truth, tally
 from paredown.sample import Dataset, Labels, Truth
 
@@ -135,22 +136,25 @@ def _quantities(
         yield Quantity(metric.name, value, metric.unit, metric.better, low=i.low, high=i.high, ci=i.method)
 
 
+def differences(
+    a: Evidence, b: Evidence, metrics: Sequence[Metric], seed: int = 0
+) -> Iterator[tuple[Metric, float, float, Difference]]:
+    """Of each metric: its value for a, for b, and b - a with the interval of the paired bootstrap."""
+    weights = _resamples(a, seed)
+    once = [tally(e, _each_once(e)) for e in (a, b)]
+    resampled = [tally(e, weights) for e in (a, b)]
+    for metric in metrics:
+        value_a, value_b = (float(metric.compute(t)[0]) for t in once)
+        spread_a, spread_b = (metric.compute(t) for t in resampled)
+        yield metric, value_a, value_b, paired_difference(value_a, value_b, spread_a, spread_b)
+
+
 def _drop(mine: Evidence, floats: Evidence, task: Task, seed: int) -> Quantity:
-    """Points lost against the float model on the same images, with the interval of the paired bootstrap."""
+    """Points lost against the float model on the same images."""
     metric = METRICS[headline(task, has_truth=True)]
-    weights = _resamples(mine, seed)
-    once = [float(metric.compute(tally(e, _each_once(e)))[0]) for e in (mine, floats)]
-    resampled = [metric.compute(tally(e, weights)) for e in (mine, floats)]
-    d = paired_difference(once[0], once[1], resampled[0], resampled[1])
-    return Quantity(
-        f"{metric.name}_drop",
-        100 * d.value,
-        "points",
-        "lower",
-        low=100 * d.low,
-        high=100 * d.high,
-        ci=f"{d.method}, p = {d.p_value:.3g}",
-    )
+    _, _, _, d = next(differences(mine, floats, [metric], seed))
+    name, method = f"{metric.name}_drop", f"{d.method}, p = {d.p_value:.3g}"
+    return Quantity(name, 100 * d.value, "points", "lower", low=100 * d.low, high=100 * d.high, ci=method)
 
 
 def _each_once(evidence: Evidence) -> NDArray[np.int64]:
