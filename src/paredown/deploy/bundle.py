@@ -1,0 +1,129 @@
+"""The folder that ships to the device: model, card, evidence, a script that runs it, and how to."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import fields
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+from paredown.card import Card
+from paredown.deploy.carve import carve
+from paredown.errors import StorageError
+from paredown.families.cards import write_card
+from paredown.measurement import Quantity, Trial
+from paredown.model import Model
+from paredown.report.format import interval, shown, title_of
+from paredown.study.records import plain
+
+HEAD = """Runs the model of this folder on images, videos and cameras. See README.md.
+
+Made by Paredown (Apache-2.0) out of its own sources: what runs here is the code that was measured.
+Needs Python 3.11 or newer, numpy, onnxruntime and opencv-python-headless.
+"""
+TAIL = """if __name__ == "__main__":
+    raise SystemExit(main(decode, read_complete_card))
+"""
+FIGURES = ("map50_95", "top1", "fidelity_map50_95", "fidelity_top1", "latency_s", "latency_ratio",
+           "peak_memory_bytes", "cpu_percent")  # fmt: skip
+
+
+def write_bundle(model: Model, card: Card, trial: Trial, out: Path, *, source_name: str = "") -> Path:
+    """The folder `out`, written beside it first and then put in its place. An older bundle there is replaced.
+
+    model: what ships. trial: where it comes from and what was measured. source_name: the float model's file.
+
+    Raises: StorageError where the folder cannot be written; an older bundle then stays as it was.
+    """
+    fresh = out.with_name(f".{out.name}.new")
+    try:
+        if fresh.exists():
+            shutil.rmtree(fresh)
+        fresh.mkdir(parents=True)
+        (fresh / "model.onnx").write_bytes(model.data)
+        write_card(card, fresh / "card.toml")
+        (fresh / "measured.json").write_text(_evidence(model, trial), encoding="utf-8")
+        (fresh / "detect.py").write_text(detect_script(card.family), encoding="utf-8")
+        (fresh / "detect.py").chmod(0o755)
+        readme = _readme(model, card, trial, source_name)
+        (fresh / "README.md").write_text(readme, encoding="utf-8")
+        _replace(out, fresh)
+    except OSError as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise StorageError(f"cannot write the bundle {out}", got=error.strerror or str(error)) from error
+    return out
+
+
+def detect_script(family: str) -> str:
+    """The text of `detect.py` for models of this family."""
+    roots = [
+        (f"paredown.families.{family}", "decode"),
+        ("paredown.deploy.device_card", "read_complete_card"),
+        ("paredown.deploy.detect_main", "main"),
+    ]
+    return carve(roots, head=HEAD, tail=TAIL)
+
+
+def _replace(out: Path, fresh: Path) -> None:
+    """`fresh` under the name `out`; what stood there is gone only once the new folder is in place."""
+    old = out.with_name(f".{out.name}.old")
+    if old.exists():
+        shutil.rmtree(old)
+    if out.exists():
+        out.rename(old)
+    fresh.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _evidence(model: Model, trial: Trial) -> str:
+    """The trial without its log and curves (they stay in the study), as JSON."""
+    kept = {f.name: getattr(trial, f.name) for f in fields(trial) if f.name not in ("log", "measurement")}
+    measurement = trial.measurement
+    if measurement is not None:
+        kept["measurement"] = {
+            f.name: getattr(measurement, f.name) for f in fields(measurement) if f.name != "curves"
+        }
+    kept["model_sha256"] = model.sha256
+    return json.dumps(plain(kept), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _readme(model: Model, card: Card, trial: Trial, source_name: str) -> str:
+    template = Template((resources.files("paredown.deploy") / "readme.md").read_text(encoding="utf-8"))
+    height, width = card.preprocess.size
+    kind = "detector" if card.task == "detect" else "classifier"
+    summary = f"A {kind} of the family {card.family}, {len(card.classes)} classes, input {width} x {height}."
+    example = (
+        "for box, score, number in zip(found.boxes, found.scores, found.classes):\n"
+        "    print(card.classes[number], score, box)      # x1 y1 x2 y2 in pixels of the image"
+        if card.task == "detect"
+        else "print([card.classes[i] for i in detect.top_classes(found.scores)])"
+    )
+    name = Path(source_name).stem or model.name
+    return template.substitute(
+        name=f"{name}, {trial.label}" if trial.label != name else name,
+        summary=summary,
+        figures="\n".join(_figures(model, trial)),
+        source_name=source_name or model.name,
+        source_sha=trial.source_sha256,
+        recipe=trial.recipe,
+        marks="boxes" if card.task == "detect" else "best class",
+        conf=f"{card.conf:g}",
+        example=example,
+    )
+
+
+def _figures(model: Model, trial: Trial) -> list[str]:
+    """Rows of the table: the measured quantities, and on what."""
+    rows = [f"| file size | {model.size_bytes / 1e6:.2f} MB |"]
+    if trial.measurement is None:
+        return rows
+    found = [q for name in FIGURES if (q := trial.measurement.get(name)) is not None]
+    rows += [f"| {title_of(q.name)} | {shown(q)}{_span(q)}, {q.how} |" for q in found]
+    return [*rows, f"| on | target {trial.target} |"]
+
+
+def _span(quantity: Quantity) -> str:
+    span = interval(quantity)
+    return f" (95 % interval {span})" if span else ""

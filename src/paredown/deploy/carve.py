@@ -1,0 +1,208 @@
+"""One stand-alone Python file, carved out of this package's own sources.
+
+From the names asked for, every definition they reach is followed through `from paredown.x import y` and taken
+over as it stands in its file, comments included; nothing else is. So the code on the device is the code that
+was measured.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from paredown.errors import ParedownError
+
+PACKAGE = "paredown"
+ALLOWED = frozenset({"numpy", "cv2", "onnxruntime"})
+
+
+class CarvingError(ParedownError):
+    """The package's own sources do not fit into one file: a mistake in Paredown, not in what was asked."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A top-level definition: its text, the names it binds and the names it uses. `line`: where it stands."""
+
+    line: int
+    text: str
+    binds: tuple[str, ...]
+    uses: frozenset[str]
+    block: bool  # a function or a class
+
+
+@dataclass(frozen=True)
+class Source:
+    """One module taken apart. `ours`: name -> (module, name there); `theirs`: name -> import statement."""
+
+    module: str
+    pieces: Mapping[str, Piece]
+    ours: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    theirs: Mapping[str, str] = field(default_factory=dict)
+
+
+def carve(roots: Sequence[tuple[str, str]], *, head: str, tail: str) -> str:
+    """The source of one file with everything that the roots (module, name) reach.
+
+    head: the file's docstring. tail: the last lines, which may use the roots by name.
+
+    Raises: CarvingError where two definitions share a name, or something foreign would be imported.
+    """
+    order: list[tuple[str, Piece]] = []
+    imports: set[str] = set()
+    owner: dict[str, tuple[str, int]] = {}
+    for module, name in roots:
+        _collect(module, name, order, imports, owner)
+    top = ["#!/usr/bin/env python3", f'"""{head}"""', "", "from __future__ import annotations", ""]
+    text = "\n".join([*top, *_merged(imports), *_laid_out(order), "", "", tail.rstrip(), ""])
+    verify(text)
+    return text
+
+
+def _merged(imports: set[str]) -> list[str]:
+    """One statement per module, the standard library first."""
+    names: dict[str, list[str]] = {}
+    for statement in sorted(imports):
+        before, _, name = statement.rpartition("import ")
+        names.setdefault(before or statement, []).append(name)
+    merged = [f"{key}import {', '.join(n)}" if key.startswith("from ") else key for key, n in names.items()]
+    standard = [s for s in merged if _package_of(s) not in ALLOWED]
+    return [*standard, "", *(s for s in merged if s not in standard)]
+
+
+def _laid_out(order: Sequence[tuple[str, Piece]]) -> list[str]:
+    """The definitions under the names of their files, two lines apart around functions and classes."""
+    lines: list[str] = []
+    module, after_block = "", False
+    for home, piece in order:
+        block = piece.block
+        if home != module:
+            lines += ["", "", f"# ---- {home.replace('.', '/')}.py", ""]
+            module, after_block = home, False
+        lines += ["", ""] if block or after_block else []
+        lines.append(piece.text)
+        after_block = block
+    return lines
+
+
+def _collect(
+    module: str,
+    name: str,
+    order: list[tuple[str, Piece]],
+    imports: set[str],
+    owner: dict[str, tuple[str, int]],
+) -> None:
+    """Append the definition of `name` behind everything that it uses."""
+    source = take_apart(module)
+    if name in source.ours:
+        return _collect(*source.ours[name], order, imports, owner)
+    if name in source.theirs:
+        imports.add(source.theirs[name])
+        return None
+    if name not in source.pieces:
+        raise CarvingError(f"{module} does not define {name!r}")
+    piece = source.pieces[name]
+    here = (module, piece.line)
+    if owner.get(name, here) != here:
+        raise CarvingError(f"{name!r} is defined in {module} and in {owner[name][0]}")
+    if name in owner:
+        return None
+    owner.update(dict.fromkeys(piece.binds, here))
+    for used in sorted(piece.uses):
+        if used in source.pieces or used in source.ours or used in source.theirs:
+            _collect(module, used, order, imports, owner)
+    order.append((module, piece))
+    return None
+
+
+@cache
+def take_apart(module: str) -> Source:
+    """The module's definitions and imports. The module itself is not run."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise CarvingError(f"no source of {module}")
+    text = Path(spec.origin).read_text(encoding="utf-8")
+    lines = text.splitlines()
+    pieces: dict[str, Piece] = {}
+    ours: dict[str, tuple[str, str]] = {}
+    theirs: dict[str, str] = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
+            ours |= {a.asname or a.name: (str(node.module), a.name) for a in node.names}
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            theirs |= dict(_spelled(node))
+        elif names := _bound_by(node):
+            block = isinstance(node, ast.FunctionDef | ast.ClassDef)
+            piece = Piece(node.lineno, _text_of(node, lines), names, _used_by(node), block)
+            pieces |= dict.fromkeys(names, piece)
+    return Source(module, pieces, ours, theirs)
+
+
+def _spelled(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """(bound name, import statement) of each alias."""
+    for alias in node.names:
+        renamed = f" as {alias.asname}" if alias.asname else ""
+        before = f"from {node.module} " if isinstance(node, ast.ImportFrom) else ""
+        yield alias.asname or alias.name.split(".")[0], f"{before}import {alias.name}{renamed}"
+
+
+def _bound_by(node: ast.stmt) -> tuple[str, ...]:
+    """The names a definition binds; none for docstrings, `if TYPE_CHECKING:` and other statements."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            return (name,)
+        case ast.Assign(targets=targets):
+            return tuple(n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name))
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return (name,)
+    return ()
+
+
+def _used_by(node: ast.stmt) -> frozenset[str]:
+    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+
+
+def _text_of(node: ast.stmt, lines: Sequence[str]) -> str:
+    """The definition as written, with its decorators and the comment right above it."""
+    decorators = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(d.lineno for d in decorators)]) - 1
+    while first > 0 and lines[first - 1].startswith("#"):
+        first -= 1
+    return "\n".join(lines[first : node.end_lineno])
+
+
+def verify(text: str) -> None:
+    """Raises CarvingError unless the text is Python that imports nothing foreign and knows all its names."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise CarvingError("the carved file is not valid Python", got=str(error)) from error
+    allowed = ALLOWED | set(sys.stdlib_module_names)
+    bound = set(dir(builtins)) | {"__file__", "__name__"}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                foreign = {_package_of(s) for _, s in _spelled(node)} - allowed
+                if foreign:
+                    raise CarvingError("the carved file would import something foreign", got=sorted(foreign))
+                bound |= {a.asname or a.name.split(".")[0] for a in node.names}
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.ExceptHandler(name=str(name)):
+                bound.add(name)
+            case ast.arg(arg=name):
+                bound.add(name)
+            case ast.Name(id=name, ctx=ast.Store()) | ast.MatchAs(name=str(name)):
+                bound.add(name)
+    unknown = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - bound
+    if unknown:
+        raise CarvingError("the carved file uses names it does not define", got=sorted(unknown))
+
+
+def _package_of(statement: str) -> str:
+    """ "numpy" of "from numpy.typing import NDArray" """
+    return statement.split()[1].split(".")[0]

@@ -1,0 +1,48 @@
+"""Boxes and names drawn into an image. numpy and OpenCV only: the bundle's `detect.py` carries this file."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from paredown.detections import Detections
+
+GOLDEN = 0.618034  # steps of the golden ratio keep neighbouring classes apart in hue, for any number of them
+
+
+def class_colour(index: int) -> tuple[int, int, int]:
+    """The RGB colour of a class: hue by golden-ratio steps, lightness in turns."""
+    lightness = (0.42, 0.55, 0.34)[index % 3]
+    red, green, blue = colorsys.hls_to_rgb((0.58 + GOLDEN * index) % 1.0, lightness, 0.85)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def draw_detections(image: NDArray[np.uint8], found: Detections, classes: Sequence[str]) -> NDArray[np.uint8]:
+    """A copy of the image (H, W, 3) with every box, the least certain first so that the surest lie on top."""
+    canvas = image.copy()
+    thickness = max(1, round(max(image.shape[:2]) / 400))
+    for i in range(len(found) - 1, -1, -1):
+        name = classes[int(found.classes[i])] if int(found.classes[i]) < len(classes) else "?"
+        x1, y1, x2, y2 = (round(float(v)) for v in found.boxes[i])
+        colour = class_colour(int(found.classes[i]))
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, thickness, cv2.LINE_AA)
+        draw_label(canvas, f"{name} {float(found.scores[i]):.2f}", (x1, y1), colour)
+    return canvas
+
+
+def draw_label(
+    canvas: NDArray[np.uint8], text: str, corner: tuple[int, int], colour: tuple[int, int, int]
+) -> None:
+    """White text on a filled rectangle that stands on `corner`, or hangs from it at the upper edge."""
+    scale = max(0.4, max(canvas.shape[:2]) / 1500)
+    weight = max(1, round(1.5 * scale))
+    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
+    x = max(0, min(corner[0], canvas.shape[1] - width - 4))
+    y = corner[1] if corner[1] >= height + base + 2 else corner[1] + height + base + 2
+    cv2.rectangle(canvas, (x, y - height - base - 2), (x + width + 4, y), colour, cv2.FILLED)
+    at = (x + 2, y - base)
+    cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), weight, cv2.LINE_AA)

@@ -1,0 +1,79 @@
+"""Images from a file, a folder, a video or a camera, one after the other. numpy and OpenCV only: the bundle's
+`detect.py` carries this file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+
+
+class DeviceError(Exception):
+    """What was given cannot be used: no image, no video, no camera, no card, no place to write."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the user pointed at. kind: "images", or "stream" (a video or a camera)."""
+
+    kind: str
+    files: tuple[Path, ...] = ()
+    address: str | int = ""
+
+
+def find_source(text: str) -> Source:
+    """The source: a camera number, a stream's address, an image, a folder of images, else a video."""
+    if text.isdigit():
+        return Source("stream", address=int(text))
+    if "://" in text:
+        return Source("stream", address=text)
+    path = Path(text)
+    if path.is_dir():
+        files = tuple(sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES))
+        if not files:
+            raise DeviceError(f"no image in the folder {path}")
+        return Source("images", files)
+    if not path.is_file():
+        raise DeviceError(f"no such file or folder: {path}")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return Source("images", (path,))
+    return Source("stream", address=str(path))
+
+
+def read_images(source: Source) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """(name, RGB image (H, W, 3)) of every file, or of every frame until the stream ends."""
+    if source.kind == "images":
+        for path in source.files:
+            yield str(path), read_upright(path)
+        return
+    capture = cv2.VideoCapture(source.address)
+    if not capture.isOpened():
+        raise DeviceError(f"cannot open the video or camera {source.address!r}")
+    try:
+        number = 0
+        while True:
+            arrived, frame = capture.read()
+            if not arrived:
+                return
+            yield f"frame {number}", cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)  # type: ignore[misc]
+            number += 1
+    finally:
+        capture.release()
+
+
+def read_upright(path: Path) -> NDArray[np.uint8]:
+    """The image (H, W, 3) RGB, turned as its EXIF orientation says, alpha dropped."""
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise DeviceError(f"cannot read {path}: {error.strerror}") from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if image is None:
+        raise DeviceError(f"{path} is no image that OpenCV can read")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
