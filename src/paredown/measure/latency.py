@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from paredown.analyze.bootstrap import ratio_of_rounds
 from paredown.errors import StorageError, UsageError
 from paredown.measure.noise import Watch, machine_doubts, series_doubts
 from paredown.measure.process import WorkerProcess
 from paredown.measurement import Quantity
 from paredown.protocols import Array, Progress, silent
-from paredown.targets import target
+from paredown.targets import Target, target
 
 _CI_LIMIT = 0.10  # width of the ratio's interval, above which the ratio is not worth its decimals
 
@@ -53,16 +54,25 @@ class _Record:
 
     @property
     def latency_s(self) -> tuple[float, ...]:
-        return tuple(s for turn in self.turns for s in turn["latency_s"])
+        return tuple(s for latencies in self.rounds for s in latencies)
 
     @property
-    def rss_bytes(self) -> tuple[float, ...]:
-        return tuple(float(b) for turn in self.turns for b in turn["rss_bytes"])
+    def memory_bytes(self) -> tuple[float, ...]:
+        return tuple(float(b) for turn in self.turns for b in turn["held_bytes"])
+
+    def time_s(self, start_s: float) -> tuple[float, ...]:
+        """When each inference was over; the clock is the machine's, so those of two workers agree."""
+        return tuple(s - start_s for turn in self.turns for s in turn["end_s"])
+
+    @property
+    def rounds(self) -> list[list[float]]:
+        """The latencies of each round."""
+        return [turn["latency_s"] for turn in self.turns]
 
     @property
     def round_s(self) -> tuple[float, ...]:
         """The median latency of each round."""
-        return tuple(median(turn["latency_s"]) for turn in self.turns)
+        return tuple(median(latencies) for latencies in self.rounds)
 
     @property
     def wall_s(self) -> float:
@@ -75,7 +85,7 @@ Timing = tuple[tuple[Quantity, ...], dict[str, tuple[float, ...]], tuple[str, ..
 def measure_latency(
     candidate: Path,
     baseline: Path,
-    target_name: str,
+    where: Target | str,
     feeds: Mapping[str, Array],
     *,
     baseline_feeds: Mapping[str, Array] | None = None,
@@ -85,30 +95,31 @@ def measure_latency(
 ) -> Timing:
     """The candidate's quantities, the curves of both, and the doubts.
 
-    baseline_feeds: where the baseline's inputs differ from the candidate's. threads: 0 takes the profile's.
+    where: a target, or its name. baseline_feeds: where the baseline's inputs differ from the candidate's.
+    threads: 0 takes the profile's.
 
     Raises:
         TargetError: this machine is not the target, or a process crashed, hung or was refused by the runtime.
     """
-    plan, where = plan or Plan(), target(target_name)
+    plan, place = plan or Plan(), target(where) if isinstance(where, str) else where
     if threads < 0:
         raise UsageError("threads cannot be negative", got=threads, expected="0 for all cores, or a count")
-    where.require_timing()
-    threads = threads or where.profile.threads or 0
+    place.require_timing()
+    threads = threads or place.profile.threads or 0
     with tempfile.TemporaryDirectory(prefix="paredown-") as folder, ExitStack() as stack:
         workers, records = [], []
         for i, (model, given) in enumerate([(candidate, feeds), (baseline, baseline_feeds or feeds)]):
             stored = Path(folder, f"feeds{i}.npz")
             _store(stored, given)
             worker = WorkerProcess(
-                model, where.module, stored, list(given), threads=threads, timeout_s=plan.timeout_s
+                model, place.module, stored, list(given), threads=threads, timeout_s=plan.timeout_s
             )
             workers.append(stack.enter_context(worker))
             records.append(_warmed_up(worker, plan))
         watch = Watch([worker.pid for worker in workers])
         _alternate(workers, records, plan, progress)
         doubts = (*machine_doubts(), *watch.doubts())
-    return _evaluate(records[0], records[1], candidate.stat().st_size, doubts)
+    return _evaluate(records[0], records[1], doubts)
 
 
 def _store(path: Path, feeds: Mapping[str, Array]) -> None:
@@ -149,51 +160,42 @@ def _alternate(workers: list[WorkerProcess], records: list[_Record], plan: Plan,
             records[k].turns.append(workers[k].run(records[k].turn))
 
 
-def _evaluate(candidate: _Record, baseline: _Record, file_bytes: int, doubts: tuple[str, ...]) -> Timing:
+def _evaluate(candidate: _Record, baseline: _Record, doubts: tuple[str, ...]) -> Timing:
     """What the two records say about the candidate."""
-    ratios = tuple(c / b for c, b in zip(candidate.round_s, baseline.round_s, strict=True))
-    ratio_low, ratio_high = bootstrap(ratios)
-    low, high = bootstrap(candidate.round_s)
+    ratio, ratios = ratio_of_rounds(candidate.rounds, baseline.rounds)
+    typical, _ = ratio_of_rounds(candidate.rounds, [[1.0]] * len(candidate.rounds))  # a ratio to one second
     samples = candidate.latency_s
     cpu = tuple(100 * turn["cpu_s"] / turn["wall_s"] for turn in candidate.turns)
     peak = candidate.turns[-1]["peak_bytes"]
-    ci = "bootstrap of the median over rounds"
     quantities = (
-        Quantity.of("latency_s", samples, "s", "lower", low=low, high=high, ci=ci),
+        Quantity.of(
+            "latency_s", samples, "s", "lower", low=typical.low, high=typical.high, ci=typical.method
+        ),
         Quantity("latency_p90_s", float(np.quantile(samples, 0.90)), "s", "lower"),
         Quantity("latency_p99_s", float(np.quantile(samples, 0.99)), "s", "lower"),
-        Quantity.of("latency_ratio", ratios, "ratio", "lower", low=ratio_low, high=ratio_high, ci=ci),
+        Quantity.of(
+            "latency_ratio", ratios, "ratio", "lower", low=ratio.low, high=ratio.high, ci=ratio.method
+        ),
         Quantity.of("cpu_percent", cpu, "%", "lower"),
         Quantity("peak_memory_bytes", float(peak), "bytes", "lower"),
         Quantity("model_memory_bytes", float(peak - candidate.load["before_bytes"]), "bytes", "lower"),
         Quantity("load_s", float(candidate.load["load_s"]), "s", "lower"),
-        Quantity("file_bytes", float(file_bytes), "bytes", "lower"),
     )
+    start_s = min(r.turns[0]["end_s"][0] - r.turns[0]["latency_s"][0] for r in (candidate, baseline))
     curves = {
-        "latency_s": samples,
+        "memory_bytes": candidate.memory_bytes,
+        "memory_time_s": candidate.time_s(start_s),
         "baseline_latency_s": baseline.latency_s,
+        "baseline_memory_bytes": baseline.memory_bytes,
+        "baseline_memory_time_s": baseline.time_s(start_s),
         "warmup_latency_s": candidate.warmup_s,
         "baseline_warmup_latency_s": baseline.warmup_s,
-        "rss_bytes": candidate.rss_bytes,
-        "baseline_rss_bytes": baseline.rss_bytes,
     }
     found = [
         *doubts,
         *series_doubts(candidate.round_s, "candidate"),
         *series_doubts(baseline.round_s, "baseline"),
     ]
-    if ratio_high - ratio_low > _CI_LIMIT * median(ratios):
-        found.append(f"the latency ratio is only known to lie in {ratio_low:.2f} .. {ratio_high:.2f}")
+    if ratio.high - ratio.low > _CI_LIMIT * ratio.value:
+        found.append(f"the latency ratio is only known to lie in {ratio.low:.2f} .. {ratio.high:.2f}")
     return quantities, curves, tuple(found)
-
-
-def bootstrap(values: tuple[float, ...], draws: int = 2000) -> tuple[float, float]:
-    """The 95 % percentile interval of the median of `values`, by drawing them again with a fixed seed.
-
-    Source: B. Efron, Bootstrap Methods: Another Look at the Jackknife, Annals of Statistics 7, 1979.
-    """
-    data = np.asarray(values)
-    rng = np.random.default_rng(0)
-    medians = np.median(data[rng.integers(len(data), size=(draws, len(data)))], axis=1)
-    low, high = np.quantile(medians, (0.025, 0.975))
-    return float(low), float(high)

@@ -54,24 +54,24 @@ def _load(job: dict[str, Any], answers: TextIO) -> tuple[Session, dict[str, Arra
 
 
 def _timed_runs(session: Session, feeds: Mapping[str, Array], count: int) -> dict[str, Any]:
-    """Latency of and memory after each of `count` inferences; processor and wall time over all of them."""
-    latency_s, rss_bytes = [0.0] * count, [0] * count
+    """Latency of, and clock and memory after, each of `count` inferences; processor and wall time of all."""
+    latency_s, end_s, held_bytes = [0.0] * count, [0.0] * count, [0] * count
     gc.disable()  # a collection inside one inference would be counted as the model's
     cpu_start, wall_start = time.process_time(), time.perf_counter()
     for i in range(count):
         start = time.perf_counter()
         session.run(feeds)
         latency_s[i] = time.perf_counter() - start
-        rss_bytes[i] = resident_bytes()
+        end_s[i], held_bytes[i] = time.monotonic(), resident_bytes()
     cpu_s, wall_s = time.process_time() - cpu_start, time.perf_counter() - wall_start
     gc.enable()
-    peak = peak_resident_bytes()
     return {
         "latency_s": latency_s,
-        "rss_bytes": rss_bytes,
+        "end_s": end_s,
+        "held_bytes": held_bytes,
         "cpu_s": cpu_s,
         "wall_s": wall_s,
-        "peak_bytes": peak,
+        "peak_bytes": peak_resident_bytes(),
     }
 
 
