@@ -1,4 +1,4 @@
-"""What `paredown demo` runs on: an embedded detector and street scenes drawn from a seed. Nothing is fetched."""
+"""What `paredown demo` runs on: an embedded detector and street scenes drawn from a seed, nothing fetched."""
 
 from __future__ import annotations
 

@@ -151,7 +151,8 @@ def upright(x: float, z: float, corners: Sequence[tuple[float, float]]) -> Point
 
 def _fixed(points: Points) -> NDArray[np.int32]:
     held = np.minimum(np.maximum(points, -FAR_OUTSIDE), FAR_OUTSIDE) * (1 << SUBPIXEL_BITS)
-    return np.rint(held, out=held).astype(np.int32)
+    fixed: NDArray[np.int32] = np.rint(held).astype(np.int32)
+    return fixed
 
 
 def _extent(fixed: NDArray[np.int32], margin: float) -> tuple[float, float, float, float]:

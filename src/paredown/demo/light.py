@@ -33,12 +33,30 @@ class Light:
 
 
 LIGHTS: tuple[Light, ...] = (
-    Light("day", (88, 146, 214), (196, 221, 240), (1, 1, 1), (196, 214, 230), 0.004, 0.42, (0.7, 0.5)),
-    Light("overcast", (158, 168, 178), (205, 210, 214), (0.86, 0.88, 0.9), (196, 202, 208), 0.008, 0.22),
-    Light("dusk", (62, 66, 120), (246, 158, 96), (0.8, 0.6, 0.56), (214, 144, 112), 0.008, 0.3, (1.8, 0.6), True),
-    Light("night", (12, 16, 38), (44, 46, 74), (0.46, 0.47, 0.6), (46, 48, 72), 0.008, 0.25, None, True),
-    Light("fog", (186, 192, 196), (204, 208, 210), (0.82, 0.84, 0.86), (200, 204, 206), 0.034, 0.15),
-    Light("rain", (110, 120, 132), (164, 172, 180), (0.66, 0.7, 0.76), (156, 164, 172), 0.014, 0.2, None, True, True, 260),
+    Light(
+        "day", (88, 146, 214), (196, 221, 240), (1, 1, 1), (196, 214, 230), 0.004,
+        shadow=0.42, sun=(0.7, 0.5),
+    ),
+    Light(
+        "overcast", (158, 168, 178), (205, 210, 214), (0.86, 0.88, 0.9), (196, 202, 208), 0.008,
+        shadow=0.22,
+    ),
+    Light(
+        "dusk", (62, 66, 120), (246, 158, 96), (0.8, 0.6, 0.56), (214, 144, 112), 0.008,
+        shadow=0.3, sun=(1.8, 0.6), lamps=True,
+    ),
+    Light(
+        "night", (12, 16, 38), (44, 46, 74), (0.46, 0.47, 0.6), (46, 48, 72), 0.008,
+        shadow=0.25, lamps=True,
+    ),
+    Light(
+        "fog", (186, 192, 196), (204, 208, 210), (0.82, 0.84, 0.86), (200, 204, 206), 0.034,
+        shadow=0.15,
+    ),
+    Light(
+        "rain", (110, 120, 132), (164, 172, 180), (0.66, 0.7, 0.76), (156, 164, 172), 0.014,
+        shadow=0.2, lamps=True, wet=True, rain=260,
+    ),
 )  # fmt: skip
 HOW_OFTEN = (0.3, 0.17, 0.16, 0.14, 0.1, 0.13)
 
@@ -81,11 +99,11 @@ def expose(image: NDArray[np.uint8], light: Light, rng: np.random.Generator) -> 
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), blur), np.uint8)
     dark = light.lamps and not light.rain
     strength = rng.uniform(0.02, 0.06) if dark else rng.uniform(0.0, 0.035)
-    # The sum of two uniform bytes is a triangular distribution: good enough a grain, ten times faster than normal.
+    # The sum of two uniform bytes is spread triangularly: a good enough grain, ten times faster than normal.
     raw = rng.integers(0, 256, (2, *image.shape), dtype=np.uint8)
     grain = cv2.addWeighted(raw[0], strength, raw[1], strength, 0)
     mean = round(255 * strength)
-    return np.asarray(cv2.subtract(cv2.add(image, grain), (mean, mean, mean, 0)), np.uint8)
+    return np.asarray(cv2.subtract(cv2.add(image, grain), np.array((mean, mean, mean, 0.0))), np.uint8)
 
 
 def _tone(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

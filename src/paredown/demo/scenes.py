@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.demo.canvas import Camera, Canvas, Points
+from paredown.demo.clutter import CLUTTER
 from paredown.demo.light import add_glow, add_rain, draw_light, expose
-from paredown.demo.street import CLUTTER, Street, cast_shadows, draw_backdrop
+from paredown.demo.street import Street, cast_shadows, draw_backdrop
 from paredown.demo.things import CLOTH, Person, draw_bicycle, draw_person, draw_rider, pick
 from paredown.demo.vehicles import Vehicle, draw_vehicle
 from paredown.sample import Dataset, Labels, Sample
@@ -32,7 +33,8 @@ MIN_PIXELS = 60  # visible pixels at SIZE
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing on the ground. `parts`: (class or None for clutter, function that paints it), in order."""
+    """One thing on the ground, with half the room it takes. `parts` are painted in order: (class or None
+    for clutter, function that paints it)."""
 
     x: float
     z: float
@@ -70,12 +72,14 @@ def scene(seed: int, size: tuple[int, int] = SIZE) -> tuple[NDArray[np.uint8], L
     return expose(image, light, rng), labels
 
 
-def scenes(n: int, seed: int, *, name: str = "street scenes", size: tuple[int, int] = SIZE) -> Dataset:
-    """n scenes as a data set, drawn now (about 25 ms each) and kept while memory allows, else drawn again when read.
+def scenes(
+    n: int, seed: int, *, first: int = 0, name: str = "street scenes", size: tuple[int, int] = SIZE
+) -> Dataset:
+    """Scenes first .. first + n - 1 of a seed, drawn now (about 25 ms each) to know what is true of them.
 
-    Sets of different seeds share no scene.
+    The last pictures are kept, older ones drawn again when read. Sets of different seeds share no scene.
     """
-    samples = tuple(_sample(seed * 1_000_003 + i, size) for i in range(n))
+    samples = tuple(_sample(seed * 1_000_003 + first + i, size) for i in range(n))
     return Dataset(name, "demo", f"seed {seed}", CLASSES, samples)
 
 
@@ -97,13 +101,14 @@ def _digest(seed: int, size: tuple[int, int]) -> str:
 
 def _populate(canvas: Canvas, street: Street, rng: np.random.Generator) -> list[Thing]:
     """Things that do not stand in each other, the ones that take most room placed first."""
-    makers = (
-        [lambda: _vehicle(canvas, street, "bus", rng)] * int(rng.random() < 0.55)
-        + [lambda: _vehicle(canvas, street, "car", rng)] * int(rng.integers(1, 7))
-        + [lambda: _bicycle(canvas, street, rng)] * int(rng.integers(0, 4))
-        + [lambda: _person(canvas, street, rng)] * int(rng.integers(1, 10))
-        + [lambda: _clutter(canvas, street, rng)] * int(rng.integers(3, 10))
+    kinds: tuple[tuple[Callable[[], Thing], int], ...] = (
+        (lambda: _vehicle(street, "bus", rng, canvas), int(rng.random() < 0.55)),
+        (lambda: _vehicle(street, "car", rng, canvas), int(rng.integers(1, 7))),
+        (lambda: _bicycle(street, rng, canvas), int(rng.integers(0, 4))),
+        (lambda: _person(street, rng, canvas), int(rng.integers(1, 10))),
+        (lambda: _clutter(street, rng, canvas), int(rng.integers(3, 10))),
     )
+    makers = [make for make, count in kinds for _ in range(count)]
     placed: list[Thing] = []
     for make in makers:
         for _ in range(4):
@@ -114,7 +119,7 @@ def _populate(canvas: Canvas, street: Street, rng: np.random.Generator) -> list[
     return placed
 
 
-def _vehicle(canvas: Canvas, street: Street, kind: str, rng: np.random.Generator) -> Thing:
+def _vehicle(street: Street, kind: str, rng: np.random.Generator, canvas: Canvas) -> Thing:
     """A vehicle in its lane, parked at the kerb, or driving through the crossing street."""
     quarter = (street.right - street.left) / 4
     right = rng.random() < 0.5
@@ -136,7 +141,7 @@ def _vehicle(canvas: Canvas, street: Street, kind: str, rng: np.random.Generator
     return Thing(x, z, half_x, half_z, it.height, ((which, lambda: draw_vehicle(canvas, it, x, z)),))
 
 
-def _person(canvas: Canvas, street: Street, rng: np.random.Generator) -> Thing:
+def _person(street: Street, rng: np.random.Generator, canvas: Canvas) -> Thing:
     who = Person.random(rng)
     z = rng.uniform(4.0, 24)
     if rng.random() < 0.72:
@@ -149,7 +154,7 @@ def _person(canvas: Canvas, street: Street, rng: np.random.Generator) -> Thing:
     return Thing(x, z, 0.3, 0.25, who.height, ((PERSON, lambda: draw_person(canvas, who, x, z)),))
 
 
-def _bicycle(canvas: Canvas, street: Street, rng: np.random.Generator) -> Thing:
+def _bicycle(street: Street, rng: np.random.Generator, canvas: Canvas) -> Thing:
     who, colour = Person.random(rng), pick(rng, CLOTH)
     facing, squeeze = (1 if rng.random() < 0.5 else -1), rng.uniform(0.4, 1.0)
     z, ridden = rng.uniform(4.5, 20), rng.random() < 0.6
@@ -167,7 +172,7 @@ def _bicycle(canvas: Canvas, street: Street, rng: np.random.Generator) -> Thing:
     return Thing(x, z, 0.9 * squeeze, 0.3, 1.0, tuple(parts))
 
 
-def _clutter(canvas: Canvas, street: Street, rng: np.random.Generator) -> Thing:
+def _clutter(street: Street, rng: np.random.Generator, canvas: Canvas) -> Thing:
     draw = CLUTTER[int(rng.integers(len(CLUTTER)))]
     edge = rng.uniform(0.4, street.pavement)
     x = float(street.right + edge if rng.random() < 0.5 else street.left - edge)
@@ -176,7 +181,7 @@ def _clutter(canvas: Canvas, street: Street, rng: np.random.Generator) -> Thing:
 
 
 def _shadow(canvas: Canvas, it: Thing) -> Points:
-    """Image polygon of the shadow: the footprint, and in the sun the footprint moved by the height as well."""
+    """Image polygon of the shadow: the footprint, in the sun together with itself moved by the height."""
     grow = 1.08
     corners = np.array(
         [

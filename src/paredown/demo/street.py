@@ -1,22 +1,21 @@
-"""The street around the objects: sky, buildings, road and markings, and clutter that is nothing to detect."""
+"""The street around the objects: sky, houses, road and markings, and the shadows on it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.demo.canvas import Canvas, Points, ellipse, upright
+from paredown.demo.canvas import Canvas, Points, ellipse
 from paredown.demo.things import CLOTH, pick, shade
 
 WALLS = (
     (186, 158, 132), (168, 104, 82), (206, 198, 184), (142, 146, 152), (198, 176, 128), (128, 110, 104),
     (170, 182, 180), (214, 188, 164),
 )  # fmt: skip
-LEAVES = ((70, 112, 58), (92, 128, 60), (58, 94, 62), (138, 126, 52), (164, 104, 48))
 FAR = 90.0  # metres to the end of the street
 
 
@@ -75,7 +74,7 @@ def _skyline(canvas: Canvas, rng: np.random.Generator) -> None:
     for depth, tall in ((400.0, 0.16), (250.0, 0.1)):
         edges = np.sort(rng.uniform(0, width, 14))
         colour = canvas.seen((108, 118, 132), min(depth, 2.2 / canvas.light.density * (depth / 400)))
-        for x1, x2 in zip(edges[:-1], edges[1:], strict=True):
+        for x1, x2 in pairwise(edges):
             top = camera.horizon - rng.uniform(0.3, 1.0) * tall * width
             corners = [
                 (x1 - 3, top),
@@ -96,7 +95,7 @@ def _ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
     stone = shade((166, 160, 150), rng.uniform(0.85, 1.08))
     grass = pick(rng, ((112, 132, 84), (150, 144, 132)))
     edges = (1.0, 4, 6, 8, 11, 15, 20, 27, 38, 55, FAR, 400)
-    for z1, z2 in zip(edges[:-1], edges[1:], strict=True):  # in bands, so that the haze grows with the depth
+    for z1, z2 in pairwise(edges):  # in bands, so that the haze grows with the depth
         for x1, x2, colour in (
             (-300, 300, grass),
             (street.left - street.pavement, street.right + street.pavement, stone),
@@ -181,7 +180,7 @@ def _house(canvas: Canvas, x: float, side: int, z1: float, z2: float, rng: np.ra
     bright = 1.0 if sun is None else (1.06 if side * sun[0] > 0 else 0.72)
     deep = x + side * 12
     canvas.face(np.array([(x, 0, z1), (deep, 0, z1), (deep, tall, z1), (x, tall, z1)]), shade(wall, 0.84))
-    for a, b in zip(np.linspace(z1, z2, 4)[:-1], np.linspace(z1, z2, 4)[1:], strict=True):
+    for a, b in pairwise(np.linspace(z1, z2, 4)):
         canvas.face(
             np.array([(x, 0, a), (x, 0, b + 0.02), (x, tall, b + 0.02), (x, tall, a)]), shade(wall, bright)
         )
@@ -227,112 +226,10 @@ def _shops(
             canvas.face(awning, pick(rng, CLOTH))
 
 
-Clutter = Callable[[Canvas, float, float, np.random.Generator], None]
-
-
-def draw_tree(canvas: Canvas, x: float, z: float, rng: np.random.Generator) -> None:
-    tall, k = rng.uniform(3.5, 6.5), canvas.camera.pixels_per_metre(z)
-    foot, crown = canvas.camera.project(np.array([(x, 0, z), (x, tall * 0.68, z)]))
-    canvas.stroke(np.stack([foot, crown]), 0.24 * k, (96, 74, 56), z)
-    leaf = pick(rng, LEAVES)
-    blobs = rng.normal(0, 1, (11, 3))
-    blobs = blobs[np.argsort(-blobs[:, 1])]
-    for i, (dx, dy, r) in enumerate(blobs):
-        size = (0.85 + 0.25 * abs(r)) * k * tall / 5.5
-        tone = 0.72 + 0.045 * i
-        centre = crown + (dx * 0.75 * k, -(0.7 + dy * 0.55) * k)
-        canvas.polygon(ellipse(centre[0], centre[1], size, size * 0.85, 14), shade(leaf, tone), z)
-
-
-def draw_lamp(canvas: Canvas, x: float, z: float, rng: np.random.Generator) -> None:
-    k, arm = canvas.camera.pixels_per_metre(z), 1.1 if x < 0 else -1.1
-    post = canvas.camera.project(
-        np.array([(x, 0, z), (x, 5.4, z), (x + arm * 0.4, 5.75, z), (x + arm, 5.8, z)])
-    )
-    canvas.stroke(post, 0.13 * k, (70, 74, 78), z)
-    bulb = post[-1]
-    on = canvas.light.lamps
-    canvas.polygon(
-        ellipse(bulb[0], bulb[1], 0.3 * k, 0.12 * k), (255, 236, 190) if on else (190, 190, 184), z, lamp=on
-    )
-    if on:
-        canvas.shine(float(bulb[0]), float(bulb[1]), 0.42 * k, (255, 214, 150))
-
-
-def draw_sign(canvas: Canvas, x: float, z: float, rng: np.random.Generator) -> None:
-    k = canvas.camera.pixels_per_metre(z)
-    foot, head = canvas.camera.project(np.array([(x, 0, z), (x, 2.5, z)]))
-    canvas.stroke(np.stack([foot, head]), 0.08 * k, (140, 142, 146), z)
-    n = int(rng.choice((3, 4, 20)))
-    turn = np.pi / 2 + np.arange(n) * (2 * np.pi / n)
-    for size, colour in (
-        (0.4, pick(rng, ((200, 40, 40), (36, 84, 168), (226, 186, 54)))),
-        (0.28, (236, 236, 230)),
-    ):
-        canvas.polygon(
-            np.stack([head[0] + size * k * np.cos(turn), head[1] - size * k * np.sin(turn)], 1), colour, z
-        )
-
-
-def draw_bin(canvas: Canvas, x: float, z: float, rng: np.random.Generator) -> None:
-    colour = pick(rng, CLOTH)
-    canvas.face(upright(x, z, [(-0.26, 0), (0.26, 0), (0.3, 1.0), (-0.3, 1.0)]), colour)
-    canvas.face(upright(x, z, [(0.05, 0), (0.26, 0), (0.3, 1.0), (0.05, 1.0)]), shade(colour, 0.8))
-    canvas.face(upright(x, z, [(-0.34, 1.0), (0.34, 1.0), (0.26, 1.16), (-0.26, 1.16)]), shade(colour, 0.65))
-
-
-def draw_post_box(canvas: Canvas, x: float, z: float, rng: np.random.Generator) -> None:
-    """A pillar with a round top and a slot: from far it has a person's outline."""
-    k, colour = canvas.camera.pixels_per_metre(z), pick(rng, CLOTH)
-    canvas.face(upright(x, z, [(-0.24, 0), (0.24, 0), (0.24, 1.35), (-0.24, 1.35)]), colour)
-    top = canvas.camera.project(np.array([x, 1.35, z]))
-    canvas.polygon(ellipse(top[0], top[1], 0.28 * k, 0.16 * k), shade(colour, 0.85), z)
-    canvas.face(upright(x, z, [(-0.15, 1.0), (0.15, 1.0), (0.15, 1.08), (-0.15, 1.08)]), (30, 30, 30))
-
-
-def draw_kiosk(canvas: Canvas, x: float, z: float, rng: np.random.Generator) -> None:
-    """A stall with a window band: a vehicle's outline without wheels."""
-    colour, wide = pick(rng, CLOTH), rng.uniform(0.9, 1.3)
-    canvas.face(upright(x, z, [(-wide, 0), (wide, 0), (wide, 2.2), (-wide, 2.2)]), colour)
-    canvas.face(
-        upright(x, z, [(-wide * 0.8, 1.0), (wide * 0.8, 1.0), (wide * 0.8, 1.8), (-wide * 0.8, 1.8)]),
-        (92, 104, 112),
-    )
-    canvas.face(
-        upright(x, z, [(-wide * 1.15, 2.1), (wide * 1.15, 2.1), (wide, 2.5), (-wide, 2.5)]),
-        shade(colour, 1.25),
-    )
-
-
-def draw_cone(canvas: Canvas, x: float, z: float, rng: np.random.Generator) -> None:
-    canvas.face(upright(x, z, [(-0.22, 0), (0.22, 0), (0.22, 0.06), (-0.22, 0.06)]), (60, 56, 56))
-    canvas.face(upright(x, z, [(-0.17, 0.06), (0.17, 0.06), (0.03, 0.72), (-0.03, 0.72)]), (232, 96, 36))
-    canvas.face(upright(x, z, [(-0.12, 0.28), (0.12, 0.28), (0.08, 0.46), (-0.08, 0.46)]), (236, 232, 224))
-
-
-def draw_bush(canvas: Canvas, x: float, z: float, rng: np.random.Generator) -> None:
-    k, leaf = canvas.camera.pixels_per_metre(z), pick(rng, LEAVES)
-    for i, (dx, dy) in enumerate(rng.uniform((-0.6, 0.2), (0.6, 0.75), (7, 2))):
-        p = canvas.camera.project(np.array([x + dx, dy, z]))
-        canvas.polygon(ellipse(p[0], p[1], 0.42 * k, 0.36 * k, 12), shade(leaf, 0.75 + 0.05 * i), z)
-
-
-CLUTTER: tuple[Clutter, ...] = (
-    draw_tree,
-    draw_lamp,
-    draw_sign,
-    draw_bin,
-    draw_post_box,
-    draw_kiosk,
-    draw_cone,
-    draw_bush,
-)
-
-
 def cast_shadows(image: NDArray[np.uint8], shapes: list[Points], darkness: float) -> NDArray[np.uint8]:
     """The picture darkened, softly, under the shadow polygons."""
     mask = np.zeros(image.shape[:2], np.uint8)
     for shape in shapes:
         cv2.fillConvexPoly(mask, np.rint(np.clip(shape, -2000, 2000)).astype(np.int32), round(255 * darkness))
-    keep = cv2.subtract(255, cv2.GaussianBlur(mask, (0, 0), 1.5))
+    keep = cv2.bitwise_not(cv2.GaussianBlur(mask, (0, 0), 1.5))
     return np.asarray(cv2.multiply(image, cv2.merge([keep, keep, keep]), scale=1 / 255), np.uint8)

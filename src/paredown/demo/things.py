@@ -1,10 +1,11 @@
 """What the detector must find: people, bicycles, cars and buses, drawn at a place in the world.
 
-Every function paints one thing on the canvas, whose `owner` the caller has set. Heights and lengths in metres.
+Every function paints one thing on the canvas, whose `owner` the caller has set. Lengths in metres.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +15,18 @@ from paredown.demo.canvas import Canvas, Colour, Points, ellipse
 SKIN = ((244, 208, 177), (224, 172, 135), (176, 120, 84), (122, 80, 54), (84, 56, 42))
 HAIR = ((40, 30, 26), (92, 60, 36), (156, 116, 66), (188, 186, 182), (24, 22, 24))
 CLOTH = (
-    (196, 52, 48), (42, 84, 156), (40, 44, 52), (226, 222, 214), (84, 122, 78), (222, 174, 60), (120, 72, 128),
-    (66, 132, 140), (206, 118, 70), (108, 110, 116), (236, 150, 170), (30, 40, 72),
+    (196, 52, 48), (42, 84, 156), (40, 44, 52), (226, 222, 214), (84, 122, 78), (222, 174, 60),
+    (120, 72, 128), (66, 132, 140), (206, 118, 70), (108, 110, 116), (236, 150, 170), (30, 40, 72),
 )  # fmt: skip
 PAINT = (
-    (208, 40, 40), (36, 74, 150), (232, 232, 230), (38, 40, 44), (150, 154, 160), (60, 112, 84), (226, 186, 54),
-    (120, 32, 44), (92, 138, 186), (196, 180, 152), (232, 120, 44),
+    (208, 40, 40), (36, 74, 150), (232, 232, 230), (38, 40, 44), (150, 154, 160), (60, 112, 84),
+    (226, 186, 54), (120, 32, 44), (92, 138, 186), (196, 180, 152), (232, 120, 44),
 )  # fmt: skip
 GLASS = (66, 84, 98)
 TYRE = (30, 30, 33)
+HIP = 0.49  # share of the body height
+
+Place = Callable[..., Points]  # (u, v) pairs beside and above a thing's foot -> image points
 
 
 def pick(rng: np.random.Generator, colours: tuple[tuple[int, int, int], ...]) -> Colour:
@@ -37,7 +41,7 @@ def shade(colour: Colour, factor: float) -> Colour:
 
 @dataclass(frozen=True)
 class Person:
-    """How one person looks. `stride` is the half angle between the legs, in radians; `lean` metres forward."""
+    """How one person looks. `stride` is the half angle between the legs, in radians."""
 
     height: float
     facing: int  # -1 left, 1 right, 0 to or from the camera
@@ -68,42 +72,49 @@ class Person:
 
 
 def draw_person(canvas: Canvas, who: Person, x: float, z: float) -> None:
-    """A walking or standing person, feet on the ground at (x, z)."""
+    """A walking or standing person, feet on the ground at (x, z). Measures are shares of the body height."""
     h = who.height
     k = canvas.camera.pixels_per_metre(z) * h  # pixels per body height
-    side = who.facing != 0
-    wide = 0.085 if side else 0.125  # half the shoulders
-    reach = np.sin(who.stride) * 0.46 * (1.0 if side else 0.35)
+    wide = 0.085 if who.facing else 0.125  # half the shoulders
+    reach = np.sin(who.stride) * 0.46 * (1.0 if who.facing else 0.35)
     swing = reach * 0.8
 
     def at(*uv: tuple[float, float]) -> Points:
         return canvas.camera.project(np.array([(x + u * h, v * h, z) for u, v in uv]))
 
-    hip, shoulder = 0.49, 0.81
-    spread = 0.0 if side else 0.045
-    for sign, tone in ((-1, 0.78), (1, 1.0)):
-        foot = sign * (reach + spread)
-        leg = shade(who.skin if who.skirt else who.bottom, tone)
-        canvas.stroke(
-            at((sign * spread, hip), (foot * 0.6 + who.facing * 0.03, 0.26), (foot, 0.03)), 0.078 * k, leg, z
-        )
-        toe = foot + (who.facing * 0.07 if side else 0.0)
-        canvas.stroke(at((foot, 0.02), (toe, 0.015)), 0.055 * k, (46, 38, 36), z)
-        if sign < 0:
-            canvas.stroke(at((-wide, shoulder - 0.02), (-wide - swing * 0.8, 0.6), (-wide * 0.9 - swing, 0.47)), 0.055 * k, shade(who.top, 0.75), z)  # fmt: skip
+    _leg(canvas, who, at, -1, reach, 0.78, k, z)
+    far_arm = at((-wide, 0.79), (-wide - swing * 0.8, 0.6), (-wide * 0.9 - swing, 0.47))
+    canvas.stroke(far_arm, 0.055 * k, shade(who.top, 0.75), z)
+    _leg(canvas, who, at, 1, reach, 1.0, k, z)
+    w = wide * 0.8
     if who.skirt:
-        canvas.polygon(
-            at((-wide * 0.8, 0.55), (wide * 0.8, 0.55), (wide * 1.3, 0.3), (-wide * 1.3, 0.3)), who.bottom, z
-        )
-    torso = at((-wide * 0.8, hip - 0.02), (-wide, 0.76), (-wide * 0.8, 0.83), (wide * 0.8, 0.83), (wide, 0.76), (wide * 0.8, hip - 0.02))  # fmt: skip
-    canvas.polygon(torso, who.top, z)
-    canvas.polygon(at((0, hip - 0.02), (wide * 0.1, 0.82), (wide * 0.8, 0.83), (wide, 0.76), (wide * 0.8, hip - 0.02)), shade(who.top, 0.86), z)  # fmt: skip
-    arm = at((wide * 0.9, shoulder - 0.02), (wide * 0.9 + swing * 0.5, 0.62), (wide * 0.8 + swing, 0.48))
+        canvas.polygon(at((-w, 0.55), (w, 0.55), (wide * 1.3, 0.3), (-wide * 1.3, 0.3)), who.bottom, z)
+    right_half = ((w, 0.83), (wide, 0.76), (w, HIP - 0.02))
+    canvas.polygon(at((-w, HIP - 0.02), (-wide, 0.76), (-w, 0.83), *right_half), who.top, z)
+    canvas.polygon(at((0, HIP - 0.02), (wide * 0.1, 0.82), *right_half), shade(who.top, 0.86), z)
+    hand = wide + swing
     if who.bag:
-        canvas.polygon(at((wide + swing - 0.06, 0.46), (wide + swing + 0.08, 0.46), (wide + swing + 0.09, 0.3), (wide + swing - 0.07, 0.3)), shade(who.bottom, 0.7), z)  # fmt: skip
-    canvas.stroke(arm, 0.055 * k, shade(who.top, 0.92), z)
-    canvas.polygon(ellipse(*arm[-1], 0.026 * k, 0.026 * k, 10), who.skin, z)
+        bag = at((hand - 0.06, 0.46), (hand + 0.08, 0.46), (hand + 0.09, 0.3), (hand - 0.07, 0.3))
+        canvas.polygon(bag, shade(who.bottom, 0.7), z)
+    near_arm = at((wide * 0.9, 0.79), (wide * 0.9 + swing * 0.5, 0.62), (w + swing, 0.48))
+    canvas.stroke(near_arm, 0.055 * k, shade(who.top, 0.92), z)
+    canvas.polygon(_disc(near_arm[-1], 0.026 * k, 0.026 * k, 10), who.skin, z)
     _head(canvas, who, at((who.facing * 0.015, 0.915))[0], k, z)
+
+
+def _leg(
+    canvas: Canvas, who: Person, at: Place, side: int, reach: float, tone: float, k: float, z: float
+) -> None:
+    spread = 0.0 if who.facing else 0.045
+    foot = side * (reach + spread)
+    knee = (foot * 0.6 + who.facing * 0.03, 0.26)
+    colour = shade(who.skin if who.skirt else who.bottom, tone)
+    canvas.stroke(at((side * spread, HIP), knee, (foot, 0.03)), 0.078 * k, colour, z)
+    canvas.stroke(at((foot, 0.02), (foot + who.facing * 0.07, 0.015)), 0.055 * k, (46, 38, 36), z)
+
+
+def _disc(centre: Points, rx: float, ry: float, n: int = 20) -> Points:
+    return ellipse(float(centre[0]), float(centre[1]), rx, ry, n)
 
 
 def _head(canvas: Canvas, who: Person, centre: Points, k: float, z: float) -> None:
@@ -129,7 +140,7 @@ def draw_rider(canvas: Canvas, who: Person, x: float, z: float, facing: int, squ
     canvas.stroke(at((-0.2, 1.02), (0.1, 1.48)), 0.29 * k, who.top, z)
     canvas.stroke(at((0.1, 1.45), (0.3, 1.2), (0.46, 1.1)), 0.1 * k, shade(who.top, 0.85), z)
     head = at((0.2, 1.7))[0]
-    canvas.polygon(ellipse(*head, 0.1 * k, 0.13 * k), who.skin, z)
+    canvas.polygon(_disc(head, 0.1 * k, 0.13 * k), who.skin, z)
     helmet = ellipse(float(head[0]), float(head[1]) - 0.04 * k, 0.13 * k, 0.11 * k)
     canvas.polygon(helmet[helmet[:, 1] <= head[1]], who.hair if who.back else who.top, z)
 
@@ -142,7 +153,7 @@ def draw_bicycle(canvas: Canvas, colour: Colour, x: float, z: float, facing: int
         return canvas.camera.project(np.array([(x + facing * u * squeeze, v, z) for u, v in uv]))
 
     for u in (-0.54, 0.54):
-        wheel = ellipse(*at((u, 0.34))[0], 0.33 * k * squeeze, 0.33 * k, 24)
+        wheel = _disc(at((u, 0.34))[0], 0.33 * k * squeeze, 0.33 * k, 24)
         canvas.stroke(np.concatenate([wheel, wheel[:1]]), 0.05 * k, TYRE, z)
         if 0.66 * k > 24:
             spokes = np.stack([wheel[:12:3], wheel[12::3]], axis=1)
