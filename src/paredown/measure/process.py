@@ -61,7 +61,7 @@ class WorkerProcess:
         return self._ask(json.dumps(self._job))
 
     def run(self, count: int) -> dict[str, Any]:
-        """`count` timed inferences: latency_s, end_s and held_bytes of each, cpu_s and wall_s of all, peak_bytes."""
+        """`count` inferences: latency_s, end_s, held_bytes of each, cpu_s and wall_s of all, peak_bytes."""
         return self._ask(f"run {count}")
 
     def close(self) -> None:
