@@ -120,7 +120,8 @@ class Clues:
             "classes": "metadata" if named else f"unnamed: the model gives {n_classes}{told}",
         }
         card = Card(family, task, self.preprocess, classes, iou=iou, decode=decode or {}, origin=origin)
-        return tuple(replace(card, preprocess=with_input(self.preprocess, change)) for change in inputs)
+        hows = dict.fromkeys(with_input(self.preprocess, change) for change in inputs)  # each once
+        return tuple(replace(card, preprocess=how) for how in hows)
 
 
 def unnamed_classes(count: int) -> tuple[str, ...]:
