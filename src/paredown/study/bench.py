@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.families.preprocess import preprocess
-from paredown.measure.accuracy import accuracy, predict_all
+from paredown.measure.accuracy import Predicted, accuracy, predict_timed
 from paredown.measure.environment import environment
 from paredown.measure.latency import measure_latency
 from paredown.measurement import Measurement, Quantity
@@ -34,34 +34,35 @@ class Bench:
     target: Target
     threads: int = 0
 
-    def predict(self, model: Model, progress: Progress = silent) -> list[Prediction]:
+    def predict(self, model: Model, progress: Progress = silent) -> Predicted:
         """What the model says about each judged image."""
         session = self.target.compile(model.data, threads=self.threads)
-        return predict_all(session, self.card, self.judged, progress=progress)
+        return predict_timed(session, self.card, self.judged, progress=progress)
 
     def measure(
         self,
         model: Model,
         file: Path,
         baseline: Path,
-        predictions: Sequence[Prediction] | None,
-        reference: Sequence[Prediction] | None,
+        predicted: Predicted | None,
+        reference: list[Prediction] | None,
         progress: Progress = silent,
         *,
         latency: bool = True,
     ) -> tuple[Measurement, dict[str, float]]:
-        """The measurement of the model in `file`, and the seconds that its parts took.
+        """The measurement of the model in `file`, and the seconds that accuracy and latency took.
 
-        `predictions` None: no accuracy. `baseline`: the float model, timed in turns with this one.
+        `predicted` None: no accuracy. `reference`: what the float model says; the same list as
+        `predicted.predictions` where this is the float model. `baseline`: the float model, timed in turns.
         """
         quantities = [Quantity("size_bytes", float(file.stat().st_size), "bytes", "lower")]
         curves: dict[str, tuple[float, ...]] = {}
         doubts = list(self.target.doubts)
         seconds = {}
-        if predictions is not None:
+        if predicted is not None:
             started = time.monotonic()
-            found, more = accuracy(predictions, self.judged, self.card, reference)
-            quantities += found
+            found, more = accuracy(predicted.predictions, self.judged, self.card, reference)
+            quantities += (*found, *predicted.quantities)
             curves |= more
             seconds["accuracy"] = time.monotonic() - started
         if latency and self.target.runs_here:
@@ -74,7 +75,7 @@ class Bench:
             doubts += reasons
             seconds["latency"] = time.monotonic() - started
         measured = Measurement(
-            model.sha256, self.target.name, environment(), tuple(quantities), curves, tuple(doubts)
+            model.sha256, self.target.name, environment(self.threads), tuple(quantities), curves, tuple(doubts)
         )
         return measured, seconds
 

@@ -1,4 +1,4 @@
-"""The loop of a study: the float model first, then every recipe, each trial on the disk before the next one."""
+"""The loop of a study: the float model first, then every recipe; each trial is on disk before the next."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Work:
-    """One study, ready to start. `model`: as loaded, the float baseline; `prepared`: what recipes start from."""
+    """One study, ready to start. `model`: as loaded, the float baseline; `prepared`: recipes start from it."""
 
     model: Model
     prepared: Model
@@ -95,23 +95,19 @@ def _float_trial(work: Work, store: Store) -> list[Prediction]:
     """What the float model says about the judged images, asked now or before."""
     path = predictions_path(store.directory, FLOAT)
     done = store.finished(FLOAT, work.model.sha256, work.options.target, work.options.seed)
-    predictions = load_predictions(path, len(work.images.judged)) if done else None
-    if predictions is None:
-        work.say("float model")
-        predictions = work.bench.predict(work.model, work.progress)
-        save_predictions(path, predictions)
-    if done is None:
-        file = store.directory / store.save_model(work.model.data, FLOAT)
-        measured, seconds = work.bench.measure(
-            work.model, file, file, predictions, _float_reference(work, predictions), work.progress
-        )
-        store.append(_trial(work, FLOAT, FLOAT, file, measurement=measured, seconds=seconds))
-    return predictions
-
-
-def _float_reference(work: Work, predictions: list[Prediction]) -> list[Prediction] | None:
-    """Without truth the float model is held against itself, so that every trial has the same metric."""
-    return None if work.images.judged.has_truth else predictions
+    kept = load_predictions(path, len(work.images.judged)) if done else None
+    if kept is not None:
+        work.say("float model: measured before, kept")
+        return kept
+    work.say("float model")
+    predicted = work.bench.predict(work.model, work.progress)
+    save_predictions(path, predicted.predictions)
+    file = store.directory / store.save_model(work.model.data, FLOAT)
+    measured, seconds = work.bench.measure(
+        work.model, file, file, predicted, predicted.predictions, work.progress
+    )
+    store.append(_trial(work, FLOAT, FLOAT, file, measurement=measured, seconds=seconds))
+    return predicted.predictions
 
 
 def _attempt(work: Work, store: Store, label: str, recipe: Recipe, reference: list[Prediction]) -> Trial:
@@ -139,11 +135,11 @@ def _compress_and_measure(
         seed=work.options.seed,
         progress=work.progress,
     )
-    predictions = work.bench.predict(made.model, work.progress)
+    predicted = work.bench.predict(made.model, work.progress)
     file = store.directory / store.save_model(made.model.data, label)
-    save_predictions(predictions_path(store.directory, label), predictions)
+    save_predictions(predictions_path(store.directory, label), predicted.predictions)
     baseline = store.directory / "models" / f"{FLOAT}.onnx"
-    measured, seconds = work.bench.measure(made.model, file, baseline, predictions, reference, work.progress)
+    measured, seconds = work.bench.measure(made.model, file, baseline, predicted, reference, work.progress)
     return _trial(
         work,
         recipe.name,

@@ -1,0 +1,163 @@
+"""The whole job, from a model and images to verdict, report and bundle: the wiring of `paredown run`."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from paredown.card import Card
+from paredown.compress.presets import DEFAULT_RECIPES
+from paredown.deploy import write_bundle
+from paredown.families import recognise
+from paredown.families.cards import card_beside, recognise_with_card
+from paredown.graph.load import load_model
+from paredown.graph.prepare import prepare
+from paredown.measure.accuracy import align
+from paredown.measure.probe import choose_card
+from paredown.measurement import Trial
+from paredown.model import Model
+from paredown.protocols import Progress, silent
+from paredown.report import write_report
+from paredown.sample import Dataset
+from paredown.study.bench import Bench
+from paredown.study.images import Source, choose_images
+from paredown.study.options import Asked, Options
+from paredown.study.store import Store, read_study, read_trials
+from paredown.study.trials import Say, Work, choose_recipes, run_trials
+from paredown.study.verdict import FLOAT, Limits, Verdict, choose_best
+from paredown.targets import Target, target
+from paredown.telling import gather, tell
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a whole job came to. `bundle`: the directory that ships to the device."""
+
+    directory: Path
+    card: Card
+    trials: tuple[Trial, ...]
+    verdict: Verdict
+    report: Path
+    bundle: Path
+    notes: tuple[str, ...] = ()
+
+
+def run(
+    model: str | Path,
+    data: Source,
+    calib: Source | None = None,
+    *,
+    out: str | Path,
+    limits: Limits | None = None,
+    options: Options | None = None,
+    progress: Progress = silent,
+    say: Say = lambda text: None,
+) -> Outcome:
+    """The outcome of trying every recipe on the model, kept in the directory `out`.
+
+    Called again with the same `out` it goes on where it stopped. `data`, `calib`: paths as on the command
+    line, or data sets. `say` is told what is being done, one line at a time.
+    """
+    limits, options = limits or Limits(), options or Options()
+    asked = Asked(str(model), _spelled(data), None if calib is None else _spelled(calib), limits, options)
+    deadline = None if options.budget_s is None else time.monotonic() + options.budget_s
+    recipes = choose_recipes(options.recipes or DEFAULT_RECIPES)  # a typo is found before any work
+    work = _prepare(Path(model), data, calib, options, progress, say)
+    directory = Path(out)
+    with Store(directory) as store:
+        for note in (*store.notes, *work.images.notes):
+            say(note)
+        store.settle(asked.tables(), work.settings())
+        untried = run_trials(work, recipes, store, deadline)
+        notes = (*store.notes, *work.images.notes)
+        if untried:
+            notes += (f"the budget ran out before {', '.join(untried)}; run it again to go on",)
+            say(notes[-1])
+        return _conclude(work, asked, store, notes)
+
+
+def judge(directory: Path) -> tuple[tuple[Trial, ...], Verdict]:
+    """The trials of a study directory, the float model first, and the verdict over them."""
+    trials = sorted(read_trials(directory), key=lambda t: t.recipe != FLOAT)
+    tables = {k: v for k, v in read_study(directory).items() if k in ("asked", "limits", "options")}
+    return tuple(trials), choose_best(trials, Asked.parse(tables).limits)
+
+
+def find_card(
+    model: Model,
+    file: Path,
+    images: Dataset,
+    where: Target,
+    *,
+    family: str | None = None,
+    card: str | None = None,
+    progress: Progress = silent,
+) -> Card:
+    """The model's card, as recognised and tried on some images; what a card file says goes before that."""
+    written = Path(card) if card is not None else card_beside(file)
+    found = recognise(model, family) if written is None else recognise_with_card(written, model, family)
+    return choose_card(found, where.compile(model.data), images, progress=progress)
+
+
+def _prepare(
+    file: Path, data: Source, calib: Source | None, options: Options, progress: Progress, say: Say
+) -> Work:
+    where = target(options.target)
+    model = load_model(file)
+    images = choose_images(data, calib, options, progress)
+    shown = (
+        images.judged if images.judged.has_truth and not images.calibration.has_truth else images.calibration
+    )
+    card = find_card(model, file, shown, where, family=options.family, card=options.card, progress=progress)
+    say(
+        f"{card.family}, {card.task}, input {card.preprocess.size[1]}x{card.preprocess.size[0]}: "
+        + "; ".join(f"{part}: {why}" for part, why in card.origin.items())
+    )
+    judged, _ = align(images.judged, card)  # what was done stands in its notes
+    images = replace(images, judged=judged)
+    model = model.with_card(card)
+    bench = Bench(card, judged, where, options.threads)
+    return Work(model, prepare(model, card.preprocess.size), images, bench, options, progress, say)
+
+
+def _conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) -> Outcome:
+    trials, verdict = judge(store.directory)
+    work.say("writing the report and the bundle")
+    gather(store.directory, work, verdict, command(asked, store.directory), notes)
+    report = write_report(tell(store.directory), store.directory / "report.html")
+    file = store.directory / str(verdict.best.model_file)
+    bundle = write_bundle(
+        load_model(file), work.bench.card, verdict.best, store.directory / "best", source_name=work.model.name
+    )
+    return Outcome(store.directory, work.bench.card, trials, verdict, report, bundle, notes)
+
+
+def command(asked: Asked, out: Path) -> str:
+    """The command line that does this study again."""
+    words = ["paredown", "run", asked.model, "--data", asked.data]
+    words += ["--calib", asked.calib] if asked.calib is not None else []
+    limits, options, normal = asked.limits, asked.options, Options()
+    given: dict[str, object] = {
+        "--target": options.target if options.target != normal.target else None,
+        "--max-drop": limits.max_drop,
+        "--max-latency": None if limits.max_latency_s is None else 1000 * limits.max_latency_s,
+        "--max-size": None if limits.max_size_bytes is None else limits.max_size_bytes / 1e6,
+        "--recipes": ",".join(options.recipes) or None,
+        "--family": options.family,
+        "--card": options.card,
+        "--threads": options.threads or None,
+        "--max-bad": options.max_bad or None,
+        "--seed": options.seed or None,
+    }
+    for name, value in given.items():
+        words += [] if value is None else [name, f"{value:g}" if isinstance(value, float) else str(value)]
+    for name in options.keep_float:
+        words += ["--keep-float", name]
+    words += ["--allow-overlap"] if options.allow_overlap else []
+    return shlex.join([*words, "--out", str(out)])
+
+
+def _spelled(source: Source) -> str:
+    return f"{source.format}:{source.root}" if isinstance(source, Dataset) else str(source)

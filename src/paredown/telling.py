@@ -1,0 +1,164 @@
+"""From a study directory to the Story that a report tells, with nothing measured again.
+
+facts.json      the float model, the data, the command: what trials.jsonl does not hold
+pictures/       0-float.jpg, 0-other.jpg, ...: the images with the largest differences
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from paredown.compress.presets import STOCK
+from paredown.errors import StorageError, UsageError
+from paredown.measure.accuracy import headline
+from paredown.measurement import Trial
+from paredown.model import TensorSpec
+from paredown.pictures import differing_pairs
+from paredown.report import Advice, DatasetFacts, ModelFacts, Picture, Story
+from paredown.report import Limits as AskedLimits
+from paredown.sample import Labels
+from paredown.study.files import make_directory, storage_errors, write_whole
+from paredown.study.options import Asked
+from paredown.study.predictions import load_predictions, predictions_path
+from paredown.study.records import plain
+from paredown.study.store import read_study, read_trials
+from paredown.study.trials import Work
+from paredown.study.verdict import FLOAT, Verdict, choose_best, points_lost
+
+
+def gather(directory: Path, work: Work, verdict: Verdict, command: str, notes: tuple[str, ...]) -> None:
+    """Writes facts.json and the pictures, so that the report can be told again from the directory alone."""
+    shown = _shown(directory, verdict)
+    pictures = [] if shown is None else _draw_pictures(directory, work, shown)
+    facts = {
+        "title": work.model.name,
+        "model": asdict(_model_facts(work)),
+        "dataset": asdict(_dataset_facts(work, notes)),
+        "classes": list(work.bench.card.classes),
+        "metric": headline(work.bench.card.task, work.images.judged.has_truth),
+        "command": command,
+        "pictures": pictures,
+        "pictures_of": "" if shown is None else shown.label,
+        "made_on": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    write_whole(directory / "facts.json", json.dumps(plain(facts), indent=1, ensure_ascii=False).encode())
+
+
+def tell(directory: Path) -> Story:
+    """The story of a study. Raises UsageError where the study has not come to an end yet."""
+    facts = _read_facts(directory)
+    trials = sorted(read_trials(directory), key=lambda t: t.recipe != FLOAT)
+    tables = {k: v for k, v in read_study(directory).items() if k in ("asked", "limits", "options")}
+    asked = Asked.parse(tables)
+    verdict = choose_best(trials, asked.limits)
+    measured = verdict.best.measurement
+    return Story(
+        title=facts["title"],
+        model=ModelFacts(**_tuples(facts["model"])),
+        dataset=DatasetFacts(**_tuples(facts["dataset"])),
+        limits=AskedLimits(asked.limits.drop, asked.limits.max_latency_s, asked.limits.max_size_bytes),
+        advice=Advice(verdict.best.recipe, verdict.reasons, verdict.remarks, verdict.gate_met),
+        trials=tuple(trials),
+        metric=facts["metric"],
+        command=facts["command"],
+        environment={} if measured is None else measured.environment,
+        classes=tuple(facts["classes"]),
+        stock=tuple(t.recipe for t in trials if any(t.recipe.startswith(kind) for kind in STOCK)),
+        pictures=tuple(_read_picture(directory, i, p) for i, p in enumerate(facts["pictures"])),
+        pictures_of=facts["pictures_of"],
+        doubts=(),
+        made_on=facts["made_on"],
+    )
+
+
+def _shown(directory: Path, verdict: Verdict) -> Trial | None:
+    """The trial whose pictures stand beside the float model's: the best, or else the one that lost least."""
+    if verdict.best.recipe != FLOAT:
+        return verdict.best
+    others = [t for t in read_trials(directory) if t.recipe != FLOAT]
+    lost = [
+        (points, i) for i, t in enumerate(others) if (points := points_lost(t, verdict.baseline)) is not None
+    ]
+    return others[min(lost)[1]] if lost else None
+
+
+def _draw_pictures(directory: Path, work: Work, shown: Trial) -> list[dict[str, str]]:
+    """The pairs drawn and written; their names and reasons."""
+    images = len(work.images.judged)
+    first = load_predictions(predictions_path(directory, FLOAT), images)
+    second = load_predictions(predictions_path(directory, shown.label), images)
+    if first is None or second is None:
+        return []
+    folder = directory / "pictures"
+    with storage_errors(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    make_directory(folder)
+    pairs = differing_pairs(work.images.judged, first, second, work.bench.card)
+    for i, pair in enumerate(pairs):
+        write_whole(folder / f"{i}-float.jpg", pair.first)
+        write_whole(folder / f"{i}-other.jpg", pair.second)
+    return [{"name": pair.name, "why": pair.why} for pair in pairs]
+
+
+def _read_picture(directory: Path, index: int, entry: Mapping[str, str]) -> Picture:
+    folder = directory / "pictures"
+    try:
+        first, second = ((folder / f"{index}-{side}.jpg").read_bytes() for side in ("float", "other"))
+    except OSError as e:
+        raise StorageError(f"a picture of the study is missing in {folder}", got=e.strerror) from e
+    return Picture(entry["name"], entry["why"], first, second)
+
+
+def _read_facts(directory: Path) -> dict[str, Any]:
+    read_study(directory)  # says so where this is no study at all
+    path = directory / "facts.json"
+    if not path.is_file():
+        raise UsageError(f"the study in {directory} has not come to an end", hint="run it again: it goes on")
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise StorageError(f"{path} cannot be read", got=e) from e
+    return facts
+
+
+def _model_facts(work: Work) -> ModelFacts:
+    return ModelFacts(
+        name=work.model.name,
+        sha256=work.model.sha256,
+        size_bytes=work.model.size_bytes,
+        family=work.bench.card.family,
+        task=work.bench.card.task,
+        inputs=tuple(spell(spec) for spec in work.model.inputs),
+        origins=dict(work.bench.card.origin),
+    )
+
+
+def _dataset_facts(work: Work, notes: tuple[str, ...]) -> DatasetFacts:
+    judged, calibration = work.images.judged, work.images.calibration
+    boxes = [len(s.truth.classes) for s in judged if isinstance(s.truth, Labels)]
+    return DatasetFacts(
+        name=judged.name,
+        format=judged.format,
+        images=len(judged),
+        has_truth=judged.has_truth,
+        calibration_images=len(calibration),
+        calibration_how=work.images.how,
+        boxes=sum(boxes) if boxes else None,
+        classes=len(judged.classes) or None,
+        notes=tuple(n for n in notes if n != work.images.how),
+    )
+
+
+def spell(spec: TensorSpec) -> str:
+    """A tensor in words: "images float32 1x3x640x640"."""
+    return f"{spec.name} {spec.dtype} {'x'.join('?' if d is None else str(d) for d in spec.shape)}"
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
