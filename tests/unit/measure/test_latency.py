@@ -106,7 +106,7 @@ def test_the_ratio_is_the_ratio(tmp_path: Path, stand_in: str) -> None:
     slow = model(tmp_path, "slow", "time.sleep(0.03)")
     fast = model(tmp_path, "fast", "time.sleep(0.01)")
     found = values(measure_latency(slow, fast, stand_in, FEEDS, plan=QUICK))
-    assert found["latency_ratio"] == pytest.approx(3, rel=0.2)
+    assert found["latency_ratio"] == pytest.approx(3, rel=0.3)
     assert found["cpu_percent"] < 50  # it sleeps
 
 
