@@ -83,7 +83,7 @@ def _laid_out(order: Sequence[tuple[str, Piece]]) -> list[str]:
     for home, piece in order:
         block = piece.block
         if home != module:
-            lines += ["", "", f"# ---- {home.replace('.', '/')}.py", ""]
+            lines += ["", "", f"# ---- {home.replace('.', '/')}.py", *([] if block else [""])]
             module, after_block = home, False
         lines += ["", ""] if block or after_block else []
         lines.append(piece.text)

@@ -33,6 +33,8 @@ class Model:
     """model.onnx with its card and its family's decoder: an image goes in, a prediction comes out."""
 
     def __init__(self, path: Path, card: Card, decode: Decode, threads: int) -> None:
+        if not path.is_file():
+            raise DeviceError(f"no model file {path}")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -96,22 +98,28 @@ def _run(model: Model, args: argparse.Namespace) -> None:
     conf = model.card.conf if args.conf is None else args.conf
     source = find_source(args.source)
     if args.save is not None:
-        args.save.mkdir(parents=True, exist_ok=True)
+        _make_folder(args.save)
     seconds: list[float] = []
     pictures = islice(read_images(source), args.frames)
     for number, (name, image) in enumerate(_timed(pictures, seconds)):
         found, spent = model.predict(image, conf)
-        line = (
-            json.dumps(as_json(name, found, model.card, spent))
-            if args.json
-            else as_text(name, found, model.card)
-        )
-        sys.stdout.write(line + ("\n" if args.json else f"  ({spent['inference']:.1f} ms)\n"))
+        if args.json:
+            line = json.dumps(as_json(name, found, model.card, spent))
+        else:
+            line = f"{as_text(name, found, model.card)}  ({spent['inference']:.1f} ms)"
+        sys.stdout.write(line + "\n")
         sys.stdout.flush()
         if args.save is not None:
             _save(args.save / _file_name(name, number), picture(image, found, model.card))
     if seconds:
         sys.stderr.write(f"{len(seconds)} images, {len(seconds) / max(sum(seconds), 1e-9):.1f} per second\n")
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeviceError(f"cannot make the folder {path}: {error.strerror}") from error
 
 
 def _timed(pictures: Iterator[Any], seconds: list[float]) -> Iterator[Any]:

@@ -33,7 +33,7 @@ FALLING = (
     "How many detections each model makes at or above a confidence, over all images, measured. A model whose "
     "line falls early lost its certainty, even where its mAP held."
 )
-PER_BIN = "Detections per bin of confidence, over all images, measured."
+PER_BIN = "Detections per bin of confidence, over all images, measured. A gap is a bin without any."
 LATENCY = (
     "Every timed inference in its order, measured. A rising line is a machine that heats up; single peaks "
     "are other processes."
@@ -72,7 +72,7 @@ def accuracy(story: Story, rows: tuple[Row, ...]) -> Html:
     return section(
         "accuracy",
         "Accuracy in detail",
-        details.accuracy_table(good, story.metric),
+        details.accuracy_tables(good),
         tag("h3", "Per class"),
         _figures(
             [_per_class(story, good)], "Per-class accuracy was not measured, or no class lost or gained."
@@ -124,8 +124,15 @@ def _per_class(story: Story, rows: tuple[Row, ...]) -> Figure | None:
 def _confidence(rows: tuple[Row, ...]) -> list[Figure | None]:
     """The number of detections at or above each confidence, and in each bin."""
     counted = [(r, c) for r in rows if (c := r.curve("confidence_histogram"))]
-    falling = [(r, [i / len(c) for i in range(len(c))], list(accumulate(c[::-1]))[::-1]) for r, c in counted]
-    per_bin = [(r, [(i + 0.5) / len(c) for i in range(len(c))], list(c)) for r, c in counted]
+    first = min(
+        (i for _, c in counted for i, n in enumerate(c) if n), default=0
+    )  # lower bins are not recorded
+    falling, per_bin = [], []
+    for row, counts in counted:
+        bins = range(first, len(counts))
+        at_or_above = list(accumulate(counts[::-1]))[::-1]
+        falling.append((row, [i / len(counts) for i in bins], at_or_above[first:]))
+        per_bin.append((row, [(i + 0.5) / len(counts) for i in bins], list(counts[first:])))
     titles = ("confidence", "detections at or above"), ("confidence", "detections in bin")
     return [
         plots.lines(falling, "plot-confidence", titles[0], FALLING, log=True),

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import base64
 
+from paredown.metrics import METRICS
 from paredown.report import evidence, left_float
 from paredown.report.evidence import Row
-from paredown.report.format import DASH, bare, count, interval, look, mb, number, plural, title_of
-from paredown.report.html import Child, Html, bullets, facts, nothing, section, tag
+from paredown.report.format import DASH, bare, count, interval, look, mb, number, plural, title_of, with_unit
+from paredown.report.html import Child, Html, bullets, facts, join, nothing, section, tag
 from paredown.report.story import Picture, Story
-
-DETAILS = (
-    "map50", "ap_small", "ap_medium", "ap_large", "precision", "recall", "f1", "fitness", "top1", "top5",
-    "miss_rate", "confidence_shift", "agreement",
-)  # fmt: skip
 
 
 def floats(rows: tuple[Row, ...]) -> Html:
@@ -40,37 +36,47 @@ def _reason(reason: left_float.Reason) -> Html:
     return tag("details", head, tag("ul", [tag("li", tag("code", p)) for p in reason.places], class_="nodes"))
 
 
-def accuracy_table(rows: tuple[Row, ...], metric: str) -> Html:
-    """One line per model, one column per accuracy quantity that was measured."""
-    shown_names = [n for n in (metric, *DETAILS) if any(r.get(n) is not None for r in rows)]
-    shown_names = list(dict.fromkeys(shown_names))
-    if not shown_names:
-        return nothing("Accuracy was not measured.")
-    units = {n: look(q).unit for n in shown_names for r in rows if (q := r.get(n)) is not None}
+def accuracy_tables(rows: tuple[Row, ...]) -> Html:
+    """What was measured against the truth, and against the float model's own answers."""
+    parts: list[Child] = []
+    titles = {"truth": "Against the truth", "reference": "Against the float model's own answers"}
+    for against, title in titles.items():
+        names = [name for name, metric in METRICS.items() if metric.against == against]
+        table = _accuracy_table(rows, names)
+        parts += [tag("h3", title), table] if table is not None else []
+    return join(parts) if parts else nothing("Accuracy was not measured.")
+
+
+def _accuracy_table(rows: tuple[Row, ...], names: list[str]) -> Html | None:
+    """One line per model, one column per metric that some model has; None where none has any."""
+    units = {n: look(q).unit for n in names for r in rows if (q := r.get(n)) is not None}
+    if not units:
+        return None
     head = [
-        tag("th", title_of(n), tag("small", units[n]) if units[n] else None, class_="n") for n in shown_names
+        tag("th", title_of(n), _small(unit), class_="n", title=METRICS[n].summary)
+        for n, unit in units.items()
     ]
     body = [
-        tag("tr", tag("td", r.label, class_="recipe"), [_cell(r, n) for n in shown_names], class_=r.role)
+        tag("tr", tag("td", r.label, class_="recipe"), [_cell(r, n) for n in units], class_=r.role)
         for r in rows
+        if any(r.get(n) is not None for n in units)
     ]
     table = tag(
-        "table", tag("thead", tag("tr", tag("th", "model"), head)), tag("tbody", body), class_="cards"
+        "table", tag("thead", tag("tr", tag("th", "model"), head)), tag("tbody", body), class_="cards many"
     )
     return tag("div", table, class_="scroll")
+
+
+def _small(words: str) -> Html | None:
+    return tag("small", words) if words else None
 
 
 def _cell(row: Row, name: str) -> Html:
     q = row.get(name)
     if q is None:
         return tag("td", DASH, class_="n", data_label=title_of(name))
-    span = interval(q)
-    return tag(
-        "td",
-        tag("span", bare(q), tag("small", span) if span else None),
-        class_="n",
-        data_label=title_of(name),
-    )
+    value = tag("span", bare(q), _small(interval(q)))
+    return tag("td", value, class_="n", data_label=title_of(name))
 
 
 def pictures(story: Story) -> Html:
@@ -143,14 +149,23 @@ def model_and_data(story: Story) -> Html:
         tag("p", d.calibration_how),
         bullets(d.notes) if d.notes else None,
         tag("h3", "Machine"),
-        facts((key.replace("_", " "), _plain(value)) for key, value in story.environment.items())
+        facts(_fact(key, value) for key, value in story.environment.items())
         if story.environment
         else nothing("The surroundings were not recorded."),
     )
 
 
+def _fact(key: str, value: object) -> tuple[str, str]:
+    """A fact of the machine in words: ("memory", "8,112.0 MB")."""
+    if isinstance(value, int | float) and key.endswith("_bytes"):
+        return key.removesuffix("_bytes").replace("_", " "), mb(value)
+    if isinstance(value, int | float) and key.endswith("_mhz"):
+        return key.removesuffix("_mhz").replace("_", " "), with_unit(number(value, 0), "MHz")
+    return key.replace("_", " "), _plain(value)
+
+
 def _plain(value: object) -> str:
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list | tuple):
         return ", ".join(_plain(v) for v in value)
     if isinstance(value, dict):
         return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())

@@ -41,8 +41,7 @@ TITLES = {
     "ap_small": "AP small",
     "ap_medium": "AP medium",
     "ap_large": "AP large",
-    "f1": "F1 at the best threshold",
-    "fitness": "fitness (0.1 mAP50 + 0.9 mAP50-95)",
+    "f1": "best F1",
     "top1": "top-1",
     "top5": "top-5",
     "latency_s": "latency",
@@ -53,8 +52,12 @@ TITLES = {
     "peak_memory_bytes": "peak memory",
     "cpu_percent": "CPU use",
     "miss_rate": "objects missed",
-    "extra_rate": "new detections",
-    "matched_iou": "IoU with float",
+    "fidelity_miss_rate": "float detections missed",
+    "fidelity_extra_rate": "detections float has not",
+    "fidelity_iou": "mean IoU",
+    "best_confidence": "best confidence",
+    "mean_confidence": "mean confidence",
+    "top1_confidence_shift": "confidence shift",
     "confidence_shift": "confidence shift",
     "pre_s": "preprocessing",
     "post_s": "decoding",
@@ -71,7 +74,7 @@ def title_of(name: str) -> str:
     return words.replace("_", " ")
 
 
-SHARES = {"miss_rate", "extra_rate"}  # kept as 0..1, shown in %
+SHARES = {"miss_rate", "fidelity_miss_rate", "fidelity_extra_rate"}  # kept as 0..1, shown in %
 
 
 def look(quantity: Quantity) -> Look:

@@ -4,6 +4,7 @@ puts in its own."""
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,13 +34,22 @@ class Figure:
 
 def draw(figure: Figure) -> Html:
     """<figure> with the plot's values as JSON for theme.js. "<" is escaped: no value can end the script."""
-    values = json.dumps({"data": figure.data, "layout": figure.layout}, allow_nan=False)
+    values = json.dumps(_finite({"data": figure.data, "layout": figure.layout}), allow_nan=False)
     return tag(
         "figure",
         tag("div", id=figure.anchor, class_="plot", style=f"height:{figure.height}px"),
         tag("script", Html(values.replace("<", "\\u003c")), type="application/json", data_for=figure.anchor),
         tag("figcaption", figure.caption),
     )
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for what JSON cannot hold; plotly leaves a gap there."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:

@@ -47,6 +47,7 @@
       if (trace.mode !== "markers+text") continue;
       Object.assign(trace, { mode: "markers", showlegend: true });
       figure.layout.showlegend = true;
+      figure.layout.legend = { orientation: "h", x: 0, y: -0.22, yanchor: "top" };
     }
     return figure;
   }

@@ -112,7 +112,7 @@ def _scatter(mark: Mark, position: str, metric: str) -> dict[str, Any]:
         "y": [mark.y],
         "error_x": errors([mark.latency]),
         "error_y": _paired_bars(mark),
-        "text": [mark.label],
+        "text": [f" {mark.label} "],
         "textposition": position,
         "cliponaxis": False,
         "marker": {
@@ -137,7 +137,7 @@ def _caption(marks: Sequence[Mark]) -> str:
     how = evidence.unit_note([q for m in marks for q in (m.latency, m.accuracy)])
     text = (
         f"Accuracy against latency, {how}; up and to the left is better. Bars are 95 % intervals, upright "
-        "those of the difference to float. The dotted line joins the models that no other model beats in both. "
+        "those of the difference to float. The dotted line joins the models that none beats in both. "
         "Star: recommended; open diamond: another tool's defaults."
     )
     fallen = any(m.collapsed for m in marks)
