@@ -1,0 +1,148 @@
+"""Looking into a prepared graph: operations, MACs, weights, activation memory, and what may go wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from math import prod
+
+import onnx_ir as ir
+
+from paredown.graph.walk import attribute, is_depthwise, shape_of, to_ir, weight_of
+from paredown.model import Model
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One layer with weights. macs: multiply-accumulates for one image; weights: number of values."""
+
+    name: str
+    op: str
+    macs: int
+    weights: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a graph is made of.
+
+    peak_activation_bytes: the most bytes of tensors alive at once when nodes run in file order, each freed after
+    its last reader; at `peak_node`. A runtime that reuses buffers in place needs less, one with padding more.
+    risks: sentences about what makes this model hard to quantize or to deploy.
+    """
+
+    opset: int
+    ops: dict[str, int]
+    layers: tuple[LayerCost, ...]
+    weights: int
+    weight_bytes: int
+    peak_activation_bytes: int
+    peak_node: str
+    risks: tuple[str, ...]
+
+    @property
+    def macs(self) -> int:
+        return sum(layer.macs for layer in self.layers)
+
+
+def inspect(model: Model) -> Inspection:
+    """The inspection of a prepared model (static shapes, see `graph.prepare`)."""
+    made = to_ir(model)
+    graph = made.graph
+    layers = tuple(_cost(node) for node in graph if node.op_type in _MACS)
+    stored = [v.const_value for v in graph.initializers.values() if v.const_value is not None]
+    peak, where = peak_activation(graph)
+    return Inspection(
+        opset=made.opset_imports.get("", 0),
+        ops=dict(Counter(node.op_type for node in graph).most_common()),
+        layers=layers,
+        weights=sum(t.size for t in stored),
+        weight_bytes=sum(t.nbytes for t in stored),
+        peak_activation_bytes=peak,
+        peak_node=where,
+        risks=tuple(_risks(graph)),
+    )
+
+
+def peak_activation(graph: ir.Graph) -> tuple[int, str]:
+    """The most bytes of computed tensors alive at once, and the node that runs then."""
+    last_reader = {value: node for node in graph for value in node.inputs if value is not None}
+    kept = set(graph.outputs)
+    alive = sum(_bytes(v) for v in graph.inputs)
+    peak, where = alive, ""
+    for node in graph:
+        alive += sum(_bytes(v) for v in node.outputs)
+        if alive > peak:
+            peak, where = alive, str(node.name)
+        ended = {v for v in node.inputs if v is not None and v.const_value is None and last_reader[v] is node}
+        alive -= sum(_bytes(v) for v in ended - kept)
+    return peak, where
+
+
+def _bytes(value: ir.Value) -> int:
+    size = value.dtype.itemsize if value.dtype is not None else 4
+    return int(prod(shape_of(value)) * size)
+
+
+def _cost(node: ir.Node) -> LayerCost:
+    weight = weight_of(node)
+    return LayerCost(
+        str(node.name),
+        node.op_type,
+        _MACS[node.op_type](node),
+        prod(shape_of(weight)) if weight is not None else 0,
+    )
+
+
+def _conv_macs(node: ir.Node) -> int:
+    """Output positions x weights per output channel."""
+    weight = node.inputs[1]
+    return prod(shape_of(node.outputs[0])) * prod(shape_of(weight)[1:]) if weight is not None else 0
+
+
+def _transposed_macs(node: ir.Node) -> int:
+    """Input positions x weights per input channel."""
+    source, weight = node.inputs[:2]
+    return (
+        prod(shape_of(source)) * prod(shape_of(weight)[1:])
+        if source is not None and weight is not None
+        else 0
+    )
+
+
+def _matmul_macs(node: ir.Node) -> int:
+    source = node.inputs[0]
+    inner = shape_of(source) if source is not None else (0,)
+    depth = inner[0] if node.op_type == "Gemm" and attribute(node, "transA", 0) else inner[-1]
+    return prod(shape_of(node.outputs[0])) * depth
+
+
+_MACS = {"Conv": _conv_macs, "ConvTranspose": _transposed_macs, "MatMul": _matmul_macs, "Gemm": _matmul_macs}
+
+
+def _risks(graph: ir.Graph) -> list[str]:
+    nodes = list(graph)
+    ops = {node.op_type for node in nodes}
+    risks = []
+    if not any(weight_of(node) is not None for node in nodes):
+        risks.append("No convolution or matrix product with constant weights: there is nothing to quantize.")
+    if depthwise := sum(is_depthwise(node) for node in nodes):
+        risks.append(
+            f"{depthwise} depthwise convolutions: their channels often differ in range by orders of magnitude, "
+            "which costs accuracy in INT8."
+        )
+    if gates := sum(
+        node.op_type in ("Sigmoid", "HardSigmoid", "HardSwish", "Mish", "Gelu") for node in nodes
+    ):
+        risks.append(
+            f"{gates} smooth activations (SiLU and kin): each needs grids in front, inside and behind."
+        )
+    if "Softmax" in ops and "MatMul" in ops:
+        risks.append("Attention (Softmax with MatMul): products of two computed tensors stay float.")
+    if "Loop" in ops or "If" in ops:
+        risks.append("Control flow: nodes inside Loop and If bodies stay float.")
+    if "NonMaxSuppression" in ops:
+        risks.append(
+            "Non-maximum suppression is part of the graph: it stays float and its time is in the latency."
+        )
+    return risks
