@@ -1,6 +1,7 @@
 """From a study directory to the Story that a report tells, with nothing measured again.
 
 facts.json      the float model, the data, the command: what trials.jsonl does not hold
+card.toml       how all of the study's models are fed and read
 pictures/       0-float.jpg, 0-other.jpg, ...: the images with the largest differences
 """
 
@@ -16,6 +17,8 @@ from typing import Any
 
 from paredown.compress.presets import STOCK
 from paredown.errors import StorageError, UsageError
+from paredown.families.cards import write_card
+from paredown.graph.inspect import inspect
 from paredown.measure.accuracy import headline
 from paredown.measurement import Trial
 from paredown.model import TensorSpec
@@ -47,6 +50,7 @@ def gather(directory: Path, work: Work, verdict: Verdict, command: str, notes: t
         "pictures_of": "" if shown is None else shown.label,
         "made_on": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    write_card(work.bench.card, directory / "card.toml")
     write_whole(directory / "facts.json", json.dumps(plain(facts), indent=1, ensure_ascii=False).encode())
 
 
@@ -128,6 +132,7 @@ def _read_facts(directory: Path) -> dict[str, Any]:
 
 
 def _model_facts(work: Work) -> ModelFacts:
+    found = inspect(work.prepared)
     return ModelFacts(
         name=work.model.name,
         sha256=work.model.sha256,
@@ -136,6 +141,9 @@ def _model_facts(work: Work) -> ModelFacts:
         task=work.bench.card.task,
         inputs=tuple(spell(spec) for spec in work.model.inputs),
         origins=dict(work.bench.card.origin),
+        macs=found.macs,
+        weights=found.weights,
+        peak_activation_bytes=found.peak_activation_bytes,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from paredown.sample import Dataset
 from paredown.targets import Target
 
 WHAT = ("map", "latency", "memory")
+LATENCY = frozenset({"latency", "memory"})  # what a timed process gives
+_MEMORY = frozenset({"peak_memory_bytes", "model_memory_bytes"})
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Bench:
         reference: list[Prediction] | None,
         progress: Progress = silent,
         *,
-        latency: bool = True,
+        what: Sequence[str] = WHAT,
     ) -> tuple[Measurement, dict[str, float]]:
         """The measurement of the model in `file`, and the seconds that accuracy and latency took.
 
@@ -65,17 +67,22 @@ class Bench:
             quantities += (*found, *predicted.quantities)
             curves |= more
             seconds["accuracy"] = time.monotonic() - started
-        if latency and self.target.runs_here:
+        if LATENCY & set(what) and self.target.runs_here:
             started = time.monotonic()
             timed, more, reasons = measure_latency(
                 file, baseline, self.target.name, self.feeds(model), threads=self.threads, progress=progress
             )
-            quantities += timed
+            quantities += [q for q in timed if ("memory" if q.name in _MEMORY else "latency") in what]
             curves |= more
             doubts += reasons
             seconds["latency"] = time.monotonic() - started
         measured = Measurement(
-            model.sha256, self.target.name, environment(self.threads), tuple(quantities), curves, tuple(doubts)
+            model.sha256,
+            self.target.name,
+            environment(self.threads),
+            tuple(quantities),
+            curves,
+            tuple(doubts),
         )
         return measured, seconds
 

@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Work:
-    """One study, ready to start. `model`: as loaded, the float baseline; `prepared`: recipes start from it."""
+    """One study, ready to start. `model`: the float baseline as loaded; `prepared`: recipes start from it."""
 
     model: Model
     prepared: Model

@@ -1,0 +1,233 @@
+"""The verbs. Each takes nouns and returns the next noun; it changes nothing it was given.
+
+model = load("yolov8n.onnx")
+images = read_dataset("coco_calib/")
+small = compress(model, "int8", images)
+print(measure(small.model, read_dataset("coco_eval/"), baseline=model).value("map50_95"))
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from paredown import data
+from paredown.card import Card
+from paredown.compress.compress import compress as apply_recipe
+from paredown.compress.presets import PRESETS, parse_recipe
+from paredown.compress.recipe import Compressed, Recipe
+from paredown.compress.steps import STEPS
+from paredown.deploy import write_bundle
+from paredown.errors import UnknownName, UsageError
+from paredown.families import FAMILIES
+from paredown.families.cards import read_card
+from paredown.graph.inspect import Inspection
+from paredown.graph.inspect import inspect as inspect_graph
+from paredown.graph.load import load_model
+from paredown.graph.prepare import prepare
+from paredown.job import Outcome, find_card, judge, run
+from paredown.measure.align import align
+from paredown.measure.compare import Comparison
+from paredown.measure.compare import compare as compare_predictions
+from paredown.measurement import Measurement
+from paredown.metrics import METRICS
+from paredown.model import Model
+from paredown.pictures import Pair, differing_pairs
+from paredown.protocols import Progress, silent
+from paredown.report import write_report
+from paredown.sample import Dataset
+from paredown.study.bench import LATENCY, WHAT, Bench, tensors
+from paredown.targets import Target, profiles
+from paredown.targets import target as find_target
+from paredown.telling import tell
+
+__all__ = [
+    "Compared",
+    "Outcome",
+    "bundle",
+    "compare",
+    "compress",
+    "inspect",
+    "listing",
+    "load",
+    "measure",
+    "read_dataset",
+    "report",
+    "run",
+    "target",
+]
+
+
+def load(
+    path: str | Path,
+    images: Dataset | None = None,
+    *,
+    family: str | None = None,
+    card: str | None = None,
+    progress: Progress = silent,
+) -> Model:
+    """The model in an ONNX file. With `images` it carries its card: how to feed it and read its answer.
+
+    Raises ModelError where the file is no usable model, CardError where no family fits, or several do.
+    """
+    file = Path(path)
+    model = load_model(file)
+    if images is None and card is None:
+        return model
+    if images is None:
+        return model.with_card(read_card(Path(str(card)), model))
+    local = find_target("local")
+    return model.with_card(find_card(model, file, images, local, family=family, card=card, progress=progress))
+
+
+def read_dataset(spec: str, *, split: str | None = None, max_bad: int = 0) -> Dataset:
+    """The images at a path, each decoded once to be sure. The format is found by looking, or said outright.
+
+    Raises DataError, and ImageError where more than `max_bad` images cannot be read.
+    """
+    return data.verify(data.read_dataset(spec, split=split), max_bad)
+
+
+def target(name: str = "local") -> Target:
+    """The device of that name, or of a profile file. Raises UnknownName."""
+    return find_target(name)
+
+
+def inspect(model: Model) -> Inspection:
+    """What the model's graph is made of: operations, MACs, weights, peak activation memory, risks."""
+    return inspect_graph(_prepared(model))
+
+
+def compress(
+    model: Model,
+    recipe: str | Recipe,
+    images: Dataset,
+    *,
+    target: str = "local",
+    threads: int = 0,
+    keep_float: Sequence[str] = (),
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Compressed:
+    """The model after one recipe, calibrated on `images`. It must carry a card, as `load` with images gives."""
+    card = _card(model)
+    return apply_recipe(
+        _prepared(model),
+        parse_recipe(recipe) if isinstance(recipe, str) else recipe,
+        lambda: tensors(images, card),
+        find_target(target).profile,
+        threads=threads,
+        keep_float=tuple(keep_float),
+        seed=seed,
+        progress=progress,
+    )
+
+
+def measure(
+    model: Model,
+    images: Dataset,
+    *,
+    baseline: Model | None = None,
+    target: str = "local",
+    what: Sequence[str] = WHAT,
+    threads: int = 0,
+    progress: Progress = silent,
+) -> Measurement:
+    """Accuracy, latency, CPU use and memory of the model, on the target that this machine is.
+
+    `baseline`: the float model; it gives the paired drop, the fidelity and the ratio of the latencies. Images
+    without truth cannot do without it.
+    """
+    for name in what:
+        if name not in WHAT:
+            raise UnknownName("thing to measure", name, WHAT)
+    where = find_target(target)
+    if LATENCY & set(what):
+        where.require_timing()
+    card = _card(model)
+    bench = Bench(card, align(images, card)[0], where, threads)
+    predicted = reference = None
+    if "map" in what:
+        predicted = bench.predict(model, progress)
+        reference = None if baseline is None else bench.predict(baseline, progress).predictions
+    with tempfile.TemporaryDirectory(prefix="paredown-") as folder:
+        file, beside = Path(folder, "model.onnx"), Path(folder, "baseline.onnx")
+        file.write_bytes(model.data)
+        beside.write_bytes((baseline or model).data)
+        measured, _ = bench.measure(model, file, beside, predicted, reference, progress, what=what)
+    if baseline is not None:
+        return measured
+    return replace(measured, quantities=tuple(q for q in measured.quantities if q.name != "latency_ratio"))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The paired statistics of two models, and the images on which they differ most."""
+
+    statistics: Comparison
+    pairs: tuple[Pair, ...]
+
+
+def compare(
+    a: Model,
+    b: Model,
+    images: Dataset,
+    *,
+    target: str = "local",
+    threads: int = 0,
+    progress: Progress = silent,
+) -> Compared:
+    """How b differs from a on the same images, and whether that could be chance. Both answer by a's card."""
+    card = _card(a)
+    judged, _ = align(images, card)
+    bench = Bench(card, judged, find_target(target), threads)
+    first, second = (bench.predict(m, progress).predictions for m in (a, b))
+    statistics = compare_predictions(first, second, judged, card)
+    return Compared(statistics, tuple(differing_pairs(judged, first, second, card)))
+
+
+def report(study: str | Path, out: str | Path | None = None) -> Path:
+    """The report of a study directory, written again from what stands there."""
+    return write_report(tell(Path(study)), Path(study, "report.html") if out is None else Path(out))
+
+
+def bundle(study: str | Path, out: str | Path, recipe: str | None = None) -> Path:
+    """The directory to ship: of the best model of a study, or of the one with that recipe or label."""
+    directory = Path(study)
+    trials, verdict = judge(directory)
+    shippable = {name: t for t in trials if t.model_file is not None for name in (t.recipe, t.label)}
+    if recipe is not None and recipe not in shippable:
+        raise UnknownName("trial of this study", recipe, {t.label for t in shippable.values()})
+    trial = verdict.best if recipe is None else shippable[recipe]
+    model = load_model(directory / str(trial.model_file))
+    return write_bundle(model, read_card(directory / "card.toml", model), trial, Path(out))
+
+
+def listing(kind: str) -> dict[str, str]:
+    """Names with their summaries: of "recipes", "steps", "families", "targets", "metrics" or "formats"."""
+    tables = {
+        "recipes": lambda: {name: f"{spelled}: {summary}" for name, (spelled, summary) in PRESETS.items()},
+        "steps": lambda: {name: step.summary for name, (step, _) in STEPS.items()},
+        "families": lambda: {name: family.SUMMARY for name, family in FAMILIES.items()},
+        "targets": lambda: {name: profile.summary for name, profile in profiles().items()},
+        "metrics": lambda: {name: metric.summary for name, metric in METRICS.items()},
+        "formats": lambda: {name: form.summary for name, form in data.FORMATS.items()},
+    }
+    if kind not in tables:
+        raise UnknownName("kind of list", kind, tables)
+    return tables[kind]()
+
+
+def _card(model: Model) -> Card:
+    if model.card is None:
+        raise UsageError(
+            f"nothing is known yet about how to feed {model.name}",
+            hint="load it with images to try that on, load(path, images), or with load(path, card=...)",
+        )
+    return model.card
+
+
+def _prepared(model: Model) -> Model:
+    return prepare(model, None if model.card is None else model.card.preprocess.size)
