@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.analyze.bootstrap import RESAMPLES, Difference, interval, paired_difference, resample_weights
+from paredown.analyze.sampled import Sampled, difference, sampled
 from paredown.card import Card, Task
 from paredown.detections import Detections, Prediction
 from paredown.errors import DataError
@@ -16,18 +15,17 @@ from paredown.measure.align import align
 from paredown.measure.predict import Predicted, predict_all, predict_timed
 from paredown.measurement import Quantity
 from paredown.metrics import METRICS, coco
+from paredown.metrics.average_precision import RECALLS
 from paredown.metrics.classification import probabilities
 from paredown.metrics.detection import class_miss_rates
 from paredown.metrics.matching import Matches, as_truth
-from paredown.metrics.metric import Metric
-from paredown.metrics.tally import DetectionTally, Evidence, against_reference, against_truth, tally
+from paredown.metrics.tally import DetectionTally, Evidence, against_reference, against_truth
 from paredown.sample import Dataset, Labels, Truth
 
-__all__ = ["Predicted", "accuracy", "align", "headline", "predict_all", "predict_timed"]
+__all__ = ["Predicted", "accuracy", "align", "fidelity", "headline", "predict_all", "predict_timed"]
 
 HISTOGRAM_BINS = 50  # of equal width between confidence 0 and 1
 HISTOGRAM_FROM = 0.05  # below lies a mass of near-certain noise that would hide the rest
-_MOST_COUNTS = 40_000_000  # detections x resamples, about 5 s: larger data sets get fewer resamples
 
 Curves = dict[str, tuple[float, ...]]
 
@@ -64,107 +62,68 @@ def accuracy(
     curves: Curves = {"confidence_histogram": _histogram(predictions)}
     if judged:
         truths = [aligned.samples[i].truth for i in judged]
-        mine = _against_truth([predictions[i] for i in judged], truths, card, seed)
-        quantities += mine.quantities
-        curves |= mine.curves
+        mine = sampled(against_truth([predictions[i] for i in judged], truths, card), seed)
+        official, curves_of_truth = _official([predictions[i] for i in judged], truths, mine.evidence, card)
+        quantities += _quantities(mine, "truth", card.task, official)
+        curves |= curves_of_truth
         if reference is not None and reference is not predictions:
-            float_evidence = against_truth([reference[i] for i in judged], truths, card)
-            quantities.append(_drop(mine.evidence, float_evidence, card.task, seed))
+            floats = sampled(against_truth([reference[i] for i in judged], truths, card), seed)
+            quantities.append(_drop(mine, floats, card.task))
     if reference is not None and not (judged and reference is predictions):
-        fidelity = _against_reference(predictions, reference, card, seed)
-        quantities += fidelity.quantities
-        curves = fidelity.curves | curves
+        agreement, curves_of_agreement = fidelity(predictions, reference, card, seed=seed)
+        quantities += agreement
+        curves = curves_of_agreement | curves
     _demand_headline(quantities, card, has_truth=bool(judged))
     return tuple(quantities), curves
 
 
-@dataclass(frozen=True)
-class _Judged:
-    evidence: Evidence
-    quantities: list[Quantity]
-    curves: Curves
-
-
-def _against_truth(
-    predictions: Sequence[Prediction], truths: Sequence[Truth], card: Card, seed: int
-) -> _Judged:
-    evidence = against_truth(predictions, truths, card)
-    labels = [t for t in truths if isinstance(t, Labels)]
-    official, curves = _official(predictions, labels, evidence, card)
-    return _Judged(evidence, list(_quantities(evidence, "truth", card.task, official, seed)), curves)
-
-
-def _against_reference(
-    predictions: Sequence[Prediction], reference: Sequence[Prediction], card: Card, seed: int
-) -> _Judged:
-    evidence = against_reference(predictions, reference, card)
-    labels = [as_truth(r.above(card.conf)) for r in reference if isinstance(r, Detections)]
-    official, curves = _official(predictions, labels, evidence, card)
+def fidelity(
+    predictions: Sequence[Prediction], reference: Sequence[Prediction], card: Card, *, seed: int = 0
+) -> tuple[tuple[Quantity, ...], Curves]:
+    """How far a model says what the reference says, whatever is true."""
+    mine = sampled(against_reference(predictions, reference, card), seed)
+    stand_ins = [as_truth(r.above(card.conf)) for r in reference if isinstance(r, Detections)]
+    official, curves = _official(predictions, stand_ins, mine.evidence, card)
     official = {f"fidelity_{name}": value for name, value in official.items()}
-    return _Judged(evidence, list(_quantities(evidence, "reference", card.task, official, seed)), curves)
+    return tuple(_quantities(mine, "reference", card.task, official)), curves
 
 
 def _official(
-    predictions: Sequence[Prediction], labels: Sequence[Labels], evidence: Evidence, card: Card
+    predictions: Sequence[Prediction], truths: Sequence[Truth], evidence: Evidence, card: Card
 ) -> tuple[dict[str, float], Curves]:
     """The AP values reported, which are faster-coco-eval's, and the curves; empty for a classifier."""
     if not isinstance(evidence, Matches):
         return {}, {}
     found = [p for p in predictions if isinstance(p, Detections)]
+    labels = [t for t in truths if isinstance(t, Labels)]
     result = coco.evaluate(found, labels, len(card.classes), card.max_detections)
-    misses = class_miss_rates(DetectionTally(evidence, _each_once(evidence)))[0]
+    each_once = np.ones((1, evidence.n_images), np.int64)
     return result.values, {
         "ap_per_class": _floats(result.class_ap),
-        "miss_rate_per_class": _floats(misses),
-        "pr_recall": _floats(np.linspace(0, 1, len(result.precision))),
+        "miss_rate_per_class": _floats(class_miss_rates(DetectionTally(evidence, each_once))[0]),
+        "pr_recall": _floats(RECALLS),
         "pr_precision": _floats(result.precision),
     }
 
 
-def _quantities(
-    evidence: Evidence, against: str, task: Task, official: dict[str, float], seed: int
-) -> Iterator[Quantity]:
-    once = tally(evidence, _each_once(evidence))
-    resampled = tally(evidence, _resamples(evidence, seed))
+def _quantities(mine: Sampled, against: str, task: Task, official: Mapping[str, float]) -> Iterator[Quantity]:
     for metric in METRICS.values():
         if metric.task != task or metric.against != against:
             continue
-        value = official.get(metric.name, float(metric.compute(once)[0]))
-        if np.isnan(value):
-            continue
-        i = interval(value, metric.compute(resampled))
-        yield Quantity(metric.name, value, metric.unit, metric.better, low=i.low, high=i.high, ci=i.method)
+        value = official.get(metric.name, mine.value(metric))
+        if not np.isnan(value):
+            i = mine.interval(metric)
+            yield Quantity(
+                metric.name, value, metric.unit, metric.better, low=i.low, high=i.high, ci=i.method
+            )
 
 
-def differences(
-    a: Evidence, b: Evidence, metrics: Sequence[Metric], seed: int = 0
-) -> Iterator[tuple[Metric, float, float, Difference]]:
-    """Of each metric: its value for a, for b, and b - a with the interval of the paired bootstrap."""
-    weights = _resamples(a, seed)
-    once = [tally(e, _each_once(e)) for e in (a, b)]
-    resampled = [tally(e, weights) for e in (a, b)]
-    for metric in metrics:
-        value_a, value_b = (float(metric.compute(t)[0]) for t in once)
-        spread_a, spread_b = (metric.compute(t) for t in resampled)
-        yield metric, value_a, value_b, paired_difference(value_a, value_b, spread_a, spread_b)
-
-
-def _drop(mine: Evidence, floats: Evidence, task: Task, seed: int) -> Quantity:
+def _drop(mine: Sampled, floats: Sampled, task: Task) -> Quantity:
     """Points lost against the float model on the same images."""
     metric = METRICS[headline(task, has_truth=True)]
-    _, _, _, d = next(differences(mine, floats, [metric], seed))
+    d = difference(mine, floats, metric)
     name, method = f"{metric.name}_drop", f"{d.method}, p = {d.p_value:.3g}"
     return Quantity(name, 100 * d.value, "points", "lower", low=100 * d.low, high=100 * d.high, ci=method)
-
-
-def _each_once(evidence: Evidence) -> NDArray[np.int64]:
-    return np.ones((1, evidence.n_images), np.int64)
-
-
-def _resamples(evidence: Evidence, seed: int) -> NDArray[np.int64]:
-    n_detections = len(evidence.score) if isinstance(evidence, Matches) else evidence.n_images
-    fewer = _MOST_COUNTS // max(1, n_detections)
-    return resample_weights(evidence.n_images, max(RESAMPLES // 4, min(RESAMPLES, fewer)), seed)
 
 
 def _histogram(predictions: Sequence[Prediction]) -> tuple[float, ...]:

@@ -9,9 +9,10 @@ import numpy as np
 
 from paredown.analyze.bootstrap import Difference
 from paredown.analyze.paired import sign_flip_test
+from paredown.analyze.sampled import difference, sampled
 from paredown.card import Card
 from paredown.detections import Prediction
-from paredown.measure.accuracy import accuracy, differences
+from paredown.measure.accuracy import fidelity
 from paredown.measure.align import align
 from paredown.measurement import Better, Quantity
 from paredown.metrics import METRICS
@@ -52,20 +53,22 @@ def compare(
 ) -> Comparison:
     """The comparison of two models' predictions for the same images, in the same classes."""
     aligned, _ = align(dataset, card)
-    quantities, _ = accuracy(b, aligned, card, a, seed=seed)
-    against = {m.name for m in METRICS.values() if m.against == "reference"}
-    agreement = tuple(q for q in quantities if q.name in against)
+    agreement, _ = fidelity(b, a, card, seed=seed)
     judged = [i for i, s in enumerate(aligned) if s.truth is not None]
     if not judged:
         return Comparison((), agreement, (), (), None)
     truths = [aligned.samples[i].truth for i in judged]
-    one = against_truth([a[i] for i in judged], truths, card)
-    two = against_truth([b[i] for i in judged], truths, card)
+    one = sampled(against_truth([a[i] for i in judged], truths, card), seed)
+    two = sampled(against_truth([b[i] for i in judged], truths, card), seed)
     metrics = [m for m in METRICS.values() if m.task == card.task and m.against == "truth"]
-    found = tuple(Line(m.name, m.better, x, y, d) for m, x, y, d in differences(one, two, metrics, seed))
-    gaps = image_scores(two) - image_scores(one)
+    lines = [
+        Line(m.name, m.better, one.value(m), two.value(m), difference(one, two, m))
+        for m in metrics
+        if not np.isnan(one.value(m) + two.value(m))
+    ]
+    gaps = image_scores(two.evidence) - image_scores(one.evidence)
     return Comparison(
-        lines=tuple(line for line in found if not np.isnan(line.difference.value)),
+        lines=tuple(lines),
         agreement=agreement,
         a_better=tuple(judged[i] for i in np.flatnonzero(gaps < 0)),
         b_better=tuple(judged[i] for i in np.flatnonzero(gaps > 0)),

@@ -30,8 +30,10 @@ def average_precision(matches: Matches, weights: NDArray[np.int64], area: int = 
         n_truths = weights[:, matches.truth_image[counted & (matches.truth_class == c)]].sum(axis=1)
         of_class = np.flatnonzero(matches.class_ == c)
         counts = weights[:, matches.image[of_class]]  # (R, D)
+        needed = _needed(n_truths)
         for t in range(len(hit)):
-            result[:, t, c] = _area_under(counts, hit[t, of_class], ignored[t, of_class], n_truths)
+            result[:, t, c] = _area_under(counts, hit[t, of_class], ignored[t, of_class], needed)
+        result[n_truths == 0, :, c] = np.nan
     return result
 
 
@@ -39,24 +41,26 @@ def _area_under(
     counts: NDArray[np.int64],
     hit: NDArray[np.bool_],
     ignored: NDArray[np.bool_],
-    n_truths: NDArray[np.int64],
+    needed: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """(R,) mean precision at the 101 recalls. counts: (R, D) weight of each detection, best score first.
+
+    needed: (R, 101) hits that reach each recall.
 
     Precision is looked at only behind hits: between two hits it falls, so no other place can be the maximum.
     """
     hits = np.flatnonzero(hit)
     if len(hits) == 0:
-        return np.where(n_truths > 0, 0.0, np.nan)
+        return np.zeros(len(counts))
     upto = hits[-1] + 1
     before = np.cumsum(counts[:, :upto] * ~ignored[:upto], axis=1)[:, hits]  # (R, H) detections so far
     correct = np.cumsum(counts[:, hits], axis=1)  # (R, H)
     precision = np.divide(correct, before, out=np.zeros(correct.shape), where=before > 0)
     precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    place = _first_at_least(correct, _needed(n_truths))  # (R, 101), H where the recall is never reached
+    place = _first_at_least(correct, needed)  # (R, 101), H where the recall is never reached
     padded = np.concatenate([precision, np.zeros((len(precision), 1))], axis=1)
-    mean = np.take_along_axis(padded, place, axis=1).mean(axis=1)
-    return np.where(n_truths > 0, mean, np.nan)
+    area: NDArray[np.float64] = np.take_along_axis(padded, place, axis=1).mean(axis=1)
+    return area
 
 
 def _needed(n_truths: NDArray[np.int64]) -> NDArray[np.int64]:

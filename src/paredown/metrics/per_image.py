@@ -44,7 +44,10 @@ def disagreement(a: Sequence[Prediction], b: Sequence[Prediction], conf: float) 
     changed = np.where(m.found_iou > 0, abs(m.truth_score - m.found_score), m.truth_score)
     lacked = np.bincount(m.truth_image, weights=changed, minlength=m.n_images)
     extra = ~m.hit[0, 0]
-    return lacked + np.bincount(m.image[extra], weights=m.score[extra], minlength=m.n_images)
+    gap: NDArray[np.float64] = lacked.astype(np.float64) + np.bincount(
+        m.image[extra], weights=m.score[extra], minlength=m.n_images
+    )
+    return gap
 
 
 def _class_gap(a: Prediction, b: Prediction) -> float:
