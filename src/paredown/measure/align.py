@@ -35,7 +35,7 @@ def align(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
     Truths of classes that the model does not know are dropped, their images stay. Doing it twice is harmless.
     Raises: DataError where the model and the data set share no class, or are about different tasks.
     """
-    if not dataset.has_truth or dataset.classes == card.classes:
+    if not dataset.has_truth:
         return dataset, ()
     if dataset.task != card.task:
         raise DataError(
@@ -44,6 +44,8 @@ def align(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
             expected=card.task,
             hint="give images with the right kind of truth, or a plain folder of images",
         )
+    if dataset.classes == card.classes:
+        return dataset, ()
     used = np.unique(np.concatenate([_classes_of(s.truth) for s in dataset])).astype(np.int64)
     names = dataset.classes or tuple(str(i) for i in range(int(used.max(initial=-1)) + 1))
     target, note = _class_map(names, card)

@@ -1,0 +1,57 @@
+"""Evidence counted once as it is and once over bootstrap resamples: every metric with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from paredown.analyze.bootstrap import (
+    RESAMPLES,
+    Difference,
+    Interval,
+    interval,
+    paired_difference,
+    resample_weights,
+)
+from paredown.metrics.matching import Matches
+from paredown.metrics.metric import Metric
+from paredown.metrics.tally import Evidence, Tally, tally
+
+_MOST_COUNTS = (
+    40_000_000  # detections x resamples, some seconds of work: larger data sets get fewer resamples
+)
+_FEWEST = 50
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A model's evidence under both weightings. The same images and seed give the same resamples."""
+
+    evidence: Evidence
+    once: Tally
+    resampled: Tally
+
+    def value(self, metric: Metric) -> float:
+        return float(metric.compute(self.once)[0])
+
+    def interval(self, metric: Metric) -> Interval:
+        return interval(self.value(metric), metric.compute(self.resampled))
+
+
+def sampled(evidence: Evidence, seed: int = 0) -> Sampled:
+    """The evidence with RESAMPLES resamples of its images, or fewer where there are very many detections."""
+    n_counts = len(evidence.score) if isinstance(evidence, Matches) else evidence.n_images
+    resamples = max(_FEWEST, min(RESAMPLES, _MOST_COUNTS // max(1, n_counts)))
+    return Sampled(
+        evidence,
+        tally(evidence, np.ones((1, evidence.n_images), np.int64)),
+        tally(evidence, resample_weights(evidence.n_images, resamples, seed)),
+    )
+
+
+def difference(a: Sampled, b: Sampled, metric: Metric) -> Difference:
+    """b - a on the same images, with the interval and p-value of the paired bootstrap."""
+    spread_a, spread_b = metric.compute(a.resampled), metric.compute(b.resampled)
+    resamples = min(len(spread_a), len(spread_b))
+    return paired_difference(a.value(metric), b.value(metric), spread_a[:resamples], spread_b[:resamples])

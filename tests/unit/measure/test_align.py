@@ -1,0 +1,109 @@
+"""A data set's classes become the model's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from paredown.card import Card, Preprocess
+from paredown.errors import DataError
+from paredown.measure.align import align
+from paredown.sample import Dataset, Labels, Sample, Truth
+
+
+def card(*classes: str, task: str = "detect") -> Card:
+    return Card("any", task, Preprocess((8, 8)), classes)  # type: ignore[arg-type]
+
+
+def labels(*classes: int) -> Labels:
+    n = len(classes)
+    return Labels(
+        np.zeros((n, 4), np.float32), np.array(classes, np.int64), np.zeros(n, bool), np.ones(n, np.float32)
+    )
+
+
+def dataset(classes: tuple[str, ...], *truths: Truth) -> Dataset:
+    samples = tuple(
+        Sample(f"{i}.png", lambda: np.zeros((8, 8, 3), np.uint8), str, t) for i, t in enumerate(truths)
+    )
+    return Dataset("made", "coco", ".", classes, samples)
+
+
+def classes_of(found: Dataset) -> list[object]:
+    return [s.truth.classes.tolist() if isinstance(s.truth, Labels) else s.truth for s in found]
+
+
+def test_by_name_whatever_the_spelling():
+    data = dataset(
+        ("tvmonitor", "aeroplane", "Potted-Plant", "diningtable", "motorbike"), labels(0, 1, 2, 3, 4)
+    )
+    known = ("airplane", "motorcycle", "potted plant", "dining table", "tv")
+    found, notes = align(data, card(*known))
+    assert classes_of(found) == [[4, 0, 2, 3, 1]]
+    assert found.classes == known
+    assert notes == ()
+
+
+def test_truths_of_unknown_classes_are_dropped_and_counted_their_images_stay():
+    data = dataset(("cat", "unicorn"), labels(1, 0, 1), labels(1))
+    found, notes = align(data, card("dog", "cat"))
+    assert classes_of(found) == [[1], []]
+    assert notes == ("3 truths were left out: the model does not know unicorn",) == found.notes
+
+
+def test_aligning_twice_changes_nothing():
+    once, _ = align(dataset(("cat", "unicorn"), labels(1, 0)), card("dog", "cat"))
+    assert align(once, card("dog", "cat")) == (once, ())
+
+
+def test_no_shared_class_names_both_lists_and_the_card():
+    with pytest.raises(DataError) as error:
+        align(dataset(("cat", "dog"), labels(0)), card("bolt", "nut"))
+    for word in ("cat, dog", "bolt, nut", "card.toml"):
+        assert word in str(error.value)
+
+
+def test_without_truth_nothing_is_done():
+    data = dataset((), None, None)
+    assert align(data, card("cat")) == (data, ())
+
+
+def test_truth_for_another_task_is_refused():
+    with pytest.raises(DataError, match="another"):
+        align(dataset(("cat",), 0), card("cat"))
+
+
+def test_class_numbers_move_past_a_background_named_or_counted():
+    data = dataset(("0", "7", "999"), 0, 1, 2)
+    numbered = tuple(f"class {i}" for i in range(1001))
+    found, notes = align(data, card(*numbered, task="classify"))
+    assert classes_of(found) == [1, 8, 1000]
+    assert "background" in notes[0]
+    found, _ = align(dataset((), 0, 1), card("background", "cat", "dog", task="classify"))
+    assert classes_of(found) == [1, 2]
+
+
+def test_class_numbers_stay_where_there_is_no_background():
+    found, notes = align(dataset(("0", "7"), 0, 1), card(*map(str, range(1000)), task="classify"))
+    assert classes_of(found) == [0, 7]
+    assert notes == ()
+
+
+def test_digits_that_are_names_are_matched_as_names():
+    found, _ = align(dataset(("50", "30"), labels(0, 1)), card("30", "50", "80"))
+    assert classes_of(found) == [[1, 0]]
+
+
+def test_a_model_that_does_not_name_its_classes_takes_the_data_sets_in_order():
+    found, notes = align(dataset(("cat", "dog"), labels(1)), card("class0", "class1"))
+    assert classes_of(found) == [[1]]
+    assert "in their order" in notes[0]
+    with pytest.raises(DataError, match="share no class"):
+        align(dataset(("cat", "dog"), labels(1)), card("class0", "class1", "class2"))
+
+
+def test_one_of_several_names_of_a_class_is_enough_where_it_is_clear():
+    known = ("tench, Tinca tinca", "crane, bird", "crane, machine")
+    found, notes = align(dataset(("Tinca tinca", "crane"), 0, 1), card(*known, task="classify"))
+    assert classes_of(found) == [0, None]
+    assert "1 truths" in notes[0]
