@@ -16,7 +16,15 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from paredown.data.files import files_in, has_images, image_files, is_file, read_bytes, sub_folders
+from paredown.data.files import (
+    dataset_name,
+    files_in,
+    has_images,
+    image_files,
+    is_file,
+    read_bytes,
+    sub_folders,
+)
 from paredown.data.images import file_sample, image_size
 from paredown.data.labels import Box, Repairs, shown, to_class_names, to_labels, to_number
 from paredown.errors import DataError
@@ -60,7 +68,7 @@ def read(path: Path, split: str | None) -> Dataset:
     notes = (*repairs.notes(), *_unlisted(folder, samples))
     if "annotations" not in content:
         notes = (f"{file.name} holds no annotations: the images are read without truth", *notes)
-    return Dataset(path.stem or str(path), "coco", str(path), classes, samples, split, notes)
+    return Dataset(dataset_name(path), "coco", str(path), classes, samples, split, notes)
 
 
 def _annotation_files(path: Path) -> dict[str, Path]:

@@ -74,6 +74,12 @@ def unread_images(folder: Path) -> tuple[str, ...]:
     return (f"{len(names)} files of formats that are not read were left out, such as {min(names)!r}",)
 
 
+def dataset_name(path: Path) -> str:
+    """What a data set at `path` is called: the folder's name, or the file's without its suffix."""
+    whole = path.resolve()
+    return (whole.stem if is_file(whole) else whole.name) or str(whole)
+
+
 def relative_name(path: Path, root: Path) -> str:
     """The name of a file as seen from `root`, with forward slashes."""
     return Path(os.path.relpath(path, root)).as_posix()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from paredown.data.files import (
+    dataset_name,
     has_images,
     image_files,
     relative_name,
@@ -48,7 +49,7 @@ def read(path: Path, split: str | None) -> Dataset:
         for index, f in enumerate(folders)
         for p in image_files(f)
     )
-    return Dataset(path.name, "folders", str(path), classes, samples, split, unread_images(root))
+    return Dataset(dataset_name(path), "folders", str(path), classes, samples, split, unread_images(root))
 
 
 def _holds_classes(path: Path) -> bool:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paredown.data.files import files_in, image_files, is_file, is_image_name, relative_name, unread_images
+from paredown.data.files import (
+    dataset_name,
+    files_in,
+    image_files,
+    is_file,
+    is_image_name,
+    relative_name,
+    unread_images,
+)
 from paredown.data.images import file_sample
 from paredown.errors import DataError
 from paredown.sample import Dataset
@@ -22,7 +30,7 @@ def splits(path: Path) -> tuple[str, ...]:
 
 def read(path: Path, split: str | None) -> Dataset:
     if is_file(path):
-        return Dataset(path.stem, "plain", str(path), (), (file_sample(path, path.name),))
+        return Dataset(dataset_name(path), "plain", str(path), (), (file_sample(path, path.name),))
     if any(files_in(p, ".txt") for p in (path / "labels", path / "labels" / "val")):
         raise DataError(
             f"{str(path)!r} has label files, but nothing that names their classes",
@@ -35,4 +43,4 @@ def read(path: Path, split: str | None) -> Dataset:
     if not images:
         raise DataError(f"no image in {str(path)!r}", expected="JPEG, PNG, BMP, WebP or TIFF files")
     samples = tuple(file_sample(p, relative_name(p, root)) for p in images)
-    return Dataset(path.name, "plain", str(path), (), samples, None, unread_images(root))
+    return Dataset(dataset_name(path), "plain", str(path), (), samples, None, unread_images(root))

@@ -33,13 +33,10 @@ def choose_split(names: Sequence[str], wanted: str | None) -> str | None:
     """
     if wanted in names:
         return wanted
-    kinds: tuple[Kind | None, ...] = ("val", "test")
-    if wanted is not None:
-        kinds = (split_kind(wanted),)
-        if kinds == (None,) or not any(split_kind(n) == kinds[0] for n in names):
-            raise UnknownName("split", wanted, names)
-    for kind in kinds:
+    for kind in ("val", "test") if wanted is None else (wanted,):
         for name in names:
             if split_kind(name) == kind:
                 return name
+    if wanted is not None:
+        raise UnknownName("split", wanted, names)
     return names[0] if names else None

@@ -99,6 +99,7 @@ _HINT = "repair or remove it, or leave such images out with --max-bad N"
 
 def _draw(dataset: Dataset, n: int, seed: int) -> frozenset[str]:
     order = sorted(
-        (s.name for s in dataset), key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest()
+        (s.name for s in dataset),
+        key=lambda name: hashlib.sha256(f"{seed}:{name}".encode(errors="surrogatepass")).digest(),
     )
     return frozenset(order[:n])

@@ -13,7 +13,15 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from paredown.data.files import files_in, image_files, is_file, read_bytes, read_text, relative_name
+from paredown.data.files import (
+    dataset_name,
+    files_in,
+    image_files,
+    is_file,
+    read_bytes,
+    read_text,
+    relative_name,
+)
 from paredown.data.images import file_sample, image_size
 from paredown.data.labels import Box, Repairs, shown, to_class_names, to_labels, to_number
 from paredown.errors import DataError
@@ -59,7 +67,7 @@ def read(path: Path, split: str | None) -> Dataset:
     classes = tuple(sorted({name for tree in trees.values() for name in _names(tree)}))
     index = {name: i for i, name in enumerate(classes)}
     samples = tuple(_sample(images[s], folder, s, tree, index, repairs) for s, tree in trees.items())
-    return Dataset(path.name, "voc", str(path), classes, samples, split, notes + repairs.notes())
+    return Dataset(dataset_name(path), "voc", str(path), classes, samples, split, notes + repairs.notes())
 
 
 def _listed(file: Path, repairs: Repairs) -> list[str]:

@@ -20,6 +20,7 @@ from pathlib import Path
 import yaml
 
 from paredown.data.files import (
+    dataset_name,
     files_in,
     image_files,
     is_file,
@@ -30,10 +31,10 @@ from paredown.data.files import (
 )
 from paredown.data.images import file_sample, image_size
 from paredown.data.labels import Box, Repairs, shown, to_class_names, to_labels, to_number
-from paredown.errors import DataError
+from paredown.errors import DataError, UsageError
 from paredown.sample import Dataset, Labels
 
-MAX_YAML_BYTES = 1 << 20
+MAX_YAML_BYTES = 256 << 10  # 5,000 classes; PyYAML takes seconds for more
 MAX_LABEL_BYTES = 16 << 20
 _MAX_CLASSES = 100_000
 _SPLITS = ("train", "val", "test", "minival")
@@ -43,24 +44,21 @@ Description = dict[str, object]
 
 
 def looks_like(path: Path) -> bool:
-    return _description_file(path) is not None
+    return _find(path) is not None
 
 
 def splits(path: Path) -> tuple[str, ...]:
-    file = _description_file(path)
-    if file is None:
-        return ()
-    description = _describe(file)
-    return tuple(s for s in _SPLITS if _places(description, s))
+    found = _find(path)
+    return () if found is None else tuple(s for s in _SPLITS if _places(found[1], s))
 
 
 def read(path: Path, split: str | None) -> Dataset:
-    file = _description_file(path)
-    if file is None:
+    found = _find(path)
+    if found is None:
         raise DataError(
             f"no data.yaml in {str(path)!r}", expected="a YAML file with the keys names, train and val"
         )
-    description = _describe(file)
+    file, description = found
     if split is None:
         raise DataError(
             f"{str(file)!r} names no split", expected="train:, val: or test: with a folder or list"
@@ -84,23 +82,33 @@ def read(path: Path, split: str | None) -> Dataset:
     for image, found in zip(images, labelled, strict=True):
         truth = _truth(image, found, len(classes), keypoints, repairs) if has_truth else None
         samples.append(file_sample(image, relative_name(image, root), truth))
-    return Dataset(root.name, "yolo", str(path), classes, tuple(samples), split, notes + repairs.notes())
+    return Dataset(
+        dataset_name(root), "yolo", str(path), classes, tuple(samples), split, notes + repairs.notes()
+    )
 
 
-def _description_file(path: Path) -> Path | None:
+def _find(path: Path) -> tuple[Path, Description] | None:
+    """The file that describes the data set at `path`, and its content; a folder's data.yaml goes before others."""
     if is_file(path):
-        return path if path.suffix.lower() in (".yaml", ".yml") else None
-    found = [f for f in (*files_in(path, ".yaml"), *files_in(path, ".yml")) if _is_description(f)]
-    named = [f for f in found if f.stem == "data"]
-    return named[0] if len(named) == 1 else found[0] if len(found) == 1 else None
-
-
-def _is_description(file: Path) -> bool:
-    try:
-        description = _describe(file)
-    except DataError:
-        return file.stem == "data"  # a broken data.yaml is to be reported, not passed over
-    return bool({"names", "nc"} & description.keys()) and bool(set(_SPLITS) & description.keys())
+        return (path, _describe(path)) if path.suffix.lower() in (".yaml", ".yml") else None
+    found = []
+    for file in (*files_in(path, ".yaml"), *files_in(path, ".yml")):
+        try:
+            description = _describe(file)
+        except DataError:
+            if file.stem == "data":  # a broken data.yaml is to be reported, any other YAML may be anything
+                raise
+            continue
+        if {"names", "nc"} & description.keys() and set(_SPLITS) & description.keys():
+            found.append((file, description))
+    found = [f for f in found if f[0].stem == "data"] or found
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} files in {str(path)!r} describe a YOLO data set",
+            got=", ".join(file.name for file, _ in found),
+            hint=f"name one, as in yolo:{found[0][0]}",
+        )
+    return found[0] if found else None
 
 
 def _describe(file: Path) -> Description:

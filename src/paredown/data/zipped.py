@@ -36,13 +36,14 @@ def looks_like(path: Path) -> bool:
 
 
 def splits(path: Path) -> tuple[str, ...]:
-    tops = {member.parts[0] for member in _members(path) if len(member.parts) > 2}
-    flat = any(len(member.parts) < 3 for member in _members(path))
+    members = _members(path)
+    tops = {member.parts[0] for member in members if len(member.parts) > 2}
+    flat = any(len(member.parts) < 3 for member in members)
     return tuple(sorted(tops)) if tops and not flat and all(split_kind(t) for t in tops) else ()
 
 
 def read(path: Path, split: str | None) -> Dataset:
-    members = [m for m in _members(path) if split is None or m.parts[0] == split]
+    members = {m: n for m, n in _members(path).items() if split is None or m.parts[0] == split}
     if not members:
         raise DataError(f"no image in {str(path)!r}", expected="CLASS/name.jpg, or images without folders")
     archive = _open(path)
@@ -60,11 +61,11 @@ def read(path: Path, split: str | None) -> Dataset:
     samples = tuple(
         make_sample(
             m.as_posix(),
-            lambda name=str(m): _fetch(archive, name, path),  # type: ignore[misc]
+            lambda name=name: _fetch(archive, name, path),  # type: ignore[misc]
             f"{path}:{m}",
             place[m.parent.as_posix()] if labelled else None,
         )
-        for m in members
+        for m, name in members.items()
     )
     return Dataset(path.stem, "zip", str(path), classes, samples, split)
 
@@ -76,11 +77,12 @@ def _open(path: Path) -> zipfile.ZipFile:
         raise DataError(f"{str(path)!r} is no zip that can be read", got=error) from error
 
 
-def _members(path: Path) -> list[PurePosixPath]:
-    """Image members, sorted; each a relative path that stays inside."""
+def _members(path: Path) -> dict[PurePosixPath, str]:
+    """Image members, sorted, each a relative path that stays inside; with its own spelling."""
     with _open(path) as archive:
         names = archive.namelist()
-    members = [PurePosixPath(n) for n in sorted(names) if is_image_name(n) and not n.startswith("__MACOSX/")]
+    images = [n for n in sorted(names) if is_image_name(n) and not n.startswith("__MACOSX/")]
+    members = {PurePosixPath(n): n for n in images}
     for member in members:
         if (
             member.is_absolute()
@@ -91,7 +93,7 @@ def _members(path: Path) -> list[PurePosixPath]:
             raise DataError(
                 f"{str(path)!r} holds a member with a path that leads outside", got=shown(str(member))
             )
-    if len(set(members)) != len(members):
+    if len(members) != len(images):
         raise DataError(f"{str(path)!r} holds two members of one name")
     return members
 
@@ -101,8 +103,6 @@ def _fetch(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     try:
         with archive.open(name) as member:
             data = member.read(MAX_MEMBER_BYTES + 1)
-    except KeyError as error:  # the archive spells the path otherwise ("a//b.jpg")
-        raise ImageError(f"the image {where!r} cannot be found in its archive") from error
     except _FAULTS as error:
         raise ImageError(f"the image {where!r} cannot be unpacked", got=error) from error
     if len(data) > MAX_MEMBER_BYTES:
