@@ -100,6 +100,8 @@ class Backbone(nn.Module):
 class Detector(nn.Module):
     """forward: (B, 3, H, W) RGB 0..1 -> raw answers (B, 4 R + C, N). `Deployed` makes boxes of them."""
 
+    steps: Tensor  # (1, R, 1, 1), what each bin stands for
+
     def __init__(
         self, classes: int, widths: tuple[int, int, int, int, int] = (16, 16, 32, 64, 96), head: int = 32
     ) -> None:
@@ -131,6 +133,9 @@ class Detector(nn.Module):
 
 class Deployed(nn.Module):
     """The detector as shipped: (1, 3, H, W) -> (1, 4 + C, N): centre, size in pixels, probabilities."""
+
+    points: Tensor
+    strides: Tensor
 
     def __init__(self, detector: Detector, size: tuple[int, int]) -> None:
         super().__init__()

@@ -5,8 +5,8 @@
     python tools/train_demo_detector.py --minutes 5 --out /tmp/quick.onnx
 
 Needs `pip install 'paredown[train]'`. Writes the ONNX file and, beside it, a TOML record of how it came
-about. Scenes are drawn once and kept in --cache. An epoch of 5000 scenes takes about 1.5 minutes on one core that
-knows bfloat16.
+about. Scenes are drawn once and kept in --cache. An epoch of 5000 scenes takes about 1.5 minutes on one core
+that knows bfloat16.
 """
 
 from __future__ import annotations
@@ -196,8 +196,8 @@ def export(model: Detector, file: Path) -> None:
     graph = onnx.load(temporary)
     names = dict(enumerate(CLASSES))
     for key, value in {
-        "description": "Paredown demo detector", "license": "Apache-2.0", "task": "detect", "names": repr(names),
-        "stride": str(max(STRIDES)), "imgsz": repr(list(INPUT)), "batch": "1",
+        "description": "Paredown demo detector", "license": "Apache-2.0", "task": "detect",
+        "names": repr(names), "stride": str(max(STRIDES)), "imgsz": repr(list(INPUT)), "batch": "1",
     }.items():  # fmt: skip
         graph.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(graph)
