@@ -65,7 +65,10 @@ def _class_map(names: Sequence[str], card: Card) -> tuple[NDArray[np.int64], tup
         note = (f"class numbers were moved by {shift}, past the model's background class",) if shift else ()
         moved = indices + shift
         return np.where(moved < len(known), moved, -1), note
-    by_name = np.array([_find(n, known) for n in names], np.int64)
+    same = _same_order(names, known)
+    if same is not None:  # two classes of the list may have the same name, so names are not asked
+        return np.arange(len(names)) + same, ()
+    by_name = _by_name(names, known)
     if (by_name >= 0).any() or not all(_is_placeholder(k) for k in known):
         return by_name, ()
     shift = _background_offset(known, len(names))
@@ -90,15 +93,27 @@ def _background_offset(known: Sequence[str], n_used: int) -> int:
     return 1 if (named or by_count) and n_used < len(known) else 0
 
 
-def _find(name: str, known: Sequence[str]) -> int:
-    """The index of the one class of that name ("tench" also finds "tench, Tinca tinca"), else -1."""
-    wanted = _plain(name)
-    whole = [i for i, k in enumerate(known) if _plain(k) == wanted]
-    if whole:
-        return whole[0]
-    parts = {_plain(part) for part in name.split(",")}
-    partly = [i for i, k in enumerate(known) if parts & {_plain(part) for part in k.split(",")}]
-    return partly[0] if len(partly) == 1 else -1
+def _by_name(names: Sequence[str], known: Sequence[str]) -> NDArray[np.int64]:
+    """(len(names),) the index of the one class of that name ("tench" finds "tench, Tinca tinca"), else -1."""
+    whole: dict[str, int] = {}
+    partly: dict[str, set[int]] = {}
+    for i, name in enumerate(known):
+        whole.setdefault(_plain(name), i)
+        for part in name.split(","):
+            partly.setdefault(_plain(part), set()).add(i)
+
+    def find(name: str) -> int:
+        if _plain(name) in whole:
+            return whole[_plain(name)]
+        found = set[int]().union(*(partly.get(_plain(part), set()) for part in name.split(",")))
+        return found.pop() if len(found) == 1 else -1
+
+    return np.array([find(n) for n in names], np.int64)
+
+
+def _same_order(names: Sequence[str], known: Sequence[str]) -> int | None:
+    """How many places (0 or 1) before the same names the model's list starts; None where names differ."""
+    return next((s for s in (0, 1) if tuple(known[s : s + len(names)]) == tuple(names)), None)
 
 
 def _plain(name: str) -> str:

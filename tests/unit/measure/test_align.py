@@ -79,6 +79,8 @@ def test_class_numbers_move_past_a_background_named_or_counted():
     found, notes = align(data, card(*numbered, task="classify"))
     assert classes_of(found) == [1, 8, 1000]
     assert "background" in notes[0]
+    found, _ = align(dataset((), 0, 7), card(*map(str, range(1001)), task="classify"))
+    assert classes_of(found) == [1, 8]
     found, _ = align(dataset((), 0, 1), card("background", "cat", "dog", task="classify"))
     assert classes_of(found) == [1, 2]
 
@@ -100,6 +102,12 @@ def test_a_model_that_does_not_name_its_classes_takes_the_data_sets_in_order():
     assert "in their order" in notes[0]
     with pytest.raises(DataError, match="share no class"):
         align(dataset(("cat", "dog"), labels(1)), card("class0", "class1", "class2"))
+
+
+def test_a_list_in_the_models_order_keeps_its_places_where_two_classes_have_one_name():
+    names = ("crane", "cat", "crane")
+    for known, wanted in ((("crane", "cat", "crane", "3"), [2, 0]), (("background", *names), [3, 1])):
+        assert classes_of(align(dataset(names, 2, 0), card(*known, task="classify"))[0]) == wanted
 
 
 def test_one_of_several_names_of_a_class_is_enough_where_it_is_clear():
