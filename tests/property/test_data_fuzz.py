@@ -98,7 +98,7 @@ def write(root: Path, files: dict[str, bytes]) -> None:
 
 
 def read_all(spec: str) -> Dataset | None:
-    """The data set read to its last pixel and held to its promises; None where it was refused as it should be."""
+    """The data set read to its last pixel and held to its promises; None where it was refused."""
     try:
         read = data.read_dataset(spec)
         data.training_split(read)
@@ -130,10 +130,16 @@ def spec_of(kind: str, root: Path) -> str:
     return f"zip:{root / 's.zip'}" if kind == "zip" else f"{kind.split()[0]}:{root}"
 
 
+def test_every_format_is_here() -> None:
+    assert {kind.split()[0] for kind in SOUND} == set(data.FORMATS)
+
+
 @pytest.mark.parametrize("kind", SOUND)
-def test_the_sound_data_set_is_read(kind: str, tmp_path: Path) -> None:
-    write(tmp_path, SOUND[kind][0])
+def test_the_sound_data_set_is_read_and_left_as_it_was(kind: str, tmp_path: Path) -> None:
+    files = SOUND[kind][0]
+    write(tmp_path, files)
     assert read_all(spec_of(kind, tmp_path)) is not None
+    assert {p.relative_to(tmp_path).as_posix(): p.read_bytes() for p in tmp_path.rglob("*.*")} == files
 
 
 def changed(sound: bytes, random: np.random.Generator) -> bytes:

@@ -1,9 +1,9 @@
 """The one place that decodes images: (H, W, 3) uint8 RGB, upright.
 
 What an unusual file becomes is what the detectors' own loaders make of it (`cv2.imread` in Ultralytics,
-YOLOX and NanoDet, `PIL.convert("RGB")` in torchvision), so that a model sees what it was trained on: alpha
-is dropped, not blended; greyscale is repeated three times; 16 bits keep their upper eight. Unlike them,
-nothing damaged gets through: a JPEG that ends early is refused rather than filled with grey.
+YOLOX and NanoDet, `PIL.convert("RGB")` in torchvision), so that a model sees what it was trained on: alpha is
+dropped, not blended; greyscale is repeated three times; 16 bits keep their upper eight. Unlike them, a file
+that ends early is refused rather than filled with grey.
 """
 
 from __future__ import annotations

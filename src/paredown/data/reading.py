@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -52,7 +52,7 @@ def read_dataset(spec: str, *, split: str | None = None) -> Dataset:
     """The Dataset at a path, its format found by looking; or `coco:DIR`, `yolo:FILE`, ... said outright.
 
     split: a name, or "train", "val", "test" for what the data set calls so; by default the one to judge on
-    (val, else test). Ignored formats have no splits.
+    (val, else test). A data set without splits takes none.
 
     Raises: UsageError where the format is not certain, DataError for what cannot be read.
     """
@@ -61,7 +61,11 @@ def read_dataset(spec: str, *, split: str | None = None) -> Dataset:
     names = reader.splits(path)
     if split is not None and not names:
         raise UsageError(f"the data set {spec!r} has no splits to choose from", got=f"split {split!r}")
-    return reader.read(path, choose_split(names, split))
+    read = reader.read(path, choose_split(names, split))
+    if split is None and read.split is not None and split_kind(read.split) == "train":
+        note = f"only the split {read.split!r} is named: a model trained on it looks better than it is"
+        return replace(read, notes=(*read.notes, note))
+    return read
 
 
 def training_split(dataset: Dataset) -> Dataset | None:
@@ -73,7 +77,14 @@ def training_split(dataset: Dataset) -> Dataset | None:
     name = next((s for s in reader.splits(path) if split_kind(s) == "train"), None)
     if name is None:
         return None
-    training = reader.read(path, name)
+    try:
+        training = reader.read(path, name)
+    except DataError as error:  # the annotations are often kept where only the images of one split are
+        raise DataError(
+            f"the training split {name!r} of {dataset.name} cannot be read",
+            got=error.what,
+            hint="name the images to calibrate on (--calib), or bring those of the training split",
+        ) from error
     judged = {s.name: s for s in dataset}
     # coco128.yaml and its kind name one folder for both.
     same = any(s.name in judged and s.digest() == judged[s.name].digest() for s in training)

@@ -79,8 +79,8 @@ def read(path: Path, split: str | None) -> Dataset:
         )
     keypoints = "kpt_shape" in description
     samples = []
-    for image, found in zip(images, labelled, strict=True):
-        truth = _truth(image, found, len(classes), keypoints, repairs) if has_truth else None
+    for image, has_file in zip(images, labelled, strict=True):
+        truth = _truth(image, has_file, len(classes), keypoints, repairs) if has_truth else None
         samples.append(file_sample(image, relative_name(image, root), truth))
     return Dataset(
         dataset_name(root), "yolo", str(path), classes, tuple(samples), split, notes + repairs.notes()
@@ -88,7 +88,7 @@ def read(path: Path, split: str | None) -> Dataset:
 
 
 def _find(path: Path) -> tuple[Path, Description] | None:
-    """The file that describes the data set at `path`, and its content; a folder's data.yaml goes before others."""
+    """The file that describes the data set at `path`, and its content; data.yaml goes before others."""
     if is_file(path):
         return (path, _describe(path)) if path.suffix.lower() in (".yaml", ".yml") else None
     found = []
