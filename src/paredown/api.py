@@ -21,8 +21,8 @@ from paredown.compress.recipe import Compressed, Recipe
 from paredown.compress.steps import STEPS
 from paredown.deploy import write_bundle
 from paredown.errors import UnknownName, UsageError
-from paredown.families import FAMILIES
-from paredown.families.cards import read_card
+from paredown.families import FAMILIES, recognise
+from paredown.families.cards import card_beside, read_card, recognise_with_card, write_card
 from paredown.graph.inspect import Inspection
 from paredown.graph.inspect import inspect as inspect_graph
 from paredown.graph.load import load_model
@@ -34,21 +34,28 @@ from paredown.measure.compare import compare as compare_predictions
 from paredown.measurement import Measurement
 from paredown.metrics import METRICS
 from paredown.model import Model
-from paredown.pictures import Pair, differing_pairs
+from paredown.pictures import Pair, differing_pairs, side_by_side
 from paredown.protocols import Progress, silent
 from paredown.report import write_report
 from paredown.sample import Dataset
 from paredown.study.bench import LATENCY, WHAT, Bench, tensors
+from paredown.study.files import make_directory, write_whole
+from paredown.study.options import CALIBRATION_IMAGES
+from paredown.study.records import json_text
+from paredown.study.store import file_stem
 from paredown.targets import Target, profiles
 from paredown.targets import target as find_target
 from paredown.telling import tell
 
 __all__ = [
+    "CALIBRATION_IMAGES",
+    "WHAT",
     "Compared",
     "Outcome",
     "bundle",
     "compare",
     "compress",
+    "guess_card",
     "inspect",
     "listing",
     "load",
@@ -56,6 +63,8 @@ __all__ = [
     "read_dataset",
     "report",
     "run",
+    "save",
+    "save_pairs",
     "target",
 ]
 
@@ -65,7 +74,7 @@ def load(
     images: Dataset | None = None,
     *,
     family: str | None = None,
-    card: str | None = None,
+    card: str | Path | None = None,
     progress: Progress = silent,
 ) -> Model:
     """The model in an ONNX file. With `images` it carries its card: how to feed it and read its answer.
@@ -77,17 +86,26 @@ def load(
     if images is None and card is None:
         return model
     if images is None:
-        return model.with_card(read_card(Path(str(card)), model))
+        return model.with_card(read_card(Path(card or ""), model))
     local = find_target("local")
     return model.with_card(find_card(model, file, images, local, family=family, card=card, progress=progress))
 
 
-def read_dataset(spec: str, *, split: str | None = None, max_bad: int = 0) -> Dataset:
+def guess_card(model: Model, file: Path, *, family: str | None = None, card: Path | None = None) -> Card:
+    """The model's card, tried on no image: a card file's, else the most likely one. Raises CardError."""
+    written = card or card_beside(file)
+    found = recognise(model, family) if written is None else recognise_with_card(written, model, family)
+    return found.resolve()
+
+
+def read_dataset(
+    spec: str, *, split: str | None = None, max_bad: int = 0, progress: Progress = silent
+) -> Dataset:
     """The images at a path, each decoded once to be sure. The format is found by looking, or said outright.
 
     Raises DataError, and ImageError where more than `max_bad` images cannot be read.
     """
-    return data.verify(data.read_dataset(spec, split=split), max_bad)
+    return data.verify(data.read_dataset(spec, split=split), max_bad, progress)
 
 
 def target(name: str = "local") -> Target:
@@ -111,7 +129,7 @@ def compress(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Compressed:
-    """The model after one recipe, calibrated on `images`. It must carry a card, as `load` with images gives."""
+    """The model after one recipe, calibrated on `images`. It must carry a card (see `load`)."""
     card = _card(model)
     return apply_recipe(
         _prepared(model),
@@ -203,6 +221,28 @@ def bundle(study: str | Path, out: str | Path, recipe: str | None = None) -> Pat
     trial = verdict.best if recipe is None else shippable[recipe]
     model = load_model(directory / str(trial.model_file))
     return write_bundle(model, read_card(directory / "card.toml", model), trial, Path(out))
+
+
+def save(made: Compressed, out: str | Path) -> Path:
+    """The directory with model.onnx, recipe.toml, log.json and card.toml. Raises StorageError."""
+    directory = Path(out)
+    make_directory(directory)
+    write_whole(directory / "model.onnx", made.model.data)
+    write_whole(directory / "recipe.toml", f'recipe = "{made.recipe.name}"\n'.encode())
+    write_whole(directory / "log.json", json_text(made.log).encode())
+    if made.model.card is not None:
+        write_card(made.model.card, directory / "card.toml")
+    return directory
+
+
+def save_pairs(pairs: Sequence[Pair], out: str | Path) -> list[str]:
+    """The paths of the pictures, one file per image with both models side by side. Raises StorageError."""
+    directory = Path(out)
+    make_directory(directory)
+    paths = [directory / f"{i}-{file_stem(Path(pair.name).stem)}.jpg" for i, pair in enumerate(pairs)]
+    for path, pair in zip(paths, pairs, strict=True):
+        write_whole(path, side_by_side(pair))
+    return [str(path) for path in paths]
 
 
 def listing(kind: str) -> dict[str, str]:

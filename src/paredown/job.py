@@ -92,7 +92,7 @@ def find_card(
     where: Target,
     *,
     family: str | None = None,
-    card: str | None = None,
+    card: str | Path | None = None,
     progress: Progress = silent,
 ) -> Card:
     """The model's card, as recognised and tried on some images; what a card file says goes before that."""

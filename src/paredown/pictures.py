@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,7 +59,20 @@ def draw(image: NDArray[np.uint8], prediction: Prediction, card: Card) -> bytes:
     else:
         best = int(prediction.scores.argmax())
         draw_label(canvas, card.classes[best], (0, 0), class_colour(best))
-    done, jpeg = cv2.imencode(".jpg", canvas[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    return _jpeg(canvas[:, :, ::-1])
+
+
+def side_by_side(pair: Pair) -> bytes:
+    """Both pictures in one JPEG, the first on the left."""
+    halves = [
+        cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) for jpeg in (pair.first, pair.second)
+    ]
+    return _jpeg(np.hstack([half for half in halves if half is not None]))
+
+
+def _jpeg(canvas: NDArray[Any]) -> bytes:
+    """canvas: (H, W, 3) uint8 BGR."""
+    done, jpeg = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     if not done:
         raise ValueError(f"OpenCV cannot encode a picture of shape {canvas.shape}")
     return jpeg.tobytes()

@@ -1,8 +1,7 @@
-"""What a person sees: tables on stdout; notes and progress on stderr (bars, or plain lines off a terminal)."""
+"""What a person sees: tables on stdout; notes and progress on stderr (bars, or lines off a terminal)."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +13,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from paredown.study.records import plain
+from paredown.study.records import json_text
 
 T = TypeVar("T")
 WIDTH = 100
@@ -30,7 +29,7 @@ def stdout() -> Console:
 
 def show_json(value: object) -> None:
     """Writes one JSON document on stdout."""
-    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value) + "\n")
 
 
 def table(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 import types
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from paredown.errors import UnknownName, UsageError
 from paredown.study.verdict import Limits
+
+CALIBRATION_IMAGES = 100  # more hardly move a range
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Options:
     max_bad: int = 0
     allow_overlap: bool = False
     seed: int = 0
-    calibration_images: int = 100
+    calibration_images: int = CALIBRATION_IMAGES
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,11 @@ class Asked:
     @classmethod
     def parse(cls, tables: Mapping[str, Mapping[str, object]]) -> Self:
         """The study that `tables` ask for. Raises UsageError on an unknown key or a wrong type."""
-        for name in tables:
+        for name, table in tables.items():
+            if not isinstance(table, Mapping):
+                raise UsageError(
+                    "study.toml holds tables only", got=name, expected="[asked], [limits], [options]"
+                )
             if name not in ("asked", "limits", "options", "settings", "made"):
                 raise UnknownName("table in study.toml", name, ("asked", "limits", "options"))
         asked = dict(tables.get("asked", {}))
@@ -66,6 +74,16 @@ class Asked:
             limits=_from_table(Limits, tables.get("limits", {}), "limits"),
             options=_from_table(Options, tables.get("options", {}), "options"),
         )
+
+
+def read_asked(path: Path) -> Asked:
+    """The study that a TOML file asks for. Raises UsageError."""
+    try:
+        return Asked.parse(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as e:
+        raise UsageError(f"cannot read {path}", got=e.strerror) from e
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+        raise UsageError(f"{path} is no TOML file", got=e) from e
 
 
 def _from_table(cls: type[Any], table: Mapping[str, object], where: str) -> Any:

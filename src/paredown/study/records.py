@@ -23,6 +23,11 @@ def to_line(trial: Trial) -> str:
     return json.dumps(plain(trial), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
+def json_text(value: object) -> str:
+    """Readable strict JSON of any value that `plain` takes."""
+    return json.dumps(plain(value), allow_nan=False, ensure_ascii=False, indent=2)
+
+
 def from_line(line: str) -> Trial:
     """The trial that `to_line` wrote. Raises ValueError on anything else."""
     try:

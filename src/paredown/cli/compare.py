@@ -1,0 +1,84 @@
+"""`paredown compare`: two models on the same images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paredown.cli import parser as shared
+
+if TYPE_CHECKING:
+    from paredown.api import Compared
+
+EXAMPLE = "paredown compare yolov8n.onnx best/model.onnx --data coco_eval/ --out differences/"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    shared.add_model(parser, "a")
+    shared.add_model(parser, "b")
+    shared.add_data(parser)
+    shared.add_target(parser)
+    shared.add_card(parser)
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="write the pictures they differ most on, side by side"
+    )
+    shared.add_output(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    from paredown import api
+    from paredown.cli import console
+
+    voice = console.Voice(args.quiet)
+    images = api.read_dataset(args.data, max_bad=args.max_bad, progress=voice.progress)
+    a = api.load(args.a, images, family=args.family, card=args.card, progress=voice.progress)
+    found = api.compare(
+        a, api.load(args.b), images, target=args.target, threads=args.threads, progress=voice.progress
+    )
+    pictures = [] if args.out is None else api.save_pairs(found.pairs, args.out)
+    if args.json:
+        differing = [{"image": p.name, "why": p.why} for p in found.pairs]
+        console.show_json({"statistics": found.statistics, "differing": differing, "pictures": pictures})
+    else:
+        _show(found, pictures)
+    return 0
+
+
+def _show(found: Compared, pictures: list[str]) -> None:
+    from paredown.cli import console
+    from paredown.report.format import title_of
+
+    out, statistics = console.stdout(), found.statistics
+    columns = ("metric", "A", "B", "B - A", "95 % interval", "p")
+    rows = []
+    for line in statistics.lines:
+        d = line.difference
+        bounds = f"{d.low:+.4f} .. {d.high:+.4f}"
+        rows.append(
+            (
+                title_of(line.name),
+                f"{line.a:.4f}",
+                f"{line.b:.4f}",
+                f"{d.value:+.4f}",
+                bounds,
+                f"{d.p_value:.3f}",
+            )
+        )
+    if rows:
+        out.print(console.table(columns, rows, numbers=columns[1:]))
+        out.print(
+            f"\nA is better on {len(statistics.a_better)} images, B on {len(statistics.b_better)}.", end=" "
+        )
+        if statistics.p_value is not None:
+            out.print(f"That neither is better: p = {statistics.p_value:.3f}.")
+    else:
+        out.print("No truth: only how far B says what A says.")
+    out.print()
+    agreement = [(title_of(q.name), f"{q.value:.4f}") for q in statistics.agreement]
+    out.print(console.table(("B against A", "value"), agreement, numbers=("value",)))
+    out.print()
+    for pair in found.pairs:
+        out.print(f"{pair.name}: {pair.why}", markup=False)
+    for path in pictures:
+        out.print(path, markup=False, soft_wrap=True)

@@ -1,0 +1,76 @@
+"""`paredown compress`: one recipe applied, nothing measured."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paredown.cli import parser as shared
+
+EXAMPLE = "paredown compress yolov8n.onnx --recipe int8 --calib coco_calib/ --out y8-int8"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    shared.add_model(parser)
+    parser.add_argument(
+        "--recipe", metavar="R", required=True, help="a preset, a spelled recipe or a TOML file"
+    )
+    shared.add_calib(parser, required=True)
+    shared.add_max_bad(parser)
+    shared.add_target(parser)
+    shared.add_card(parser)
+    shared.add_making(parser)
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="gets model.onnx, recipe.toml, log.json, card.toml",
+    )
+    shared.add_output(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    from paredown import api, data
+    from paredown.cli import console
+    from paredown.compress.presets import parse_recipe
+
+    voice = console.Voice(args.quiet)
+    recipe = parse_recipe(args.recipe)  # a typo is found before any work
+    images = data.verify(
+        data.sample(data.read_dataset(args.calib), api.CALIBRATION_IMAGES, args.seed),
+        args.max_bad,
+        voice.progress,
+    )
+    model = api.load(args.model, images, family=args.family, card=args.card, progress=voice.progress)
+    made = api.compress(
+        model,
+        recipe,
+        images,
+        target=args.target,
+        threads=args.threads,
+        keep_float=args.keep_float,
+        seed=args.seed,
+        progress=voice.progress,
+    )
+    api.save(made, args.out)
+    counts: dict[str, int] = {}
+    for record in made.log:
+        counts[record.action] = counts.get(record.action, 0) + 1
+    summary = {
+        "model": str(args.out / "model.onnx"),
+        "recipe": recipe.name,
+        "size_bytes": made.model.size_bytes,
+        "source_size_bytes": model.size_bytes,
+        "seconds": made.seconds,
+        "log": counts,
+    }
+    if args.json:
+        console.show_json(summary)
+        return 0
+    out = console.stdout()
+    sizes = f"{model.size_bytes / 1e6:.2f} MB -> {made.model.size_bytes / 1e6:.2f} MB"
+    done = ", ".join(f"{n} {action}" for action, n in counts.items())
+    out.print(f"{recipe.name}: {sizes} in {made.seconds:.1f} s; {done}", markup=False)
+    out.print(summary["model"], markup=False, soft_wrap=True)
+    return 0

@@ -1,0 +1,38 @@
+"""`paredown demo`: the whole job on an embedded detector and drawn street scenes, offline."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paredown.cli import parser as shared
+
+EXAMPLE = "paredown demo"
+JUDGED, CALIBRATED = 120, 60  # scenes: the whole job stays under three minutes on two cores
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, default=Path("paredown-demo"), help="default: ./paredown-demo"
+    )
+    shared.add_output(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    from paredown import demo
+    from paredown.cli import closing
+    from paredown.job import run
+
+    return closing.finish(
+        lambda voice: run(
+            demo.model_path(),
+            demo.evaluation_set(JUDGED),
+            demo.calibration_set(CALIBRATED),
+            out=args.out,
+            progress=voice.progress,
+            say=voice.say,
+        ),
+        args.out,
+        args,
+        "the same command",
+    )

@@ -1,0 +1,49 @@
+"""`paredown doctor`: is this machine fit to time on?"""
+
+from __future__ import annotations
+
+import argparse
+
+from paredown.cli import parser as shared
+
+EXAMPLE = "paredown doctor --target raspberry-pi-5"
+STYLES = {"ok": "green", "warn": "yellow", "bad": "bold red"}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--target", metavar="T", default="local", help="the device it should be (default: local)"
+    )
+    shared.add_output(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    from rich.text import Text
+
+    from paredown.cli import console
+    from paredown.measure.doctor import check, fit_to_time
+
+    findings = check(args.target)
+    fit = fit_to_time(findings)
+    if args.json:
+        console.show_json({"fit_to_time": fit, "findings": findings})
+        return 0 if fit else 1
+    rows = []
+    for found in findings:
+        told = [
+            found.what,
+            *(
+                f"{word}: {text}" if word else text
+                for word, text in (("", found.why), ("hint", found.hint))
+                if text
+            ),
+        ]
+        rows.append((Text(found.level, style=STYLES[found.level]), "\n".join(told)))
+    out = console.stdout()
+    out.print(console.table(("", "this machine"), rows))
+    out.print()
+    out.print(
+        "Latencies taken here can be believed." if fit else "Latencies taken here cannot be believed.",
+        style="bold",
+    )
+    return 0 if fit else 1

@@ -1,0 +1,77 @@
+"""`paredown measure`: accuracy, latency, CPU use and memory of one model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paredown.cli import parser as shared
+
+if TYPE_CHECKING:
+    from paredown.measurement import Measurement
+
+EXAMPLE = "paredown measure best/model.onnx --data coco_eval/ --baseline yolov8n.onnx --what map,latency"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    shared.add_model(parser)
+    shared.add_data(parser)
+    parser.add_argument(
+        "--baseline",
+        metavar="MODEL",
+        type=Path,
+        help="the float model, to measure beside: drop, fidelity, ratio",
+    )
+    shared.add_target(parser)
+    parser.add_argument(
+        "--what",
+        metavar="NAME,NAME",
+        type=shared.names,
+        default=(),
+        help="map, latency, memory (default: all)",
+    )
+    shared.add_card(parser)
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write the whole measurement there as JSON")
+    shared.add_output(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    from paredown import api
+    from paredown.cli import closing, console
+    from paredown.study.files import write_whole
+    from paredown.study.records import json_text
+
+    voice = console.Voice(args.quiet)
+    images = api.read_dataset(args.data, max_bad=args.max_bad, progress=voice.progress)
+    model = api.load(args.model, images, family=args.family, card=args.card, progress=voice.progress)
+    measured = api.measure(
+        model,
+        images,
+        baseline=None if args.baseline is None else api.load(args.baseline),
+        target=args.target,
+        what=args.what or api.WHAT,
+        threads=args.threads,
+        progress=voice.progress,
+    )
+    if args.out is not None:
+        write_whole(args.out, (json_text(measured) + "\n").encode())
+    if args.json:
+        console.show_json(
+            {"quantities": closing.quantity_values(measured.quantities), "doubts": measured.doubts}
+        )
+    else:
+        _show(measured)
+    return 0
+
+
+def _show(measured: Measurement) -> None:
+    from paredown.cli import console
+    from paredown.report.format import interval, shown, title_of
+
+    columns = ("quantity", "value", "95 % interval", "how")
+    rows = [(title_of(q.name), shown(q), interval(q), q.how) for q in measured.quantities]
+    out = console.stdout()
+    out.print(console.table(columns, rows, numbers=columns[1:3]))
+    for doubt in measured.doubts:
+        out.print(f"Doubt: {doubt}", markup=False)

@@ -1,0 +1,52 @@
+"""`paredown run`: the whole job."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paredown.cli import parser as shared
+
+EXAMPLE = "paredown run yolov8n.onnx --data coco_eval/ --calib coco_calib/ --max-drop 0.5 --out runs/y8"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    shared.add_model(parser)
+    shared.add_data(parser)
+    shared.add_calib(parser)
+    shared.add_target(parser)
+    shared.add_search(parser)
+    shared.add_card(parser)
+    shared.add_making(parser)
+    parser.add_argument(
+        "--allow-overlap", action="store_true", help="let calibration images be judged on as well"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="the study directory (default: runs/<model>); goes on where it stopped",
+    )
+    shared.add_output(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    from paredown.cli import closing
+    from paredown.job import run
+
+    out = args.out or Path("runs", args.model.stem)
+    return closing.finish(
+        lambda voice: run(
+            args.model,
+            args.data,
+            args.calib,
+            out=out,
+            limits=closing.limits_of(args),
+            options=closing.options_of(args),
+            progress=voice.progress,
+            say=voice.say,
+        ),
+        out,
+        args,
+        "the same command",
+    )
