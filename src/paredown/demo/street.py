@@ -55,6 +55,7 @@ def _sky(canvas: Canvas, rng: np.random.Generator) -> None:
     share = np.linspace(0, 1, rows)[:, None]
     sky = np.array(canvas.light.sky_top) * (1 - share) + np.array(canvas.light.sky_low) * share
     canvas.image[:rows] = np.rint(sky).astype(np.uint8)[:height, None]
+    canvas.image[rows : rows + 12] = np.rint(sky[-1]).astype(np.uint8)  # down to where the ground begins
     if canvas.light.name == "night":
         for x, y in rng.uniform((0, 0), (width, rows * 0.7), (30, 2)).astype(int):
             canvas.image[y, x] = (150, 150, 160)
@@ -95,13 +96,14 @@ def _ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
     stone = shade((166, 160, 150), rng.uniform(0.85, 1.08))
     grass = pick(rng, ((112, 132, 84), (150, 144, 132)))
     edges = (1.0, 4, 6, 8, 11, 15, 20, 27, 38, 55, FAR, 400)
-    for z1, z2 in pairwise(edges):  # in bands, so that the haze grows with the depth
-        for x1, x2, colour in (
-            (-300, 300, grass),
-            (street.left - street.pavement, street.right + street.pavement, stone),
-            (street.left - 0.18, street.right + 0.18, shade(stone, 1.14)),
-            (street.left, street.right, road),
-        ):
+    surfaces = (
+        (-300.0, 300.0, grass),
+        (street.left - street.pavement, street.right + street.pavement, stone),
+        (street.left - 0.18, street.right + 0.18, shade(stone, 1.14)),
+        (street.left, street.right, road),
+    )
+    for x1, x2, colour in surfaces:  # one surface after the other, so that no seam shows what is below
+        for z1, z2 in pairwise(edges):  # in bands, so that the haze grows with the depth
             canvas.polygon(canvas.camera.project(_floor(x1, x2, z1, z2 * 1.01)), colour, (z1 * z2) ** 0.5)
     if street.junction is not None:
         canvas.face(_floor(-150, 150, street.junction - 3.6, street.junction + 3.6), road)
@@ -212,7 +214,7 @@ def _house(canvas: Canvas, x: float, side: int, z1: float, z2: float, rng: np.ra
 def _shops(
     canvas: Canvas, x: float, bays: Points, wide: float, bright: float, rng: np.random.Generator
 ) -> None:
-    """Doors, shop windows and awnings on the ground floor; some hold a poster with a figure on it."""
+    """Doors, shop windows and awnings on the ground floor."""
     for z in bays:
         glass = np.array([(x, 0.3, z), (x, 0.3, z + wide), (x, 2.5, z + wide), (x, 2.5, z)])
         if rng.random() < 0.25:
