@@ -76,7 +76,8 @@ def select(
     Every class of a box that reaches `conf` is a candidate of its own, as in the usual mAP evaluation.
     """
     usable = np.flatnonzero((scores.max(axis=1) >= conf) & np.isfinite(boxes).all(axis=1))
-    row, classes = np.nonzero(scores[usable] >= conf)
+    likely = scores[usable]
+    row, classes = np.nonzero(likely >= max(conf, _kth_best(likely, NMS_CANDIDATES)))
     anchor = usable[row]
     candidate_scores = scores[anchor, classes]
     keep = nms(boxes[anchor], candidate_scores, classes, iou=iou, max_detections=max_detections)
@@ -85,6 +86,12 @@ def select(
         candidate_scores[keep].astype(np.float32),
         classes[keep].astype(np.int64),
     )
+
+
+def _kth_best(scores: Floats, k: int) -> float:
+    """The k-th best of all scores; -inf where there are not more than k."""
+    flat = scores.ravel()
+    return float(np.partition(flat, len(flat) - k)[len(flat) - k]) if len(flat) > k else -np.inf
 
 
 def nms(
@@ -96,14 +103,19 @@ def nms(
     """
     order = np.argsort(-scores, kind="stable")[:NMS_CANDIDATES]
     # Sorted by class and then by score, all that one box can make fall is one slice behind it.
-    by_class = np.argsort(classes[order], kind="stable")
+    # In the smallest integer type, as numpy sorts 8 and 16 bits by radix.
+    short = classes[order].astype(np.min_scalar_type(int(classes.max(initial=0))))
+    by_class = np.argsort(short, kind="stable")
+    place = np.empty_like(by_class)  # in `grouped`, of each box from the best score down
+    place[by_class] = np.arange(len(by_class))
     grouped = order[by_class]
     x1, y1, x2, y2 = np.ascontiguousarray(boxes[grouped].T, dtype=np.float64)
     area = (x2 - x1) * (y2 - y1)
-    ends = np.searchsorted(classes[grouped], classes[grouped], side="right").tolist()
+    last = np.cumsum(np.bincount(short)) if len(short) else short
+    ends = last[short[by_class]].tolist()
     fallen = np.zeros(len(grouped), bool)
     kept: list[int] = []
-    for i in np.argsort(by_class).tolist():
+    for i in place.tolist():
         if fallen[i]:
             continue
         kept.append(i)

@@ -43,7 +43,7 @@ def matches(clues: Clues) -> Match | None:
         return None
     _, count, channels = output.shape
     strides = strides_for(count, clues.size, per_cell=3)
-    if count is None or channels is None or channels < 6 or strides is None:
+    if count is None or channels is None or channels < 6 or strides is None or len(strides) == 1:
         return None
     n_classes = channels - 5
     where = f"3 anchors in each cell of strides {strides}, sizes through Exp"

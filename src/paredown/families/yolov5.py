@@ -44,7 +44,7 @@ def matches(clues: Clues) -> Match | None:
         return None
     _, count, channels = output.shape
     strides = strides_for(count, clues.size, per_cell=3)
-    if channels is None or channels < 6 or strides is None:
+    if channels is None or channels < 6 or strides is None or len(strides) == 1:
         return None
     n_classes = channels - 5
     named = len(clues.names) == n_classes
