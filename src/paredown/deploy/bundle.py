@@ -11,11 +11,11 @@ from string import Template
 
 from paredown.card import Card
 from paredown.deploy.carve import carve
-from paredown.errors import StorageError
 from paredown.families.cards import write_card
 from paredown.measurement import Quantity, Trial
 from paredown.model import Model
 from paredown.report.format import interval, shown, title_of
+from paredown.study.files import storage_errors
 from paredown.study.records import plain
 
 HEAD = """Runs the model of this folder on images, videos and cameras. See README.md.
@@ -38,22 +38,25 @@ def write_bundle(model: Model, card: Card, trial: Trial, out: Path, *, source_na
     Raises: StorageError where the folder cannot be written; an older bundle then stays as it was.
     """
     fresh = out.with_name(f".{out.name}.new")
-    try:
-        if fresh.exists():
-            shutil.rmtree(fresh)
-        fresh.mkdir(parents=True)
-        (fresh / "model.onnx").write_bytes(model.data)
-        write_card(card, fresh / "card.toml")
-        (fresh / "measured.json").write_text(_evidence(model, trial), encoding="utf-8")
-        (fresh / "detect.py").write_text(detect_script(card.family), encoding="utf-8")
-        (fresh / "detect.py").chmod(0o755)
-        readme = _readme(model, card, trial, source_name)
-        (fresh / "README.md").write_text(readme, encoding="utf-8")
-        _replace(out, fresh)
-    except OSError as error:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise StorageError(f"cannot write the bundle {out}", got=error.strerror or str(error)) from error
+    with storage_errors(out):
+        try:
+            _fill(fresh, model, card, trial, source_name)
+            _replace(out, fresh)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
     return out
+
+
+def _fill(folder: Path, model: Model, card: Card, trial: Trial, source_name: str) -> None:
+    """Every file of the bundle in a new folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(model.data)
+    write_card(card, folder / "card.toml")
+    (folder / "measured.json").write_text(_evidence(model, trial), encoding="utf-8")
+    (folder / "detect.py").write_text(detect_script(card.family), encoding="utf-8")
+    (folder / "detect.py").chmod(0o755)
+    (folder / "README.md").write_text(_readme(model, card, trial, source_name), encoding="utf-8")
 
 
 def detect_script(family: str) -> str:

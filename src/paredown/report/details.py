@@ -14,19 +14,22 @@ from paredown.report.story import Picture, Story
 
 def floats(rows: tuple[Row, ...]) -> Html:
     """For every compressed model, the reasons for what stayed float, each with its places."""
-    parts: list[Child] = []
-    for row in rows:
-        reasons = left_float.by_reason(row.trial.log)
-        counts = left_float.tally(row.trial.log)
-        if not row.trial.log:
-            continue
-        words = ", ".join(f"{number(n, 0)} {action}" for action, n in sorted(counts.items()))
-        parts.append(tag("h3", row.label, tag("small", f"  {words}", class_="lead") if words else None))
-        parts.append([_reason(r) for r in reasons] or nothing("Nothing was left float."))
-    if not parts:
-        parts = [nothing("No recipe kept a log, so there is nothing to explain here.")]
+    logged = [r for r in rows if r.trial.log]
+    first = next((r for r in logged if r.role == "recommended"), logged[0] if logged else None)
+    parts = [_log(r, opened=r is first) for r in logged]
     lead = "Every place in the graph that a recipe looked at and did not quantize, with the reason it gave."
-    return section("left-float", "What was left float, and why", parts, lead=lead)
+    none = nothing("No recipe kept a log, so there is nothing to explain here.")
+    return section("left-float", "What was left float, and why", parts or none, lead=lead)
+
+
+def _log(row: Row, *, opened: bool) -> Html:
+    """One model's reasons behind a line with the counts."""
+    counts = left_float.tally(row.trial.log)
+    words = ", ".join(f"{number(n, 0)} {action}" for action, n in sorted(counts.items()))
+    reasons = [_reason(r) for r in left_float.by_reason(row.trial.log)]
+    head = tag("summary", tag("b", row.label), tag("span", f"  {words}", class_="lead"))
+    body = tag("div", reasons or nothing("Nothing was left float."), class_="inside")
+    return tag("details", head, body, open=opened)
 
 
 def _reason(reason: left_float.Reason) -> Html:

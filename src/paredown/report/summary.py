@@ -149,7 +149,7 @@ def _columns(story: Story, rows: tuple[Row, ...], reference: Row | None) -> list
         for r in rows
         if r is not reference and (q := evidence.points_lost(r, story.metric, reference)) is not None
     }
-    columns: list[Column] = [("points lost", "points", drops)] if drops else []
+    columns: list[Column] = [("lost", "points", drops)] if drops else []
     names = (story.metric, "latency_s", "latency_ratio", "size_bytes", "peak_memory_bytes", "cpu_percent")
     for name in names:
         cells = {id(r): q for r in rows if (q := r.get(name)) is not None}

@@ -40,14 +40,19 @@
     return full;
   }
 
-  // A narrow screen has no room for labels beside marks: they go to the legend.
+  // A narrow screen has no room for labels beside marks: they go to the legend, told apart by colour; and the
+  // words behind bars need a larger share of the width.
   function fit(figure) {
     if (window.innerWidth >= 720) return figure;
+    let next = 1;
     for (const trace of figure.data) {
-      if (trace.mode !== "markers+text") continue;
-      Object.assign(trace, { mode: "markers", showlegend: true });
-      figure.layout.showlegend = true;
-      figure.layout.legend = { orientation: "h", x: 0, y: -0.22, yanchor: "top" };
+      if (trace.mode === "markers+text") {
+        Object.assign(trace, { mode: "markers", showlegend: true });
+        figure.layout.showlegend = true;
+        figure.layout.legend = { orientation: "h", x: 0, y: -0.22, yanchor: "top" };
+        if (trace.marker.symbol === "circle") trace.marker.color = colour("--series-" + (next++ % 7 + 1));
+      }
+      if (trace.mode === "text") figure.layout.xaxis.range[1] *= 1.25;
     }
     return figure;
   }

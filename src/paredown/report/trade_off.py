@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paredown.analyze.pareto import pareto_front
 from paredown.measurement import Quantity
 from paredown.report import evidence
 from paredown.report.evidence import Row
@@ -51,16 +52,6 @@ class Mark:
         return f"{self.row.label} ({number(self.accuracy.value, 3)})" if self.collapsed else self.row.label
 
 
-def front(points: Sequence[Point]) -> list[int]:
-    """Indices of the points no other point beats (x: lower is better, y: higher is better), by rising x."""
-    best, kept = float("-inf"), []
-    for i in sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1])):
-        if points[i][1] > best:
-            best = points[i][1]
-            kept.append(i)
-    return kept
-
-
 def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
     """The scatter with its front; None with fewer than two complete trials."""
     reference = evidence.float_row(all_rows)
@@ -89,7 +80,8 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
 
 
 def _front_line(marks: Sequence[Mark]) -> dict[str, Any]:
-    kept = [marks[i] for i in front([(m.x, m.accuracy.value) for m in marks])]
+    front = pareto_front([(m.x, m.accuracy.value) for m in marks], ("lower", "higher"))
+    kept = sorted((marks[i] for i in front), key=lambda m: m.x)
     return {
         "type": "scatter",
         "mode": "lines",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from paredown.errors import MissingDependency, StorageError
+from paredown.errors import MissingDependency
 from paredown.report import charts, details, evidence, summary
 from paredown.report.html import Html, tag
 from paredown.report.story import Story
+from paredown.study.files import make_directory, write_whole
 
 NAV = (
     ("summary", "Summary"),
@@ -25,16 +26,9 @@ NAV = (
 
 
 def write_report(story: Story, out: Path) -> Path:
-    """The path of the written file. Nothing half-written is left: the page goes to a temporary name first."""
-    page = render(story)
-    temporary = out.with_name(out.name + ".part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(out)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(f"cannot write the report {out}", got=error.strerror or str(error)) from error
+    """The path of the written file, which is whole or was not touched. Raises: StorageError."""
+    make_directory(out.parent)
+    write_whole(out, render(story).encode())
     return out
 
 

@@ -1,0 +1,164 @@
+"""The page as text: structure, escaping, links, empty states, writing."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from made_up_story import story
+
+from paredown.errors import StorageError
+from paredown.measurement import StepRecord
+from paredown.report import Advice, write_report
+from paredown.report.evidence import rows
+from paredown.report.left_float import by_reason, tally
+from paredown.report.trade_off import figure
+from paredown.report.write import render
+
+VOID = {"meta", "img", "br", "link"}
+
+
+class Page(HTMLParser):
+    """Collects ids, links and text; complains about tags that do not match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.open: list[str] = []
+        self.words = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.ids += [given["id"]] if "id" in given else []
+        if tag == "a":
+            self.links.append(given["href"])
+        self.sources += [given[k] for k in ("src", "href") if k in given and tag != "a"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.words += data
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return Page(render(story()))
+
+
+def test_ids_are_unique_and_every_internal_link_has_its_place(page: Page) -> None:
+    assert len(page.ids) == len(set(page.ids))
+    assert page.links
+    assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+
+
+def test_nothing_is_loaded_from_elsewhere(page: Page) -> None:
+    assert page.sources
+    assert all(s.startswith("data:") for s in page.sources)
+
+
+def test_it_says_what_to_use_and_with_which_figures(page: Page) -> None:
+    assert re.search(r"Use int8: 2\.0. faster, 3\.7. smaller, 0\.40.points lost", page.words)
+    assert "Fastest of the models that lose at most 0.50 points." in page.words
+    assert "asked: at most" in page.words
+
+
+def test_words_of_others_are_escaped() -> None:
+    text = render(story(title="<script>alert(1)</script>", classes=("</script><b>",) * 10))
+    assert "<script>alert" not in text
+    assert "</script><b>" not in text
+    assert "failed: ORT refused the model: &lt;no kernel&gt; for int4 &amp; up" in text
+
+
+def test_every_plot_is_json_and_has_its_place(page: Page) -> None:
+    text = render(story())
+    found = re.findall(r'<script type="application/json" data-for="([^"]+)">(.*?)</script>', text, re.S)
+    assert len(found) >= 9
+    for anchor, values in found:
+        assert anchor in page.ids
+        assert json.loads(values)["data"]
+
+
+def test_without_any_trial_it_says_so() -> None:
+    words = Page(render(story(trials=(), pictures=(), advice=Advice("float")))).words
+    for said in (
+        "No trial has been run yet",
+        "Nothing to recommend yet",
+        "No pictures were drawn",
+        "no trade-off",
+    ):
+        assert said in words
+
+
+def test_a_study_whose_float_model_is_best_says_keep_it() -> None:
+    words = Page(render(story(advice=Advice("float", ("Nothing was faster.",), gate_met=False)))).words
+    assert "Keep the float model" in words
+    assert "The limits were not met" in words
+
+
+def test_without_truth_the_accuracy_is_called_fidelity() -> None:
+    told = story(metric="fidelity_map50_95", dataset=replace(story().dataset, has_truth=False))
+    assert "fidelity, not accuracy" in Page(render(told)).words
+
+
+def test_numbers_that_are_not_finite_do_not_break_the_page() -> None:
+    told = story()
+    first = told.trials[1]
+    curves = {
+        **first.measurement.curves,
+        "ap_per_class": (float("nan"),) * 10,
+        "memory_bytes": (float("nan"),) * 60,
+    }
+    broken = replace(first, measurement=replace(first.measurement, curves=curves))
+    Page(render(replace(told, trials=(told.trials[0], broken))))
+
+
+def test_rendering_is_pure() -> None:
+    assert render(story()) == render(story())
+
+
+def test_it_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    out = write_report(story(), tmp_path / "deep" / "report.html")
+    assert out.read_text(encoding="utf-8").endswith("</html>")
+    assert [p.name for p in out.parent.iterdir()] == ["report.html"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write"):
+        write_report(story(), tmp_path / "file" / "report.html")
+
+
+def test_reasons_are_grouped_the_largest_first() -> None:
+    log = (
+        StepRecord("q", "a", "float", "rare"),
+        StepRecord("q", "b", "float", "often"),
+        StepRecord("q", "c", "float", "often"),
+        StepRecord("q", "d", "quantized", "fuses"),
+        StepRecord("q", "", "skipped", "whole"),
+    )
+    assert [(r.why, r.places) for r in by_reason(log)] == [
+        ("often", ("b", "c")),
+        ("rare", ("a",)),
+        ("whole", ()),
+    ]
+    assert tally(log) == {"float": 3, "quantized": 1}
+
+
+def test_a_collapsed_model_does_not_set_the_scale() -> None:
+    plot = figure(rows(story()), "map50_95")
+    assert plot is not None
+    low, high = plot.layout["yaxis"]["range"]
+    assert 0.3 < low < 0.37
+    assert 0.414 < high < 0.45
+    fallen = [d for d in plot.data if d["name"].startswith("ort-static")]
+    assert fallen[0]["marker"]["symbol"] == "triangle-down"
+    assert "(0.000)" in fallen[0]["name"]
