@@ -1,0 +1,152 @@
+"""The probe on made-up sessions that answer rightly only when they are fed rightly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from paredown.card import Card, Preprocess
+from paredown.errors import CardError
+from paredown.families.clues import Match, unnamed_classes
+from paredown.families.recognition import Recognition
+from paredown.measure.probe import choose_card, describe
+from paredown.model import TensorSpec
+from paredown.sample import Dataset, Labels, Sample, Truth
+
+SIZE = (32, 32)
+RGB = Preprocess(SIZE, fit="stretch")
+BGR = replace(RGB, colour="bgr")
+RAW = replace(RGB, scale=1.0)
+
+
+@dataclass
+class Answering:
+    """A session that computes its answer from the tensor by a plain function."""
+
+    answer: Callable[[np.ndarray], dict[str, np.ndarray]]
+    runs: int = 0
+    inputs = (TensorSpec("image", (1, 3, *SIZE), "float32"),)
+    outputs = ()
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self.runs += 1
+        return self.answer(feeds["image"])
+
+
+def recognised(*hows: Preprocess, n_classes: int, settled: bool, family: str = "classifier") -> Recognition:
+    task = "classify" if family == "classifier" else "detect"
+    base = Card(
+        family, task, RGB, unnamed_classes(n_classes), origin={"family": "test", "classes": "unnamed"}
+    )
+    cards = tuple(replace(base, preprocess=how) for how in hows)
+    return Recognition((Match(cards, 0.8, "test", settled=settled),), "a model")
+
+
+def dataset(
+    truths: list[Truth], classes: tuple[str, ...], shade: Callable[[int], tuple[int, ...]]
+) -> Dataset:
+    def sample(i: int, truth: Truth) -> Sample:
+        image = np.full((*SIZE, 3), shade(i), np.uint8)
+        return Sample(f"{i}.png", lambda: image, lambda: str(i), truth)
+
+    samples = tuple(sample(i, t) for i, t in enumerate(truths))
+    return Dataset("made", "plain", "", classes, samples)
+
+
+def redness(tensor: np.ndarray) -> dict[str, np.ndarray]:
+    """Class 0 for blue images, class 1 for red ones, sure of it only on the scale 0..1."""
+    red, blue = tensor[0, 0].mean(), tensor[0, 2].mean()
+    certain = 8.0 if tensor.max() <= 1 else 0.01 / 255
+    return {"o": np.array([[certain * blue, certain * red]], np.float32)}
+
+
+COLOURS: Callable[[int], tuple[int, ...]] = lambda i: (250, 0, 0) if i % 2 else (0, 0, 250)  # noqa: E731
+ALTERNATING: list[Truth] = [i % 2 for i in range(20)]
+
+
+def test_the_right_colour_order_and_scale_win() -> None:
+    images = dataset(ALTERNATING, ("blue", "red"), COLOURS)
+    found = recognised(BGR, RAW, RGB, n_classes=2, settled=False)
+    card = choose_card(found, Answering(redness), images, n=10)
+    assert card.preprocess == RGB
+    assert card.classes == ("blue", "red")
+    assert "10 images: top-1 1.00" in card.origin["preprocessing"]
+    assert "data set 'made'" in card.origin["classes"]
+
+
+def test_without_truth_confidence_decides_and_is_said() -> None:
+    images = dataset([None] * 6, (), COLOURS)
+    card = choose_card(recognised(RAW, RGB, n_classes=2, settled=False), Answering(redness), images)
+    assert card.preprocess == RGB
+    assert "no truth" in card.origin["preprocessing"]
+
+
+def test_a_background_class_is_found() -> None:
+    def with_background(tensor: np.ndarray) -> dict[str, np.ndarray]:
+        return {"o": np.concatenate([[[-9.0]], redness(tensor)["o"]], axis=1)}
+
+    images = dataset(ALTERNATING, ("blue", "red"), COLOURS)
+    card = choose_card(recognised(RGB, n_classes=3, settled=False), Answering(with_background), images)
+    assert card.classes == ("background", "blue", "red")
+
+
+def test_a_settled_default_stays_unless_clearly_beaten() -> None:
+    images = dataset(ALTERNATING, ("blue", "red"), lambda i: (90, 90, 90))
+    same = recognised(BGR, RGB, n_classes=2, settled=True)
+    assert choose_card(same, Answering(redness), images).preprocess == BGR
+    images = dataset(ALTERNATING, ("blue", "red"), COLOURS)
+    assert choose_card(same, Answering(redness), images).preprocess == RGB
+
+
+def test_what_nothing_tells_apart_is_asked_for_with_a_card_to_copy() -> None:
+    images = dataset([None] * 4, (), lambda i: (90, 90, 90))
+    found = recognised(RGB, BGR, n_classes=2, settled=False)
+    with pytest.raises(CardError, match=r"card\.toml") as raised:
+        choose_card(found, Answering(redness), images)
+    assert 'family = "classifier"' in str(raised.value)
+
+
+def test_nothing_to_choose_runs_nothing() -> None:
+    session = Answering(redness)
+    images = dataset(ALTERNATING, ("blue", "red"), COLOURS)
+    card = choose_card(recognised(RGB, n_classes=2, settled=True), session, images)
+    assert (session.runs, card.classes) == (0, ("blue", "red"))
+
+
+def labels(cls: int) -> Labels:
+    box = np.array([[8, 8, 24, 24]], np.float32)
+    return Labels(box, np.array([cls]), np.zeros(1, bool), np.array([256], np.float32))
+
+
+def boxes_of(cls: int) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    return lambda tensor: {"o": np.array([[[8, 8, 24, 24, 0.9, cls]]], np.float32)}
+
+
+def test_a_nameless_detector_is_named_by_what_it_finds() -> None:
+    images = dataset([labels(1)] * 8, ("cat", "dog"), COLOURS)
+    found = recognised(RGB, n_classes=1, settled=True, family="end2end")
+    card = choose_card(found, Answering(boxes_of(0)), images)
+    assert card.classes == ("dog",)
+    assert "8 of 8" in card.origin["classes"]
+
+
+def test_a_nameless_detector_of_nothing_known_stays_nameless() -> None:
+    images = dataset([labels(i % 2) for i in range(8)], ("cat", "dog"), COLOURS)
+    found = recognised(RGB, n_classes=1, settled=True, family="end2end")
+    assert choose_card(found, Answering(boxes_of(0)), images).classes == ("class 0",)
+
+
+def test_classes_in_another_order_are_noticed() -> None:
+    images = dataset([labels(1)] * 8, ("cat", "dog"), COLOURS)
+    found = recognised(RGB, BGR, n_classes=2, settled=True, family="end2end")
+    with pytest.raises(CardError, match="order"):
+        choose_card(found, Answering(boxes_of(0)), images)
+
+
+def test_describe() -> None:
+    assert describe(RGB) == "RGB 0..1, stretch"
+    caffe = replace(BGR, scale=1.0, mean=(104.0, 117.0, 123.0), fit="crop")
+    assert describe(caffe) == "BGR 0..255 minus (104, 117, 123), crop"
