@@ -40,13 +40,15 @@ def resample_weights(n: int, resamples: int = RESAMPLES, seed: int = 0) -> NDArr
     return drawn
 
 
-def interval(value: float, resampled: NDArray[np.float64]) -> Interval:
+def interval(
+    value: float, resampled: NDArray[np.float64], limits: tuple[float, float] = (-np.inf, np.inf)
+) -> Interval:
     """The percentile interval of `resampled` (R,), moved so that the resamples' mean is `value`.
 
     The move takes out the bootstrap's bias (Efron and Tibshirani, chapter 10): AP of a resample, which holds
-    some images twice, is 1 to 2 points too high.
+    some images twice, is 1 to 2 points too high. `limits`: what the value can be at all.
     """
-    known = _centred(value, resampled)
+    known = np.clip(_centred(value, resampled), *limits)
     low, high = _quantiles(known)
     return Interval(value, low, high, f"bootstrap over images, {len(known)} resamples")
 

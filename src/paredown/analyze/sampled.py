@@ -36,7 +36,7 @@ class Sampled:
         return float(metric.compute(self.once)[0])
 
     def interval(self, metric: Metric) -> Interval:
-        return interval(self.value(metric), metric.compute(self.resampled))
+        return interval(self.value(metric), metric.compute(self.resampled), metric.limits)
 
 
 def sampled(evidence: Evidence, seed: int = 0) -> Sampled:

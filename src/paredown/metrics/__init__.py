@@ -63,6 +63,7 @@ _TABLE = (
         fid.confidence_shift,
         "neither",
         "mean change of confidence of the float model's detections",
+        limits=(-1.0, 1.0),
     ),
     Metric("top1", "classify", "truth", cls.top1, "higher", "true class first"),
     Metric("top5", "classify", "truth", cls.top5, "higher", "true class among the first five"),
@@ -84,6 +85,7 @@ _TABLE = (
         cls.confidence_shift,
         "neither",
         "mean change of the probability of the float model's first class",
+        limits=(-1.0, 1.0),
     ),
 )
 

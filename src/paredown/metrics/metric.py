@@ -29,3 +29,4 @@ class Metric:
     better: Better
     summary: str
     unit: str = ""
+    limits: tuple[float, float] = (0.0, 1.0)  # no value lies outside
