@@ -25,7 +25,7 @@ from paredown.data.files import (
     read_bytes,
     sub_folders,
 )
-from paredown.data.images import file_sample, image_size
+from paredown.data.images import file_sample, readable_size
 from paredown.data.labels import Box, Repairs, shown, to_class_names, to_labels, to_number
 from paredown.errors import DataError
 from paredown.sample import Dataset, Labels, Sample
@@ -62,8 +62,8 @@ def read(path: Path, split: str | None) -> Dataset:
     if "annotations" in content:
         boxes = _boxes(_records(content, "annotations", file), images, class_of, file)
         for image_id, image in images.items():
-            height, width = _size(image, folder, file)
-            truths[image_id] = to_labels(boxes[image_id], height, width, repairs)
+            size = _declared_size(image, file) or readable_size(folder / image["file_name"])
+            truths[image_id] = to_labels(boxes[image_id], size, repairs)
     samples = tuple(_sample(image, folder, truths.get(i), file) for i, image in images.items())
     notes = (*repairs.notes(), *_unlisted(folder, samples))
     if "annotations" not in content:
@@ -210,10 +210,6 @@ def _declared_size(image: Record, file: Path) -> tuple[int, int] | None:
     if not (0 < height < _MAX_SIDE and 0 < width < _MAX_SIDE):
         raise DataError(f"{where} is no size", got=f"{width} x {height}")
     return height, width
-
-
-def _size(image: Record, folder: Path, file: Path) -> tuple[int, int]:
-    return _declared_size(image, file) or image_size(folder / image["file_name"])
 
 
 def _sample(image: Record, folder: Path, truth: Labels | None, file: Path) -> Sample:

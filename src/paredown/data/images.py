@@ -77,6 +77,14 @@ def image_size(path: Path) -> Size:
     return _checked_header(_image_bytes(path), str(path)).upright
 
 
+def readable_size(path: Path) -> Size | None:
+    """`image_size`, or None for an image that reading will refuse: whether that is forgiven is decided then."""
+    try:
+        return image_size(path)
+    except ImageError:
+        return None
+
+
 def file_sample(path: Path, name: str, truth: Truth = None, size: Size | None = None) -> Sample:
     """A Sample that reads `path`. `size`: height, width the labels were drawn on, checked on reading."""
     return make_sample(name, lambda: _image_bytes(path), str(path), truth, size)

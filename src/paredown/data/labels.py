@@ -48,11 +48,17 @@ class Repairs:
         return tuple(f"{len(w)} {text}, such as {w[0]}" for w, text in said if w)
 
 
-def to_labels(boxes: Sequence[Box], height: int, width: int, repairs: Repairs) -> Labels:
-    """Labels of one image of `height` x `width` pixels. Raises: DataError for a box that cannot be true."""
+def to_labels(boxes: Sequence[Box], size: tuple[int, int] | None, repairs: Repairs) -> Labels:
+    """Labels of one image. `size`: height and width; None where it cannot be read, which leaves it no boxes.
+
+    Raises: DataError for a box that cannot be true.
+    """
     kept: list[Box] = []
     for box in boxes:
         _refuse_impossible(box)
+        if size is None:
+            continue
+        height, width = size
         clipped = box._replace(
             x1=min(max(box.x1, 0.0), width),
             y1=min(max(box.y1, 0.0), height),

@@ -22,7 +22,7 @@ from paredown.data.files import (
     read_text,
     relative_name,
 )
-from paredown.data.images import file_sample, image_size
+from paredown.data.images import file_sample, readable_size
 from paredown.data.labels import Box, Repairs, shown, to_class_names, to_labels, to_number
 from paredown.errors import DataError
 from paredown.sample import Dataset, Sample
@@ -126,12 +126,12 @@ def _names(tree: Element) -> tuple[str, ...]:
 def _sample(
     image: Path, folder: Path, stem: str, tree: Element, index: dict[str, int], repairs: Repairs
 ) -> Sample:
-    height, width = size = _declared_size(tree) or image_size(image)
+    size = _declared_size(tree) or readable_size(image)
     boxes = [
         _box(element, index[name], f"object {i} in {stem}.xml")
         for i, (element, name) in enumerate(zip(tree.findall("object"), _names(tree), strict=True), 1)
     ]
-    return file_sample(image, relative_name(image, folder), to_labels(boxes, height, width, repairs), size)
+    return file_sample(image, relative_name(image, folder), to_labels(boxes, size, repairs), size)
 
 
 def _declared_size(tree: Element) -> tuple[int, int] | None:

@@ -29,7 +29,7 @@ from paredown.data.files import (
     relative_name,
     unread_images,
 )
-from paredown.data.images import file_sample, image_size
+from paredown.data.images import file_sample, readable_size
 from paredown.data.labels import Box, Repairs, shown, to_class_names, to_labels, to_number
 from paredown.errors import DataError, UsageError
 from paredown.sample import Dataset, Labels
@@ -220,19 +220,23 @@ def _refuse_orphans(folders: list[Path], images: list[Path]) -> None:
 
 
 def _truth(image: Path, labelled: bool, n_classes: int, keypoints: bool, repairs: Repairs) -> Labels:
-    if not labelled:
-        return to_labels((), 1, 1, repairs)
-    height, width = image_size(image)
+    size = readable_size(image) if labelled else None
+    if size is None:
+        return to_labels((), None, repairs)
     path = _label_path(image)
-    boxes = []
-    lines = dict.fromkeys(line.strip() for line in read_text(path, MAX_LABEL_BYTES).splitlines())
-    for number, line in enumerate(lines, 1):
-        if line:
-            boxes.append(_box(line.split(), f"{path}, row {number}", n_classes, keypoints, height, width))
-    return to_labels(boxes, height, width, repairs)
+    rows: dict[str, int] = {}  # each row once, with the number of its first line
+    for number, line in enumerate(read_text(path, MAX_LABEL_BYTES).splitlines(), 1):
+        rows.setdefault(line.strip(), number)
+    boxes = [
+        _box(row.split(), f"{path}, row {number}", n_classes, keypoints, size)
+        for row, number in rows.items()
+        if row
+    ]
+    return to_labels(boxes, size, repairs)
 
 
-def _box(row: list[str], where: str, n_classes: int, keypoints: bool, height: int, width: int) -> Box:
+def _box(row: list[str], where: str, n_classes: int, keypoints: bool, size: tuple[int, int]) -> Box:
+    height, width = size
     outline = len(row) >= 7 and len(row) % 2 == 1 and not keypoints
     if len(row) != 5 and not outline and not (keypoints and len(row) > 5):
         raise DataError(f"{len(row)} values in {where}", expected="class cx cy w h")

@@ -222,6 +222,49 @@ def test_yolo_same_folder_for_both_splits_is_no_training_split(tmp_path: Path, w
     assert data.training_split(data.read_dataset(str(root))) is None
 
 
+def test_yolo_with_two_descriptions_asks_which(tmp_path: Path, write_yolo) -> None:
+    root = write_yolo(tmp_path)
+    (root / "data.yaml").rename(root / "one.yaml")
+    (root / "unrelated.yaml").write_text("[broken")
+    assert len(data.read_dataset(str(root))) == 2
+    (root / "two.yaml").write_text((root / "one.yaml").read_text())
+    with pytest.raises(UsageError, match=r"yolo:.*one\.yaml"):
+        data.read_dataset(str(root))
+    assert len(data.read_dataset(f"yolo:{root / 'two.yaml'}")) == 2
+
+
+def test_training_split_that_is_not_there_points_to_calib(tmp_path: Path, write_yolo) -> None:
+    root = write_yolo(tmp_path)
+    (root / "images" / "train").rename(root / "elsewhere")
+    with pytest.raises(DataError, match=r"training split 'train'[\s\S]*--calib"):
+        data.training_split(data.read_dataset(str(root)))
+
+
+def test_only_a_training_split_is_read_with_a_warning_note(tmp_path: Path, write_yolo) -> None:
+    root = write_yolo(tmp_path)
+    (root / "data.yaml").write_text("train: images/train\nnames: [cat, dog]\n")
+    read = data.read_dataset(str(root))
+    assert read.split == "train"
+    assert "looks better than it is" in read.notes[-1]
+    assert data.read_dataset(str(root), split="train").notes == ()
+
+
+def test_a_broken_image_is_left_to_verify_in_every_format(
+    tmp_path: Path, write_yolo, write_coco, write_voc
+) -> None:
+    yolo, coco, voc = write_yolo(tmp_path / "y"), write_coco(tmp_path / "c"), write_voc(tmp_path / "v")
+    images = [{"id": i, "file_name": f"{i}.png"} for i in (1, 2)]
+    content = json.loads((coco / "instances.json").read_text()) | {"images": images}
+    (coco / "instances.json").write_text(json.dumps(content))
+    for file in (yolo / "images/val/1.png", coco / "images/1.png", voc / "JPEGImages/a.png"):
+        file.write_bytes(b"broken")
+    for root in (yolo, coco, voc):
+        read = data.read_dataset(str(root))
+        with pytest.raises(ImageError, match=r"(1|a)\.png"):
+            data.verify(read)
+    assert len(data.verify(data.read_dataset(str(yolo)), max_bad=1)) == 1
+
+
 @pytest.mark.parametrize(
     "content", ["val: [", "- a\n- b", "val: images/val\nnames: 3", "a: &a [*a]", "[" * 9999]
 )
