@@ -78,7 +78,7 @@ def image_size(path: Path) -> Size:
 
 
 def readable_size(path: Path) -> Size | None:
-    """`image_size`, or None for an image that reading will refuse: whether that is forgiven is decided then."""
+    """`image_size`, or None for an image that reading will refuse: `verify` decides what then."""
     try:
         return image_size(path)
     except ImageError:
