@@ -23,10 +23,10 @@ class Metric:
     """
 
     name: str
-    task: Task
-    against: Literal["truth", "reference"]
     compute: Callable[[Any], NDArray[np.float64]]
     better: Better
     summary: str
+    task: Task
+    against: Literal["truth", "reference"]
     unit: str = ""
     limits: tuple[float, float] = (0.0, 1.0)  # no value lies outside
