@@ -1,0 +1,1 @@
+"""Statistics of measurements: intervals by bootstrap, paired tests, the Pareto front."""
