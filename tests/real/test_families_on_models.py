@@ -11,7 +11,7 @@ from paredown import data
 from paredown.card import Card
 from paredown.errors import CardError
 from paredown.families import recognise
-from paredown.graph import load_model
+from paredown.graph.load import load_model
 from paredown.measure.probe import choose_card
 from paredown.targets import target
 

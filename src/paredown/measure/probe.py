@@ -178,9 +178,9 @@ def _decide(tried: Sequence[_Tried], settled: bool) -> _Tried:
     others = [t for t in tried if t is not best]
     if settled and best.score <= default.score + MARGIN:
         best = default
-    elif not settled and others and _all_alike(tried):
+    elif not settled and others and _tell_nothing(tried):
         raise CardError(
-            "the images do not tell how this model wants its input",
+            "the images do not tell how this model wants its input, or which classes it gives",
             got="; ".join(f"{describe(t.card.preprocess)}: {t.shown}" for t in tried),
             hint=f"say it in a card.toml beside the model, such as\n\n{card_text(default.card)}",
         )
@@ -193,11 +193,13 @@ def _decide(tried: Sequence[_Tried], settled: bool) -> _Tried:
     return replace(best, card=replace(best.card, origin={**best.card.origin, "preprocessing": told}))
 
 
-def _all_alike(tried: Sequence[_Tried]) -> bool:
-    """Whether no candidate stands out; where there is truth, being right is enough."""
+def _tell_nothing(tried: Sequence[_Tried]) -> bool:
+    """Whether none stands out and none is right. A classifier that is never right has other classes."""
     scores = [t.score for t in tried]
-    right = any(t is not None for t in tried[0].truths) and max(scores) >= LEAST_SCORE
-    return max(scores) - min(scores) < LEAST_SPREAD and not right
+    alike = max(scores) - min(scores) < LEAST_SPREAD
+    if all(t is None for t in tried[0].truths):
+        return alike
+    return max(scores) < LEAST_SCORE and (alike or tried[0].card.task == "classify")
 
 
 def _check_order(best: _Tried, dataset: Dataset) -> None:

@@ -40,6 +40,12 @@ def test_recognised(family: str, made: Model) -> None:
     assert recognise(made).resolve().family == family
 
 
+def test_rescaling_of_dynamic_quantization_is_no_decode() -> None:
+    tail = ("ConvInteger", "Cast", "Mul", "Add", "Sigmoid", "Concat")
+    found = recognise(model({"o": ((1, CELLS_320, 85), tail)}, parts=3)).resolve()
+    assert (found.family, found.decode["decoded"]) == ("yolox", False)
+
+
 def test_metadata_names_the_classes() -> None:
     card = recognise(yolov8_model(metadata=NAMES)).resolve()
     assert card.classes[:2] == ("n0", "n1")

@@ -109,6 +109,13 @@ def test_what_nothing_tells_apart_is_asked_for_with_a_card_to_copy() -> None:
     assert 'family = "classifier"' in str(raised.value)
 
 
+def test_a_classifier_that_is_never_right_is_not_taken_for_one_of_these_classes() -> None:
+    images = dataset(ALTERNATING[::-1], ("red", "blue"), COLOURS)
+    wrong = recognised(RGB, replace(RGB, fit="crop"), n_classes=2, settled=False)
+    with pytest.raises(CardError, match="which classes"):
+        choose_card(wrong, Answering(redness), images)
+
+
 def test_nothing_to_choose_runs_nothing() -> None:
     session = Answering(redness)
     images = dataset(ALTERNATING, ("blue", "red"), COLOURS)
