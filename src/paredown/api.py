@@ -40,6 +40,7 @@ from paredown.report import write_report
 from paredown.sample import Dataset
 from paredown.study.bench import LATENCY, WHAT, Bench, tensors
 from paredown.study.files import make_directory, write_whole
+from paredown.study.images import read_images
 from paredown.study.options import CALIBRATION_IMAGES
 from paredown.study.records import json_text
 from paredown.study.store import file_stem
@@ -105,7 +106,7 @@ def read_dataset(
 
     Raises DataError, and ImageError where more than `max_bad` images cannot be read.
     """
-    return data.verify(data.read_dataset(spec, split=split), max_bad, progress)
+    return data.verify(read_images(spec, split=split), max_bad, progress)
 
 
 def target(name: str = "local") -> Target:

@@ -34,11 +34,12 @@ def main(args: argparse.Namespace) -> int:
     from paredown import api, data
     from paredown.cli import console
     from paredown.compress.presets import parse_recipe
+    from paredown.study.images import read_images
 
     voice = console.Voice(args.quiet)
     recipe = parse_recipe(args.recipe)  # a typo is found before any work
     images = data.verify(
-        data.sample(data.read_dataset(args.calib), api.CALIBRATION_IMAGES, args.seed),
+        data.sample(read_images(args.calib), api.CALIBRATION_IMAGES, args.seed),
         args.max_bad,
         voice.progress,
     )

@@ -26,8 +26,8 @@ def main(args: argparse.Namespace) -> int:
     return closing.finish(
         lambda voice: run(
             demo.model_path(),
-            demo.evaluation_set(JUDGED),
-            demo.calibration_set(CALIBRATED),
+            f"demo:evaluation:{JUDGED}",
+            f"demo:calibration:{CALIBRATED}",
             out=args.out,
             progress=voice.progress,
             say=voice.say,

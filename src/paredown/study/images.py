@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paredown import data
-from paredown.errors import UsageError
+from paredown import data, demo
+from paredown.errors import UnknownName, UsageError
 from paredown.protocols import Progress, silent
 from paredown.sample import Dataset
 from paredown.study.options import Options
@@ -70,5 +70,20 @@ def _share(part: Dataset, whole: Dataset) -> str:
     )
 
 
+def read_images(spec: str, *, split: str | None = None) -> Dataset:
+    """The data set at a path; or of the demo: "demo:evaluation:120" gives 120 drawn scenes."""
+    words = spec.split(":")
+    if words[0] != "demo":
+        return data.read_dataset(spec, split=split)
+    sets = {"evaluation": demo.evaluation_set, "calibration": demo.calibration_set}
+    if len(words) != 3 or not words[2].isdecimal() or int(words[2]) < 1:
+        raise UsageError(
+            f"no scenes of the demo: {spec!r}", expected="demo:evaluation:N or demo:calibration:N"
+        )
+    if words[1] not in sets:
+        raise UnknownName("set of the demo", words[1], sets)
+    return sets[words[1]](int(words[2]))
+
+
 def _read(source: Source) -> Dataset:
-    return source if isinstance(source, Dataset) else data.read_dataset(source)
+    return source if isinstance(source, Dataset) else read_images(source)

@@ -1,0 +1,29 @@
+"""Fixtures that several shelves use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import toys
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A tiny detector, twelve images with truth to judge on, twelve others to calibrate on."""
+
+    model: Path
+    data: Path
+    calib: Path
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    folder = tmp_path_factory.mktemp("toy")
+    model = toys.write_detector(folder / "toy.onnx")
+    for name, seed in (("data", 1), ("calib", 2)):
+        toys.write_images(folder / name / "images", 12, seed)
+    toys.write_truth(folder / "data", model)
+    return Toy(model, folder / "data", folder / "calib")
