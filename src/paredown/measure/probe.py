@@ -184,13 +184,20 @@ def _decide(tried: Sequence[_Tried], settled: bool) -> _Tried:
             got="; ".join(f"{describe(t.card.preprocess)}: {t.shown}" for t in tried),
             hint=f"say it in a card.toml beside the model, such as\n\n{card_text(default.card)}",
         )
-    rival = max((t for t in tried if t is not best), key=lambda t: t.score, default=None)
-    told = f"{describe(best.card.preprocess)}, tried on {len(best.predictions)} images: {best.shown}"
-    if rival is not None:
-        told += f" against {rival.score:.2f} for {describe(rival.card.preprocess)}"
-        if rival.card.preprocess == best.card.preprocess:
-            told += f" with classes from {rival.card.origin['classes']}"
-    return replace(best, card=replace(best.card, origin={**best.card.origin, "preprocessing": told}))
+    origin = {**best.card.origin, "preprocessing": _outcome(best, others=[t for t in tried if t is not best])}
+    return replace(best, card=replace(best.card, origin=origin))
+
+
+def _outcome(best: _Tried, others: Sequence[_Tried]) -> str:
+    """What was chosen against what, in words."""
+    told = f"tried on {len(best.predictions)} images: {best.shown}"
+    if not others:
+        return f"{best.card.origin.get('preprocessing', 'as recognised')}, {told}"
+    rival = max(others, key=lambda t: t.score)
+    told = f"{describe(best.card.preprocess)}, {told} against {rival.score:.2f}"
+    if rival.card.preprocess == best.card.preprocess:
+        return f"{told} with classes from {rival.card.origin.get('classes', 'elsewhere')}"
+    return f"{told} for {describe(rival.card.preprocess)}"
 
 
 def _tell_nothing(tried: Sequence[_Tried]) -> bool:
