@@ -1,4 +1,4 @@
-"""The whole job on a tiny detector: what it leaves behind, going on, stopping, refusing, and the verdict's exit code."""
+"""The whole job on a tiny detector: what it leaves behind, going on, stopping, refusing, exit codes."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0 done, 1 failed, 2 usage, 3 a gate not met, 130 interrupted."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = [*(sys.argv[1:] if argv is None else argv)]  # `list` is a command of this package
     debug = "--debug" in words
     try:
         code = _dispatch(words)

@@ -40,6 +40,8 @@ def test_the_fastest_within_the_drop_wins():
 def test_among_equally_fast_the_smaller_then_the_more_accurate_wins():
     same = [trial("a", 0.396, 0.50, 4e6), trial("b", 0.399, 0.51, 4.01e6), trial("c", 0.4, 0.50, 8e6)]
     assert choose_best([FLOAT, *same], Limits()).best.recipe == "b"
+    unsure = [trial("a", 0.391, 0.60), trial("b", 0.4, 0.70, spread=0.12), trial("c", 0.4, 0.75)]
+    assert choose_best([FLOAT, *unsure], Limits()).best.recipe == "b"
 
 
 def test_a_slower_model_is_never_the_best_however_small():
