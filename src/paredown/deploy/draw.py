@@ -21,6 +21,11 @@ def class_colour(index: int) -> tuple[int, int, int]:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
+def brightness(colour: tuple[int, int, int]) -> float:
+    """Luma of an RGB colour, 0..255, by ITU-R BT.601."""
+    return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+
+
 def draw_detections(image: NDArray[np.uint8], found: Detections, classes: Sequence[str]) -> NDArray[np.uint8]:
     """A copy of the image (H, W, 3) with every box, the least certain first so that the surest lie on top."""
     canvas = image.copy()
@@ -37,7 +42,7 @@ def draw_detections(image: NDArray[np.uint8], found: Detections, classes: Sequen
 def draw_label(
     canvas: NDArray[np.uint8], text: str, corner: tuple[int, int], colour: tuple[int, int, int]
 ) -> None:
-    """White text on a filled rectangle that stands on `corner`, or hangs from it at the upper edge."""
+    """Text on a filled rectangle that stands on `corner`, or hangs from it at the upper edge."""
     scale = max(0.4, max(canvas.shape[:2]) / 1500)
     weight = max(1, round(1.5 * scale))
     (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
@@ -45,4 +50,5 @@ def draw_label(
     y = corner[1] if corner[1] >= height + base + 2 else corner[1] + height + base + 2
     cv2.rectangle(canvas, (x, y - height - base - 2), (x + width + 4, y), colour, cv2.FILLED)
     at = (x + 2, y - base)
-    cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), weight, cv2.LINE_AA)
+    ink = (0, 0, 0) if brightness(colour) > 140 else (255, 255, 255)
+    cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, weight, cv2.LINE_AA)

@@ -38,7 +38,7 @@ LATENCY = (
     "Every timed inference in its order, measured. A rising line is a machine that heats up; single peaks "
     "are other processes."
 )
-MEMORY = "Resident memory of the process from its start, measured."
+MEMORY = "Resident memory of the process after every timed inference, measured."
 
 
 def _figures(figures: list[Figure | None], empty: str) -> Child:

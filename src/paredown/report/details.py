@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from paredown.metrics import METRICS
-from paredown.report import evidence, left_float
+from paredown.report import left_float
 from paredown.report.evidence import Row
 from paredown.report.format import DASH, bare, count, interval, look, mb, number, plural, title_of, with_unit
 from paredown.report.html import Child, Html, bullets, facts, join, nothing, section, tag
@@ -28,7 +28,11 @@ def _log(row: Row, *, opened: bool) -> Html:
     words = ", ".join(f"{number(n, 0)} {action}" for action, n in sorted(counts.items()))
     reasons = [_reason(r) for r in left_float.by_reason(row.trial.log)]
     head = tag("summary", tag("b", row.label), tag("span", f"  {words}", class_="lead"))
-    body = tag("div", reasons or nothing("Nothing was left float."), class_="inside")
+    notes = [
+        tag("p", record.why) for record in row.trial.log if not record.where and record.action != "skipped"
+    ]
+    silent = nothing("Nothing was left float." if counts else "This recipe does not say what it did where.")
+    body = tag("div", notes, reasons or silent, class_="inside")
     return tag("details", head, body, open=opened)
 
 
@@ -51,35 +55,37 @@ def accuracy_tables(rows: tuple[Row, ...]) -> Html:
 
 
 def _accuracy_table(rows: tuple[Row, ...], names: list[str]) -> Html | None:
-    """One line per model, one column per metric that some model has; None where none has any."""
-    units = {n: look(q).unit for n in names for r in rows if (q := r.get(n)) is not None}
-    if not units:
+    """One line per metric that some model has, one column per model with any; None where none has any."""
+    shown_rows = [r for r in rows if any(r.get(n) is not None for n in names)]
+    if not shown_rows:
         return None
-    head = [
-        tag("th", title_of(n), _small(unit), class_="n", title=METRICS[n].summary)
-        for n, unit in units.items()
-    ]
+    head = [tag("th", r.label, class_=f"n {r.role}") for r in shown_rows]
     body = [
-        tag("tr", tag("td", r.label, class_="recipe"), [_cell(r, n) for n in units], class_=r.role)
-        for r in rows
-        if any(r.get(n) is not None for n in units)
+        tag("tr", _metric_cell(n, shown_rows), [_cell(r, n) for r in shown_rows])
+        for n in names
+        if any(r.get(n) is not None for r in shown_rows)
     ]
     table = tag(
-        "table", tag("thead", tag("tr", tag("th", "model"), head)), tag("tbody", body), class_="cards many"
+        "table", tag("thead", tag("tr", tag("th", "metric"), head)), tag("tbody", body), class_="cards many"
     )
     return tag("div", table, class_="scroll")
 
 
-def _small(words: str) -> Html | None:
-    return tag("small", words) if words else None
+def _metric_cell(name: str, rows: list[Row]) -> Html:
+    """The metric's title with its unit, and what it is."""
+    unit = next(look(q).unit for r in rows if (q := r.get(name)) is not None)
+    title = f"{title_of(name)}, {unit}" if unit else title_of(name)
+    return tag("td", title, tag("small", METRICS[name].summary), class_="recipe")
 
 
 def _cell(row: Row, name: str) -> Html:
     q = row.get(name)
+    style = f"n {row.role}"
     if q is None:
-        return tag("td", DASH, class_="n", data_label=title_of(name))
-    value = tag("span", bare(q), _small(interval(q)))
-    return tag("td", value, class_="n", data_label=title_of(name))
+        return tag("td", DASH, class_=style, data_label=row.label)
+    span = interval(q)
+    value = tag("span", bare(q), tag("small", span) if span else None)
+    return tag("td", value, class_=style, data_label=row.label)
 
 
 def pictures(story: Story) -> Html:
@@ -176,12 +182,15 @@ def _plain(value: object) -> str:
 
 
 def doubts(story: Story, rows: tuple[Row, ...]) -> Html:
-    """Reasons not to believe a number: of the study, then of each trial."""
-    said: list[str] = list(story.doubts)
-    for row in evidence.measured(rows):
-        measurement = row.trial.measurement
-        if measurement is not None:
-            said += [f"{row.label}: {doubt}" for doubt in measurement.doubts]
+    """Reasons not to believe a number: of the study, then shared by several models, then of each model."""
+    found = [(r.label, r.trial.measurement.doubts) for r in rows if r.trial.measurement is not None]
+    who: dict[str, list[str]] = {}
+    for label, sentences in found:
+        for words in sentences:
+            who.setdefault(words, []).append(label)
+    shared = [f"{', '.join(labels)}: {words}" for words, labels in who.items() if len(labels) > 1]
+    single = [(label, [words for words in sentences if len(who[words]) == 1]) for label, sentences in found]
+    said = [*story.doubts, *shared, *(f"{label}: {'; '.join(words)}" for label, words in single if words)]
     body = (
         tag("div", bullets(said), class_="doubts")
         if said

@@ -115,12 +115,12 @@ def bare(quantity: Quantity) -> str:
 
 
 def interval(quantity: Quantity) -> str:
-    """The 95 % interval without the unit: "0.12 – 0.71", or "" where none was computed."""
+    """The 95 % interval without the unit: "0.12 - 0.71", or "" where none was computed."""
     if quantity.low is None or quantity.high is None:
         return ""
     how = look(quantity)
     low, high = (number(v * how.scale, how.decimals) for v in (quantity.low, quantity.high))
-    return f"{low} {DASH} {high}"
+    return f"{low} to {high}" if MINUS in low + high else f"{low} {DASH} {high}"
 
 
 def ms(seconds: float) -> str:

@@ -110,12 +110,12 @@ def _tile_box(name: str, value: str, note: str) -> Html:
 def _limits(limits: Limits, metric: str) -> list[str]:
     asked = []
     if limits.max_drop_points is not None:
-        asked.append(f"asked: at most {points(limits.max_drop_points)} of {title_of(metric)} lost")
+        asked.append(f"limit: at most {points(limits.max_drop_points)} of {title_of(metric)} lost")
     if limits.max_latency_s is not None:
-        asked.append(f"asked: at most {ms(limits.max_latency_s)}")
+        asked.append(f"limit: at most {ms(limits.max_latency_s)}")
     if limits.max_size_bytes is not None:
-        asked.append(f"asked: at most {mb(limits.max_size_bytes)}")
-    return asked or ["no limits asked"]
+        asked.append(f"limit: at most {mb(limits.max_size_bytes)}")
+    return asked or ["no limits"]
 
 
 def trials(story: Story, rows: tuple[Row, ...]) -> Html:

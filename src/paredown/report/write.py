@@ -32,6 +32,13 @@ def write_report(story: Story, out: Path) -> Path:
     return out
 
 
+# Before the page is painted, so that a dark screen does not flash; theme.js does the rest.
+EARLY = (
+    "document.documentElement.dataset.theme ="
+    " matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';"
+)
+
+
 def render(story: Story) -> Html:
     """The whole page."""
     rows = evidence.rows(story)
@@ -75,6 +82,7 @@ def _head(story: Story) -> Html:
         tag("title", f"Paredown: {story.title}"),
         Html(f'<link rel="icon" href="{icon}">'),
         tag("style", _packaged("style.css")),
+        tag("script", Html(EARLY)),
     )
 
 

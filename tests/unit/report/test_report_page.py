@@ -71,7 +71,7 @@ def test_nothing_is_loaded_from_elsewhere(page: Page) -> None:
 def test_it_says_what_to_use_and_with_which_figures(page: Page) -> None:
     assert re.search(r"Use int8: 2\.0. faster, 3\.7. smaller, 0\.40.points lost", page.words)
     assert "Fastest of the models that lose at most 0.50 points." in page.words
-    assert "asked: at most" in page.words
+    assert "limit: at most" in page.words
 
 
 def test_words_of_others_are_escaped() -> None:
