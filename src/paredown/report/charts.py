@@ -107,7 +107,7 @@ def _per_class(story: Story, rows: tuple[Row, ...]) -> Figure | None:
         }
     ]
     layout = {
-        "xaxis": plots.axis("change of AP50-95, points (left of zero: lost)"),
+        "xaxis": plots.axis("change of AP50-95, points"),
         "yaxis": plots.axis("", autorange="reversed", ticksuffix="  ", dtick=1, showgrid=False),
         "showlegend": False,
         "bargap": 0.3,

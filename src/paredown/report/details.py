@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 
 from paredown.metrics import METRICS
-from paredown.report import left_float
+from paredown.report import cells, left_float
 from paredown.report.evidence import Row
-from paredown.report.format import DASH, bare, count, interval, look, mb, number, plural, title_of, with_unit
+from paredown.report.format import count, look, mb, number, plural, title_of, with_unit
 from paredown.report.html import Child, Html, bullets, facts, join, nothing, section, tag
 from paredown.report.story import Picture, Story
 
@@ -79,13 +79,7 @@ def _metric_cell(name: str, rows: list[Row]) -> Html:
 
 
 def _cell(row: Row, name: str) -> Html:
-    q = row.get(name)
-    style = f"n {row.role}"
-    if q is None:
-        return tag("td", DASH, class_=style, data_label=row.label)
-    span = interval(q)
-    value = tag("span", bare(q), tag("small", span) if span else None)
-    return tag("td", value, class_=style, data_label=row.label)
+    return tag("td", cells.value(row.get(name)), class_=f"n {row.role}", data_label=row.label)
 
 
 def pictures(story: Story) -> Html:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from paredown.measurement import Quantity
-from paredown.report import evidence
+from paredown.report import cells, evidence
 from paredown.report.evidence import Row
-from paredown.report.format import DASH, TIMES, bare, interval, look, mb, ms, points, shown, title_of
+from paredown.report.format import TIMES, look, mb, ms, points, shown, title_of
 from paredown.report.html import Child, Html, nothing, section, tag
 from paredown.report.story import Limits, Story
 
@@ -130,10 +130,11 @@ def trials(story: Story, rows: tuple[Row, ...]) -> Html:
     table = tag(
         "table", tag("thead", tag("tr", head, tag("th", "verdict"))), tag("tbody", body), class_="cards"
     )
-    quantities = [q for _, _, cells in columns for q in cells.values()]
+    quantities = [q for _, _, found in columns for q in found.values()]
     lead = (
         f"Every figure is {evidence.unit_note(quantities) or 'missing'} on target {rows[0].trial.target}. "
-        "Small figures are 95 % intervals. “Stock” marks another tool's own defaults, shown for comparison. "
+        "Small figures are 95 % intervals; point at a figure to see what it was made of. "
+        "“Stock” marks another tool's own defaults, shown for comparison. "
         "MB is 1,000,000 bytes; a point is 0.01 of the metric."
     )
     return section("trials", "Trials", tag("div", table, class_="scroll"), lead=lead)
@@ -152,10 +153,10 @@ def _columns(story: Story, rows: tuple[Row, ...], reference: Row | None) -> list
     columns: list[Column] = [("lost", "points", drops)] if drops else []
     names = (story.metric, "latency_s", "latency_ratio", "size_bytes", "peak_memory_bytes", "cpu_percent")
     for name in names:
-        cells = {id(r): q for r in rows if (q := r.get(name)) is not None}
-        if cells:
-            unit = look(next(iter(cells.values()))).unit
-            columns.append((title_of(name), unit, cells))
+        found = {id(r): q for r in rows if (q := r.get(name)) is not None}
+        if found:
+            unit = look(next(iter(found.values()))).unit
+            columns.append((title_of(name), unit, found))
     return columns
 
 
@@ -172,11 +173,9 @@ def _line(row: Row, columns: list[Column]) -> Html:
     if row.trial.error is not None:
         why = tag("td", f"failed: {row.trial.error}", colspan=str(len(columns) + 1), class_="failed")
         return tag("tr", first, why, class_="failed")
-    cells: list[Child] = []
+    values: list[Child] = []
     for title, unit, quantities in columns:
-        q = quantities.get(id(row))
         label = f"{title}, {unit}" if unit else title
-        low_high = tag("small", interval(q)) if q is not None and interval(q) else None
-        cells.append(tag("td", tag("span", bare(q) if q else DASH, low_high), class_="n", data_label=label))
+        values.append(tag("td", cells.value(quantities.get(id(row))), class_="n", data_label=label))
     verdict = tag("td", row.verdict, data_label="verdict")
-    return tag("tr", first, cells, verdict, class_=row.role)
+    return tag("tr", first, values, verdict, class_=row.role)

@@ -162,3 +162,15 @@ def test_a_collapsed_model_does_not_set_the_scale() -> None:
     fallen = [d for d in plot.data if d["name"].startswith("ort-static")]
     assert fallen[0]["marker"]["symbol"] == "triangle-down"
     assert "(0.000)" in fallen[0]["name"]
+
+
+def test_a_figure_that_was_not_measured_says_so_beside_it() -> None:
+    told = story()
+    first = told.trials[1]
+    guessed = tuple(
+        replace(q, how="estimated") if q.name == "latency_s" else q for q in first.measurement.quantities
+    )
+    changed = replace(first, measurement=replace(first.measurement, quantities=guessed))
+    text = render(replace(told, trials=(told.trials[0], changed)))
+    assert "<small>estimated</small>" in text
+    assert "Every figure is estimated, measured on target local" in text
