@@ -92,14 +92,22 @@ def _load_external(proto: onnx.ModelProto, where: str, folder: Path | None) -> N
             raise ModelError(
                 f"{where}: external data file is missing", got=location, expected=f"a file in {folder}"
             )
-        need = int(info.get("offset", 0)) + int(info.get("length", 0))
-        if target.stat().st_size < need:
+        offset, length = info.get("offset", "0"), info.get("length", "0")
+        if not (offset.isdecimal() and length.isdecimal()):
+            raise ModelError(
+                f"{where}: external data of {tensor.name!r} is at no place",
+                got=f"offset {offset}, length {length}",
+            )
+        if target.stat().st_size < (need := int(offset) + int(length)):
             raise ModelError(
                 f"{where}: external data of {tensor.name!r} is cut short",
                 got=f"{target.stat().st_size} bytes",
                 expected=f"at least {need}",
             )
-    load_external_data_for_model(proto, str(root))
+    try:
+        load_external_data_for_model(proto, str(root))
+    except (onnx.checker.ValidationError, ValueError, OSError) as error:
+        raise ModelError(f"{where}: external data cannot be read", got=_first_line(error)) from error
 
 
 def _spec(value: onnx.ValueInfoProto) -> TensorSpec:

@@ -34,7 +34,7 @@ def prepare(model: Model, input_size: tuple[int, int] | None = None) -> Model:
     proto = to_proto(model)
     _lift_initializers(proto)
     _fix_inputs(proto, input_size)
-    reference = from_proto(proto, model.name)
+    reference = from_proto(_name_nodes(proto), model.name)  # the runtime refuses two nodes of one name
     proto = _raise_opset(proto)
     proto = _simplify(proto)
     proto = _name_nodes(proto)
