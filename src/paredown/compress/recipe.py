@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
 
+import numpy as np
+
 from paredown.errors import UsageError
 from paredown.measurement import StepRecord
 from paredown.model import Model
@@ -38,7 +40,8 @@ class Step:
             if isinstance(value, str):
                 words += [value] if value else []
             elif value != f.default:
-                words.append(f"{f.name}{value:g}")
+                # shortest digits that parse back, never an exponent: "-" and "+" part words and steps
+                words.append(f"{f.name}{np.format_float_positional(value, trim='-')}")
         return "-".join(words)
 
     @classmethod
