@@ -65,7 +65,8 @@ def _from_file(path: Path) -> Recipe:
     if (
         set(table) - {"steps", "recipe", "name"}
         or not isinstance(steps, list)
-        or not all(isinstance(s, str) for s in steps)
+        or not steps
+        or not all(isinstance(s, str) and not s.endswith(".toml") for s in steps)
     ):
         raise UsageError(
             f"{path} is no recipe",
