@@ -118,7 +118,11 @@ def _files(model: ir.Model) -> Iterator[tuple[str, str]]:
     """Paths of the model on disk and of the file to write: the stock functions work on files."""
     with tempfile.TemporaryDirectory(prefix="paredown-") as folder:
         before = Path(folder) / "float.onnx"
-        onnx.save(ir.to_proto(model), before)
+        proto = ir.to_proto(model)
+        del proto.graph.value_info[
+            :
+        ]  # weights' shapes too, which quantize_dynamic keeps when it turns a weight
+        onnx.save(proto, before)
         yield str(before), str(Path(folder) / "int8.onnx")
 
 
