@@ -1,0 +1,100 @@
+"""A recipe's name parses back to the recipe, for every step and every setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paredown.compress.presets import PRESETS, parse_recipe
+from paredown.compress.recipe import Recipe, Step
+from paredown.compress.steps import STEPS
+from paredown.errors import UsageError
+
+
+def steps_of(kind: type[Step]) -> st.SearchStrategy[Step]:
+    """Any setting of a step: every field one of its words, or a number of its type."""
+    hints = get_type_hints(kind)
+    values: dict[str, st.SearchStrategy[Any]] = {}
+    for f in fields(kind):
+        choices = get_args(hints[f.name])
+        numbers = (
+            st.integers(0, 10**6)
+            if hints[f.name] is int
+            else st.floats(0.001, 999).map(lambda x: round(x, 3))
+        )
+        values[f.name] = st.sampled_from(choices) if choices else numbers
+    return st.builds(kind, **values)
+
+
+ANY_STEP = st.one_of([steps_of(kind) for kind, _ in STEPS.values()])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(ANY_STEP, max_size=4))
+def test_names_parse_back(steps: list[Step]) -> None:
+    recipe = Recipe(tuple(steps))
+    assert parse_recipe(recipe.name) == recipe
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_the_default_of_every_step(kind: str) -> None:
+    step = STEPS[kind][0]()
+    assert step.kind == kind
+    assert parse_recipe(kind) == parse_recipe(step.name) == Recipe((step,))
+    assert step.summary
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_every_word_belongs_to_one_field(kind: str) -> None:
+    hints = get_type_hints(STEPS[kind][0])
+    words = [w for f in fields(STEPS[kind][0]) for w in get_args(hints[f.name]) if w]
+    assert len(words) == len(set(words))
+    assert not [w for w in words if "-" in w or "+" in w]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_name_recipes(preset: str) -> None:
+    recipe = parse_recipe(preset)
+    assert recipe.steps
+    assert parse_recipe(recipe.name) == recipe
+
+
+@dataclass(frozen=True)
+class Numbers(Step):
+    """A step with a word and two numbers: no entry of the table has numbers yet, the noun knows them."""
+
+    kind: ClassVar[str] = "numbers"
+    summary: ClassVar[str] = ""
+
+    mode: Literal["", "fast"] = ""
+    k: int = 4
+    tail: float = 0.5
+
+
+@given(steps_of(Numbers))
+def test_numbers_parse_back(step: Step) -> None:
+    kind, *words = step.name.split("-")
+    assert kind == "numbers"
+    assert Numbers.parse(words) == step
+
+
+@given(st.text(max_size=30))
+def test_any_text_gives_a_recipe_or_a_usage_error(text: str) -> None:
+    try:
+        recipe = parse_recipe(text)
+    except UsageError:
+        return
+    assert parse_recipe(recipe.name) == recipe
+
+
+@given(st.sampled_from(sorted(STEPS)), st.text("abcpt0123456789-.", max_size=12))
+def test_any_words_behind_a_kind(kind: str, words: str) -> None:
+    try:
+        recipe = parse_recipe(f"{kind}-{words}")
+    except UsageError:
+        return
+    assert parse_recipe(recipe.name) == recipe
