@@ -19,7 +19,7 @@ from paredown.study.bench import Bench
 SIZE = 64
 CLASSES = ("disc", "box")
 STRIDES = (8, 16, 32)
-CHANNELS = 12
+CHANNELS = 32
 
 
 def write_detector(path: Path, seed: int = 0) -> Path:
@@ -56,7 +56,7 @@ def write_detector(path: Path, seed: int = 0) -> Path:
         if i:
             x = silu(conv(x, CHANNELS, CHANNELS, 3, 2, 2.0))
         cells = (SIZE // stride) ** 2
-        for into, n, gain, bias in ((boxes, 4, 1.0, 0.5), (scores, len(CLASSES), 6.0, -12.0)):
+        for into, n, gain, bias in ((boxes, 4, 1.0, 0.5), (scores, len(CLASSES), 6.0, -4.0)):
             shape = constant(np.array([1, n, cells]), f"shape{len(weights)}")
             into.append(node("Reshape", [conv(x, CHANNELS, n, 1, 1, gain, bias), shape]))
     distances = node("Softplus", [node("Concat", boxes, axis=2)])

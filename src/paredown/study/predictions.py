@@ -47,7 +47,7 @@ def load_predictions(path: Path, images: int) -> list[Prediction] | None:
     if not path.is_file():
         return None
     try:
-        with storage_errors(path), np.load(path) as saved:
+        with storage_errors(path), path.open("rb") as file, np.load(file) as saved:
             parts = {name: saved[name] for name in saved.files}
     except (ValueError, zipfile.BadZipFile) as e:
         raise StorageError(f"{path} is damaged", got=e, hint="remove it, then run again") from e

@@ -1,0 +1,59 @@
+"""What is typed becomes values, or an error in words; progress speaks on stderr and changes nothing."""
+
+import argparse
+
+import pytest
+
+from paredown.cli import main
+from paredown.cli.console import Voice
+from paredown.cli.parser import count, duration, names, number
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("0s", 0)]
+)
+def test_durations(text, seconds):
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("convert", "text"),
+    [
+        (duration, "1d"),
+        (duration, "-1s"),
+        (number, "-1"),
+        (number, "nan"),
+        (number, "x"),
+        (count, "1.5"),
+        (count, "-1"),
+    ],
+)
+def test_what_is_no_such_value_is_refused(convert, text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        convert(text)
+
+
+def test_names():
+    assert names(" a, b,,c ") == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_progress_gives_every_item_once_and_writes_only_to_stderr(quiet, capsys):
+    voice = Voice(quiet)
+    nested = [list(voice.progress(range(i), "inner")) for i in voice.progress(range(3), "outer")]
+    assert nested == [[], [0], [0, 1]]
+    voice.say("[not markup]")
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == ("" if quiet else "[not markup]\n")
+
+
+def test_a_defect_is_one_line_without_traceback(monkeypatch, capsys):
+    def broken(words):
+        raise KeyError("x")
+
+    monkeypatch.setattr("paredown.cli._dispatch", broken)
+    assert main(["run"]) == 1
+    assert capsys.readouterr().err.startswith("error: a defect in paredown: KeyError")
+    with pytest.raises(KeyError):
+        main(["run", "--debug"])
