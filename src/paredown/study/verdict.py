@@ -110,15 +110,24 @@ def _against(trial: Trial, baseline: Trial, limits: Limits) -> str:
 def _useless(trial: Trial, baseline: Trial, limits: Limits) -> str:
     """Why the trial brings nothing over the float model; "" where it is faster, or smaller at no cost."""
     ratio = _ratio(trial)
-    if ratio is not None and (ratio.value if ratio.high is None else ratio.high) < FASTER:
+    if _is_faster(ratio):
         return ""
-    size, float_size = _value(trial, "size_bytes"), _value(baseline, "size_bytes")
-    smaller = size is not None and float_size is not None and size < (1 - SAME) * float_size
-    if smaller and (limits.max_size_bytes is not None or ratio is None or ratio.value <= 1 + SAME):
+    if _is_smaller(trial, baseline) and (
+        limits.max_size_bytes is not None or ratio is None or ratio.value <= 1 + SAME
+    ):
         return ""
     if ratio is not None and ratio.value > 1 + SAME:
         return "slower than float"
     return "not faster, not smaller"
+
+
+def _is_faster(ratio: Quantity | None) -> bool:
+    return ratio is not None and (ratio.value if ratio.high is None else ratio.high) < FASTER
+
+
+def _is_smaller(trial: Trial, baseline: Trial) -> bool:
+    size, float_size = _value(trial, "size_bytes"), _value(baseline, "size_bytes")
+    return size is not None and float_size is not None and size < (1 - SAME) * float_size
 
 
 def _over(trial: Trial, limits: Limits) -> str:
@@ -174,7 +183,7 @@ def _words(
         asked += f", at most {limits.max_size_bytes / 1e6:g} MB"
     kept = f"Limits: {asked}" if met else f"The limits are not met: {asked}"
     if best is not baseline:
-        return f"Use {best.label}", (f"It has {_figures(best, baseline)}", kept)
+        return f"Use {best.label}", (f"It is {_gain(best, baseline)}: {_figures(best, baseline)}", kept)
     headline = "Keep the float model"
     measured = [t for t in others if t.measurement is not None]
     if not measured:
@@ -182,6 +191,15 @@ def _words(
     near = min(measured, key=lambda t: _badness(t, baseline, limits))
     nearest = f"The nearest, {near.label}, has {_figures(near, baseline)}"
     return headline, ("No compressed model is better within the limits", nearest, kept)
+
+
+def _gain(best: Trial, baseline: Trial) -> str:
+    """What the best model brings: "faster and smaller", "smaller at the same speed", ..."""
+    ratio = _ratio(best)
+    smaller = "smaller" if _is_smaller(best, baseline) else ""
+    if _is_faster(ratio):
+        return f"faster and {smaller}" if smaller else "faster"
+    return smaller if ratio is None or ratio.value > 1 + SAME else f"{smaller} at the same speed"
 
 
 def _badness(trial: Trial, baseline: Trial, limits: Limits) -> tuple[float, float]:
