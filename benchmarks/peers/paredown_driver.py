@@ -1,0 +1,17 @@
+"""Paredown, handed the same tensors as everybody else. settings: {"recipe": name}."""
+
+from pathlib import Path
+
+from job import Job
+
+from paredown.compress.compress import compress
+from paredown.compress.presets import parse_recipe
+from paredown.graph.load import load_model
+from paredown.targets import target
+
+job = Job()
+recipe = parse_recipe(job.settings["recipe"])
+made = compress(load_model(job.model), recipe, lambda: job.tensors, target("local").profile)
+written = f"{job.output}.onnx"
+Path(written).write_bytes(made.model.data)
+job.done(written, recipe=recipe.name)
