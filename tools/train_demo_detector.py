@@ -116,7 +116,7 @@ class Averaged:
                 mine.lerp_(theirs, 1 - keep)
 
 
-def train(data: Rendered, held_out: Rendered, options: argparse.Namespace) -> tuple[Detector, int]:
+def train(data: Rendered, held_out: Rendered, options: argparse.Namespace) -> tuple[Detector, float]:
     """The averaged detector and the epochs it saw."""
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
@@ -148,7 +148,7 @@ def train(data: Rendered, held_out: Rendered, options: argparse.Namespace) -> tu
             export(average.model, options.out)
             score = measure(options.out, rendered_pairs(held_out)).map50_95
             say(f"  mAP50-95 {score:.3f} on the scenes for selection")
-    return average.model, epoch
+    return average.model, average.steps * options.batch / len(data)
 
 
 def batches(count: int, size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
@@ -205,7 +205,7 @@ def export(model: Detector, file: Path) -> None:
     os.replace(temporary, file)
 
 
-def record(options: argparse.Namespace, epochs: int, seconds: float, parameters: int) -> None:
+def record(options: argparse.Namespace, epochs: float, seconds: float, parameters: int) -> None:
     """Writes the TOML beside the model: everything needed to make it again and what it scored."""
     judged = dataset_pairs(evaluation_set())
     score = measure(options.out, judged)
@@ -219,7 +219,7 @@ def record(options: argparse.Namespace, epochs: int, seconds: float, parameters:
         "date": datetime.date.today().isoformat(),
         "machine": f"{processor}, torch {torch.__version__}",
         "seed": options.seed,
-        "epochs": epochs,
+        "epochs": round(epochs, 1),
         "scenes": options.scenes,
         "training_seconds": round(seconds),
         "parameters": parameters,
