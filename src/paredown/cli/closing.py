@@ -96,7 +96,7 @@ def _row(trial: Trial, verdict: Verdict) -> list[Text]:
 
     def number(name: str, scale: float, digits: int) -> str:
         value = None if measured is None else measured.value(name)
-        return "-" if value is None else f"{value * scale:.{digits}f}"
+        return "-" if value is None else f"{value * scale:.{digits if value * scale >= 1 else digits + 1}f}"
 
     quality, lost = accuracy_of(trial), points_lost(trial, verdict.baseline)
     best = trial is verdict.best or trial.recipe == verdict.best.recipe

@@ -1,5 +1,7 @@
 """The verdict: the fastest that keeps to the limits, and never a model that brings nothing."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +57,16 @@ def test_a_slower_model_is_never_the_best_however_small():
 
 def test_faster_must_be_certain():
     assert choose_best([FLOAT, trial("a", 0.4, 0.95, spread=0.05)], Limits()).best.recipe == "float"
+
+
+def test_the_float_model_timed_against_itself_shows_the_noise():
+    itself = Quantity("latency_ratio", 0.96, "ratio", "lower", low=0.85, high=1.05)
+    noisy = replace(
+        FLOAT, measurement=replace(FLOAT.measurement, quantities=(*FLOAT.measurement.quantities, itself))
+    )
+    unsure, sure = trial("a", 0.4, 0.87, spread=0.06), trial("a", 0.4, 0.7, spread=0.1)
+    assert choose_best([noisy, unsure], Limits()).best.recipe == "float"
+    assert choose_best([noisy, sure], Limits()).best.recipe == "a"
 
 
 def test_smaller_at_equal_speed_is_worth_it():
