@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import tomllib
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,8 +13,9 @@ import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
+from onnxruntime.quantization import quantize_static
 
-from paredown.demo import evaluation_set, model_path
+from paredown.demo import calibration_set, evaluation_set, model_path
 from paredown.demo.scenes import CLASSES
 from paredown.sample import Labels
 
@@ -69,11 +72,25 @@ def test_it_finds_the_objects_of_unseen_scenes(session: onnxruntime.InferenceSes
     assert hits / said > PRECISION_FLOOR
 
 
-def _answer(session: onnxruntime.InferenceSession, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def test_naive_quantization_leaves_no_detection(tmp_path: Path) -> None:
+    """What the demo is there to show: one scale over pixels and probabilities wipes out the latter."""
+    naive = tmp_path / "naive.onnx"
+    pictures = iter([{"images": _tensor(s.read())} for s in calibration_set(8)])
+    reader = SimpleNamespace(get_next=lambda: next(pictures, None))
+    quantize_static(model_path(), naive, reader)
+    session = onnxruntime.InferenceSession(naive, providers=["CPUExecutionProvider"])
+    for sample in evaluation_set(4):
+        assert _answer(session, sample.read())[4:].max() < 0.25
+
+
+def _tensor(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     canvas = np.full((320, 320, 3), 114, np.uint8)
     canvas[40:280] = cv2.resize(image, (320, 240), interpolation=cv2.INTER_LINEAR)
-    tensor = canvas.transpose(2, 0, 1)[None].astype(np.float32) / 255
-    return np.asarray(session.run(None, {"images": tensor})[0])[0]
+    return canvas.transpose(2, 0, 1)[None].astype(np.float32) / 255
+
+
+def _answer(session: onnxruntime.InferenceSession, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.asarray(session.run(None, {"images": _tensor(image)})[0])[0]
 
 
 def _detect(
