@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from paredown import data, demo
 from paredown.errors import UnknownName, UsageError
@@ -34,6 +34,7 @@ def choose_images(
     Raises DataError where one cannot be read, UsageError where the same image stands in both sets.
     """
     judged, calibration, how = _pick(_read(judge), calib, options)
+    judged, calibration = _with_shared_names(judged, calibration)
     judged = data.verify(judged, options.max_bad, progress=progress)
     calibration = data.verify(calibration, options.max_bad, progress=progress)
     shared = data.overlap(judged, calibration)
@@ -62,6 +63,22 @@ def _pick(judged: Dataset, calib: Source | None, options: Options) -> tuple[Data
     calibration, rest = data.split_off(judged, wanted)
     how = f"calibrated on {len(calibration)} images split off --data; the other {len(rest)} are judged on"
     return rest, calibration, how
+
+
+def _with_shared_names(a: Dataset, b: Dataset) -> tuple[Dataset, Dataset]:
+    """Both with the class names of both, where each names a part of the same numbering.
+
+    Lists of files with class indices name only the classes they hold, and spell the others as numbers.
+    """
+
+    def name(classes: tuple[str, ...], i: int) -> str:
+        return classes[i] if i < len(classes) else str(i)
+
+    pairs = [(name(a.classes, i), name(b.classes, i)) for i in range(max(len(a.classes), len(b.classes)))]
+    if a.classes == b.classes or any(x != y and str(i) not in (x, y) for i, (x, y) in enumerate(pairs)):
+        return a, b
+    both = tuple(y if x == str(i) else x for i, (x, y) in enumerate(pairs))
+    return replace(a, classes=both if a.classes else ()), replace(b, classes=both if b.classes else ())
 
 
 def _share(part: Dataset, whole: Dataset) -> str:

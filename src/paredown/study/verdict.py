@@ -12,8 +12,8 @@ DEFAULT_MAX_DROP = 1.0  # points
 FLOAT = "float"  # the recipe name of the untouched model
 ACCURACY = ("map50_95", "top1", "fidelity_map50_95", "fidelity_top1")  # the first one present judges
 
-# A latency ratio counts as faster where its 95 % upper bound is below FASTER, and below what the float model gets
-# when it is timed against itself: on a noisy machine that is the noise. Ratios within SAME count as the same speed.
+# A latency ratio counts as faster where its 95 % upper bound is below FASTER, and below what the float model
+# gets when it is timed against itself, which is the noise. Ratios within SAME count as the same speed.
 FASTER = 0.97
 SAME = 0.03
 SAME_SIZE = 0.10  # per-channel scales make a file a few per cent larger; that is no reason to lose accuracy

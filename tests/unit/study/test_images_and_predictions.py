@@ -43,6 +43,14 @@ def test_one_image_cannot_do_both(tmp_path):
         choose_images(str(toys.write_images(tmp_path / "one", 1)), None, Options())
 
 
+def test_lists_that_name_parts_of_one_numbering_share_their_names(tmp_path):
+    toys.write_images(tmp_path, 4)
+    for name, rows in (("a", "000.png,1,cat\n001.png,1,cat"), ("b", "002.png,3,dog\n003.png,1,cat")):
+        (tmp_path / f"{name}.csv").write_text(f"file,class_index,name\n{rows}\n")
+    chosen = choose_images(str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), Options())
+    assert chosen.judged.classes == chosen.calibration.classes == ("0", "cat", "2", "dog")
+
+
 def test_scenes_of_the_demo_have_a_name():
     scenes = read_images("demo:evaluation:2")
     assert len(scenes) == 2
