@@ -6,7 +6,7 @@ import time
 
 from paredown.compress.recipe import Compressed, Context, Recipe
 from paredown.compress.steps import STEPS
-from paredown.errors import ModelError
+from paredown.errors import ModelError, UnknownName
 from paredown.graph.run import open_session
 from paredown.graph.walk import to_ir, to_model
 from paredown.measurement import StepRecord
@@ -33,11 +33,15 @@ def compress(
 
     model: a prepared one (`graph.prepare`). images: preprocessed calibration inputs.
 
-    Raises: what the steps raise; ModelError where the runtime refuses the result (a fault of ours).
+    Raises: what the steps raise; UnknownName for a name in `keep_float` that is no node; ModelError where the
+    runtime refuses the result (a fault of ours).
     """
     started = time.perf_counter()
     context = Context(model, images, profile, threads, keep_float, seed, progress)
     graph = to_ir(model)
+    names = {str(node.name) for node in graph.graph}
+    if unknown := next((name for name in keep_float if name not in names), None):
+        raise UnknownName("node", unknown, names)
     log: list[StepRecord] = []
     for step in recipe.steps:
         graph, records = STEPS[step.kind][1](step, graph, context)
