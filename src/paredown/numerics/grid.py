@@ -73,6 +73,15 @@ def affine(low: float, high: float, bits: int = 8, signed: bool = False) -> Grid
     return Grid(np.asarray(scale, np.float32), np.asarray(zero, np.int32), first, last)
 
 
+def affine_per_channel(low: Floats, high: Floats, bits: int = 8, axis: int = 1) -> Grid:
+    """Unsigned grids over [low, high] for every channel, (n,) along `axis`; zero lies on each of them."""
+    first, last = integer_range(bits, signed=False)
+    low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+    scale = np.maximum((high - low) / (last - first), MIN_SCALE).astype(np.float32)
+    zero = np.clip(np.rint(first - low / scale), first, last).astype(np.int32)
+    return Grid(scale, zero, first, last, axis)
+
+
 def symmetric(limit: Floats, bits: int = 8, axis: int | None = None) -> Grid:
     """The signed grid over [-limit, limit] with zero point 0. limit: scalar, or (n,) with `axis`."""
     first, last = integer_range(bits, signed=True, symmetric=True)

@@ -13,7 +13,15 @@ from typing import Literal
 import onnx_ir as ir
 
 from paredown.errors import UnknownName, UnsupportedModel
-from paredown.graph.walk import WEIGHTED, constant, data_inputs, through_shapes, upstream, weight_of
+from paredown.graph.walk import (
+    WEIGHTED,
+    constant,
+    consumers,
+    data_inputs,
+    through_shapes,
+    upstream,
+    weight_of,
+)
 
 Role = Literal["kernel", "same", "absorbed"]
 
@@ -73,11 +81,17 @@ class Plan:
 
     roles: node -> role, for nodes computed in integers. left: node -> why it stays float.
     group: tensor name -> name of the group of tensors that share one grid; only tensors that get a grid.
+    heads: outputs of convolutions that only float nodes read; they may have a grid for every channel.
     """
 
     roles: dict[ir.Node, Role] = field(default_factory=dict)
     left: dict[ir.Node, str] = field(default_factory=dict)
     group: dict[str, str] = field(default_factory=dict)
+    heads: set[str] = field(default_factory=set)
+
+    def merge(self, group: str, into: str) -> None:
+        """Let two groups share one grid."""
+        self.group = {tensor: into if g == group else g for tensor, g in self.group.items()}
 
     def members(self) -> dict[str, list[str]]:
         """Group name -> its tensors."""
@@ -116,6 +130,11 @@ def place(graph: ir.Graph, policy: Policy, keep_float: tuple[str, ...] = ()) -> 
                 plan.roles[node] = _role(node, policy)
     _strand(plan)
     _group(graph, plan)
+    plan.heads = {
+        str(node.outputs[0].name)
+        for node in plan.roles
+        if node.op_type == "Conv" and not any(r in plan.roles for r in consumers(node.outputs[0]))
+    }
     return plan
 
 

@@ -9,20 +9,20 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown.compress.quantize.calibrate import calibrate
-from paredown.compress.quantize.follow import function_after
+from paredown.compress.quantize.grids import activation_grids
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
 from paredown.compress.quantize.write import (
     BIAS_LIMIT,
     drop_unused,
     quantize_bias,
+    quantize_head,
     quantize_tensor,
     quantize_weight,
 )
 from paredown.compress.recipe import Context, Step
 from paredown.graph.walk import constant, output_axis, to_model, weight_of
 from paredown.measurement import StepRecord
-from paredown.numerics.grid import Floats, Grid, affine, symmetric, weight_limits
-from paredown.numerics.ranges import METHODS, Seen, mse
+from paredown.numerics.grid import Floats, Grid, symmetric, weight_limits
 
 
 @dataclass(frozen=True)
@@ -48,40 +48,12 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         seed=context.seed,
         progress=context.progress,
     )
-    grids = activation_grids(graph, plan, seen, step.ranges)
+    per_channel = step.weights == "pc" and context.profile.per_channel
+    grids = activation_grids(graph, plan, seen, step.ranges, per_channel)
     bits = context.profile.weight_bits
     weights = {n: weight_grid(n, step.weights, bits) for n in plan.roles if weight_of(n) is not None}
     insert(graph, plan, grids, weights)
     return model, records(step, plan, grids)
-
-
-def activation_grids(graph: ir.Graph, plan: Plan, seen: dict[str, Seen], method: str) -> dict[str, Grid]:
-    """The grid of every group of tensors, by group name."""
-    values = {str(v.name): v for v in (*graph.inputs, *(o for n in graph for o in n.outputs))}
-    grids = {}
-    for group, members in plan.members().items():
-        together = pool([seen[m] for m in members])
-        if method == "mse":
-            after = function_after(values[members[0]]) if len(members) == 1 else None
-            low, high = mse(together, after=after)
-        else:
-            low, high = METHODS[method](together)
-        grids[group] = affine(low, high)
-    return grids
-
-
-def pool(parts: list[Seen]) -> Seen:
-    """What was seen of several tensors as if they were one."""
-    if len(parts) == 1:
-        return parts[0]
-    return Seen(
-        np.concatenate([p.sample for p in parts]),
-        np.min([p.lows for p in parts], axis=0),
-        np.max([p.highs for p in parts], axis=0),
-        np.zeros(0, np.int32),
-        np.zeros(0, np.float32),
-        np.zeros(0, np.float32),
-    )
 
 
 def weight_grid(node: ir.Node, granularity: str, bits: int, steps: int = 0) -> Grid:
@@ -94,24 +66,42 @@ def weight_grid(node: ir.Node, granularity: str, bits: int, steps: int = 0) -> G
 def insert(graph: ir.Graph, plan: Plan, grids: dict[str, Grid], weights: dict[ir.Node, Grid]) -> None:
     """Write the plan into the graph: weights and biases first, then Q and DQ behind every planned tensor."""
     for node, grid in weights.items():
-        feeding = node.inputs[0]
-        assert feeding is not None
-        _insert_weight(graph, node, grid, grids[plan.group[str(feeding.name)]])
+        feeding, giving = (
+            grids[plan.group[str(v.name)]] for v in (node.inputs[0], node.outputs[0]) if v is not None
+        )
+        _insert_weight(graph, node, grid, feeding, giving if giving.axis is not None else None)
     values = {str(v.name): v for v in (*graph.inputs, *(o for n in graph for o in n.outputs))}
     parameters: dict[str, tuple[ir.Value, ir.Value]] = {}
     for tensor, group in plan.group.items():
-        parameters[group] = quantize_tensor(graph, values[tensor], grids[group], parameters.get(group))
+        if grids[group].axis is None:
+            parameters[group] = quantize_tensor(graph, values[tensor], grids[group], parameters.get(group))
+        else:
+            quantize_head(graph, values[tensor], grids[group])
     drop_unused(graph)
 
 
-def _insert_weight(graph: ir.Graph, node: ir.Node, grid: Grid, feeding: Grid) -> None:
+def _insert_weight(graph: ir.Graph, node: ir.Node, grid: Grid, feeding: Grid, head: Grid | None) -> None:
+    """Weight and bias on their grids. With `head`, a grid for every output channel, the convolution itself answers
+    in that grid's integers (output scale 1, zero point 0): its rows are divided by the channel's scale, which
+    changes no stored integer, and the zero points ride in the bias."""
     weight = np.asarray(constant(node.inputs[1]), np.float32)
+    integers = grid.quantize(weight)
     bias_value = node.inputs[2] if len(node.inputs) > 2 else None
-    if bias_value is not None:
-        bias = np.asarray(constant(bias_value), np.float32).reshape(-1)
-        grid = _room_for_bias(grid, bias, feeding)
-        quantize_bias(graph, node, 2, bias, grid.scale * feeding.scale)
-    quantize_weight(graph, node, 1, grid, grid.quantize(weight))
+    bias = None if bias_value is None else np.asarray(constant(bias_value), np.float32).reshape(-1)
+    if head is not None:
+        bias = (0.0 if bias is None else bias) / head.scale + head.zero_point
+        grid = replace(grid, scale=(grid.scale / head.scale).astype(np.float32))
+    if bias is not None:
+        roomy = _room_for_bias(grid, bias, feeding)
+        if np.any(roomy.scale != grid.scale):
+            unit = 1.0 if head is None else _column(head.scale, weight.ndim)
+            grid, integers = roomy, roomy.quantize(weight / unit)
+        quantize_bias(graph, node, bias.astype(np.float32), grid.scale * feeding.scale)
+    quantize_weight(graph, node, grid, integers)
+
+
+def _column(values: Floats, ndim: int) -> Floats:
+    return values.reshape(-1, *[1] * (ndim - 1))
 
 
 def _room_for_bias(grid: Grid, bias: Floats, feeding: Grid) -> Grid:
@@ -129,7 +119,7 @@ def records(step: Step, plan: Plan, grids: dict[str, Grid]) -> tuple[StepRecord,
         data: dict[str, object] = {"op": node.op_type}
         if group is not None:
             low, high = grids[group].bounds()
-            data |= {"low": float(low), "high": float(high)}
+            data |= {"low": float(np.min(low)), "high": float(np.max(high))}
         done.append(StepRecord(step.name, str(node.name), "quantized", _HOW[role], data))
     left = [
         StepRecord(step.name, str(n.name), "float", why, {"op": n.op_type}) for n, why in plan.left.items()

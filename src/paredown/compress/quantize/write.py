@@ -45,40 +45,52 @@ def _node(
 
 
 def quantize_tensor(
-    graph: ir.Graph, value: ir.Value, grid: Grid, shared: tuple[ir.Value, ir.Value] | None
+    graph: ir.Graph, value: ir.Value, grid: Grid, shared: tuple[ir.Value, ir.Value] | None = None
 ) -> tuple[ir.Value, ir.Value]:
-    """Q and DQ behind an activation; all its readers read the DQ. The scale and zero point, to share them."""
-    name = str(value.name)
-    uses = list(value.uses())
-    was_output = value.is_graph_output()
-    parameters = shared or _parameters(graph, name, grid)
+    """Q and DQ behind an activation. Gives the scale and zero point, which later calls may share."""
+    parameters = shared or _parameters(graph, str(value.name), grid)
+    _insert_pair(graph, value, parameters, parameters, None)
+    return parameters
+
+
+def quantize_head(graph: ir.Graph, value: ir.Value, grid: Grid) -> None:
+    """Q on the unit grid (the convolution already answers in integers), then DQ channel by channel."""
+    unit = Grid(np.asarray(1.0, np.float32), np.asarray(0, np.int32), grid.low, grid.high)
+    real = _parameters(graph, str(value.name), grid)
+    _insert_pair(graph, value, _parameters(graph, f"{value.name}_unit", unit), real, grid.axis)
+
+
+def _insert_pair(
+    graph: ir.Graph,
+    value: ir.Value,
+    into: tuple[ir.Value, ir.Value],
+    out_of: tuple[ir.Value, ir.Value],
+    axis: int | None,
+) -> None:
+    name, uses, was_output = str(value.name), list(value.uses()), value.is_graph_output()
     if was_output:  # the public name belongs to what leaves the graph: the dequantized value
         value.name = f"{name}_float"
-    q = _node("QuantizeLinear", f"{name}_QuantizeLinear", [value, *parameters], f"{name}_q", value, None)
+    q = _node("QuantizeLinear", f"{name}_QuantizeLinear", [value, *into], f"{name}_q", value, None)
+    q.outputs[0].type = ir.TensorType(into[1].dtype or ir.DataType.UINT8)
     dq = _node(
-        "DequantizeLinear", f"{name}_DequantizeLinear", [q.outputs[0], *parameters], f"{name}_dq", value, None
+        "DequantizeLinear", f"{name}_DequantizeLinear", [q.outputs[0], *out_of], f"{name}_dq", value, axis
     )
-    q.outputs[0].type = ir.TensorType(parameters[1].dtype or ir.DataType.UINT8)
     dq.outputs[0].type = value.type
     for use in uses:
         use.node.replace_input_with(use.idx, dq.outputs[0])
     if was_output:
         dq.outputs[0].name = name
-        index = list(graph.outputs).index(value)
-        graph.outputs[index] = dq.outputs[0]
+        graph.outputs[list(graph.outputs).index(value)] = dq.outputs[0]
     producer = value.producer()
     if producer is None:
         graph.insert_before(graph[0], [q, dq])
     else:
         graph.insert_after(producer, [q, dq])
-    return parameters
 
 
-def quantize_weight(
-    graph: ir.Graph, node: ir.Node, index: int, grid: Grid, integers: NDArray[np.int32]
-) -> None:
-    """The weight at `inputs[index]` becomes `integers` on `grid` behind a DQ of its own."""
-    weight = node.inputs[index]
+def quantize_weight(graph: ir.Graph, node: ir.Node, grid: Grid, integers: NDArray[np.int32]) -> None:
+    """The weight of a node becomes `integers` on `grid` behind a DQ of its own."""
+    weight = node.inputs[1]
     assert weight is not None
     name = f"{node.name}_weight"
     dtype = np.int8 if grid.low < 0 else np.uint8
@@ -93,13 +105,13 @@ def quantize_weight(
     )
     dq.outputs[0].type = weight.type
     graph.insert_before(node, dq)
-    node.replace_input_with(index, dq.outputs[0])
+    node.replace_input_with(1, dq.outputs[0])
 
 
 def quantize_bias(
-    graph: ir.Graph, node: ir.Node, index: int, bias: NDArray[np.float32], scale: NDArray[np.float32]
+    graph: ir.Graph, node: ir.Node, bias: NDArray[np.float32], scale: NDArray[np.float32]
 ) -> None:
-    """The bias (n,) becomes int32 on `scale` (scalar or (n,)) behind a DQ of its own."""
+    """The bias (n,), which the node may not have had before, becomes int32 on `scale` (scalar or (n,)) behind a DQ of its own."""
     name = f"{node.name}_bias"
     integers = np.clip(np.rint(bias.astype(np.float64) / scale), -BIAS_LIMIT, BIAS_LIMIT).astype(np.int32)
     axis = 0 if np.ndim(scale) else None
@@ -119,7 +131,9 @@ def quantize_bias(
     dq.outputs[0].shape = ir.Shape(bias.shape)
     dq.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
     graph.insert_before(node, dq)
-    node.replace_input_with(index, dq.outputs[0])
+    if len(node.inputs) < 3:
+        node.resize_inputs(3)
+    node.replace_input_with(2, dq.outputs[0])
 
 
 def drop_unused(graph: ir.Graph) -> None:

@@ -1,0 +1,94 @@
+"""Choosing the grids: from what calibration saw to one grid for every group of tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from paredown.compress.quantize.follow import function_after
+from paredown.compress.quantize.placement import Plan
+from paredown.graph.walk import consumers
+from paredown.numerics.grid import Grid, affine, affine_per_channel
+from paredown.numerics.ranges import METHODS, Seen, mse
+
+HEAD_MARGIN = 0.5  # of a channel's own range, at either end
+
+
+def activation_grids(
+    graph: ir.Graph, plan: Plan, seen: dict[str, Seen], method: str, per_channel: bool
+) -> dict[str, Grid]:
+    """The grid of every group, by group name. Merges the groups around a Concat where that costs less.
+
+    A sigmoid gate covers all of 0..1: clipping it would scale down the very largest products. What only the float
+    tail reads covers its extremes, channel by channel where the runtime allows.
+    """
+    values = {str(v.name): v for v in (*graph.inputs, *(o for n in graph for o in n.outputs))}
+    grids: dict[str, Grid] = {}
+    for group, members in plan.members().items():
+        value, together = values[members[0]], pool([seen[m] for m in members])
+        if members[0] in plan.heads:
+            grids[group] = _head_grid(together, per_channel)
+        elif len(members) == 1 and _is_gate(value):
+            grids[group] = affine(0.0, 1.0)
+        else:
+            after = function_after(value) if len(members) == 1 else None
+            grids[group] = affine(
+                *(mse(together, after=after) if method == "mse" else METHODS[method](together))
+            )
+    _share_at_concats(plan, seen, grids)
+    return grids
+
+
+def pool(parts: list[Seen]) -> Seen:
+    """What was seen of several tensors as if they were one."""
+    if len(parts) == 1:
+        return parts[0]
+    return Seen(
+        np.concatenate([p.sample for p in parts]),
+        np.min([p.lows for p in parts], axis=0),
+        np.max([p.highs for p in parts], axis=0),
+        np.zeros(0, np.int32),
+        np.zeros(0, np.float32),
+        np.zeros(0, np.float32),
+    )
+
+
+def _head_grid(seen: Seen, per_channel: bool) -> Grid:
+    """The extremes, channel by channel with a margin: a class that is rare among the calibration images must
+    still be able to answer louder than it did there. No channel reaches beyond the extremes of the whole tensor."""
+    if not per_channel:
+        return affine(seen.low, seen.high)
+    margin = HEAD_MARGIN * (seen.channel_high - seen.channel_low)
+    low = np.maximum(seen.channel_low - margin, seen.low)
+    high = np.minimum(seen.channel_high + margin, seen.high)
+    return affine_per_channel(low, high, axis=1)
+
+
+def _is_gate(value: ir.Value) -> bool:
+    producer = value.producer()
+    return producer is not None and producer.op_type in ("Sigmoid", "HardSigmoid")
+
+
+def _share_at_concats(plan: Plan, seen: dict[str, Seen], grids: dict[str, Grid]) -> None:
+    """Give a Concat's inputs the output's grid where one rounding on it costs no more than two.
+
+    Apart, whoever reads the input sees its own error, whoever reads the Concat sees that error and the output's.
+    Shared, both see the output grid's error alone: better when that is at most twice the input's own.
+    """
+    for node in plan.roles:
+        if node.op_type != "Concat":
+            continue
+        out = plan.group[str(node.outputs[0].name)]
+        for value in node.inputs:
+            own = plan.group.get(str(value.name)) if value is not None else None
+            if value is None or own is None or own == out:
+                continue
+            sample = pool([seen[m] for m in plan.members()[own]]).sample
+            alone = len(consumers(value)) == 1 and len(plan.members()[own]) == 1
+            if alone or _error(sample, grids[out]) <= 2 * _error(sample, grids[own]):
+                plan.merge(own, out)
+                del grids[own]
+
+
+def _error(sample: np.ndarray, grid: Grid) -> float:
+    return float(np.mean((grid.snap(sample) - sample) ** 2))
