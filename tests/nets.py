@@ -15,10 +15,15 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
+from paredown.compress.compress import compress
+from paredown.compress.presets import parse_recipe
+from paredown.compress.recipe import Compressed
 from paredown.graph.load import from_proto
 from paredown.model import Model
+from paredown.profile import Profile
 
 SIZE = 16
+ANY_BOARD = Profile("any-board", "what every device can do")
 
 
 class Net:
@@ -166,6 +171,11 @@ def images(n: int = 4, seed: int = 0) -> list[np.ndarray]:
     """n inputs for any of the networks."""
     rng = np.random.default_rng(seed)
     return [rng.random((1, 3, SIZE, SIZE), dtype=np.float32) for _ in range(n)]
+
+
+def compressed(model: Model, recipe: str, *, profile: Profile = ANY_BOARD, **more: object) -> Compressed:
+    """A prepared model after a recipe, calibrated on four images."""
+    return compress(model, parse_recipe(recipe), images, profile, **more)  # type: ignore[arg-type]
 
 
 def run(model: Model, image: np.ndarray) -> list[np.ndarray]:

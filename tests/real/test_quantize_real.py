@@ -1,0 +1,51 @@
+"""INT8 on two small real models: the answers stay close to the float model's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import nets
+from paredown.data import read_dataset
+from paredown.graph.load import load_model
+from paredown.graph.prepare import prepare
+from paredown.model import Model
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def material() -> Path:
+    if "PAREDOWN_MATERIAL" not in os.environ:
+        pytest.skip("PAREDOWN_MATERIAL does not point at the real models")
+    return Path(os.environ["PAREDOWN_MATERIAL"])
+
+
+def inputs_from(data: Path, model: Model, n: int) -> list[np.ndarray]:
+    """n pictures stretched to the model's input, 0..1, RGB; in normal use the model's card says how."""
+    height, width = (int(d or 0) for d in model.inputs[0].shape[2:])
+    pictures = [cv2.resize(s.read(), (width, height)) for s in read_dataset(str(data)).samples[:n]]
+    assert len(pictures) == n
+    return [np.ascontiguousarray(p.transpose(2, 0, 1)[None], np.float32) / 255 for p in pictures]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("resnet20_cifar10", "cifar10/calib.zip"), ("yolo_fastest_1_1_xl", "coco_calib")]
+)
+def test_int8_keeps_the_answers(material: Path, name: str, data: str) -> None:
+    model = prepare(load_model(material / "models" / f"{name}.onnx"))
+    images = inputs_from(material / "data" / data, model, 12)
+    made = nets.compress(
+        model, nets.parse_recipe("int8"), lambda: images[:8], nets.ANY_BOARD, threads=1
+    ).model
+    assert made.size_bytes < 0.5 * model.size_bytes
+    assert nets.ops(nets.optimized(made).graph.node)["QLinearConv"] >= 10
+    answers = [zip(nets.run(model, i), nets.run(made, i), strict=True) for i in images[8:]]
+    by_output = zip(*answers, strict=True)
+    for pairs in by_output:
+        want, got = (np.concatenate([p[k].ravel() for p in pairs]) for k in (0, 1))
+        assert np.corrcoef(want, got)[0, 1] > 0.98

@@ -1,0 +1,117 @@
+"""The verb: the source left alone, the result marked, everything logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+import nets
+from paredown.card import Card, Preprocess
+from paredown.compress import compress as module
+from paredown.compress.compress import PROFILE_KEY, RECIPE_KEY
+from paredown.compress.recipe import Context
+from paredown.compress.steps import STEPS
+from paredown.errors import ModelError, UnsupportedModel
+from paredown.graph.load import to_proto
+from paredown.graph.prepare import prepare
+from paredown.measurement import StepRecord
+
+
+def test_the_source_is_not_changed_and_named() -> None:
+    model = prepare(nets.detector())
+    before = bytes(model.data)
+    made = nets.compressed(model, "int8")
+    assert model.data == before
+    assert made.source_sha256 == model.sha256 != made.model.sha256
+    assert made.recipe.name == "w8a8-pc-mse"
+    assert made.seconds > 0
+
+
+def test_metadata_and_card_stay_and_ours_is_added() -> None:
+    card = Card("yolov8", "detect", Preprocess((16, 16)), ("disc", "box"))
+    model = prepare(nets.detector()).with_card(card)
+    for recipe in ("int8", "int8-weights", "int8-dynamic", "ort-static", "ort-dynamic"):
+        made = nets.compressed(model, recipe, profile=replace(nets.ANY_BOARD, name="board")).model
+        ours = {PROFILE_KEY: "board", RECIPE_KEY: nets.parse_recipe(recipe).name}
+        assert {k: v for k, v in made.metadata.items() if k in {*ours, *model.metadata}} == {
+            **model.metadata,
+            **ours,
+        }
+        assert (made.card, made.name) == (card, model.name)
+
+
+@pytest.mark.parametrize("name", nets.NETS)
+def test_the_log_has_an_entry_for_every_node(name: str) -> None:
+    model = prepare(nets.NETS[name]())
+    log = nets.compressed(model, "int8").log
+    assert sorted(r.where for r in log) == sorted(n.name for n in to_proto(model).graph.node)
+    assert all(r.action in ("quantized", "float") and r.why and r.step == "w8a8-pc-mse" for r in log)
+    ops = {n.name: n.op_type for n in to_proto(model).graph.node}
+    assert all(r.data["op"] == ops[r.where] for r in log)
+
+
+def test_no_steps_is_the_model_itself() -> None:
+    model = prepare(nets.residual())
+    made = nets.compressed(model, "float")
+    assert made.model is model
+    assert made.log == ()
+
+
+def test_steps_run_in_order_on_one_another() -> None:
+    """The Gemm that dynamic quantization has no form for is left to the weight-only step behind it."""
+    model = prepare(nets.classifier())
+    made = nets.compressed(model, "dynamic+w8")
+    assert made.recipe.name == "dynamic+w8-pc"
+    done = [(r.step, r.data["op"]) for r in made.log if r.action == "quantized"]
+    assert done == [("dynamic", "Conv"), ("dynamic", "Conv"), ("w8-pc", "Gemm")]
+    image = nets.images(1, seed=9)[0]
+    assert nets.agreement(nets.run(model, image)[0], nets.run(made.model, image)[0]) < 0.06
+
+
+def test_progress_is_told_what_is_done() -> None:
+    told: list[str] = []
+
+    def progress(items: Iterable[np.ndarray], what: str, total: int | None = None) -> Iterator[np.ndarray]:
+        told.append(what)
+        yield from items
+
+    nets.compressed(prepare(nets.residual()), "int8", progress=progress)
+    assert told == ["calibrating"]
+
+
+def test_the_seed_decides() -> None:
+    model = prepare(nets.residual())
+    first, again = (nets.compressed(model, "int8", seed=3).model for _ in range(2))
+    assert first.data == again.data
+
+
+def test_a_step_that_loses_an_output_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(step: object, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
+        model.graph.outputs[0].name = "renamed"
+        return model, ()
+
+    monkeypatch.setitem(module.STEPS, "dynamic", (STEPS["dynamic"][0], lose))
+    with pytest.raises(ModelError, match="outputs"):
+        nets.compressed(prepare(nets.residual()), "dynamic")
+
+
+def test_a_step_that_breaks_the_graph_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_it(step: object, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
+        next(n for n in model.graph if n.op_type == "Add").op_type = "Concat"
+        return model, ()
+
+    monkeypatch.setitem(module.STEPS, "dynamic", (STEPS["dynamic"][0], break_it))
+    with pytest.raises(UnsupportedModel):
+        nets.compressed(prepare(nets.residual()), "dynamic")
+
+
+@pytest.mark.parametrize("recipe", ["int8", "int8-weights", "int8-dynamic", "ort-static"])
+def test_a_model_without_layers_is_refused(recipe: str) -> None:
+    net = nets.Net()
+    model = prepare(net.model(net.node("Relu", net.node("Mul", "image", "image"))))
+    with pytest.raises(UnsupportedModel, match="nothing to quantize"):
+        nets.compressed(model, recipe)
