@@ -96,7 +96,7 @@ def _row(trial: Trial, verdict: Verdict) -> list[Text]:
 
     def number(name: str, scale: float, digits: int) -> str:
         value = None if measured is None else measured.value(name)
-        return "-" if value is None else f"{value * scale:.{digits if value * scale >= 1 else digits + 1}f}"
+        return "-" if value is None else f"{value * scale:.{digits}f}"
 
     quality, lost = accuracy_of(trial), points_lost(trial, verdict.baseline)
     best = trial is verdict.best or trial.recipe == verdict.best.recipe
@@ -104,7 +104,7 @@ def _row(trial: Trial, verdict: Verdict) -> list[Text]:
         trial.label,
         "-" if quality is None else f"{quality.value:.4f}",
         "-" if lost is None or trial.recipe == verdict.baseline.recipe else f"{lost:.2f}",
-        number("latency_s", 1e3, 1),
+        number("latency_s", 1e3, 2),
         "1.00" if trial.recipe == verdict.baseline.recipe else number("latency_ratio", 1, 2),
         number("size_bytes", 1e-6, 2),
         number("peak_memory_bytes", 1e-6, 0),
