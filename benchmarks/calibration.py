@@ -2,10 +2,10 @@
 
     python benchmarks/calibration.py --material MATERIAL                  # yolov8n, 100 images, two threads
 
-Images are read and preprocessed inside the timed part, as they are in use; the model's card is found before. Bars:
-at most 20 s and 700 MB for the pass on yolov8n. The ranges of every method come from the same pass, so each
-method's own seconds are given behind it. `settling` says how far ranges from a part of the kept sample lie from
-those of all of it: what the size of the sample is worth.
+Images are read and preprocessed inside the timed part, as they are in use; the model's card is found
+before. Bars: at most 20 s and 700 MB for the pass on yolov8n. The ranges of every method come from the same
+pass, so each method's own seconds are given behind it. `settling` says how far ranges from a part of the
+kept sample lie from those of all of it: what the size of the sample is worth.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _measure(args: argparse.Namespace, name: str, work: str, card: Path) -> dict
 
 
 def _child(args: argparse.Namespace) -> dict[str, Any]:
-    """Does one piece of work and says what it took. Data sets are not verified first: that is not what is timed."""
+    """What one piece of work took. The images are not verified first: that is not what is timed."""
     name = args.models[0]
     model = paredown.load(args.material / "models" / f"{name}.onnx", card=args.card)
     everything = data.read_dataset(str(args.material / "data" / SUBJECTS[name].calibration))
@@ -95,7 +95,12 @@ def calibration_pass(model: Model, images: Dataset, threads: int) -> dict[str, A
         for one in seen.values():
             METHODS[method](one)
         ranges_s[method] = time.perf_counter() - started
-    shown = {"images": len(images), "tensors": len(plan.group), "ranges_s": ranges_s, "settling": settling(seen)}
+    shown = {
+        "images": len(images),
+        "tensors": len(plan.group),
+        "ranges_s": ranges_s,
+        "settling": settling(seen),
+    }
     return {"seconds": seconds, "peak_bytes": peak, **shown}
 
 
@@ -104,12 +109,18 @@ def whole_recipe(model: Model, images: Dataset, threads: int) -> dict[str, Any]:
     started = time.perf_counter()
     made = paredown.compress(model, "int8", images, threads=threads)
     seconds = time.perf_counter() - started
-    return {"seconds": seconds, "peak_bytes": peak_resident_bytes(), "images": len(images), "recipe": made.recipe.name}
+    return {
+        "seconds": seconds,
+        "peak_bytes": peak_resident_bytes(),
+        "images": len(images),
+        "recipe": made.recipe.name,
+    }
 
 
 def settling(seen: dict[str, Seen]) -> list[dict[str, Any]]:
-    """For each part of the sample: how far its MSE ranges are from those of the whole, in parts of their width."""
+    """For each part of the sample: how far its MSE ranges lie from the whole's, in parts of their width."""
     whole = {name: METHODS["mse"](s) for name, s in seen.items()}
+    values = max(len(s.sample) for s in seen.values())
     rows = []
     for part in PARTS:
         moved = []
@@ -117,8 +128,8 @@ def settling(seen: dict[str, Seen]) -> list[dict[str, Any]]:
             low, high = METHODS["mse"](replace(s, sample=s.sample[::part], channel=s.channel[::part]))
             width = max(whole[name][1] - whole[name][0], 1e-12)
             moved.append((abs(low - whole[name][0]) + abs(high - whole[name][1])) / width)
-        rows.append({"values": len(max(seen.values(), key=lambda s: len(s.sample)).sample) // part})
-        rows[-1] |= {"median": float(np.median(moved)), "p95": float(np.quantile(moved, 0.95))}
+        median, p95 = np.quantile(moved, [0.5, 0.95])
+        rows.append({"values": values // part, "median": float(median), "p95": float(p95)})
     return rows
 
 

@@ -1,4 +1,4 @@
-"""What every benchmark shares: models and their images, the command line, and results as JSON with their evidence."""
+"""What every benchmark shares: models and their images, the command line, results as JSON with evidence."""
 
 from __future__ import annotations
 
@@ -56,7 +56,6 @@ class Loaded:
     """A model with its card, and its images. `judged` is not yet in the card's class indices."""
 
     name: str
-    file: Path
     model: Model
     calibration: Dataset
     judged: Dataset
@@ -88,14 +87,23 @@ def arguments(doc: str | None, results: str, models: Sequence[str]) -> argparse.
     return parser
 
 
+def datasets(material: Path, name: str, images: int, judged: int | None) -> tuple[Dataset, Dataset]:
+    """The images to calibrate on and to judge on: as many as asked for, drawn by a fixed seed."""
+    subject, root = SUBJECTS[name], material / "data"
+    calibration = data.sample(data.read_dataset(str(root / subject.calibration)), images)
+    evaluation = data.read_dataset(str(root / subject.evaluation))
+    return calibration, evaluation if judged is None else data.sample(evaluation, judged)
+
+
+def model_file(material: Path, name: str) -> Path:
+    """Where the material keeps a model."""
+    return material / "models" / f"{name}.onnx"
+
+
 def load(material: Path, name: str, images: int, judged: int | None = None) -> Loaded:
-    """A subject with as many images as asked for, drawn by a fixed seed; its card is tried on them."""
-    subject, file = SUBJECTS[name], material / "models" / f"{name}.onnx"
-    calibration = data.sample(data.read_dataset(str(material / "data" / subject.calibration)), images)
-    evaluation = data.read_dataset(str(material / "data" / subject.evaluation))
-    if judged is not None:
-        evaluation = data.sample(evaluation, judged)
-    return Loaded(name, file, paredown.load(file, evaluation), calibration, evaluation)
+    """A subject with its images; its card is tried on them."""
+    calibration, evaluation = datasets(material, name, images, judged)
+    return Loaded(name, paredown.load(model_file(material, name), evaluation), calibration, evaluation)
 
 
 def write(path: Path, rows: Sequence[Mapping[str, object]], threads: int, **more: object) -> None:
@@ -126,7 +134,7 @@ def read_rows(path: Path) -> list[dict[str, object]]:
 def command(argv: Sequence[str]) -> str:
     """The command as somebody else would type it: paths of this machine by what they stand for."""
     words = [f"benchmarks/{Path(argv[0]).name}"]
-    hide = {"--material": f"${ENVIRONMENT_VARIABLE}", "--out": "FILE", "--runs": "DIR"}
+    hide = {"--material": f"${ENVIRONMENT_VARIABLE}", "--out": "FILE", "--runs": "DIR", "--work": "DIR"}
     before = ""
     for word in argv[1:]:
         option, equals, _ = word.partition("=")

@@ -1,4 +1,6 @@
-"""Virtual environments of the peers, made once under `benchmarks/.envs/` and kept. `python environments.py [NAME ...]`
+"""Virtual environments of the peers, made once under `benchmarks/.envs/` and kept.
+
+    python benchmarks/environments.py [NAME ...]                          # all of them
 
 Each peer gets its own, so that no pin of one can hold back another or Paredown. The versions of what was
 installed are part of every result.
@@ -16,8 +18,8 @@ FOLDER = Path(__file__).parent / ".envs"
 _TIMEOUT_S = 1800.0
 
 CPU_TORCH = "torch==2.13.0+cpu"
-"""Named with its build: any other pin would let pip choose several GB of CUDA. Where the index at hand has only
-CUDA builds, add the one of pytorch.org with PIP_EXTRA_INDEX_URL."""
+"""Named with its build: any other pin would let pip choose several GB of CUDA. Where the package index has
+CUDA builds only, add the one of pytorch.org with PIP_EXTRA_INDEX_URL."""
 
 INSTALLS: dict[str, tuple[tuple[str, ...], ...]] = {
     "onnxruntime": (("onnx", "onnxruntime"),),
@@ -65,7 +67,17 @@ def runtime_folder(package: str) -> Path:
     if not (home / package).is_dir():
         partial = home.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        call = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(partial), package]
+        call = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--target",
+            str(partial),
+            package,
+        ]
         _call(call)
         shutil.rmtree(home, ignore_errors=True)
         partial.rename(home)
@@ -75,7 +87,10 @@ def runtime_folder(package: str) -> Path:
 def versions(name: str) -> dict[str, str]:
     """Version by package of an environment."""
     call = [str(interpreter(name)), "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"]
-    return {p["name"]: p["version"] for p in json.loads(subprocess.run(call, capture_output=True, check=True).stdout)}
+    return {
+        p["name"]: p["version"]
+        for p in json.loads(subprocess.run(call, capture_output=True, check=True).stdout)
+    }
 
 
 def _call(command: list[str]) -> None:
@@ -84,7 +99,9 @@ def _call(command: list[str]) -> None:
     except subprocess.TimeoutExpired as e:
         raise InstallError(f"{command[-1]} was not installed within {_TIMEOUT_S:g} s") from e
     if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
+        lines = [
+            line for line in done.stderr.splitlines() if line.startswith("ERROR")
+        ] or done.stderr.splitlines()
         raise InstallError((lines or [f"exit code {done.returncode}"])[0])
 
 

@@ -1,4 +1,4 @@
-"""Work in a fresh process that says in its last line of output, as JSON, what came of it; or why nothing did."""
+"""Work in a fresh process, which says in its last line of output, as JSON, what came of it."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Latency of our INT8 file, of ONNX Runtime's own quantizer and of FP32, interleaved, each in a fresh process.
+"""Latency of our INT8 file, of ONNX Runtime's own and of FP32, interleaved, each in a fresh process.
 
     python benchmarks/latency_ratio.py --material MATERIAL                # yolov8n, one thread
 
-The ratio is what counts: rounds of the two models of a pair alternate, so that a machine that slows down slows both.
-Each pair is timed `--repeats` times, the pairs in turns. Bars on yolov8n: ours / ONNX Runtime's (per channel,
-decode tail excluded) at most 1.15; FP32 / ours at least 1.7.
+The ratio is what counts: rounds of the two models of a pair alternate, so that what slows one slows both.
+Each pair is timed `--repeats` times, the pairs in turns. Bars on yolov8n: ours / ONNX Runtime's (per
+channel, decode tail excluded) at most 1.15; FP32 / ours at least 1.7.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A runtime for the timing harness that takes ONNX files and OpenVINO's own: `compile(file) -> Session`.
 
-A file ending in .onnx runs in ONNX Runtime, one ending in .xml in OpenVINO. An ONNX file is run in OpenVINO by
-naming a link to it that ends in `OPENVINO`. This folder and OpenVINO must be on the path of the measured process.
+A file ending in .onnx runs in ONNX Runtime, one ending in .xml in OpenVINO. An ONNX file is run in OpenVINO
+by naming a copy of it so that it ends in `OPENVINO`. This folder and OpenVINO must be on the path of the
+measured process.
 """
 
 from __future__ import annotations

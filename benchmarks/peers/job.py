@@ -1,8 +1,8 @@
-"""The job a driver is given, and what it says at the end. Standard library and numpy only: every peer has those.
+"""The job a driver is given, and what it says at the end. Standard library and numpy: every peer has those.
 
-A driver is called as `python DRIVER.py JOB.json`. It quantizes `job.model` with the tensors of `job.calibration`,
-writes a model, and calls `job.done(path)`. What is timed is everything between reading the job and that call, so
-a driver imports its packages before it reads the job.
+A driver is called as `python DRIVER.py JOB.json`. It quantizes `job.model` with `job.tensors`, writes a
+model, and calls `job.done(path)`. What is timed is everything between reading the job and that call, so a
+driver imports its packages before it reads the job.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Tensors(Sequence[np.ndarray]):
 
 
 class Job:
-    """model: the float ONNX file. input: its name. excluded: the nodes of the decode tail, for those that take it.
+    """model: the float ONNX file. input: its name. excluded: names of the decode tail's nodes.
 
     output: the path to write to, without suffix. settings: what this row of the table asks of the peer.
     """

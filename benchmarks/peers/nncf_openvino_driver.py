@@ -1,7 +1,7 @@
 """NNCF on OpenVINO; writes an IR. settings: {"tuned": bool}.
 
-Untuned: nncf.quantize with its defaults. Tuned: preset MIXED, which NNCF advises for activations that are not
-ReLU, and the decode tail excluded.
+Untuned: nncf.quantize with its defaults. Tuned: preset MIXED, which NNCF advises for activations that are
+not ReLU, and the decode tail excluded.
 """
 
 import nncf

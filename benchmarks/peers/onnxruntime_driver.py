@@ -1,8 +1,8 @@
 """onnxruntime.quantization.quantize_static. settings: {"method": name, "tuned": bool}.
 
-Untuned: its defaults, with nothing but the calibration method chosen. Tuned: what its documentation advises for
-x86 CPUs (uint8 activations, int8 weights per channel), the decode tail excluded, and the histogram calibrators
-fed in strides, because they otherwise keep every output of every image in memory.
+Untuned: its defaults, with nothing but the calibration method chosen. Tuned: what its documentation advises
+for x86 CPUs (uint8 activations, int8 weights per channel), the decode tail excluded, and the histogram
+calibrators fed in strides, because they otherwise keep every output of every image in memory.
 """
 
 from typing import Any

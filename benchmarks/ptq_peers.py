@@ -1,0 +1,254 @@
+"""Paredown beside onnxruntime.quantization, NNCF and aimet-onnx: points lost, seconds, memory, latency.
+
+    python benchmarks/ptq_peers.py --material MATERIAL                    # resumes where it was stopped
+
+All are handed the same prepared float model and the same calibration tensors, and work in a fresh process
+of their own virtual environment. All are judged by the same code on the same images (confidence 0.001, NMS
+at IoU 0.7, at most 300 boxes), in ONNX Runtime, or in OpenVINO where the peer writes OpenVINO's format. The
+latency of each result is timed in both runtimes as far as they take it, in rounds alternating with the
+float model in ONNX Runtime. "tuned" is what a user who knows the tool would do, leaving the decode tail
+float included; the list of its nodes comes from us.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import HERE, Loaded, arguments, load, read_rows, say, write
+from environments import INSTALLS, InstallError, interpreter, runtime_folder, versions
+from fresh import Failed, Limits, run_fresh
+from runtimes import OPENVINO
+from runtimes import compile as compile_file
+
+from paredown.compress.quantize.placement import body_of
+from paredown.detections import Prediction
+from paredown.errors import ParedownError
+from paredown.families.preprocess import preprocess
+from paredown.graph.prepare import prepare
+from paredown.graph.walk import to_ir
+from paredown.measure.accuracy import accuracy, headline, predict_all
+from paredown.measure.align import align
+from paredown.measure.latency import measure_latency
+from paredown.sample import Dataset
+from paredown.study.bench import tensors
+from paredown.targets import Target, target
+
+IOU, MAX_DETECTIONS = 0.7, 300
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One row of the table. driver "": nothing is done to the float model."""
+
+    tool: str
+    variant: str
+    driver: str = ""
+    environment: str = ""  # "": the one this script runs in
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+def _ort(method: str, tuned: bool) -> Peer:
+    variant = f"{method}, {'tuned' if tuned else 'defaults'}"
+    return Peer(
+        "onnxruntime.quantization",
+        variant,
+        "onnxruntime_driver",
+        "onnxruntime",
+        {"method": method, "tuned": tuned},
+    )
+
+
+def _pair(tool: str, driver: str, environment: str) -> dict[str, Peer]:
+    return {
+        f"{driver.removesuffix('_driver')}-{variant}": Peer(
+            tool, variant, driver, environment, {"tuned": variant == "tuned"}
+        )
+        for variant in ("defaults", "tuned")
+    }
+
+
+PEERS: dict[str, Peer] = {
+    "float": Peer("none", "FP32"),
+    "paredown": Peer("Paredown", "int8", "paredown_driver", settings={"recipe": "int8"}),
+    **{
+        f"ort-{method.lower()}{'-tuned' if tuned else ''}": _ort(method, tuned)
+        for method in ("MinMax", "Entropy", "Percentile")
+        for tuned in (False, True)
+    },
+    **_pair("NNCF, OpenVINO", "nncf_openvino_driver", "nncf"),
+    **_pair("NNCF, ONNX", "nncf_onnx_driver", "nncf"),
+    **_pair("aimet-onnx", "aimet_driver", "aimet"),
+}
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all peers get, and are judged by, on one model. `folder` holds float.onnx and calibration/."""
+
+    loaded: Loaded
+    folder: Path
+    judged: Dataset
+    reference: list[Prediction]
+    excluded: tuple[str, ...]
+    settings: Mapping[str, object]  # a row made under others is measured again
+
+
+def main() -> int:
+    """Exit code. Measures every peer on every model, row by row."""
+    models = ["yolov8n", "yolov5n", "yolox_nano", "nanodet_m_416"]
+    parser = arguments(__doc__, "ptq_peers.json", models)
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER")
+    parser.add_argument("--again", action="store_true", help="measure also what was measured before")
+    parser.add_argument("--threads", type=int, default=1, help="of the timed inference (default: 1)")
+    parser.add_argument("--no-timing", action="store_true", help="leave the latency out, on a busy machine")
+    parser.add_argument("--memory-gb", type=float, default=8.0, help="a peer that needs more is stopped")
+    parser.add_argument("--minutes", type=float, default=30.0, help="a peer that needs longer is stopped")
+    parser.add_argument("--work", type=Path, default=HERE.parent / "runs" / "peers")
+    args = parser.parse_args()
+    _make_importable()
+    rows = read_rows(args.out)
+    for name in args.models:
+        ground = _ground(args, name)
+        for key in args.peers:
+            mine = [r for r in rows if (r["model"], r["peer"]) == (name, key)]
+            if mine and mine[0]["settings"] == ground.settings and not args.again:
+                continue
+            say(f"{name}: {key}")
+            row = _measure(args, ground, key)
+            rows = [r for r in rows if r not in mine] + [row]
+            write(args.out, rows, args.threads, limits={"memory_gb": args.memory_gb, "minutes": args.minutes})
+    return 0
+
+
+def _make_importable() -> None:
+    """This folder and OpenVINO, for this process and those it measures in."""
+    places = [str(HERE), str(runtime_folder("openvino"))]
+    sys.path += places
+    os.environ["PYTHONPATH"] = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), *places])
+
+
+def _ground(args: argparse.Namespace, name: str) -> Ground:
+    """The prepared float model and the calibration tensors on disk, and what the float model says."""
+    loaded = load(args.material, name, args.images, args.eval)
+    card = replace(loaded.card, iou=IOU, max_detections=MAX_DETECTIONS)
+    loaded = replace(loaded, model=loaded.model.with_card(card))
+    folder = args.work / name
+    shutil.rmtree(folder / "calibration", ignore_errors=True)
+    (folder / "calibration").mkdir(parents=True)
+    prepared = prepare(loaded.model, card.preprocess.size)
+    (folder / "float.onnx").write_bytes(prepared.data)
+    for i, tensor in enumerate(tensors(loaded.calibration, card)):
+        np.save(folder / "calibration" / f"{i:04}.npy", tensor)
+    graph = to_ir(prepared).graph
+    body = body_of(graph)
+    judged, _ = align(loaded.judged, card)
+    say(f"{name}: float model on {len(judged)} images")
+    reference = predict_all(compile_file(folder / "float.onnx"), card, judged)
+    settings = {"images": len(loaded.calibration), "judged": len(judged), "sha256": loaded.model.sha256}
+    settings |= {"threads": None if args.no_timing else args.threads}
+    tail = tuple(str(n.name) for n in graph if n not in body)
+    return Ground(loaded, folder, judged, reference, tail, settings)
+
+
+def _measure(args: argparse.Namespace, ground: Ground, key: str) -> dict[str, Any]:
+    """One row: what the peer took and what its model is worth, or at which stage it failed and how."""
+    peer = PEERS[key]
+    row: dict[str, Any] = {
+        "model": ground.loaded.name,
+        "peer": key,
+        "tool": peer.tool,
+        "variant": peer.variant,
+    }
+    row["settings"] = dict(ground.settings)
+    stage = "quantize"
+    try:
+        if peer.driver:
+            row |= _quantize(args, ground, key, peer)
+            file = Path(row.pop("model_file"))
+        else:
+            file = ground.folder / "float.onnx"
+        row["size_bytes"] = sum(f.stat().st_size for f in (file, file.with_suffix(".bin")) if f.exists())
+        stage = "load or run"
+        row |= _judge(ground, file)
+    except (InstallError, Failed, ParedownError) as e:
+        say(f"  failed to {stage}: {e}")
+        return {**row, "stage": stage, "error": str(e).splitlines()[0]}
+    return row if args.no_timing else {**row, "latency": _time(ground, file, args.threads)}
+
+
+def _quantize(args: argparse.Namespace, ground: Ground, key: str, peer: Peer) -> dict[str, Any]:
+    """Seconds, peak memory and the file written, as the driver says; the versions of its packages."""
+    python = interpreter(peer.environment)
+    job = ground.folder / f"{key}.json"
+    told = {
+        "model": str(ground.folder / "float.onnx"),
+        "input": ground.loaded.model.inputs[0].name,
+        "calibration": str(ground.folder / "calibration"),
+        "output": str(ground.folder / key),
+        "excluded": ground.excluded,
+        "settings": peer.settings,
+    }
+    job.write_text(json.dumps(told))
+    env = None if peer.environment == "" else {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    limits = Limits(args.memory_gb * 1e9, args.minutes * 60)
+    answer = run_fresh([str(python), str(HERE / "peers" / f"{peer.driver}.py"), str(job)], limits, env)
+    row = {"model_file": answer["model"], "seconds": answer["seconds"], "peak_bytes": answer["peak_bytes"]}
+    if peer.environment:
+        wanted = {word for words in INSTALLS[peer.environment] for word in words}
+        row["versions"] = {p: v for p, v in versions(peer.environment).items() if p in wanted or p == "torch"}
+    return row
+
+
+def _judge(ground: Ground, file: Path) -> dict[str, Any]:
+    """Accuracy of the file, and points lost against the float model with their interval."""
+    card = ground.loaded.card
+    predictions = predict_all(compile_file(file), card, ground.judged)
+    quantities, _ = accuracy(predictions, ground.judged, card, ground.reference)
+    found, name = {q.name: q for q in quantities}, headline(card.task, has_truth=True)
+    drop = found[f"{name}_drop"]
+    row = {"metric": name, "accuracy": found[name].value, "points_lost": drop.value}
+    return row | {"points_low": drop.low, "points_high": drop.high}
+
+
+def _time(ground: Ground, file: Path, threads: int) -> dict[str, Any]:
+    """By runtime: seconds, and their ratio to the float model's in ONNX Runtime; or why there are none."""
+    card, model = ground.loaded.card, ground.loaded.model
+    feeds = {model.inputs[0].name: preprocess(ground.judged[0].read(), card.preprocess)[0]}
+    where = Target("peers", target("local").profile, "runtimes")
+    files = {"openvino": file}
+    if file.suffix == ".onnx":
+        other = file.with_name(file.stem + OPENVINO)
+        shutil.copyfile(file, other)
+        files = {"onnxruntime": file, "openvino": other}
+    found: dict[str, Any] = {}
+    for runtime, candidate in files.items():
+        try:
+            timed, _, doubts = measure_latency(
+                candidate, ground.folder / "float.onnx", where, feeds, threads=threads
+            )
+        except ParedownError as e:
+            found[runtime] = {"error": str(e).splitlines()[0]}
+            continue
+        by_name = {q.name: q for q in timed}
+        ratio = by_name["latency_ratio"]
+        found[runtime] = {
+            "latency_s": by_name["latency_s"].value,
+            "latency_ratio": ratio.value,
+            "low": ratio.low,
+            "high": ratio.high,
+            "doubts": doubts,
+        }
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""Results as markdown tables: one function for each table, from the JSON that a benchmark wrote to text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+Result = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+DOUBTED = "&nbsp;?"
+STOCK_DEFAULT, STOCK_TUNED = "ort-static", "ort-static-pc-minmax-tail"
+
+
+def summary(result: Result) -> str:
+    """One row per model: our `int8`, and the stock quantizer with its defaults and with the tail excluded."""
+    head = [
+        "model",
+        "FP32",
+        "`int8`: points lost",
+        "latency of FP32",
+        "MB",
+        "ONNX Runtime, defaults",
+        "its tail excluded",
+    ]
+    lines = []
+    for model, rows in _by(result["rows"], "model").items():
+        by_label = {r["label"]: r for r in rows}
+        base, ours = by_label.get("float", {}), by_label.get("int8", {"error": "not measured"})
+        size = f"{_mb(base)} → {_mb(ours)}"
+        stock = [_lost(by_label.get(label)) for label in (STOCK_DEFAULT, STOCK_TUNED)]
+        lines.append([model, _accuracy(base), _lost(ours), _ratio(ours), size, *stock])
+    return _table(head, lines) + _foot(result)
+
+
+def trials(result: Result) -> str:
+    """Every recipe of every model."""
+    head = ["model", "recipe", "accuracy", "points lost", "ms", "latency of FP32", "MB", ""]
+    lines = []
+    for row in result["rows"]:
+        if "error" in row:
+            lines.append([row["model"], row["label"], f"failed: {_cell(row['error'])}", "", "", "", "", ""])
+            continue
+        best = "recommended" if row.get("best") else ""
+        figures = [_accuracy(row), _lost(row), _ms(row.get("latency_s")), _ratio(row), _mb(row)]
+        lines.append([row["model"], f"`{row['label']}`", *figures, best])
+    return _table(head, lines) + _foot(result)
+
+
+def peers(result: Result) -> str:
+    """Every peer on every model; a failure shows the stage and its first error line."""
+    head = ["model", "tool", "setting", "points lost", "s", "peak MB", "ONNX Runtime", "OpenVINO"]
+    lines = []
+    for row in result["rows"]:
+        who = [row["model"], row["tool"], row["variant"]]
+        took = [_number(row.get("seconds"), 0), _number(row.get("peak_bytes"), 0, 1e6)]
+        if "error" in row:
+            lines.append([*who, f"failed to {row['stage']}: {_cell(row['error'])}", *took, "", ""])
+            continue
+        latency = row.get("latency", {})
+        times = [_timed(latency.get(runtime)) for runtime in ("onnxruntime", "openvino")]
+        lost = _accuracy(row) if row["peer"] == "float" else _lost(row)
+        lines.append([*who, lost, *took, *times])
+    return _table(head, lines) + _foot(result, _versions(result["rows"]))
+
+
+def calibration(result: Result) -> str:
+    """Seconds and memory of the pass, the recipe, and each range method behind the pass."""
+    head = ["model", "work", "images", "s", "peak MB"]
+    lines = []
+    for row in result["rows"]:
+        if "error" in row:
+            lines.append([row["model"], row["work"], "", f"failed: {_cell(row['error'])}", ""])
+            continue
+        figures = [_number(row["seconds"], 1), _number(row["peak_bytes"], 0, 1e6)]
+        lines.append([row["model"], row["work"], str(row["images"]), *figures])
+        for method, seconds in row.get("ranges_s", {}).items():
+            lines.append([row["model"], f"then ranges by {method}", "", _number(seconds, 1), ""])
+    return _table(head, lines) + _foot(result)
+
+
+def settling(result: Result) -> str:
+    """How far ranges from a part of the sample lie from those of the whole, in parts of the range's width."""
+    head = ["model", "values kept of a tensor", "median tensor", "95 % of tensors"]
+    lines = [
+        [row["model"], f"{part['values']:,}", f"{100 * part['median']:.1f} %", f"{100 * part['p95']:.1f} %"]
+        for row in result["rows"]
+        for part in row.get("settling", [])
+    ]
+    return _table(head, lines) + _foot(result)
+
+
+def latency(result: Result) -> str:
+    """The ratio of each pair, with the lowest and highest of its repeats."""
+    head = ["model", "pair", "ratio", "lowest .. highest repeat", "ms"]
+    lines = []
+    for row in result["rows"]:
+        ratios = [run["latency_ratio"]["value"] for run in row["repeats"]]
+        spread = f"{min(ratios):.2f} .. {max(ratios):.2f}"
+        times = f"{_ms(row['latency_s'])} / {_ms(row['baseline_latency_s'])}"
+        mark = DOUBTED if any(run["doubts"] for run in row["repeats"]) else ""
+        lines.append([row["model"], row["pair"], f"{row['ratio']:.2f}{mark}", spread, times])
+    return _table(head, lines) + _foot(result)
+
+
+TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
+    "summary": ("results.json", summary),
+    "trials": ("results.json", trials),
+    "ptq-peers": ("ptq_peers.json", peers),
+    "calibration": ("calibration.json", calibration),
+    "settling": ("calibration.json", settling),
+    "latency": ("latency_ratio.json", latency),
+}
+"""Name between the markers -> file of results, and what writes the table."""
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _foot(result: Result, more: str = "") -> str:
+    """Where the figures come from, in one paragraph, and what their marks mean."""
+    packages = result["environment"]["packages"]
+    own = [f"{name} {packages[name]}" for name in ("paredown", "onnxruntime") if name in packages]
+    parts = [f"`{result['command']}`", str(result["date"])[:10], result["machine"]]
+    parts += [f"threads: {result['environment']['threads']}", *_counts(result["rows"]), *own]
+    marked = (
+        f" {DOUBTED}: the machine was too busy to believe this time." if _any_doubt(result["rows"]) else ""
+    )
+    return f"\n\n{', '.join(parts)}{more}.{marked}\n"
+
+
+def _counts(rows: Sequence[Row]) -> list[str]:
+    """How many images were calibrated on and judged on; more than one number where models differ."""
+    told = [row.get("settings", row) for row in rows]
+    found = []
+    for key, word in (("images", "calibration images"), ("judged", "images judged on")):
+        numbers = sorted({t[key] for t in told if key in t})
+        found += [f"{word}: {' or '.join(map(str, numbers))}"] if numbers else []
+    return found
+
+
+def _any_doubt(rows: Sequence[Row]) -> bool:
+    timed = [*rows] + [t for row in rows for t in row.get("latency", {}).values()]
+    timed += [run for row in rows for run in row.get("repeats", ())]
+    return any(t.get("doubts") for t in timed)
+
+
+def _versions(rows: Sequence[Row]) -> str:
+    found = {f"{name} {version}" for row in rows for name, version in row.get("versions", {}).items()}
+    tools = ("nncf", "openvino", "aimet", "onnxruntime")
+    named = sorted(text for text in found if text.startswith(tools))
+    return f"; peers: {', '.join(named)}" if named else ""
+
+
+def _by(rows: Iterable[Row], key: str) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[key], []).append(row)
+    return groups
+
+
+def _accuracy(row: Row) -> str:
+    if row.get("accuracy") is None:
+        return "failed" if "error" in row else "-"
+    return f"{row['accuracy']:.4f}" + (" top-1" if str(row.get("metric")).endswith("top1") else "")
+
+
+def _lost(row: Row | None) -> str:
+    """Points lost with their interval; "all" where nothing is left."""
+    if row is None:
+        return "-"
+    if "error" in row:
+        return "failed"
+    if row.get("points_lost") is None or row.get("label") == "float":
+        return "-"
+    low, high = row.get("points_low"), row.get("points_high")
+    interval = "" if low is None or high is None else f" ({low:.1f} .. {high:.1f})"
+    gone = ", nothing is left" if row["accuracy"] == 0 else ""
+    return f"{row['points_lost']:.2f}{interval}{gone}"
+
+
+def _timed(found: Row | None) -> str:
+    if found is None:
+        return "-"
+    if "error" in found:
+        return "failed"
+    return f"{_ms(found['latency_s'])} ms ({found['latency_ratio']:.2f}){_doubt(found)}"
+
+
+def _ratio(row: Row) -> str:
+    return _number(row.get("latency_ratio"), 2) + _doubt(row)
+
+
+def _doubt(timed: Row) -> str:
+    return DOUBTED if timed.get("doubts") else ""
+
+
+def _ms(seconds: float | None) -> str:
+    return _number(seconds, 1, 1e-3)
+
+
+def _mb(row: Row) -> str:
+    return _number(row.get("size_bytes"), 1, 1e6)
+
+
+def _number(value: float | None, digits: int, unit: float = 1.0) -> str:
+    return "-" if value is None else f"{value / unit:.{digits}f}"
+
+
+def _cell(text: object) -> str:
+    """A text that cannot break a table."""
+    return " ".join(str(text).replace("|", "/").split())[:160]
