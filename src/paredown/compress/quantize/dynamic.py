@@ -55,6 +55,8 @@ def _why_not(node: ir.Node, in_body: bool, context: Context) -> str:
         return "kept float as asked"
     if not in_body:
         return "decode tail: no convolution depends on it"
+    if any(v is not None and v.const_value is None for v in node.inputs[2:]):
+        return "its bias is computed"
     return "" if node.op_type in _INTEGER else f"ONNX has no integer form of {node.op_type}"
 
 
