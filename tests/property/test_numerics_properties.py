@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from paredown.numerics.grid import Grid, affine, integer_range, symmetric, weight_limits
+from paredown.numerics.grid import Grid, affine, affine_per_channel, integer_range, symmetric, weight_limits
 from paredown.numerics.ranges import METHODS, Seen, ema, mse
 
 settings.register_profile("brief", max_examples=60, deadline=None)
@@ -208,3 +208,15 @@ def test_moving_average_by_hand() -> None:
     low, high = ema(seen)
     assert low == pytest.approx(0.9 * -1 + 0.1 * -3)
     assert high == pytest.approx(0.9 * 2 + 0.1 * 12)
+
+
+@given(npst.arrays(np.float32, (2, 5), elements=REAL), BITS)
+def test_a_grid_for_every_channel_is_affine_of_every_channel(ends: np.ndarray, bits: int) -> None:
+    low, high = ends.min(axis=0), ends.max(axis=0)
+    grid = affine_per_channel(low, high, bits, axis=1)
+    x = np.linspace(low, high, 9, dtype=np.float32)
+    for channel in range(5):
+        one = affine(low[channel], high[channel], bits)
+        assert grid.scale[channel] == pytest.approx(float(one.scale), rel=1e-6)
+        assert abs(int(grid.zero_point[channel]) - int(one.zero_point)) <= 1
+    assert not grid.snap(np.zeros_like(x)).any()

@@ -15,7 +15,7 @@ from paredown.compress import compress as module
 from paredown.compress.compress import PROFILE_KEY, RECIPE_KEY
 from paredown.compress.recipe import Context
 from paredown.compress.steps import STEPS
-from paredown.errors import ModelError, UnsupportedModel
+from paredown.errors import ModelError, ParedownError, UnsupportedModel
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.measurement import StepRecord
@@ -115,3 +115,31 @@ def test_a_model_without_layers_is_refused(recipe: str) -> None:
     model = prepare(net.model(net.node("Relu", net.node("Mul", "image", "image"))))
     with pytest.raises(UnsupportedModel, match="nothing to quantize"):
         nets.compressed(model, recipe)
+
+
+@pytest.mark.parametrize("recipe", ["int8", "int8-weights", "int8-dynamic"])
+def test_a_bias_that_is_computed(recipe: str) -> None:
+    """A layer whose bias depends on the image has no integer bias: it is left float."""
+    net = nets.Net()
+    bias = net.reshape(net.node("GlobalAveragePool", "image"), 3)
+    x = net.node("Conv", "image", net.normal(3, 3, 1, 1), bias)
+    flat = net.node("Flatten", net.node("GlobalAveragePool", net.conv(x, 3, 4)))
+    model = prepare(net.model(net.node("Gemm", flat, net.normal(4, 4), flat)))
+    image = nets.images(1)[0]
+    want, got = (nets.run(m, image)[0] for m in (model, nets.compressed(model, recipe).model))
+    assert nets.agreement(want, got) < 0.05
+
+
+def test_images_that_do_not_fit_the_model() -> None:
+    small = [np.zeros((1, 3, 8, 8), np.float32)]
+    with pytest.raises(ParedownError):
+        nets.compress(prepare(nets.residual()), nets.parse_recipe("int8"), lambda: small, nets.ANY_BOARD)
+
+
+def test_a_model_of_two_inputs() -> None:
+    net = nets.Net()
+    both = net.node("Add", net.conv("image", 3, 4), "second")
+    inputs: dict[str, list[int | str]] = {"image": [1, 3, 16, 16], "second": [1, 4, 16, 16]}
+    model = prepare(net.model(net.conv(both, 4, 2), inputs=inputs))
+    with pytest.raises(ParedownError):
+        nets.compressed(model, "int8")

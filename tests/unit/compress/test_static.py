@@ -185,3 +185,40 @@ def test_every_layer_kept_float() -> None:
         nets.run(made.model, image)[0], nets.run(model, image)[0], rtol=1e-4, atol=1e-4
     )
     assert {r.action for r in made.log} == {"float"}
+
+
+def heads(gains: tuple[float, ...]) -> Model:
+    """A last layer whose channels differ in range by `gains`, read by the float tail."""
+    net = nets.Net()
+    x = net.silu(net.conv("image", 3, 8))
+    weight = net.rng.normal(size=(len(gains), 8, 1, 1)).astype(np.float32)
+    last = net.node("Conv", x, net.constant(weight * np.reshape(gains, (-1, 1, 1, 1)).astype(np.float32)))
+    return prepare(net.model(net.node("Sigmoid", last), last))
+
+
+def test_a_last_layer_has_a_grid_for_every_channel() -> None:
+    """Box pixels and scores leave one layer: a small channel keeps its own steps, an integer kernel stays."""
+    model = heads((1000.0, 1.0, 0.01))
+    made = nets.compressed(model, "w8a8-pc").model
+    found = nets.ops(nets.optimized(made).graph.node)
+    assert (found["QLinearConv"], found["Conv"]) == (2, 0)
+    image = nets.images(1, seed=9)[0]
+    want, got = (nets.run(m, image)[1] for m in (model, made))
+    for channel in range(3):
+        assert nets.agreement(want[0, channel], got[0, channel]) < 0.05
+
+
+def test_no_grid_for_every_channel_where_the_device_has_none() -> None:
+    for recipe, profile in (
+        ("w8a8-pt", nets.ANY_BOARD),
+        ("w8a8-pc", replace(nets.ANY_BOARD, per_channel=False)),
+    ):
+        made = nets.compressed(heads((4.0, 1.0)), recipe, profile=profile).model
+        stored = constants(made)
+        quantizers = [n for n in to_proto(made).graph.node if n.op_type == "QuantizeLinear"]
+        activations = {i for n in quantizers for i in n.input[1:2]}
+        assert all(numpy_helper.to_array(stored[i]).size == 1 for i in activations)
+        behind = [n for n in to_proto(made).graph.node if n.op_type == "DequantizeLinear"]
+        unsigned = [n for n in behind if numpy_helper.to_array(stored[n.input[2]]).dtype == np.uint8]
+        assert len(unsigned) >= 3
+        assert all(numpy_helper.to_array(stored[n.input[1]]).size == 1 for n in unsigned)
