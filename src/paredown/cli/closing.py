@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
+from rich.table import Table
 from rich.text import Text
 
 from paredown.cli import console
@@ -82,7 +82,7 @@ def show(outcome: Outcome) -> None:
         out.print(f"{name}: {path}", markup=False, soft_wrap=True)
 
 
-def trial_table(trials: Sequence[Trial], verdict: Verdict) -> Any:
+def trial_table(trials: Sequence[Trial], verdict: Verdict) -> Table:
     """One row per trial, the float model first."""
     first = accuracy_of(verdict.baseline)
     metric = "accuracy" if first is None else metric_title(first.name)

@@ -30,15 +30,8 @@ def main(args: argparse.Namespace) -> int:
         return 0 if fit else 1
     rows = []
     for found in findings:
-        told = [
-            found.what,
-            *(
-                f"{word}: {text}" if word else text
-                for word, text in (("", found.why), ("hint", found.hint))
-                if text
-            ),
-        ]
-        rows.append((Text(found.level, style=STYLES[found.level]), "\n".join(told)))
+        told = (found.what, found.why, f"hint: {found.hint}" if found.hint else "")
+        rows.append((Text(found.level, style=STYLES[found.level]), "\n".join(filter(None, told))))
     out = console.stdout()
     out.print(console.table(("", "this machine"), rows))
     out.print()
