@@ -89,7 +89,14 @@ def calibrate(
     feed = model.inputs[0].name
     number = 0
     for number, image in enumerate(progress(images, "calibrating"), 1):
-        answers = session.run(wanted, {feed: image})
+        try:
+            answers = session.run(wanted, {feed: image})
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
+            raise CalibrationError(
+                f"the model cannot run calibration image {number}",
+                got=f"{image.dtype.name} {list(image.shape)}: {str(error).splitlines()[0][:200]}",
+                expected=", ".join(f"{s.name}: {s.dtype} {list(s.shape)}" for s in model.inputs),
+            ) from error
         for index, name in enumerate(tensors):
             drawn, low, high = answers[3 * index : 3 * index + 3]
             if not (np.isfinite(drawn).all() and np.isfinite(low).all() and np.isfinite(high).all()):

@@ -174,6 +174,8 @@ def _why_not(node: ir.Node, policy: Policy, behind_weights: bool) -> str:
         return f"{policy.name} has no integer kernel for {op}"
     if op in WEIGHTED and weight_of(node) is None:
         return f"{op} of two computed tensors"
+    if op in WEIGHTED and any(v is not None and v.const_value is None for v in node.inputs[2:]):
+        return f"{op} whose bias is computed"
     if op == "Gemm" and (node.attributes.get("alpha") or node.attributes.get("beta")):
         if any(a in node.attributes and node.attributes[a].value != 1.0 for a in ("alpha", "beta")):
             return "Gemm with alpha or beta other than 1"

@@ -40,6 +40,8 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
     """The QDQ graph and one record for every node."""
     graph = model.graph
     plan = place(graph, ORT_CPU, context.keep_float)
+    if not plan.group:  # every layer was kept float as asked
+        return model, records(step, plan, {})
     seen = calibrate(
         to_model(model, context.source),
         sorted(plan.group),
@@ -66,10 +68,12 @@ def weight_grid(node: ir.Node, granularity: str, bits: int, steps: int = 0) -> G
 def insert(graph: ir.Graph, plan: Plan, grids: dict[str, Grid], weights: dict[ir.Node, Grid]) -> None:
     """Write the plan into the graph: weights and biases first, then Q and DQ behind every planned tensor."""
     for node, grid in weights.items():
-        feeding, giving = (
-            grids[plan.group[str(v.name)]] for v in (node.inputs[0], node.outputs[0]) if v is not None
-        )
-        _insert_weight(graph, node, grid, feeding, giving if giving.axis is not None else None)
+        source, made = node.inputs[0], str(node.outputs[0].name)
+        assert source is not None
+        head = grids[plan.group[made]] if made in plan.heads else None  # one behind a ReLU has no grid at all
+        if head is not None and head.axis is None:
+            head = None
+        _insert_weight(graph, node, grid, grids[plan.group[str(source.name)]], head)
     values = {str(v.name): v for v in (*graph.inputs, *(o for n in graph for o in n.outputs))}
     parameters: dict[str, tuple[ir.Value, ir.Value]] = {}
     for tensor, group in plan.group.items():
