@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from common import HERE, Loaded, arguments, load, read_rows, say, write
-from environments import INSTALLS, InstallError, interpreter, runtime_folder, versions
+from environments import InstallError, interpreter, runtime_folder, versions
 from fresh import Failed, Limits, run_fresh
 from runtimes import OPENVINO
 from runtimes import compile as compile_file
@@ -43,6 +43,7 @@ from paredown.study.bench import tensors
 from paredown.targets import Target, target
 
 IOU, MAX_DETECTIONS = 0.7, 300
+REPORTED = frozenset({"nncf", "openvino", "aimet-onnx", "onnxruntime", "onnx", "torch"})  # versions kept
 
 
 @dataclass(frozen=True)
@@ -203,8 +204,7 @@ def _quantize(args: argparse.Namespace, ground: Ground, key: str, peer: Peer) ->
     answer = run_fresh([str(python), str(HERE / "peers" / f"{peer.driver}.py"), str(job)], limits, env)
     row = {"model_file": answer["model"], "seconds": answer["seconds"], "peak_bytes": answer["peak_bytes"]}
     if peer.environment:
-        wanted = {word for words in INSTALLS[peer.environment] for word in words}
-        row["versions"] = {p: v for p, v in versions(peer.environment).items() if p in wanted or p == "torch"}
+        row["versions"] = {p: v for p, v in versions(peer.environment).items() if p in REPORTED}
     return row
 
 

@@ -32,7 +32,7 @@ class OpenVinoSession:
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name."""
-        answers = self._compiled(dict(feeds), share_inputs=True, share_outputs=True)
+        answers = self._compiled(dict(feeds), share_inputs=True)  # outputs are copied, as ONNX Runtime does
         return {spec.name: answers[i] for i, spec in enumerate(self.outputs)}
 
 

@@ -1,0 +1,112 @@
+"""What benchmark scripts make of results: tables, commands without paths, failures in one line."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+RESULT = {
+    "command": "python benchmarks/x.py",
+    "date": "2026-01-02T03:04:05+00:00",
+    "machine": "a CPU",
+    "environment": {"threads": 1, "packages": {"onnxruntime": "1.31.1"}},
+}
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+    def load(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    return load
+
+
+def trial(label, accuracy, **more):
+    figures = {
+        "metric": "map50_95",
+        "points_lost": 41.0 - 100 * accuracy,
+        "latency_s": 0.02,
+        "size_bytes": 4e6,
+    }
+    return {"model": "m", "label": label, "accuracy": accuracy, **figures, "latency_ratio": 0.5, **more}
+
+
+def test_summary_has_a_line_per_model_and_says_where_it_comes_from(scripts):
+    rows = [
+        trial("float", 0.41),
+        trial("int8", 0.406, points_low=0.1, points_high=0.7, doubts=["busy"]),
+        trial("ort-static", 0.0),
+    ]
+    text = scripts("tables").summary({**RESULT, "rows": rows})
+    assert "| m | 0.4100 | 0.40 (0.1 .. 0.7) | 0.50&nbsp;? | 4.0 → 4.0 | 41.00, nothing is left | - |" in text
+    assert "`python benchmarks/x.py`, 2026-01-02, a CPU, threads: 1, onnxruntime 1.31.1." in text
+    assert "too busy" in text
+
+
+def test_a_peer_that_failed_shows_where_and_why(scripts):
+    failed = {
+        "model": "m",
+        "peer": "p",
+        "tool": "T",
+        "variant": "v",
+        "stage": "load or run",
+        "error": "a | b",
+    }
+    text = scripts("tables").peers({**RESULT, "rows": [failed]})
+    assert "| m | T | v | failed to load or run: a / b | - | - |  |  |" in text
+
+
+def test_every_marker_of_the_docs_has_a_table(scripts):
+    tables, place = scripts("tables").TABLES, scripts("render")._PLACE
+    page = (BENCHMARKS.parent / "docs" / "benchmarks.md").read_text()
+    assert {found[2] for found in place.finditer(page)} == set(tables)
+
+
+def test_rendering_replaces_what_stands_between_the_markers_and_nothing_else(scripts, tmp_path):
+    row = {"model": "m", "work": "int8 recipe", "seconds": 1.0, "peak_bytes": 2e6, "images": 3}
+    (tmp_path / "calibration.json").write_text(json.dumps({**RESULT, "rows": [row]}))
+    page = "a\n<!-- table:calibration -->\nold\n<!-- /table -->\nb\n<!-- table:latency -->\n<!-- /table -->\n"
+    text = scripts("render").rendered(page, tmp_path)
+    assert "| m | int8 recipe | 3 | 1.0 | 2 |" in text
+    assert "old" not in text
+    assert text.startswith("a\n<!--")
+    assert text.endswith("b\n<!-- table:latency -->\nNot measured yet.\n<!-- /table -->\n")
+    assert scripts("render").rendered(text, tmp_path) == text
+
+
+def test_the_command_kept_names_no_path_of_this_machine(scripts):
+    argv = ["/home/me/benchmarks/results.py", "--material", "/home/me/x", "--models", "a", "--out=/home/me/y"]
+    said = scripts("common").command(argv)
+    assert said == "python benchmarks/results.py --material $PAREDOWN_MATERIAL --models a --out=FILE"
+
+
+def test_fresh_process_answers_with_its_last_line(scripts):
+    fresh = scripts("fresh")
+    code = "print('noise'); print('{\"seconds\": 2}')"
+    assert fresh.run_fresh([sys.executable, "-c", code], fresh.Limits()) == {"seconds": 2}
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise ValueError('too many bins')", "ValueError: too many bins"),
+        ("import sys; sys.exit(3)", "ended with code 3"),
+        ("print('no answer')", "no result in its last line"),
+        ("import time; time.sleep(9)", "more than 0.01 minutes"),
+        ("x = bytearray(300_000_000); import time; time.sleep(9)", "more than 0.2 GB"),
+    ],
+)
+def test_fresh_process_that_fails_says_why_in_one_line(scripts, code, said):
+    fresh = scripts("fresh")
+    seconds = 0.6 if "minutes" in said else 30
+    with pytest.raises(fresh.Failed, match=said) as failure:
+        fresh.run_fresh([sys.executable, "-c", code], fresh.Limits(0.2e9, seconds))
+    assert "\n" not in str(failure.value)
