@@ -64,6 +64,18 @@ def peers(result: Result) -> str:
     return _table(head, lines) + _foot(result, _versions(result["rows"]))
 
 
+def peers_summary(result: Result) -> str:
+    """One line per tool and setting, one column per model: points lost, and the best runtime's latency ratio."""
+    models = list(_by(result["rows"], "model"))
+    lowest = {m: min(map(_points, rows)) for m, rows in _by(_compressed(result["rows"]), "model").items()}
+    lines = []
+    for rows in _by(_compressed(result["rows"]), "peer").values():
+        cells = {r["model"]: _points_and_ratio(r, lowest[r["model"]]) for r in rows}
+        lines.append([rows[0]["tool"], rows[0]["variant"], *(cells.get(m, "-") for m in models)])
+    told = "Points lost; in brackets the latency in the better of ONNX Runtime and OpenVINO, as a part of"
+    return f"{told} FP32 in ONNX Runtime.\n\n{_table(['tool', 'setting', *models], lines)}{_foot(result)}"
+
+
 def calibration(result: Result) -> str:
     """Seconds and memory of the pass, the recipe, and each range method behind the pass."""
     head = ["model", "work", "images", "s", "peak MB"]
@@ -107,6 +119,7 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "summary": ("results.json", summary),
     "trials": ("results.json", trials),
     "ptq-peers": ("ptq_peers.json", peers),
+    "ptq-peers-summary": ("ptq_peers.json", peers_summary),
     "calibration": ("calibration.json", calibration),
     "settling": ("calibration.json", settling),
     "latency": ("latency_ratio.json", latency),
@@ -179,6 +192,24 @@ def _lost(row: Row | None) -> str:
     interval = "" if low is None or high is None else f" ({low:.1f} .. {high:.1f})"
     gone = ", nothing is left" if row["accuracy"] == 0 else ""
     return f"{row['points_lost']:.2f}{interval}{gone}"
+
+
+def _compressed(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row["peer"] != "float"]
+
+
+def _points(row: Row) -> float:
+    return float("inf") if row.get("points_lost") is None else float(row["points_lost"])
+
+
+def _points_and_ratio(row: Row, lowest: float) -> str:
+    """The least loss of a model in bold."""
+    if "error" in row:
+        return "failed"
+    lost = f"{row['points_lost']:.2f}"
+    ratios = [t["latency_ratio"] for t in row.get("latency", {}).values() if "latency_ratio" in t]
+    ratio = f" ({min(ratios):.2f})" if ratios else ""
+    return (f"**{lost}**" if row["points_lost"] == lowest else lost) + ratio
 
 
 def _timed(found: Row | None) -> str:

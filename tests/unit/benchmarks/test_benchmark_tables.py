@@ -64,6 +64,18 @@ def test_a_peer_that_failed_shows_where_and_why(scripts):
     assert "| m | T | v | failed to load or run: a / b | - | - |  |  |" in text
 
 
+def test_the_least_loss_of_a_model_is_bold_and_its_best_runtime_counts(scripts):
+    both = {"onnxruntime": {"latency_ratio": 0.6}, "openvino": {"latency_ratio": 0.4}}
+    rows = [
+        {"model": "m", "peer": "a", "tool": "A", "variant": "v", "points_lost": 0.4, "latency": both},
+        {"model": "m", "peer": "b", "tool": "B", "variant": "v", "points_lost": 2.0},
+        {"model": "n", "peer": "b", "tool": "B", "variant": "v", "error": "none"},
+    ]
+    text = scripts("tables").peers_summary({**RESULT, "rows": rows})
+    assert "| A | v | **0.40** (0.40) | - |" in text
+    assert "| B | v | 2.00 | failed |" in text
+
+
 def test_every_marker_of_the_docs_has_a_table(scripts):
     tables, place = scripts("tables").TABLES, scripts("render")._PLACE
     page = (BENCHMARKS.parent / "docs" / "benchmarks.md").read_text()
