@@ -96,5 +96,5 @@ class Voice:
             now = time.monotonic()
             if now - spoken >= SECONDS_BETWEEN_LINES:
                 spoken = now
-                left = f", {(now - started) / done * (total - done):.0f} s left" if total else ""
+                left = f", {(now - started) / done * max(total - done, 0):.0f} s left" if total else ""
                 self.say(f"{what}: {done}{f'/{total}' if total else ''}{left}")
