@@ -47,6 +47,11 @@ class Grid:
         scale, zero = self._along(self.scale, x.ndim), self._along(self.zero_point, x.ndim)
         return np.clip(np.rint(x / scale) + zero, self.low, self.high).astype(np.int32)
 
+    def steps_of(self, x: Floats) -> NDArray[np.float32]:
+        """x in steps of the grid, zero point added: what `quantize` rounds and clips."""
+        scale, zero = self._along(self.scale, x.ndim), self._along(self.zero_point, x.ndim)
+        return (x / scale + zero).astype(np.float32)
+
     def dequantize(self, q: NDArray[np.integer]) -> NDArray[np.float32]:
         """The real numbers behind the integers."""
         scale, zero = self._along(self.scale, q.ndim), self._along(self.zero_point, q.ndim)

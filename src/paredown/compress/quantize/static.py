@@ -11,8 +11,11 @@ import onnx_ir as ir
 from paredown.compress.quantize.calibrate import calibrate
 from paredown.compress.quantize.grids import activation_grids
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
+from paredown.compress.quantize.widths import Width, widths
 from paredown.compress.quantize.write import (
     BIAS_LIMIT,
+    FLOAT,
+    HEAD,
     drop_unused,
     quantize_bias,
     quantize_head,
@@ -34,6 +37,32 @@ class Static(Step):
 
     weights: Literal["pc", "pt"] = "pc"
     ranges: Literal["mse", "minmax", "ema", "percentile", "entropy"] = "mse"
+    bits: ClassVar[int] = 8
+    ends: ClassVar[str] = ""
+
+
+@dataclass(frozen=True)
+class Static4(Static):
+    """w4a8: as w8a8 with int4 weights; `all`: in the first layers and the heads as well."""
+
+    kind: ClassVar[str] = "w4a8"
+    summary: ClassVar[str] = "static, weights in 4 bits where they allow it, activations in 8"
+
+    ends: Literal["", "all"] = ""  # type: ignore[misc]
+    bits: ClassVar[int] = 4
+
+
+@dataclass(frozen=True)
+class Static2(Static4):
+    """w2a8: as w4a8 with weights of three values, -1, 0 and 1 times a scale."""
+
+    kind: ClassVar[str] = "w2a8"
+    summary: ClassVar[str] = "static, weights in 2 bits where they allow it, activations in 8"
+
+    bits: ClassVar[int] = 2
+
+
+LIMIT_STEPS = 25  # fractions of the largest weight tried as the limit, where bits are few
 
 
 def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
@@ -41,9 +70,10 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
     graph = model.graph
     plan = place(graph, ORT_CPU, context.keep_float)
     if not plan.group:  # every layer was kept float as asked
-        return model, records(step, plan, {})
+        return model, records(step, plan, {}, {})
+    model.meta[FLOAT] = to_model(model, context.source)
     seen = calibrate(
-        to_model(model, context.source),
+        model.meta[FLOAT],
         sorted(plan.group),
         context.images(),
         threads=context.threads,
@@ -52,10 +82,12 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
     )
     per_channel = step.weights == "pc" and context.profile.per_channel
     grids = activation_grids(graph, plan, seen, step.ranges, per_channel)
-    bits = context.profile.weight_bits
-    weights = {n: weight_grid(n, step.weights, bits) for n in plan.roles if weight_of(n) is not None}
+    width = widths(plan, step.bits, context.profile.weight_bits, bool(step.ends))
+    weights = {
+        n: weight_grid(n, step.weights, bits, LIMIT_STEPS * (bits < 7)) for n, (bits, _) in width.items()
+    }
     insert(graph, plan, grids, weights)
-    return model, records(step, plan, grids)
+    return model, records(step, plan, grids, width)
 
 
 def weight_grid(node: ir.Node, granularity: str, bits: int, steps: int = 0) -> Grid:
@@ -94,14 +126,15 @@ def _insert_weight(graph: ir.Graph, node: ir.Node, grid: Grid, feeding: Grid, he
     bias = None if bias_value is None else np.asarray(constant(bias_value), np.float32).reshape(-1)
     if head is not None:
         bias = (0.0 if bias is None else bias) / head.scale + head.zero_point
+        weight = (weight / _column(head.scale, weight.ndim)).astype(np.float32)
         grid = replace(grid, scale=(grid.scale / head.scale).astype(np.float32))
+        node.meta[HEAD] = head
     if bias is not None:
         roomy = _room_for_bias(grid, bias, feeding)
         if np.any(roomy.scale != grid.scale):
-            unit = 1.0 if head is None else _column(head.scale, weight.ndim)
-            grid, integers = roomy, roomy.quantize(weight / unit)
+            grid, integers = roomy, roomy.quantize(weight)
         quantize_bias(graph, node, bias.astype(np.float32), grid.scale * feeding.scale)
-    quantize_weight(graph, node, grid, integers)
+    quantize_weight(graph, node, grid, integers, weight)
 
 
 def _column(values: Floats, ndim: int) -> Floats:
@@ -115,7 +148,9 @@ def _room_for_bias(grid: Grid, bias: Floats, feeding: Grid) -> Grid:
     return replace(grid, scale=np.maximum(grid.scale, least).astype(np.float32))
 
 
-def records(step: Step, plan: Plan, grids: dict[str, Grid]) -> tuple[StepRecord, ...]:
+def records(
+    step: Step, plan: Plan, grids: dict[str, Grid], width: dict[ir.Node, Width]
+) -> tuple[StepRecord, ...]:
     """One record for every node: quantized how, or left float and why."""
     done = []
     for node, role in plan.roles.items():
@@ -124,7 +159,12 @@ def records(step: Step, plan: Plan, grids: dict[str, Grid]) -> tuple[StepRecord,
         if group is not None:
             low, high = grids[group].bounds()
             data |= {"low": float(np.min(low)), "high": float(np.max(high))}
-        done.append(StepRecord(step.name, str(node.name), "quantized", _HOW[role], data))
+        why = _HOW[role]
+        if node in width:
+            bits, reason = width[node]
+            data["weight_bits"] = bits
+            why += f"; weight in {bits} bits, {reason}" if reason else ""
+        done.append(StepRecord(step.name, str(node.name), "quantized", why, data))
     left = [
         StepRecord(step.name, str(n.name), "float", why, {"op": n.op_type}) for n, why in plan.left.items()
     ]

@@ -15,6 +15,11 @@ from paredown.numerics.grid import Grid
 
 BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the sums of products
 
+# Keys of onnx_ir's `meta`, which never reaches a file: what later steps of the recipe need of the float network.
+FLOAT = "paredown.float"  # on the model: the float `Model` that was quantized
+UNROUNDED = "paredown.unrounded"  # on a weight's DequantizeLinear: the weight in steps of its grid, float32
+HEAD = "paredown.head"  # on a convolution that answers in a head's integers: that head's Grid
+
 
 def add_constant(graph: ir.Graph, name: str, array: NDArray[np.generic]) -> ir.Value:
     """A new initializer."""
@@ -88,8 +93,10 @@ def _insert_pair(
         graph.insert_after(producer, [q, dq])
 
 
-def quantize_weight(graph: ir.Graph, node: ir.Node, grid: Grid, integers: NDArray[np.int32]) -> None:
-    """The weight of a node becomes `integers` on `grid` behind a DQ of its own."""
+def quantize_weight(
+    graph: ir.Graph, node: ir.Node, grid: Grid, integers: NDArray[np.int32], real: NDArray[np.float32]
+) -> None:
+    """The weight of a node becomes `integers` on `grid` behind a DQ of its own; `real` is what they stand for."""
     weight = node.inputs[1]
     assert weight is not None
     name = f"{node.name}_weight"
@@ -104,6 +111,7 @@ def quantize_weight(graph: ir.Graph, node: ir.Node, grid: Grid, integers: NDArra
         grid.axis,
     )
     dq.outputs[0].type = weight.type
+    dq.meta[UNROUNDED] = grid.steps_of(real)
     graph.insert_before(node, dq)
     node.replace_input_with(1, dq.outputs[0])
 
