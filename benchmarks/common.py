@@ -157,6 +157,14 @@ def machine(here: Mapping[str, object]) -> str:
     return "; ".join(part for part in parts if part)
 
 
+def first_line(error: Exception, *folders: Path) -> str:
+    """What went wrong, in one line, without the places of this machine."""
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    for folder in (*folders, HERE.parent):
+        text = text.replace(str(folder.resolve()), "...")
+    return text
+
+
 def say(text: str) -> None:
     """Tell the person in front of the terminal what goes on."""
     print(text, file=sys.stderr, flush=True)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import HERE, Loaded, arguments, load, read_rows, say, write
+from common import HERE, SUBJECTS, Loaded, arguments, first_line, load, read_rows, say, write
 from environments import InstallError, interpreter, runtime_folder, versions
 from fresh import Failed, Limits, run_fresh
 from runtimes import OPENVINO
@@ -125,9 +125,14 @@ def main() -> int:
                 continue
             say(f"{name}: {key}")
             row = _measure(args, ground, key)
-            rows = [r for r in rows if r not in mine] + [row]
+            rows = sorted([r for r in rows if r not in mine] + [row], key=_place)
             write(args.out, rows, args.threads, limits={"memory_gb": args.memory_gb, "minutes": args.minutes})
     return 0
+
+
+def _place(row: Mapping[str, object]) -> tuple[int, int]:
+    """Where the row stands in the table, whenever it was measured."""
+    return list(SUBJECTS).index(str(row["model"])), list(PEERS).index(str(row["peer"]))
 
 
 def _make_importable() -> None:
@@ -182,7 +187,7 @@ def _measure(args: argparse.Namespace, ground: Ground, key: str) -> dict[str, An
         row |= _judge(ground, file)
     except (InstallError, Failed, ParedownError) as e:
         say(f"  failed to {stage}: {e}")
-        return {**row, "stage": stage, "error": str(e).splitlines()[0]}
+        return {**row, "stage": stage, "error": first_line(e, args.work)}
     return row if args.no_timing else {**row, "latency": _time(ground, file, args.threads)}
 
 
@@ -236,7 +241,7 @@ def _time(ground: Ground, file: Path, threads: int) -> dict[str, Any]:
                 candidate, ground.folder / "float.onnx", where, feeds, threads=threads
             )
         except ParedownError as e:
-            found[runtime] = {"error": str(e).splitlines()[0]}
+            found[runtime] = {"error": first_line(e, ground.folder)}
             continue
         by_name = {q.name: q for q in timed}
         ratio = by_name["latency_ratio"]

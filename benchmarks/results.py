@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from common import HERE, SUBJECTS, arguments, datasets, model_file, read_rows, say, write
+from common import HERE, SUBJECTS, arguments, datasets, first_line, model_file, read_rows, say, write
 
 import paredown
 from paredown.compress.presets import DEFAULT_RECIPES
-from paredown.errors import ParedownError
+from paredown.errors import CardError, DataError, ModelError, ParedownError
 from paredown.measurement import Trial
 from paredown.study.options import Options
 from paredown.study.verdict import accuracy_of, points_lost
@@ -57,9 +57,9 @@ def _model(args: argparse.Namespace, name: str) -> list[dict[str, Any]]:
             options=options,
             say=lambda text: say(f"{name}: {text}"),
         )
-    except ParedownError as e:
+    except (ModelError, CardError, DataError) as e:
         say(f"{name}: {e}")
-        return [{**counts, "recipe": "", "label": "", "error": str(e).splitlines()[0]}]
+        return [{**counts, "recipe": "", "label": "", "error": first_line(e, args.material)}]
     verdict = outcome.verdict
     return [
         {**counts, **_figures(t, verdict.baseline), "best": t is verdict.best}
@@ -86,4 +86,8 @@ def _figures(trial: Trial, baseline: Trial) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except ParedownError as e:
+        say(str(e))
+        sys.exit(e.exit_code)

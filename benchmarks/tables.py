@@ -65,7 +65,7 @@ def peers(result: Result) -> str:
 
 
 def peers_summary(result: Result) -> str:
-    """One line per tool and setting, one column per model: points lost, and the best runtime's latency ratio."""
+    """One line per tool and setting, one column per model: points lost, and latency in the best runtime."""
     models = list(_by(result["rows"], "model"))
     lowest = {m: min(map(_points, rows)) for m, rows in _by(_compressed(result["rows"]), "model").items()}
     lines = []
