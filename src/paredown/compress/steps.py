@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from paredown.compress.quantize import dynamic, static, stock, weight_only
+from paredown.compress.quantize import dynamic, rounding, static, stock, weight_only
 from paredown.compress.recipe import Apply, Step
 
 STEPS: dict[str, tuple[type[Step], Apply]] = {
     "w8a8": (static.Static, static.apply),
     "w4a8": (static.Static4, static.apply),
     "w2a8": (static.Static2, static.apply),
+    "gptq": (rounding.SecondOrder, rounding.apply),
     "w8": (weight_only.WeightOnly, weight_only.apply),
     "dynamic": (dynamic.Dynamic, dynamic.apply),
     "ort-static": (stock.StockStatic, stock.apply_static),

@@ -18,6 +18,7 @@ BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the su
 # Keys of onnx_ir's `meta`, which never reaches a file: what later steps of the recipe need of the float network.
 FLOAT = "paredown.float"  # on the model: the float `Model` that was quantized
 UNROUNDED = "paredown.unrounded"  # on a weight's DequantizeLinear: the weight in steps of its grid, float32
+LIMITS = "paredown.limits"  # beside it: the smallest and largest integer of that grid
 HEAD = "paredown.head"  # on a convolution that answers in a head's integers: that head's Grid
 
 
@@ -112,6 +113,7 @@ def quantize_weight(
     )
     dq.outputs[0].type = weight.type
     dq.meta[UNROUNDED] = grid.steps_of(real)
+    dq.meta[LIMITS] = (grid.low, grid.high)
     graph.insert_before(node, dq)
     node.replace_input_with(1, dq.outputs[0])
 
