@@ -6,6 +6,7 @@ import time
 
 from paredown.compress.recipe import Compressed, Context, Recipe
 from paredown.compress.steps import STEPS
+from paredown.compress.weight_bits import weight_bits
 from paredown.errors import ModelError, UnknownName
 from paredown.graph.run import open_session
 from paredown.graph.walk import to_ir, to_model
@@ -16,6 +17,7 @@ from paredown.protocols import ImageTensors, Progress, silent
 
 PROFILE_KEY = "paredown.profile"  # metadata key: the device a file was made for
 RECIPE_KEY = "paredown.recipe"
+WEIGHT_BITS_KEY = "paredown.weight_bits"  # see `weight_bits`; absent where no product is in integers
 
 
 def compress(
@@ -50,6 +52,8 @@ def compress(
         return Compressed(model, model.sha256, recipe, (), time.perf_counter() - started)
     graph.metadata_props[PROFILE_KEY] = profile.name
     graph.metadata_props[RECIPE_KEY] = recipe.name
+    if (bits := weight_bits(graph.graph)) is not None:
+        graph.metadata_props[WEIGHT_BITS_KEY] = str(bits)
     made = to_model(graph, model)
     if {s.name for s in made.outputs} != {s.name for s in model.outputs}:
         raise ModelError("a step changed the model's outputs", got=[s.name for s in made.outputs])
