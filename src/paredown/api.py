@@ -31,6 +31,7 @@ from paredown.job import Outcome, find_card, judge, run
 from paredown.measure.align import align
 from paredown.measure.compare import Comparison
 from paredown.measure.compare import compare as compare_predictions
+from paredown.measure.doctor import made_for_another
 from paredown.measurement import Measurement
 from paredown.metrics import METRICS
 from paredown.model import Model
@@ -176,6 +177,9 @@ def measure(
         file.write_bytes(model.data)
         beside.write_bytes((baseline or model).data)
         measured, _ = bench.measure(model, file, beside, predicted, reference, progress, what=what)
+    warning = made_for_another(model.metadata)
+    if warning is not None and where.runs_here and where.profile.runtime == "onnxruntime":
+        measured = replace(measured, doubts=(*measured.doubts, f"{warning.what}: {warning.why}"))
     if baseline is not None:
         return measured
     return replace(measured, quantities=tuple(q for q in measured.quantities if q.name != "latency_ratio"))

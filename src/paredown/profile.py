@@ -10,9 +10,9 @@ from typing import Literal
 class Profile:
     """A device as a table.
 
-    activations, weights: the integer types whose kernels are fast there. saturates: products are summed in
-    16 bits (x86 without VNNI), so weights need 7 bits (`reduce_range`). fast_int8 is False where INT8 kernels
-    are known not to pay.
+    activations, weights: the integer types whose kernels are fast there. per_channel: whether they take a
+    weight scale for every channel. A step that would write what is not there is refused. saturates: products
+    are summed in 16 bits (x86 without VNNI), so weights need 7 bits (`reduce_range`).
     """
 
     name: str

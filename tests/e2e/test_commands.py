@@ -12,6 +12,7 @@ import pytest
 
 from paredown.cli import COMMANDS, main
 from paredown.cli.parser import Parser
+from paredown.targets import cpu
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,6 +67,16 @@ def test_doctor_gives_findings_and_a_verdict(capsys):
     found = json.loads(capsys.readouterr().out)
     assert code == (0 if found["fit_to_time"] else 1)
     assert {f["level"] for f in found["findings"]} <= {"ok", "warn", "bad"}
+
+
+def test_a_file_made_for_another_cpu_is_told(toy, tmp_path, capsys):
+    out, other = tmp_path / "small", "raspberry-pi-5" if cpu.arch() == "x86_64" else "x86-vnni"
+    made = ["--recipe", "int8-dynamic", "--calib", toy.calib, "--out", out, "--target", other]
+    told(capsys, "compress", toy.model, *made)
+    main(["doctor", str(out / "model.onnx"), "--json"])
+    assert f"the model was made for {other}" in capsys.readouterr().out
+    measured = told(capsys, "measure", out / "model.onnx", "--data", toy.data, "--what", "map")
+    assert any(f"made for {other}" in doubt for doubt in measured["doubts"])
 
 
 def test_compress_measure_compare(toy, tmp_path, capsys):

@@ -1,16 +1,20 @@
-"""`paredown doctor`: is this machine fit to time on?"""
+"""`paredown doctor`: is this machine fit to time on, and is it the CPU that a model was made for?"""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from paredown.cli import parser as shared
 
-EXAMPLE = "paredown doctor --target raspberry-pi-5"
+EXAMPLE = "paredown doctor best/model.onnx --target raspberry-pi-5"
 STYLES = {"ok": "green", "warn": "yellow", "bad": "bold red"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", metavar="MODEL", nargs="?", type=Path, help="an ONNX file: was it made for this CPU?"
+    )
     parser.add_argument(
         "--target", metavar="T", default="local", help="the device it should be (default: local)"
     )
@@ -20,10 +24,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     from rich.text import Text
 
+    from paredown import api
     from paredown.cli import console
     from paredown.measure.doctor import check, fit_to_time
 
-    findings = check(args.target)
+    metadata = None if args.model is None else api.load(args.model).metadata
+    findings = check(args.target, metadata)
     fit = fit_to_time(findings)
     if args.json:
         console.show_json({"fit_to_time": fit, "findings": findings})

@@ -14,7 +14,7 @@ _INTO_PRODUCTS = frozenset({"DequantizeLinear", "ConvInteger", "MatMulInteger"})
 def weight_bits(graph: ir.Graph) -> int | None:
     """8 where an int8 weight exceeds `SAFE_LIMIT`, 7 where none does, None where no product has int8 weights.
 
-    uint8 weights do not count (their kernels never saturate), nor what is stored as int8 for float arithmetic.
+    uint8 weights do not count (their kernels never saturate), nor int8 storage for float arithmetic.
     """
     largest = [
         int(np.abs(value.const_value.numpy().astype(np.int32)).max(initial=0))

@@ -33,7 +33,6 @@ class Finding:
 def check(target_name: str = "local", metadata: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
     """All findings on this machine as the target, and for a model with that metadata. Takes a second."""
     where = target(target_name)
-    made_for = made_for_another(metadata or {})
     return (
         _runtime(),
         _device(where),
@@ -47,7 +46,7 @@ def check(target_name: str = "local", metadata: Mapping[str, str] | None = None)
         _timer(),
         _noise(),
         _sensors(),
-        *([made_for] if made_for else []),
+        *(() if metadata is None else (_model(metadata),)),
     )
 
 
@@ -67,12 +66,22 @@ def made_for_another(metadata: Mapping[str, str]) -> Finding | None:
     what, hint = f"the model was made for {name}", "compress it again for this machine"
     if local_profile().saturates and metadata.get("paredown.weight_bits") == "8":
         why = "its 8-bit weights saturate on this CPU (no VNNI): boxes get lost"
-        return Finding("warn", what, why, hint)
+        return Finding(
+            "warn", what, why, f"{hint}, or see docs/cpus.md for the session option that avoids it"
+        )
     try:
         reasons = target(name).unfit
     except UnknownName:
         return Finding("warn", what, "this installation knows no such profile: whether it fits is unknown")
     return Finding("warn", what, "; ".join(reasons), hint) if reasons else None
+
+
+def _model(metadata: Mapping[str, str]) -> Finding:
+    name, bits = metadata.get("paredown.profile"), metadata.get("paredown.weight_bits")
+    if name is None:
+        return Finding("ok", "the model does not say which device it was made for")
+    how = f", {bits}-bit weights" if bits else ""
+    return made_for_another(metadata) or Finding("ok", f"the model was made for {name}{how}")
 
 
 def _runtime() -> Finding:

@@ -52,6 +52,15 @@ def test_a_model_made_for_another_cpu_is_told(monkeypatch: pytest.MonkeyPatch) -
     assert "no such profile" in doctor.made_for_another({"paredown.profile": "toaster"}).why
 
 
+def test_doctor_says_which_device_a_model_was_made_for() -> None:
+    def told(metadata: dict[str, str]) -> str:
+        return doctor.check("local", metadata)[-1].what
+
+    assert "does not say" in told({})
+    written = {"paredown.profile": "local", "paredown.weight_bits": "7"}
+    assert told(written) == "the model was made for local, 7-bit weights"
+
+
 def test_spread_and_drift_are_doubted() -> None:
     steady = [1.0, 1.01] * 10
     assert noise.series_doubts(steady, "candidate") == ()

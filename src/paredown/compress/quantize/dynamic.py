@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 import onnx_ir as ir
 
+from paredown.compress.quantize.kernels import require_kernels
 from paredown.compress.quantize.placement import body_of
 from paredown.compress.quantize.write import add_constant, drop_unused
 from paredown.compress.recipe import Context, Step
@@ -34,6 +35,7 @@ _INTEGER = {"Conv": "ConvInteger", "MatMul": "MatMulInteger"}
 
 def apply(step: Dynamic, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
     """The graph with integer products, and a record for every layer."""
+    require_kernels(context, step.name, per_channel=True)
     graph = model.graph
     body = body_of(graph)
     measured: dict[ir.Value, ir.Node] = {}

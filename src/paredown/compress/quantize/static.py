@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from paredown.compress.quantize.calibrate import calibrate
 from paredown.compress.quantize.grids import activation_grids
+from paredown.compress.quantize.kernels import require_kernels
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
 from paredown.compress.quantize.widths import Width, widths
 from paredown.compress.quantize.write import (
@@ -67,6 +68,7 @@ LIMIT_STEPS = 25  # fractions of the largest weight tried as the limit, where bi
 
 def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
     """The QDQ graph and one record for every node."""
+    require_kernels(context, step.name, per_channel=step.weights == "pc")
     graph = model.graph
     plan = place(graph, ORT_CPU, context.keep_float)
     if not plan.group:  # every layer was kept float as asked
@@ -80,8 +82,7 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         seed=context.seed,
         progress=context.progress,
     )
-    per_channel = step.weights == "pc" and context.profile.per_channel
-    grids = activation_grids(graph, plan, seen, step.ranges, per_channel)
+    grids = activation_grids(graph, plan, seen, step.ranges, step.weights == "pc")
     width = widths(plan, step.bits, context.profile.weight_bits, bool(step.ends))
     weights = {
         n: weight_grid(n, step.weights, bits, LIMIT_STEPS * (bits < 7)) for n, (bits, _) in width.items()

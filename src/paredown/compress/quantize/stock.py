@@ -26,6 +26,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
+from paredown.compress.quantize.kernels import require_kernels
 from paredown.compress.quantize.placement import body_of
 from paredown.compress.recipe import Context, Step
 from paredown.errors import CalibrationError
@@ -68,6 +69,7 @@ def apply_static(
     step: StockStatic, model: ir.Model, context: Context
 ) -> tuple[ir.Model, tuple[StepRecord, ...]]:
     """The graph that quantize_static writes."""
+    require_kernels(context, step.name, per_channel=step.weights == "pc")
     graph = model.graph
     body = body_of(graph)
     excluded = [str(n.name) for n in graph if n not in body] if step.tail else []

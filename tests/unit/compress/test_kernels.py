@@ -1,0 +1,48 @@
+"""A profile that our integer steps do not write for is refused, never silently ignored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import nets
+from paredown.compress.weight_bits import SAFE_LIMIT
+from paredown.errors import UsageError
+from paredown.graph.prepare import prepare
+from paredown.graph.walk import to_ir
+from paredown.profile import Profile
+
+OTHERS = {
+    "signed activations": replace(nets.ANY_BOARD, activations="int8"),
+    "unsigned weights": replace(nets.ANY_BOARD, weights="uint8"),
+}
+
+
+@pytest.mark.parametrize("recipe", ["w8a8-pt-mse", "w4a8", "int8-dynamic", "ort-static"])
+@pytest.mark.parametrize("profile", OTHERS.values(), ids=OTHERS)
+def test_other_integer_types_are_refused(recipe: str, profile: Profile) -> None:
+    with pytest.raises(UsageError, match="uint8 activations, int8 weights"):
+        nets.compressed(prepare(nets.residual()), recipe, profile=profile)
+
+
+def test_a_scale_per_channel_is_refused_where_there_is_none() -> None:
+    model, profile = prepare(nets.residual()), replace(nets.ANY_BOARD, per_channel=False)
+    for recipe in ("w8a8-pc-mse", "int8-dynamic", "ort-static-pc-minmax"):
+        with pytest.raises(UsageError, match="per channel"):
+            nets.compressed(model, recipe, profile=profile)
+    for recipe in ("w8a8-pt-mse", "ort-static-pt-minmax", "w8", "ort-dynamic"):
+        nets.compressed(model, recipe, profile=profile)
+
+
+@pytest.mark.parametrize("recipe", ["w8a8-pc-mse", "w8a8-pc-mse+gptq", "w8a8-pc-mse+bc", "int8-dynamic"])
+def test_no_weight_exceeds_seven_bits_where_eight_saturate(recipe: str) -> None:
+    profile = replace(nets.ANY_BOARD, saturates=True)
+    made = nets.compressed(prepare(nets.detector()), recipe, profile=profile).model
+    stored = [
+        v.const_value.numpy()
+        for v in to_ir(made).graph.initializers.values()
+        if v.const_value is not None and v.dtype is not None and v.dtype.name == "INT8"
+    ]
+    largest = max(abs(w.astype(int)).max() for w in stored if w.ndim > 1)
+    assert 32 < largest <= SAFE_LIMIT
