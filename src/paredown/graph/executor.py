@@ -1,0 +1,313 @@
+"""A graph run in PyTorch, node by node, so that it can be learned: the same ONNX graph goes in and comes out.
+
+Weights, biases and scales are parameters (graph/learnable.py); Q and DQ pass gradients
+(torch_ops/rounding.py). Any batch size runs, also where the export wrote batch 1 into its shapes: a shape
+that begins with the export's batch is begun with the batch at hand. Before the first such run a batch of
+unlike images is compared with its images one by one; a graph in which they differ is refused.
+
+Shapes: N images in a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from paredown.errors import UnknownName, UnsupportedModel
+from paredown.graph.learnable import Learnable, learnables, quantized, stored_behind, type_limits
+from paredown.graph.torch_ops import torch
+from paredown.graph.torch_ops.call import Batch, Call, Function
+from paredown.graph.torch_ops.rounding import fake_quantize
+from paredown.graph.torch_ops.table import OPS
+from paredown.graph.walk import constant, consumers, to_ir, upstream
+from paredown.graph.write_back import written_back
+from paredown.model import Model
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One node, ready to run. dead: names that nothing reads behind it."""
+
+    call: Call
+    function: Function
+    inputs: tuple[str | None, ...]
+    outputs: tuple[str, ...]
+    dead: tuple[str, ...]
+
+
+class Executor:
+    """Runs a model's graph with gradients.
+
+    outputs: names of the tensors wanted, inner ones too; only what they depend on is run. masters: float
+    weights by node name, from before quantization; where one rounds to the very integers stored, learning
+    starts there.
+
+    Raises:
+        UnsupportedModel: an op that is not in `OPS` stands before the outputs.
+        UnknownName: an output that no node makes.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        outputs: Collection[str] | None = None,
+        *,
+        device: str = "cpu",
+        masters: Mapping[str, NDArray[np.float32]] | None = None,
+    ) -> None:
+        self.model, self.device = model, torch.device(device)
+        self._graph = to_ir(model).graph
+        self.outputs = tuple(outputs or (s.name for s in model.outputs))
+        first = model.inputs[0].shape[:1]
+        self._batch = Batch(own=(first[0] or 1) if first else 1, now=1)
+        self._fault: str | None = None  # why batches cannot be run; "" once they are known to be right
+        nodes = self._needed()
+        self.learnables = _within(learnables(self._graph), nodes)
+        self.parameters: dict[str, torch.nn.Parameter] = {}
+        for name, item in self.learnables.items():
+            start = _start(item, masters or {})
+            self.parameters[name] = torch.nn.Parameter(torch.from_numpy(start).to(self.device))
+        self._constants = self._read_constants(nodes)
+        self._steps = self._plan(nodes)
+
+    def run(self, feeds: Tensors) -> dict[str, torch.Tensor]:
+        """The wanted tensors by name, for inputs of any batch size.
+
+        Raises: UnsupportedModel where a batch of another size than the export's mixes its images.
+        """
+        size = next((len(x) for x in feeds.values() if x.ndim), self._batch.own)
+        if size != self._batch.own and self.batch_fault():
+            raise UnsupportedModel(
+                "the graph cannot run several images at once",
+                got=self.batch_fault(),
+                hint="run them one by one, or export the model with a dynamic batch",
+            )
+        return self._run(feeds, size)
+
+    def batch_fault(self) -> str:
+        """Why images cannot share a batch; "" where they can."""
+        if self._fault is None:
+            with torch.no_grad():
+                self._fault = self._try_batch()
+        return self._fault
+
+    def write_back(self) -> Model:
+        """The model with what was learned, an ordinary ONNX file of the same graph."""
+        arrays = {name: p.detach().cpu().numpy() for name, p in self.parameters.items()}
+        for name, item in self.learnables.items():
+            if item.kind == "scale":
+                arrays[name] = np.exp(arrays[name])
+        return written_back(self.model, arrays)
+
+    def feeds(self, images: NDArray[np.generic]) -> dict[str, torch.Tensor]:
+        """Images as the feed of a model with one input."""
+        return {self.model.inputs[0].name: torch.from_numpy(images).to(self.device)}
+
+    def _needed(self) -> list[ir.Node]:
+        makers = {str(v.name): node for node in self._graph for v in node.outputs}
+        loose = {str(v.name) for v in self._graph.inputs} | set(self._graph.initializers)
+        for name in self.outputs:
+            if name not in makers and name not in loose:
+                raise UnknownName("tensor", name, makers)
+        needed = upstream(makers[name] for name in self.outputs if name in makers)
+        nodes = [node for node in self._graph if node in needed]
+        unknown = sorted(
+            {n.op_type for n in nodes if n.domain not in ("", "ai.onnx") or n.op_type not in OPS}
+        )
+        if unknown:
+            raise UnsupportedModel("the graph holds operators that cannot be learned through", got=unknown)
+        return nodes
+
+    def _read_constants(self, nodes: list[ir.Node]) -> dict[str, torch.Tensor]:
+        """Floats on the device; integers on the CPU, where shapes and indices are read as Python numbers."""
+        read = {str(v.name) for n in nodes for v in n.inputs if v is not None} | set(self.outputs)
+        constants = {}
+        for name, value in self._graph.initializers.items():
+            if name in read and name not in self.parameters and value.const_value is not None:
+                array = value.const_value.numpy()
+                if array.dtype.kind == "V" or array.dtype.name.endswith(("int4", "int2")):
+                    array = array.astype(np.int8)
+                tensor = torch.from_numpy(np.array(array))
+                constants[name] = tensor.to(self.device) if tensor.is_floating_point() else tensor
+        return constants
+
+    def _plan(self, nodes: list[ir.Node]) -> list[_Step]:
+        plain: list[tuple[Call, Function, tuple[str | None, ...], tuple[str, ...]]] = []
+        opset = int(self._graph.opset_imports.get("", 13))
+        done: set[ir.Node] = set()
+        for node in nodes:
+            if node in done:
+                continue
+            call = Call(
+                str(node.name), node.op_type, _attributes(node), opset, len(node.outputs), self._batch
+            )
+            function = OPS[node.op_type]
+            inputs = [None if v is None else str(v.name) for v in node.inputs]
+            made = tuple(str(v.name) for v in node.outputs)
+            if (item := self._learned_integers(node)) is not None:
+                if node.op_type == "Cast":
+                    continue  # the parameter is read past it
+                inputs[0], function = item.name, _on_grid(item)
+            elif (pair := self._pair(node)) is not None:
+                done.add(pair)
+                function, made = fake_quantize, (str(pair.outputs[0].name),)
+            plain.append((call, function, tuple(inputs), made))
+        return _with_ends(plain, {*self.outputs, *self._constants, *self.parameters})
+
+    def _learned_integers(self, node: ir.Node) -> Learnable | None:
+        """The parameter behind a DequantizeLinear (or the Cast before it) of stored integers."""
+        if node.op_type == "DequantizeLinear":
+            value = stored_behind(node)
+        else:
+            value = node.inputs[0] if node.op_type == "Cast" else None
+        item = self.learnables.get(str(value.name)) if value is not None else None
+        return item if item is not None and item.stored is not None else None
+
+    def _pair(self, node: ir.Node) -> ir.Node | None:
+        """The DQ behind a Q on the same grid: the two run as one."""
+        if node.op_type != "QuantizeLinear" or str(node.outputs[0].name) in self.outputs:
+            return None
+        readers = consumers(node.outputs[0])
+        same = len(readers) == 1 and readers[0].op_type == "DequantizeLinear"
+        return readers[0] if same and list(readers[0].inputs[1:]) == list(node.inputs[1:]) else None
+
+    def _run(self, feeds: Tensors, size: int) -> dict[str, torch.Tensor]:
+        self._batch.now = size
+        alive = dict(self._constants)
+        for name, parameter in self.parameters.items():
+            alive[name] = torch.exp(parameter) if self.learnables[name].kind == "scale" else parameter
+        alive |= {name: x.to(self.device) for name, x in feeds.items()}
+        for step in self._steps:
+            try:
+                made = step.function(step.call, *(None if n is None else alive[n] for n in step.inputs))
+            except (RuntimeError, IndexError, ValueError, TypeError) as error:
+                raise step.call.refuse(f"{str(error).splitlines()[0][:200]}, batch {size}") from error
+            answers = made if isinstance(made, tuple) else (made,)
+            alive.update(zip(step.outputs, answers, strict=False))
+            for name in step.dead:
+                alive.pop(name, None)
+        return {name: alive[name] for name in self.outputs}
+
+    def _try_batch(self) -> str:
+        """Two unlike images (0..1 and 0..255) together and apart."""
+        rng = torch.Generator().manual_seed(0)
+        own = self._batch.own
+        apart: list[dict[str, torch.Tensor]] = []
+        single = []
+        for reach in (1.0, 255.0):
+            single.append(
+                {
+                    s.name: (torch.rand([own, *(d or 1 for d in s.shape[1:])], generator=rng) * reach).to(
+                        getattr(torch, s.dtype)
+                    )
+                    for s in self.model.inputs
+                }
+            )
+            apart.append(self._run(single[-1], own))
+        try:
+            together = self._run({k: torch.cat([x[k] for x in single]) for k in single[0]}, own * len(single))
+        except UnsupportedModel as error:
+            return f"{error.what}: {error.got}"
+        for name in self.outputs:
+            if fault := _differs(apart[0][name], apart[1][name], together[name]):
+                return f"{name!r}: {fault}"
+        return ""
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """torch with that many CPU threads (0: as it is), and as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _differs(first: torch.Tensor, second: torch.Tensor, together: torch.Tensor) -> str:
+    """Why a batch of two does not answer as its images do alone, or "". Few roundings may fall otherwise."""
+    if not first.is_floating_point() or not first.ndim:
+        return "" if together.shape == first.shape else "it counts or indexes across the batch"
+    expected = torch.cat([first, second])
+    if together.shape != expected.shape:
+        return f"shape {list(together.shape)} for two images of shape {list(first.shape)} each"
+    error = (together - expected).pow(2).mean().sqrt()
+    allowed = 0.05 * (first - second).pow(2).mean().sqrt() + 1e-4 * expected.pow(2).mean().sqrt()
+    return "" if error <= allowed else "two images together are not answered as one by one"
+
+
+def _with_ends(
+    plain: Iterable[tuple[Call, Function, tuple[str | None, ...], tuple[str, ...]]], kept: set[str]
+) -> list[_Step]:
+    """The steps, each with the names that die behind it."""
+    steps: list[_Step] = []
+    seen = set(kept)
+    for call, function, inputs, outputs in reversed(list(plain)):
+        names = dict.fromkeys([*(n for n in inputs if n is not None), *outputs])
+        dead = tuple(n for n in names if n not in seen)
+        seen.update(dead)
+        steps.append(_Step(call, function, inputs, outputs, dead))
+    return steps[::-1]
+
+
+def _attributes(node: ir.Node) -> dict[str, Any]:
+    """Plain values; for Q and DQ the limits of their integers too."""
+    found = {name: a.value for name, a in node.attributes.items()}
+    if any(isinstance(v, ir.Graph) for v in found.values()):
+        raise UnsupportedModel("control flow cannot be learned through", got=node.op_type)
+    if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+        zero = node.inputs[2] if len(node.inputs) > 2 else None
+        dtype = (
+            zero.dtype if zero is not None else ir.DataType(found.get("output_dtype") or ir.DataType.UINT8)
+        )
+        found["low"], found["high"] = type_limits(dtype)
+        found["axis"] = found.get("axis", 1)
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in found.items()}
+
+
+def _on_grid(item: Learnable) -> Function:
+    """What stands for the DequantizeLinear of learned integers: rounds the parameter onto its grid."""
+    stored = item.stored
+    assert stored is not None
+    if stored.fine:
+        return lambda call, x, scale, zero=None: x
+
+    def run(
+        call: Call, x: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        narrow = {**call.attributes, "low": stored.low, "high": stored.high}
+        return fake_quantize(
+            Call(call.name, call.op, narrow, call.opset, call.outputs, call.batch), x, scale, zero
+        )
+
+    return run
+
+
+def _within(items: dict[str, Learnable], nodes: list[ir.Node]) -> dict[str, Learnable]:
+    """Those that the nodes read."""
+    read = {str(v.name) for n in nodes for v in n.inputs if v is not None}
+    return {name: item for name, item in items.items() if name in read}
+
+
+def _start(item: Learnable, masters: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    if item.kind == "scale":
+        return np.asarray(np.log(item.start))
+    if item.stored is None or item.stored.fine:
+        return item.start.copy()
+    node = item.stored.dequantize
+    master = masters.get(str(consumers(node.outputs[0])[0].name))
+    if master is None or master.shape != item.start.shape:
+        return item.start.copy()
+    scale = np.asarray(constant(node.inputs[1]))
+    wanted = np.clip(quantized(node, master, scale), item.stored.low, item.stored.high)
+    same = np.array_equal(wanted, quantized(node, item.start, scale))
+    return np.asarray(master if same else item.start, np.float32).copy()

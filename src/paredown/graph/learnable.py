@@ -1,0 +1,159 @@
+"""What of a graph can be learned: weights, biases and scales, and how each is written back.
+
+A float weight or bias is its own parameter. A weight stored as integers behind a DequantizeLinear (a Cast
+may stand between: stored INT4) is a float parameter that is rounded onto its grid at every run; its scale,
+and the scales of activations, are parameters too, kept as logarithms: positive by construction, and a step
+of the optimiser is relative. A bias stored as int32 is a plain float parameter: its grid is finer than
+anything it is added to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from paredown.graph.walk import WEIGHTED, attribute, constant, consumers
+
+Number = TypeVar("Number", bound=np.number)
+Kind = Literal["weight", "bias", "scale"]
+BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the sums of products
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Integers in the file, and the node that reads them."""
+
+    dequantize: ir.Node
+    low: int  # smallest and largest integer that learning may use
+    high: int
+    fine: bool  # a bias: not rounded while learning
+
+
+@dataclass(frozen=True)
+class Learnable:
+    """One initializer that can be learned."""
+
+    name: str
+    kind: Kind
+    start: NDArray[np.float32]  # the real numbers in the file
+    stored: Stored | None = None
+
+
+def learnables(graph: ir.Graph) -> dict[str, Learnable]:
+    """Everything in the graph that can be learned, by initializer name."""
+    found: dict[str, Learnable] = {}
+    for node in graph:
+        if node.op_type in WEIGHTED:
+            for place, kind in ((1, "weight"), (2, "bias")):
+                value = node.inputs[place] if len(node.inputs) > place else None
+                if value is not None and (made := _operand(value, kind)) is not None:  # type: ignore[arg-type]
+                    found[made.name] = made
+        elif node.op_type == "QuantizeLinear":
+            scale = node.inputs[1]
+            if scale is not None and constant(scale) is not None and _is_shared(node):
+                found[str(scale.name)] = _scale(scale)
+    for item in list(found.values()):
+        if item.stored is not None and item.kind == "weight":
+            scale = item.stored.dequantize.inputs[1]
+            if scale is not None and all(_reads_a_weight(n) for n in consumers(scale)):
+                found[str(scale.name)] = _scale(scale)
+    return found
+
+
+def _operand(value: ir.Value, kind: Kind) -> Learnable | None:
+    array = constant(value)
+    if array is not None:
+        return (
+            Learnable(str(value.name), kind, array.astype(np.float32)) if array.dtype == np.float32 else None
+        )
+    node = value.producer()
+    if node is None or node.op_type != "DequantizeLinear":
+        return None
+    source = stored_behind(node)
+    integers = constant(source)
+    if source is None or integers is None or len(consumers(source)) != 1:
+        return None
+    kept = integers.astype(np.int64)
+    fine = source.dtype == ir.DataType.INT32
+    start = dequantized(node, kept)
+    low, high = (-BIAS_LIMIT, BIAS_LIMIT) if fine else limits_in_use(kept, source.dtype, zero_of(node))
+    return Learnable(str(source.name), kind, start, Stored(node, low, high, fine))
+
+
+def _scale(value: ir.Value) -> Learnable:
+    return Learnable(str(value.name), "scale", np.asarray(constant(value), np.float32))
+
+
+def _is_shared(quantize: ir.Node) -> bool:
+    """True where every reader of the integers turns them back with the very same scale."""
+    readers = consumers(quantize.outputs[0])
+    return bool(readers) and all(
+        r.op_type == "DequantizeLinear" and r.inputs[1] is quantize.inputs[1] for r in readers
+    )
+
+
+def _reads_a_weight(node: ir.Node) -> bool:
+    return node.op_type == "DequantizeLinear" and stored_behind(node) is not None
+
+
+def stored_behind(dequantize: ir.Node) -> ir.Value | None:
+    """The initializer whose integers a DequantizeLinear reads, directly or through a Cast."""
+    value = dequantize.inputs[0]
+    if value is not None and value.const_value is None:
+        producer = value.producer()
+        value = producer.inputs[0] if producer is not None and producer.op_type == "Cast" else None
+    return value if value is not None and value.const_value is not None else None
+
+
+def zero_of(node: ir.Node) -> NDArray[np.int64]:
+    """The zero points of a Q or DQ; 0 where it has none."""
+    zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    return np.zeros((), np.int64) if zero is None else zero.astype(np.int64)
+
+
+def along(node: ir.Node, values: NDArray[Number], shape: tuple[int, ...]) -> NDArray[Number]:
+    """Scales or zero points of a Q or DQ, shaped so that they broadcast against a tensor of that shape."""
+    if values.size == 1:
+        return values.reshape(())
+    axis = int(attribute(node, "axis", 1))  # type: ignore[call-overload]
+    if block := int(attribute(node, "block_size", 0)):  # type: ignore[call-overload]
+        return np.repeat(values, block, axis).take(np.arange(shape[axis]), axis)
+    wide = [1] * len(shape)
+    wide[axis] = -1
+    return values.reshape(wide)
+
+
+def dequantized(node: ir.Node, integers: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The real numbers behind integers that a DequantizeLinear reads."""
+    scale = along(node, np.asarray(constant(node.inputs[1]), np.float32), integers.shape)
+    zero = along(node, zero_of(node), integers.shape)
+    return ((integers - zero) * scale).astype(np.float32)
+
+
+def quantized(node: ir.Node, values: NDArray[np.floating], scale: NDArray[np.floating]) -> NDArray[np.int64]:
+    """The integers nearest to values, not clipped."""
+    ratio = values.astype(np.float32) / along(node, scale.astype(np.float32), values.shape)
+    return np.rint(ratio).astype(np.int64) + along(node, zero_of(node), values.shape)
+
+
+def type_limits(dtype: ir.DataType | None) -> tuple[int, int]:
+    """Smallest and largest integer of a type."""
+    name = (dtype or ir.DataType.UINT8).name
+    bits = int("".join(c for c in name if c.isdigit()))
+    return (0, 2**bits - 1) if name.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def limits_in_use(
+    integers: NDArray[np.int64], dtype: ir.DataType | None, zero: NDArray[np.int64]
+) -> tuple[int, int]:
+    """The grid the integers were made for: 7 bits stored as int8 (against saturation) must stay 7 bits."""
+    low, high = type_limits(dtype)
+    if low == 0 or np.any(zero != 0):
+        return low, high
+    needed = int(np.abs(integers).max(initial=1))
+    limit = 2 ** int(np.ceil(np.log2(needed + 1))) - 1
+    return max(low, -limit), min(high, limit)

@@ -1,0 +1,89 @@
+"""QuantizeLinear and DequantizeLinear with gradients.
+
+v = x / s,  q = clip(round(v) + z, low, high),  y = (q - z) s
+
+    dy/dx = 1 inside the grid, 0 outside          (straight-through; Bengio et al. 2013, arXiv 1308.3432)
+    dy/ds = round(v) - v inside the grid, low - z or high - z outside
+                                                  (Esser et al. 2020, arXiv 1902.08153, eq. 3)
+
+The gradient of s is scaled by g = 1 / sqrt(N (high - z)), N values to a scale (section 2.2 there).
+s and z are scalars, or (n,) along `axis`, or blocks of `block_size` along it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from paredown.graph.torch_ops.call import Call
+
+
+def quantize(call: Call, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
+    """The integers, as floats so that gradients pass."""
+    s, z = _along(call, x, scale), _zero(call, x, zero)
+    rounded: Tensor = _Round.apply(x / s)  # type: ignore[no-untyped-call]
+    return torch.clamp(rounded + z, call.get("low"), call.get("high"))
+
+
+def dequantize(call: Call, q: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
+    return (q.to(scale.device) - _zero(call, q, zero)) * _along(call, q, scale)
+
+
+def fake_quantize(call: Call, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
+    """dequantize(quantize(x)) in one pass: a Q with its DQ, or a learned weight on its grid."""
+    z = _zero(call, x, zero)
+    low, high = call.get("low") - z, call.get("high") - z
+    made: Tensor = _FakeQuantize.apply(x, _along(call, x, scale), low, high)  # type: ignore[no-untyped-call]
+    return made
+
+
+def _zero(call: Call, x: Tensor, zero: Tensor | None) -> Tensor | float:
+    """Zero points are integers and live on the CPU: one for all costs no look at the device."""
+    if zero is None:
+        return 0.0
+    return float(zero.item()) if zero.numel() == 1 else _along(call, x, zero.to(x.device, torch.float32))
+
+
+def _along(call: Call, x: Tensor, values: Tensor) -> Tensor:
+    """values shaped so that they broadcast against x."""
+    if values.numel() == 1:
+        return values.reshape(())
+    axis = call.get("axis", 1)
+    if block := call.get("block_size", 0):
+        return values.repeat_interleave(block, axis).narrow(axis, 0, x.shape[axis])
+    shape = [1] * x.ndim
+    shape[axis] = -1
+    return values.reshape(shape)
+
+
+class _Round(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return torch.round(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return grads[0]
+
+
+class _FakeQuantize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, s: Tensor, low: Any, high: Any) -> Tensor:
+        y = torch.div(x, s).round_().clamp_(low, high).mul_(s)
+        ctx.save_for_backward(x, y, s)
+        ctx.low, ctx.high = low, high
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, y, s = ctx.saved_tensors
+        inside = (x >= ctx.low * s) & (x <= ctx.high * s)
+        at_x = grads[0] * inside
+        at_s = None
+        if ctx.needs_input_grad[1]:
+            top = ctx.high if isinstance(ctx.high, float) else ctx.high.max().item()
+            g = (max(top, 1.0) * x.numel() / s.numel()) ** -0.5
+            at_s = (grads[0] * y - at_x * x).sum_to_size(s.shape) * g / s
+        return at_x, at_s, None, None
