@@ -128,6 +128,7 @@ CASES = [
     Case("Split", (floats(2, 5),), {"axis": 1, "num_outputs": 3}, outputs=3),
     Case("Slice", (X, ints(1, 5), ints(100, -(2**63)), ints(1, 3), ints(2, -2))),
     Case("Gather", (X, np.array([[0, -1]], np.int64)), {"axis": 1}),
+    Case("Gather", (ints(4, 5, 6), ints(1)[0]), smooth=False),
     Case("GatherElements", (X, np.zeros((1, 1, 6, 6), np.int64)), {"axis": 1}),
     Case("GatherND", (X, np.array([[0, 1], [0, 3]], np.int64))),
     Case("ScatterND", (X, np.array([[0, 1], [0, 3]], np.int64), floats(2, 6, 6))),

@@ -95,7 +95,7 @@ def gather(call: Call, x: Tensor, index: Tensor) -> Tensor:
     axis = call.get("axis", 0) % x.ndim
     flat = index.reshape(-1).to(device=x.device, dtype=torch.int64)
     flat = torch.where(flat < 0, flat + x.shape[axis], flat)
-    return x.index_select(axis, flat).reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+    return x.index_select(axis, flat).reshape([*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]])
 
 
 def gather_elements(call: Call, x: Tensor, index: Tensor) -> Tensor:
