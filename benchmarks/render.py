@@ -1,4 +1,4 @@
-"""Puts the measured tables into docs/benchmarks.md and README.md, between their markers.
+"""Puts the measured tables into the pages of docs/ and README.md, between their markers.
 
     python benchmarks/render.py [FILE ...]
 
@@ -16,7 +16,8 @@ from pathlib import Path
 from tables import TABLES
 
 HERE = Path(__file__).parent
-DEFAULT_FILES = (HERE.parent / "docs" / "benchmarks.md", HERE.parent / "README.md")
+DOCS = HERE.parent / "docs"
+DEFAULT_FILES = (DOCS / "benchmarks.md", DOCS / "cpus.md", HERE.parent / "README.md")
 _PLACE = re.compile(r"(<!-- table:(\S+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ("calibration.py", "latency_ratio.py", "results.py", "ptq_peers.py")
+SCRIPTS = ("calibration.py", "latency_ratio.py", "results.py", "ptq_peers.py", "avx2.py")
 
 
 def main() -> int:

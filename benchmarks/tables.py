@@ -115,6 +115,33 @@ def latency(result: Result) -> str:
     return _table(head, lines) + _foot(result)
 
 
+def cpus(result: Result) -> str:
+    """One row per file: what it loses here and on the emulated CPU, and how far the outputs differ."""
+    head = [
+        "model",
+        "file",
+        "pairs that can saturate",
+        "VNNI: points lost",
+        "AVX2: points lost",
+        "outputs differ by",
+        "AVX2, precise option: points lost",
+    ]
+    lines = []
+    for model, rows in _by(result["rows"], "model").items():
+        for label, places in _by((r for r in rows if r["label"] != "float"), "label").items():
+            here, there, precise = (
+                next((r for r in places if (r["cpu"] is not None, r["precise"]) == place), None)
+                for place in ((False, False), (True, False), (True, True))
+            )
+            differ = "-" if there is None else f"{100 * there['difference']:.1f} %"
+            lost = [_lost(row) for row in (here, there)]
+            risk = f"{100 * places[0]['pairs_at_risk']:.1f} %"
+            lines.append(
+                [f"{model} ({places[0]['judged']} images)", label, risk, *lost, differ, _lost(precise)]
+            )
+    return _table(head, lines) + _foot(result)
+
+
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "summary": ("results.json", summary),
     "trials": ("results.json", trials),
@@ -123,6 +150,7 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "calibration": ("calibration.json", calibration),
     "settling": ("calibration.json", settling),
     "latency": ("latency_ratio.json", latency),
+    "cpus": ("avx2.json", cpus),
 }
 """Name between the markers -> file of results, and what writes the table."""
 

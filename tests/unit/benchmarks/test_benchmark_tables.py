@@ -51,6 +51,18 @@ def test_summary_has_a_line_per_model_and_says_where_it_comes_from(scripts):
     assert "too busy" in text
 
 
+def test_cpus_has_a_line_per_file_and_a_dash_where_nothing_was_emulated(scripts):
+    places = [(None, False, 0.40, 0.0), ("Haswell", False, 0.30, 0.125), ("Haswell", True, 0.40, 0.0)]
+    rows = [{**trial("float", 0.41), "cpu": None, "precise": False}]
+    for label, some in (("8 bits", places), ("7 bits", places[:1])):
+        for cpu, precise, accuracy, difference in some:
+            more = {"cpu": cpu, "precise": precise, "difference": difference, "pairs_at_risk": 0.021}
+            rows.append(trial(label, accuracy, **more, judged=9))
+    text = scripts("tables").cpus({**RESULT, "rows": rows})
+    assert "| m (9 images) | 8 bits | 2.1 % | 1.00 | 11.00 | 12.5 % | 1.00 |" in text
+    assert "| m (9 images) | 7 bits | 2.1 % | 1.00 | - | - | - |" in text
+
+
 def test_a_peer_that_failed_shows_where_and_why(scripts):
     failed = {
         "model": "m",
@@ -78,7 +90,7 @@ def test_the_least_loss_of_a_model_is_bold_and_its_best_runtime_counts(scripts):
 
 def test_every_marker_of_the_docs_has_a_table(scripts):
     tables, place = scripts("tables").TABLES, scripts("render")._PLACE
-    page = (BENCHMARKS.parent / "docs" / "benchmarks.md").read_text()
+    page = "".join((BENCHMARKS.parent / "docs" / name).read_text() for name in ("benchmarks.md", "cpus.md"))
     assert {found[2] for found in place.finditer(page)} == set(tables)
 
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 import nets
+from paredown.compress.recipe import Compressed
 from paredown.compress.weight_bits import SAFE_LIMIT
 from paredown.errors import UsageError
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.profile import Profile
 
+RECIPES = ["w8a8-pc-mse", "w8a8-pc-mse+gptq", "w8a8-pc-mse+bc", "int8-dynamic"]
 OTHERS = {
     "signed activations": replace(nets.ANY_BOARD, activations="int8"),
     "unsigned weights": replace(nets.ANY_BOARD, weights="uint8"),
@@ -35,14 +37,24 @@ def test_a_scale_per_channel_is_refused_where_there_is_none() -> None:
         nets.compressed(model, recipe, profile=profile)
 
 
-@pytest.mark.parametrize("recipe", ["w8a8-pc-mse", "w8a8-pc-mse+gptq", "w8a8-pc-mse+bc", "int8-dynamic"])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_no_weight_exceeds_seven_bits_where_eight_saturate(recipe: str) -> None:
     profile = replace(nets.ANY_BOARD, saturates=True)
-    made = nets.compressed(prepare(nets.detector()), recipe, profile=profile).model
+    assert (
+        32 < _largest_weight(nets.compressed(prepare(nets.detector()), recipe, profile=profile)) <= SAFE_LIMIT
+    )
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_no_weight_is_minus_128_two_of_which_overflow_on_arm_without_dot_product(recipe: str) -> None:
+    assert _largest_weight(nets.compressed(prepare(nets.detector()), recipe)) == 127
+
+
+def _largest_weight(made: Compressed) -> int:
+    """The largest int8 weight, its sign dropped."""
     stored = [
         v.const_value.numpy()
-        for v in to_ir(made).graph.initializers.values()
+        for v in to_ir(made.model).graph.initializers.values()
         if v.const_value is not None and v.dtype is not None and v.dtype.name == "INT8"
     ]
-    largest = max(abs(w.astype(int)).max() for w in stored if w.ndim > 1)
-    assert 32 < largest <= SAFE_LIMIT
+    return max(int(abs(w.astype(int)).max()) for w in stored if w.ndim > 1)
