@@ -63,7 +63,7 @@ class Step:
             choices = get_args(hints[f.name])
             if choices:
                 known += [c for c in choices if c]
-                if word in choices:
+                if word and word in choices:
                     return f.name, word
             else:
                 known.append(f"{f.name}<number>")

@@ -20,6 +20,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from paredown.compress.quantize.write import float_name
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.graph.walk import attribute, constant, shape_of
@@ -53,7 +54,7 @@ class Layer:
 
     @property
     def groups(self) -> int:
-        return int(attribute(self.node, "group", 1))  # type: ignore[call-overload]
+        return _ints(self.node, "group", 1, 1)[0]
 
     @property
     def _turned(self) -> bool:
@@ -68,12 +69,19 @@ class Layer:
     def shaped(self, rows: Rows) -> Rows:
         """The inverse of `rows`."""
         flat = rows.reshape(-1, rows.shape[2])
-        return np.ascontiguousarray(flat.T) if self._turned else flat.reshape(shape_of(self.weight.outputs[0]))
+        return (
+            np.ascontiguousarray(flat.T) if self._turned else flat.reshape(shape_of(self.weight.outputs[0]))
+        )
+
+
+def reader_of(dq: ir.Node) -> ir.Node:
+    """The one layer that reads a weight's DequantizeLinear."""
+    return next(iter(dq.outputs[0].uses())).node
 
 
 def layer_of(weight: ir.Node) -> Layer | str:
     """The layer behind a weight's DequantizeLinear, or why its patches cannot be taken."""
-    node = weight.outputs[0].uses()[0].node
+    node = reader_of(weight)
     reading = node.inputs[0]
     source = None if reading is None else reading.producer()
     quantizer = None if source is None or source.inputs[0] is None else source.inputs[0].producer()
@@ -83,21 +91,16 @@ def layer_of(weight: ir.Node) -> Layer | str:
     if scale is None or zero is None or np.size(scale) != 1 or value is None or reading is None:
         return "its input has more than one grid"
     shape, rank = shape_of(reading), len(shape_of(weight.outputs[0]))
-    convolves = node.op_type == "Conv" and len(shape) == 4 and rank == 4 and not attribute(node, "auto_pad", "")
+    convolves = (
+        node.op_type == "Conv" and len(shape) == 4 and rank == 4 and not attribute(node, "auto_pad", "")
+    )
     multiplies = node.op_type in ("Gemm", "MatMul") and rank == 2 and not attribute(node, "transA", 0)
     if not (convolves or multiplies):
         return f"no patches are taken of {node.op_type} with a weight of {rank} dimensions"
-    limits = np.iinfo(zero.dtype)
+    limits = np.iinfo(str(zero.dtype))
     return Layer(
-        node, weight, _float_name(value), shape, float(scale), int(zero), int(limits.min), int(limits.max)
+        node, weight, float_name(value), shape, float(scale), int(zero), int(limits.min), int(limits.max)
     )
-
-
-def _float_name(value: ir.Value) -> str:
-    """The tensor's name in the float network; a graph output's own name went to its dequantized value."""
-    name = str(value.name)
-    reader = value.uses()[0].node.outputs[0].uses()[0].node.outputs[0]
-    return str(reader.name) if reader.is_graph_output() else name
 
 
 def _where(layer: Layer, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -122,7 +125,9 @@ def _where(layer: Layer, count: int, rng: np.random.Generator) -> NDArray[np.int
 
 
 def _ints(node: ir.Node, name: str, default: int, count: int) -> list[int]:
-    return [int(v) for v in attribute(node, name, [default] * count)]  # type: ignore[attr-defined]
+    """An attribute of `count` integers."""
+    value = attribute(node, name, [default] * count)
+    return [int(v) for v in np.atleast_1d(np.asarray(value))]
 
 
 def sample(
@@ -161,4 +166,4 @@ def _instrument(source: Model, layers: Sequence[Layer], wheres: Sequence[NDArray
         graph.node.append(helper.make_node("Reshape", [layer.source, "/flat"], [f"/{index}/flat"]))
         graph.node.append(helper.make_node("Gather", [f"/{index}/flat", at.name], [f"/{index}/drawn"]))
         graph.output.append(helper.make_tensor_value_info(f"/{index}/drawn", TensorProto.FLOAT, None))
-    return proto.SerializeToString()
+    return bytes(proto.SerializeToString())

@@ -26,8 +26,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.compress.quantize.patches import Layer, Rows, layer_of, sample
-from paredown.compress.quantize.write import BIAS_LIMIT, FLOAT, LIMITS, UNROUNDED
+from paredown.compress.quantize.patches import Layer, Rows, layer_of, reader_of, sample
+from paredown.compress.quantize.write import FLOAT, LIMITS, UNROUNDED, replace_constant, shift_bias
 from paredown.compress.recipe import Context, Step
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
@@ -67,7 +67,7 @@ def apply(step: SecondOrder, model: ir.Model, context: Context) -> tuple[ir.Mode
 
 
 def _skipped(step: SecondOrder, dq: ir.Node, why: str) -> StepRecord:
-    node = dq.outputs[0].uses()[0].node
+    node = reader_of(dq)
     return StepRecord(step.name, str(node.name), "skipped", why, {"op": node.op_type})
 
 
@@ -85,18 +85,21 @@ def _round_layer(step: SecondOrder, layer: Layer, patches: NDArray[np.int16]) ->
         if bias is not None:
             mean[g] = x.mean(axis=0)
             x -= mean[g]
-        h = x.T @ x / len(x)
+        h = np.asarray(x.T @ x / len(x), np.float32)
         rounded = round_rows(wanted[g], h, low, high)
         cost = np.stack([_cost(old[g] - wanted[g], h), _cost(rounded - wanted[g], h)])
         new[g] = np.where((cost[1] < cost[0])[:, None], rounded, old[g])
         errors += [cost[0].sum(), cost.min(axis=0).sum()]
-    _store(stored, layer.shaped(new).astype(before.dtype))
+    assert stored is not None
+    replace_constant(stored, layer.shaped(new).astype(before.dtype))
     if bias is not None:
         shift = np.einsum("gok,gk->go", wanted - new, mean).reshape(-1)
-        _shift_bias(bias, shift)
+        shift_bias(bias, shift)
     kept = float(errors[1] / errors[0]) if errors[0] > 0 else 1.0
     data = {"op": node.op_type, "error_left": round(kept, 4), "changed": round(float(np.mean(new != old)), 4)}
-    return StepRecord(step.name, str(node.name), "changed", "weights rounded again, mean error into the bias", data)
+    return StepRecord(
+        step.name, str(node.name), "changed", "weights rounded again, mean error into the bias", data
+    )
 
 
 def round_rows(w: Rows, h: Rows, low: int, high: int) -> Rows:
@@ -130,16 +133,4 @@ def _nearest_plane(w: Rows, m: Rows, low: int, high: int) -> Rows:
 
 def _cost(e: Rows, h: Rows) -> Rows:
     """e h e^T of every row, (O,)."""
-    return np.einsum("ok,ok->o", e @ h, e)
-
-
-def _store(value: ir.Value | None, array: NDArray[np.generic]) -> None:
-    assert value is not None
-    value.const_value = ir.tensor(array, name=value.name)
-
-
-def _shift_bias(bias: ir.Node, steps: Rows) -> None:
-    """Adds whole steps to the int32 bias behind a DequantizeLinear."""
-    stored = np.asarray(constant(bias.inputs[0]), np.int64)
-    moved = np.clip(stored + np.rint(steps).astype(np.int64), -BIAS_LIMIT, BIAS_LIMIT)
-    _store(bias.inputs[0], moved.astype(np.int32))
+    return np.asarray(np.einsum("ok,ok->o", e @ h, e))

@@ -1,8 +1,9 @@
-"""How many bits each weight gets when most of them get few: the layers that few bits would hurt most keep eight.
+"""How many bits each weight gets when most of them get few: where eight cost little, eight stay.
 
-The first layers read pixels and the heads answer: both hold few weights and their errors reach everything (Choi et
-al. 2018, arXiv 1805.06085, and nearly everyone since leaves them at 8 bits). A depthwise convolution has a handful
-of weights for each channel: nothing averages their errors out, and storing them in 4 bits saves next to nothing.
+The first layers read pixels and the heads answer: their errors reach everything (Choi et al. 2018, arXiv
+1805.06085, and nearly everyone since leaves them at 8 bits). A depthwise convolution has a handful of weights for
+each channel: nothing averages their errors out. And the smallest layers, which in a detector are the early ones,
+hold together next to none of the weights: few bits save nothing there, their errors hurt as much as any.
 """
 
 from __future__ import annotations
@@ -10,28 +11,42 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from paredown.compress.quantize.placement import Plan
-from paredown.graph.walk import is_depthwise, upstream, weight_of
+from paredown.graph.walk import constant, is_depthwise, upstream, weight_of
+
+SMALL_SHARE = 0.08  # of all weights: the smallest layers that together hold less keep 8 bits
 
 Width = tuple[int, str]
 """Bits of a weight, and why they differ from what the step asks for ("" where they do not)."""
 
 
-def widths(plan: Plan, bits: int, most: int, ends: bool) -> dict[ir.Node, Width]:
+def widths(plan: Plan, bits: int, most: int, everywhere: bool) -> dict[ir.Node, Width]:
     """The width of every weight in the plan.
 
-    bits: asked for. most: what the device allows. ends: the first layers and the heads get `bits` as well.
+    bits: asked for. most: what the device allows. everywhere: no layer is spared.
     """
     nodes = [n for n in plan.roles if weight_of(n) is not None]
-    return {n: _width(n, plan, bits, most, ends) for n in nodes}
+    if bits >= most or everywhere:
+        return dict.fromkeys(nodes, (min(bits, most), ""))
+    reasons = _small(nodes) | {n: why for n in nodes if (why := _fragile(n, plan))}
+    return {n: (most, reasons[n]) if n in reasons else (bits, "") for n in nodes}
 
 
-def _width(node: ir.Node, plan: Plan, bits: int, most: int, ends: bool) -> Width:
-    if bits >= most:
-        return most, ""
+def _fragile(node: ir.Node, plan: Plan) -> str:
     if is_depthwise(node):
-        return most, "depthwise: few weights, much damage"
-    if not ends and str(node.outputs[0].name) in plan.heads:
-        return most, "a head: its errors are the answer's errors"
-    if not ends and not any(weight_of(n) is not None for n in upstream([node]) - {node}):
-        return most, "a first layer: its errors reach everything"
-    return bits, ""
+        return "depthwise: few weights, much damage"
+    if str(node.outputs[0].name) in plan.heads:
+        return "a head: its errors are the answer's errors"
+    if not any(weight_of(n) is not None for n in upstream([node]) - {node}):
+        return "a first layer: its errors reach everything"
+    return ""
+
+
+def _small(nodes: list[ir.Node]) -> dict[ir.Node, str]:
+    sizes = {n: int(constant(weight_of(n)).size) for n in nodes}  # type: ignore[union-attr]
+    left, small = SMALL_SHARE * sum(sizes.values()), {}
+    for node in sorted(nodes, key=sizes.__getitem__):
+        left -= sizes[node]
+        if left < 0:
+            break
+        small[node] = "small: few bits would save next to nothing"
+    return small

@@ -146,6 +146,28 @@ def quantize_bias(
     node.replace_input_with(2, dq.outputs[0])
 
 
+def shift_bias(dq: ir.Node, steps: NDArray[np.floating]) -> None:
+    """Adds steps of its grid, rounded, to the int32 bias behind a DequantizeLinear."""
+    stored = dq.inputs[0]
+    assert stored is not None and stored.const_value is not None
+    moved = stored.const_value.numpy().astype(np.int64) + np.rint(steps).astype(np.int64)
+    replace_constant(stored, np.clip(moved, -BIAS_LIMIT, BIAS_LIMIT).astype(np.int32))
+
+
+def replace_constant(value: ir.Value, array: NDArray[np.generic]) -> None:
+    """Another array of the same type and shape in an initializer's place."""
+    value.const_value = ir.tensor(array, name=value.name)
+
+
+def float_name(value: ir.Value) -> str:
+    """The name in the float network of a tensor in front of its Q (`_insert_pair` hands an output's name on)."""
+    for q in (use.node for use in value.uses() if use.node.op_type == "QuantizeLinear"):
+        for dq in (use.node for use in q.outputs[0].uses()):
+            if dq.outputs[0].is_graph_output():
+                return str(dq.outputs[0].name)
+    return str(value.name)
+
+
 def drop_unused(graph: ir.Graph) -> None:
     """Remove initializers that no node reads any more."""
     for name in [n for n, v in graph.initializers.items() if not v.uses() and not v.is_graph_output()]:

@@ -1,0 +1,1 @@
+"""Storing what was quantized in fewer bytes, computed as before."""
