@@ -54,7 +54,7 @@ CONVOLUTIONS = {  # inputs, outputs, kernel, groups, padding, stride
     "depthwise, 16 channels": (16, 16, 3, 16, 1, 1),
     "depthwise, 6 channels": (6, 6, 3, 6, 1, 1),
 }
-PRODUCTS = {"rows": (5, 37, 11), "one row": (1, 66, 35), "three deep": (1, 3, 40), "deep": (9, 700, 40)}
+PRODUCTS = {"rows": (5, 37, 11), "one row": (1, 66, 35), "seven deep": (1, 7, 60), "deep": (9, 700, 40)}
 
 
 class Kernels:
