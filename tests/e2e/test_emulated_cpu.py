@@ -76,7 +76,7 @@ class Kernels:
         return name
 
     def drawn(self, name: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-        self.feeds[f"{name} x"] = self.rng.integers(0, 256, x_shape, dtype=np.uint8)
+        self.feeds[f"{name} x"] = self.rng.integers(150, 256, x_shape, dtype=np.uint8)  # loud
         w = self.rng.integers(-127, 128, w_shape).astype(np.int8)
         self.constant(f"{name} w", w)
         self.constant(f"{name} zero", np.uint8(ZERO_POINT))
