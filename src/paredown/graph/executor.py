@@ -20,16 +20,17 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown.errors import UnknownName, UnsupportedModel
-from paredown.graph.learnable import Learnable, learnables, quantized, stored_behind, type_limits
+from paredown.graph.learnable import Learnable, along, learnables, stored_behind, type_limits
 from paredown.graph.torch_ops import torch
 from paredown.graph.torch_ops.call import Batch, Call, Function
 from paredown.graph.torch_ops.rounding import fake_quantize
 from paredown.graph.torch_ops.table import OPS
-from paredown.graph.walk import constant, consumers, to_ir, upstream
-from paredown.graph.write_back import written_back
+from paredown.graph.walk import constant, consumers, to_ir, to_model, upstream
+from paredown.graph.write_back import write_into
 from paredown.model import Model
 
 Tensors = Mapping[str, torch.Tensor]
+NEARLY_HALF = 0.499  # of a step: still rounds to the same integer
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ class _Step:
 class Executor:
     """Runs a model's graph with gradients.
 
-    outputs: names of the tensors wanted, inner ones too; only what they depend on is run. masters: float
-    weights by node name, from before quantization; where one rounds to the very integers stored, learning
-    starts there.
+    outputs: names of the tensors wanted, inner ones too; only what they depend on is run. unrounded: weights
+    from before they were rounded, in steps of their grid, by the name of their DequantizeLinear: learning
+    starts there, within half a step of the integers stored.
 
     Raises:
         UnsupportedModel: an op that is not in `OPS` stands before the outputs.
@@ -61,7 +62,7 @@ class Executor:
         outputs: Collection[str] | None = None,
         *,
         device: str = "cpu",
-        masters: Mapping[str, NDArray[np.float32]] | None = None,
+        unrounded: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> None:
         self.model, self.device = model, torch.device(device)
         self._graph = to_ir(model).graph
@@ -73,7 +74,7 @@ class Executor:
         self.learnables = _within(learnables(self._graph), nodes)
         self.parameters: dict[str, torch.nn.Parameter] = {}
         for name, item in self.learnables.items():
-            start = _start(item, masters or {})
+            start = _start(item, unrounded or {})
             self.parameters[name] = torch.nn.Parameter(torch.from_numpy(start).to(self.device))
         self._constants = self._read_constants(nodes)
         self._steps = self._plan(nodes)
@@ -101,11 +102,17 @@ class Executor:
 
     def write_back(self) -> Model:
         """The model with what was learned, an ordinary ONNX file of the same graph."""
-        arrays = {name: p.detach().cpu().numpy() for name, p in self.parameters.items()}
+        made = to_ir(self.model)
+        write_into(made.graph, self.learned())
+        return to_model(made, self.model)
+
+    def learned(self) -> dict[str, NDArray[np.float32]]:
+        """The parameters as real numbers, by initializer name: what `write_into` takes."""
+        arrays = {name: p.detach().cpu().numpy().copy() for name, p in self.parameters.items()}
         for name, item in self.learnables.items():
             if item.kind == "scale":
                 arrays[name] = np.exp(arrays[name])
-        return written_back(self.model, arrays)
+        return arrays
 
     def feeds(self, images: NDArray[np.generic]) -> dict[str, torch.Tensor]:
         """Images as the feed of a model with one input."""
@@ -298,16 +305,13 @@ def _within(items: dict[str, Learnable], nodes: list[ir.Node]) -> dict[str, Lear
     return {name: item for name, item in items.items() if name in read}
 
 
-def _start(item: Learnable, masters: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+def _start(item: Learnable, unrounded: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
     if item.kind == "scale":
         return np.asarray(np.log(item.start))
-    if item.stored is None or item.stored.fine:
+    stored = item.stored
+    if stored is None or stored.fine or (steps := unrounded.get(str(stored.dequantize.name))) is None:
         return item.start.copy()
-    node = item.stored.dequantize
-    master = masters.get(str(consumers(node.outputs[0])[0].name))
-    if master is None or master.shape != item.start.shape:
-        return item.start.copy()
-    scale = np.asarray(constant(node.inputs[1]))
-    wanted = np.clip(quantized(node, master, scale), item.stored.low, item.stored.high)
-    same = np.array_equal(wanted, quantized(node, item.start, scale))
-    return np.asarray(master if same else item.start, np.float32).copy()
+    node = stored.dequantize
+    scale = along(node, np.asarray(constant(node.inputs[1]), np.float32), item.start.shape)
+    integers = item.start / scale
+    return (np.clip(steps, integers - NEARLY_HALF, integers + NEARLY_HALF) * scale).astype(np.float32)

@@ -9,20 +9,18 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown.graph.learnable import BIAS_LIMIT, Learnable, Stored, learnables, quantized
-from paredown.graph.walk import constant, consumers, to_ir, to_model
-from paredown.model import Model
+from paredown.graph.walk import constant, consumers
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
-def written_back(model: Model, arrays: Arrays) -> Model:
-    """The model with new values for the initializers named; `arrays` holds floats for stored integers too.
+def write_into(graph: ir.Graph, arrays: Arrays) -> None:
+    """Give the initializers named new values; `arrays` holds real numbers for stored integers too.
 
     A bias stored as int32 goes onto the product of the input's and the weight's scale, as they are now.
     """
-    made = to_ir(model)
-    items = {name: item for name, item in learnables(made.graph).items() if name in arrays}
-    values = made.graph.initializers
+    items = {name: item for name, item in learnables(graph).items() if name in arrays}
+    values = graph.initializers
     for name, item in items.items():
         if item.stored is None:
             _set(values[name], arrays[name])
@@ -37,7 +35,6 @@ def written_back(model: Model, arrays: Arrays) -> Model:
         if scales is not None:
             _set(_scale_value(stored.dequantize), np.asarray(scales[0] * scales[1], np.float32))
         _set_integers(values[name], items[name], stored, arrays[name])
-    return to_model(made, model)
 
 
 def _make_room(stored: Stored, bias: NDArray[np.float32]) -> None:

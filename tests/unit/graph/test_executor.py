@@ -171,13 +171,21 @@ def test_seven_bit_weights_stay_seven_bits() -> None:
     assert max(np.abs(w.astype(int)).max() for w in stored if w.ndim == 4) == 63
 
 
-def test_learning_starts_from_the_float_weights_where_they_fit() -> None:
-    source = float_net("residual")
-    graph = to_ir(source).graph
-    masters = {n.name: n.inputs[1].const_value.numpy() for n in graph if n.op_type == "Conv"}
-    executor = Executor(quantized_net("residual"), masters=masters)
-    starts = [p.detach().numpy() for p in executor.parameters.values() if p.ndim == 4]
-    assert sum(any(np.array_equal(s, m) for m in masters.values()) for s in starts) >= 3
+def test_learning_starts_from_the_unrounded_weights_and_rounds_to_those_stored() -> None:
+    model = quantized_net("residual")
+    plain = Executor(model)
+    steps = {
+        str(item.stored.dequantize.name): np.full(item.start.shape, 500.0, np.float32)
+        for item in plain.learnables.values()
+        if item.stored is not None and item.kind == "weight"
+    }
+    executor = Executor(model, unrounded=steps)
+    moved = [not torch.equal(p, plain.parameters[k]) for k, p in executor.parameters.items() if p.ndim == 4]
+    assert moved
+    assert all(moved)
+    image = nets.images(1)[0]
+    for want, got in zip(answers(model, image), executor.run(executor.feeds(image)).values(), strict=True):
+        np.testing.assert_allclose(got.detach().numpy(), want, rtol=1e-5, atol=1e-6)
 
 
 def test_inner_tensors_can_be_asked_for_and_only_what_they_need_is_run() -> None:
