@@ -24,6 +24,7 @@ from paredown.deploy.draw import class_colour, draw_detections, draw_label
 from paredown.deploy.sources import DeviceError, find_source, read_images
 from paredown.detections import Detections, Prediction
 from paredown.families.preprocess import preprocess
+from paredown.targets.cpu import saturates
 
 Decode = Callable[..., Prediction]
 TOP = 5  # classes named for an image by a classifier
@@ -38,6 +39,8 @@ class Model:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        if saturates():  # kernels that do not, slower, for 8-bit weights; 7-bit weights stay as they are
+            options.add_session_config_entry("session.x64quantprecision", "1")
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.input = self.session.get_inputs()[0].name
         self.outputs = [o.name for o in self.session.get_outputs()]

@@ -54,22 +54,18 @@ def profiles() -> dict[str, Profile]:
 
 def local_profile() -> Profile:
     """The profile of this machine on ONNX Runtime, from what its processor says of itself."""
-    here, isa = cpu.arch(), cpu.features()
-    if here == "x86_64" and not cpu.features_known():
-        saturates, note = True, "instruction sets unknown: 7-bit weights, which are right on every x86"
+    if not cpu.saturates():
+        note = "8-bit products do not saturate"
+    elif cpu.features_known():
+        note = "8-bit products are summed in 16 bits and saturate"
     else:
-        saturates = here == "x86_64" and "vnni" not in isa
-        note = (
-            "8-bit products are summed in 16 bits and saturate"
-            if saturates
-            else "8-bit products do not saturate"
-        )
+        note = "instruction sets unknown: 7-bit weights, which are right on every x86"
     return Profile(
         name="local",
         summary="this machine, ONNX Runtime on the CPU",
-        arch=here,
-        isa=tuple(sorted(isa)),
-        saturates=saturates,
+        arch=cpu.arch(),
+        isa=tuple(sorted(cpu.features())),
+        saturates=cpu.saturates(),
         threads=cpu.usable_cores(),
         notes=(note,),
     )

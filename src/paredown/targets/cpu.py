@@ -68,6 +68,11 @@ def features_known() -> bool:
     return bool(_cpuinfo_flags())
 
 
+def saturates() -> bool:
+    """Whether sums of 8-bit products are cut off at 16 bits: x86 without VNNI, or x86 that tells nothing."""
+    return arch() == "x86_64" and "vnni" not in features()
+
+
 def usable_cores() -> int:
     """Physical cores this process may run on: affinity and container limits counted, never less than 1."""
     try:
