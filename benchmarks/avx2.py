@@ -27,7 +27,7 @@ from paredown.model import Model, TensorSpec
 from paredown.numerics.saturate import kernel_rows, share_at_risk
 from paredown.targets import local_profile
 
-JUDGED = {"detect": 20, "classify": 100}  # images
+JUDGED = {"detect": 16, "classify": 100}  # images
 STOCK = "ort-static-pc-minmax-tail"
 
 Place = tuple[
