@@ -10,7 +10,7 @@ from paredown.compress.steps import STEPS
 from paredown.errors import UnknownName, UsageError
 
 PRESETS: dict[str, tuple[str, str]] = {
-    "int8": ("w8a8-pc-mse", "static INT8, the recipe to start with"),
+    "int8": ("cle+w8a8-pc-mse-guard", "static INT8, the recipe to start with"),
     "int8-minmax": ("w8a8-pc-minmax", "static INT8 with ranges that clip nothing"),
     "int8-per-tensor": ("w8a8-pt-mse", "static INT8 for runtimes without per-channel weights"),
     "int8-dynamic": ("dynamic", "no calibration; activation ranges found at every run"),

@@ -12,11 +12,20 @@ from paredown.model import Model
 from paredown.protocols import Array
 
 
-def open_session(data: bytes, threads: int = 0, optimize: bool = True) -> ort.InferenceSession:
-    """An ONNX Runtime CPU session. Raises UnsupportedModel with the runtime's own reason."""
+def open_session(
+    data: bytes, threads: int = 0, optimize: bool = True, frugal: bool = False
+) -> ort.InferenceSession:
+    """An ONNX Runtime CPU session. Raises UnsupportedModel with the runtime's own reason.
+
+    frugal: nodes run as soon as a tensor can be freed by it, and no arena is laid out ahead. An instrumented graph,
+    whose statistics all hang off the end otherwise, then needs two thirds of the memory at the same speed.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
+    if frugal:
+        options.enable_mem_pattern = False
+        options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from paredown.compress.quantize.calibrate import calibrate
 from paredown.compress.quantize.grids import activation_grids
+from paredown.compress.quantize.guard import Guarded, guard
 from paredown.compress.quantize.kernels import require_kernels
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
 from paredown.compress.quantize.widths import Width, widths
@@ -31,25 +32,29 @@ from paredown.numerics.grid import Floats, Grid, symmetric, weight_limits
 
 @dataclass(frozen=True)
 class Static(Step):
-    """w8a8: int8 weights (per channel `pc` or per tensor `pt`), 8-bit activations over ranges by method."""
+    """w8a8: int8 weights (per channel `pc` or per tensor `pt`), 8-bit activations over ranges by method.
+
+    `guard`: the worst ranges are searched by the damage they do at the heads, see guard.py.
+    """
 
     kind: ClassVar[str] = "w8a8"
     summary: ClassVar[str] = "static INT8: weights and activations, ranges from calibration images"
 
     weights: Literal["pc", "pt"] = "pc"
     ranges: Literal["mse", "minmax", "ema", "percentile", "entropy"] = "mse"
+    guard: Literal["", "guard"] = ""
     bits: ClassVar[int] = 8
-    ends: ClassVar[str] = ""
+    layers: ClassVar[str] = ""
 
 
 @dataclass(frozen=True)
 class Static4(Static):
-    """w4a8: as w8a8 with int4 weights; `all`: in the first layers and the heads as well."""
+    """w4a8: as w8a8 with int4 weights; `all`: in first, small and depthwise layers and heads as well."""
 
     kind: ClassVar[str] = "w4a8"
     summary: ClassVar[str] = "static, weights in 4 bits where they allow it, activations in 8"
 
-    ends: Literal["", "all"] = ""  # type: ignore[misc]
+    layers: Literal["", "all"] = ""  # type: ignore[misc]
     bits: ClassVar[int] = 4
 
 
@@ -83,12 +88,24 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         progress=context.progress,
     )
     grids = activation_grids(graph, plan, seen, step.ranges, step.weights == "pc")
-    width = widths(plan, step.bits, context.profile.weight_bits, bool(step.ends))
+    guarded = None
+    if step.guard:
+        guarded = guard(graph, model.meta[FLOAT], plan, grids, seen, context)
+        plan, grids = guarded.plan, guarded.grids
+    width = widths(plan, step.bits, context.profile.weight_bits, step.layers == "all")
     weights = {
         n: weight_grid(n, step.weights, bits, LIMIT_STEPS * (bits < 7)) for n, (bits, _) in width.items()
     }
     insert(graph, plan, grids, weights)
-    return model, records(step, plan, grids, width)
+    told = () if guarded is None else (_tell(step, guarded),)
+    return model, (*told, *records(step, plan, grids, width))
+
+
+def _tell(step: Static, guarded: Guarded) -> StepRecord:
+    why = f"noise at the heads brought from {guarded.before:.1%} of the signal to {guarded.after:.1%}"
+    worst = sorted(guarded.alone.items(), key=lambda item: -item[1])
+    data = {"damage": dict(worst[:100]), "released": list(guarded.released)}
+    return StepRecord(step.name, "", "note", why, data)
 
 
 def weight_grid(node: ir.Node, granularity: str, bits: int, steps: int = 0) -> Grid:

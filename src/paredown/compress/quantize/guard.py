@@ -1,0 +1,157 @@
+"""The guard: what local error cannot see is measured at the model's heads, and put right there.
+
+A grid chosen by the error on its own tensor can still ruin the answer: rare large values may not be worth the steps
+they take from the bulk, or a depthwise convolution behind may amplify what little was lost in a quiet channel. So
+every grid is measured alone at the heads; the worst get the range that does least damage there; and what is still
+too much is released: the nodes around that tensor stay float, each with its figures in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from paredown.compress.quantize.grids import pool
+from paredown.compress.quantize.placement import ORT_CPU, Plan, place
+from paredown.compress.quantize.sensitivity import Switched
+from paredown.compress.recipe import Context
+from paredown.graph.walk import consumers
+from paredown.model import Model
+from paredown.numerics.grid import Grid, affine
+from paredown.numerics.ranges import Seen
+
+BUDGET = 0.02  # noise-to-signal at the heads, all grids together, that costs little in mAP
+FLOOR = BUDGET / 20  # damage of one grid that is not worth a search
+WORST = 24  # most grids whose range is searched
+IMAGES = 3  # for a final figure; a search uses two, the first screening one: damages differ by factors
+LADDER = (0.8, 0.62, 0.48, 0.37, 0.28, 0.2)  # fractions of the range found so far that a search tries
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """The plan and grids after the guard. alone: group -> its damage alone, in the end. released: node -> why."""
+
+    plan: Plan
+    grids: dict[str, Grid]
+    alone: dict[str, float]
+    released: dict[str, str]
+    before: float
+    after: float
+
+
+def guard(
+    graph: ir.Graph,
+    model: Model,
+    plan: Plan,
+    grids: dict[str, Grid],
+    seen: Mapping[str, Seen],
+    context: Context,
+) -> Guarded:
+    """The plan with the damage at the heads brought towards `BUDGET`. model: the same graph, serialized."""
+    images = list(islice(iter(context.images()), IMAGES))
+    search = _Search(Switched(model, plan, grids, _heads(plan, graph), context.threads), images, dict(grids))
+    before = search.together(search.switched.groups)
+    search.screen(search.switched.groups, before)
+    worst = [g for g in search.ranked()[:WORST] if search.alone[g] > FLOOR and grids[g].axis is None]
+    for group in context.progress(worst, "searching ranges by damage"):
+        search.refine(group, pool([seen[m] for m in plan.members()[group]]))
+    released, after = search.release()
+    why = {n: text for g in released for n, text in _around(graph, plan, g, search.alone[g]).items()}
+    new = place(graph, ORT_CPU, context.keep_float, why) if why else plan
+    carried = {group: search.grids[plan.group[members[0]]] for group, members in new.members().items()}
+    return Guarded(new, carried, search.alone, why, before, after)
+
+
+@dataclass
+class _Search:
+    switched: Switched
+    images: list[NDArray[np.generic]]
+    grids: dict[str, Grid]
+    alone: dict[str, float] = field(default_factory=dict)
+
+    def together(self, on: list[str]) -> float:
+        return self.switched.damage(self.images, on, self.grids)
+
+    def ranked(self) -> list[str]:
+        return sorted(self.alone, key=lambda g: -self.alone[g])
+
+    def screen(self, groups: list[str], damage: float) -> None:
+        """Every group's damage alone: by halves, because damages add up and most halves do next to none."""
+        if damage <= FLOOR or len(groups) == 1:
+            self.alone.update(dict.fromkeys(groups, damage / len(groups)))
+            return
+        middle = len(groups) // 2
+        for half in (groups[:middle], groups[middle:]):
+            self.screen(half, self.switched.damage(self.images[:1], half, self.grids))
+
+    def refine(self, group: str, whole: Seen) -> None:
+        """Give one group the range of least damage: the extremes, or the range it has with an end pulled in."""
+        self.alone[group] = self._damage(group, self.grids[group])
+        low, high = (float(b) for b in self.grids[group].bounds())
+        if (
+            abs(whole.low) < abs(whole.high) / 50
+        ):  # SiLU's shallow lobe: the coarse grid it may be lost on has no end there
+            low = whole.low
+        self._keep_better(group, affine(whole.low, whole.high))
+        for end in ("high", "low") if whole.high >= -whole.low else ("low", "high"):
+            start, worse = (low, high), 0
+            for fraction in LADDER:
+                trial = (start[0], start[1] * fraction) if end == "high" else (start[0] * fraction, start[1])
+                if self._keep_better(group, affine(*trial)):
+                    (low, high), worse = trial, 0
+                else:
+                    worse += 1
+                if worse == 2:  # close to unimodal: past the best
+                    break
+
+    def _keep_better(self, group: str, grid: Grid) -> bool:
+        damage = self._damage(group, grid)
+        if damage >= self.alone[group]:
+            return False
+        self.grids[group], self.alone[group] = grid, damage
+        return True
+
+    def _damage(self, group: str, grid: Grid) -> float:
+        return self.switched.damage(self.images[:2], (group,), {**self.grids, group: grid})
+
+    def release(self) -> tuple[list[str], float]:
+        """The fewest groups, worst first, without which the budget is kept; and the damage of all others together."""
+        ranked = self.ranked()
+        released: list[str] = []
+        after = self.together(ranked)
+        while after > BUDGET and self.alone[ranked[len(released)]] > BUDGET / 4:
+            released.append(ranked[len(released)])
+            after = self.together(ranked[len(released) :])
+        return released, after
+
+
+def _heads(plan: Plan, graph: ir.Graph) -> list[str]:
+    """Where damage is read: the convolutions' answers in front of the tail, else what leaves the integer part."""
+    if plan.heads:
+        return sorted(plan.heads)
+    found = [
+        str(value.name)
+        for node in plan.roles
+        for value in node.outputs
+        if str(value.name) in plan.group and not all(r in plan.roles for r in consumers(value) or (None,))
+    ]
+    return found or [str(v.name) for v in graph.outputs]
+
+
+def _around(graph: ir.Graph, plan: Plan, group: str, damage: float) -> dict[str, str]:
+    """The integer nodes that write or read a group's tensors, by name, with the reason."""
+    members = set(plan.members()[group])
+    why = f"the grid of {group!r} alone puts noise of {damage:.1%} of the signal on the heads"
+    near = [
+        n
+        for node in graph
+        for value in node.outputs
+        if str(value.name) in members
+        for n in (node, *consumers(value))
+    ]
+    return {str(n.name): why for n in near if n in plan.roles}

@@ -1,0 +1,123 @@
+"""How much each grid damages the model's answer, measured one grid at a time.
+
+The float graph gets a switch at every tensor: x + g (snap(x) - x), with g an input of its own. One session then
+answers for every grid alone (its g = 1, all others 0) and for any set of them, without building a model for each.
+The damage is the noise-to-signal ratio at the heads (the last tensors in front of the decode tail), because there
+classes and boxes still have their own tensors and no decode arithmetic scales one over the other. Noise of
+different grids is close to independent, so damages add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from paredown.compress.quantize.placement import Plan
+from paredown.graph.load import to_proto
+from paredown.graph.run import open_session
+from paredown.model import Model
+from paredown.numerics.grid import Grid
+
+
+class Switched:
+    """The float model with a switch on every grid. Grids are fed, so any can be tried without a new session."""
+
+    def __init__(
+        self, model: Model, plan: Plan, grids: Mapping[str, Grid], heads: Sequence[str], threads: int
+    ) -> None:
+        self.groups = list(plan.members())
+        self.index = {group: i for i, group in enumerate(self.groups)}
+        self.heads = list(heads)
+        self.input = model.inputs[0].name
+        proto = to_proto(model)
+        _add_switches(proto, plan, grids, self.index, self.heads)
+        self.session = open_session(proto.SerializeToString(), threads, frugal=True)
+        self._float: dict[int, list[NDArray[np.float32]]] = {}
+
+    def answers(
+        self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, Grid]
+    ) -> list[NDArray[np.float32]]:
+        """The heads with the groups in `on` quantized and all others float."""
+        switches = np.zeros(len(self.groups), np.float32)
+        switches[[self.index[g] for g in on]] = 1.0
+        feeds: dict[str, NDArray[np.generic]] = {self.input: image, "/switches": switches}
+        for group, i in self.index.items():
+            feeds[f"/scale{i}"] = np.asarray(grids[group].scale, np.float32)
+            feeds[f"/zero{i}"] = np.asarray(grids[group].zero_point).astype(np.uint8)
+        return list(self.session.run([f"{h}/head" for h in self.heads], feeds))
+
+    def damage(
+        self, images: Sequence[NDArray[np.generic]], on: Sequence[str], grids: Mapping[str, Grid]
+    ) -> float:
+        """Mean over the heads of noise power over signal power, all images together."""
+        noise, signal = np.zeros(len(self.heads)), np.zeros(len(self.heads))
+        for image in images:
+            clean = self._clean(image, grids)
+            for i, (a, b) in enumerate(zip(clean, self.answers(image, on, grids), strict=True)):
+                noise[i] += float(np.square(b - a).sum(dtype=np.float64))
+                signal[i] += float(a.var(dtype=np.float64) * a.size)
+        return float(np.mean(noise / np.maximum(signal, 1e-12)))
+
+    def _clean(self, image: NDArray[np.generic], grids: Mapping[str, Grid]) -> list[NDArray[np.float32]]:
+        if id(image) not in self._float:
+            self._float[id(image)] = self.answers(image, (), grids)
+        return self._float[id(image)]
+
+
+def _add_switches(
+    proto: onnx.ModelProto, plan: Plan, grids: Mapping[str, Grid], index: dict[str, int], heads: Sequence[str]
+) -> None:
+    graph = proto.graph
+    graph.input.append(helper.make_tensor_value_info("/switches", TensorProto.FLOAT, [len(index)]))
+    made: list[onnx.NodeProto] = []
+    for group, i in index.items():
+        shape = list(np.shape(grids[group].scale))
+        graph.input.append(helper.make_tensor_value_info(f"/scale{i}", TensorProto.FLOAT, shape))
+        graph.input.append(helper.make_tensor_value_info(f"/zero{i}", TensorProto.UINT8, shape))
+        graph.initializer.append(numpy_helper.from_array(np.array(i, np.int64), f"/switch{i}/index"))
+        made.append(helper.make_node("Gather", ["/switches", f"/switch{i}/index"], [f"/switch{i}"]))
+    mixed = {tensor: f"{tensor}/mixed" for tensor in plan.group}
+    for tensor, group in plan.group.items():
+        made += _switch(tensor, grids[group].axis, index[group])
+    for node in graph.node:
+        for position, name in enumerate(node.input):
+            node.input[position] = mixed.get(name, name)
+    del graph.output[:]
+    for head in heads:
+        made.append(helper.make_node("Identity", [mixed.get(head, head)], [f"{head}/head"]))
+        graph.output.append(helper.make_tensor_value_info(f"{head}/head", TensorProto.FLOAT, None))
+    graph.node.extend(made)
+    _sort(graph)
+
+
+def _switch(tensor: str, channels: int | None, i: int) -> list[onnx.NodeProto]:
+    axis = {} if channels is None else {"axis": channels}
+    parameters = [f"/scale{i}", f"/zero{i}"]
+    return [
+        helper.make_node("QuantizeLinear", [tensor, *parameters], [f"{tensor}/q"], **axis),
+        helper.make_node("DequantizeLinear", [f"{tensor}/q", *parameters], [f"{tensor}/snapped"], **axis),
+        helper.make_node("Sub", [f"{tensor}/snapped", tensor], [f"{tensor}/error"]),
+        helper.make_node("Mul", [f"{tensor}/error", f"/switch{i}"], [f"{tensor}/part"]),
+        helper.make_node("Add", [tensor, f"{tensor}/part"], [f"{tensor}/mixed"]),
+    ]
+
+
+def _sort(graph: onnx.GraphProto) -> None:
+    """Nodes in an order in which every input exists."""
+    ready = {v.name for v in graph.input} | {t.name for t in graph.initializer} | {""}
+    waiting, ordered = list(graph.node), []
+    while waiting:
+        later = []
+        for node in waiting:
+            if all(name in ready for name in node.input):
+                ordered.append(node)
+                ready.update(node.output)
+            else:
+                later.append(node)
+        waiting = later
+    del graph.node[:]
+    graph.node.extend(ordered)
