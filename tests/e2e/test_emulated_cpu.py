@@ -160,7 +160,7 @@ def test_seven_bits_answer_alike_on_both_cpus_and_eight_do_not() -> None:
     differ = {}
     for saturates in (False, True):
         profile = replace(nets.ANY_BOARD, saturates=saturates)
-        made = nets.compressed(model, "int8", profile=profile).model
+        made = nets.compressed(model, "w8a8-pc-mse", profile=profile).model
         here = nets.run(made, image)[0]
         with emulated.running(made.data, emulated.HASWELL) as process:
             there = process.run({made.inputs[0].name: image})[made.outputs[0].name]

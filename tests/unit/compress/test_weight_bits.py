@@ -13,7 +13,7 @@ from paredown.graph.prepare import prepare
 SATURATING = replace(nets.ANY_BOARD, saturates=True)
 
 
-@pytest.mark.parametrize("recipe", ["int8", "int8-dynamic"])
+@pytest.mark.parametrize("recipe", ["w8a8-pc-mse", "dynamic"])
 def test_seven_bits_for_a_cpu_that_saturates_eight_for_others(recipe: str) -> None:
     model = prepare(nets.residual())
     assert nets.compressed(model, recipe).model.metadata[WEIGHT_BITS_KEY] == "8"
