@@ -48,7 +48,7 @@ def parse_recipe(text: str) -> Recipe:
 def _parse_step(text: str, whole: str) -> Step:
     kinds = [k for k in STEPS if text == k or text.startswith(f"{k}-")]
     if not kinds:
-        raise UnknownName("recipe" if text == whole else "step", text, [*PRESETS, *STEPS, "float"])
+        raise UnknownName("recipe" if text == whole else "step", text, {*PRESETS, *STEPS, "float"})
     kind = max(kinds, key=len)
     words = text[len(kind) + 1 :].split("-") if len(text) > len(kind) else []
     return STEPS[kind][0].parse(words)

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
+from paredown.compress.finetune import settings
 from paredown.compress.pack import int4
-from paredown.compress.quantize import bias, dynamic, rounding, static, stock, weight_only
+from paredown.compress.quantize import bias, dynamic, equalize, rounding, static, stock, weight_only
 from paredown.compress.recipe import Apply, Step
 
+
+def _lazily(module: str) -> Apply:
+    """The module's `apply`, the module (and torch with it) imported when it is first called."""
+
+    def apply(step: Any, model: Any, context: Any) -> Any:
+        return import_module(module).apply(step, model, context)
+
+    return apply
+
+
 STEPS: dict[str, tuple[type[Step], Apply]] = {
+    "cle": (equalize.Equalize, equalize.apply),
     "w8a8": (static.Static, static.apply),
     "w4a8": (static.Static4, static.apply),
     "w2a8": (static.Static2, static.apply),
     "gptq": (rounding.SecondOrder, rounding.apply),
     "bc": (bias.BiasCorrection, bias.apply),
+    "qat": (settings.Qat, _lazily("paredown.compress.finetune.qat")),
     "pack": (int4.Pack, int4.apply),
     "w8": (weight_only.WeightOnly, weight_only.apply),
     "dynamic": (dynamic.Dynamic, dynamic.apply),
