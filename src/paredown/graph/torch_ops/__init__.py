@@ -2,7 +2,11 @@
 
 from paredown.errors import MissingDependency
 
+__all__ = ["F", "Tensor", "torch"]
+
 try:
-    import torch as torch
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor
 except ImportError as error:
     raise MissingDependency("torch", "train", "training") from error

@@ -1,0 +1,59 @@
+"""Other views of the same images: mirrored, scaled 0.5 to 1.5, shifted, brighter or darker, of other
+contrast.
+
+They are made from the preprocessed tensor, so nothing has to be known about the preprocessing but where the
+channels stand. Brightness is measured in the image's own range.
+
+x: (N, C, H, W) or (N, H, W, C) float32.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from paredown.graph.torch_ops import F, Tensor, torch
+
+SMALLEST, LARGEST = 0.5, 1.5  # scale
+LIGHT = 0.2  # brightness and contrast, either way
+PLAIN = 0.25  # the share of images left as they are: what the device will see
+
+
+def augment(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Another view of each image, the same shape. Inputs that are no images are left as they are."""
+    if x.ndim != 4 or not x.is_floating_point():
+        return x
+    last = x.shape[1] not in (1, 3, 4) and x.shape[3] in (1, 3, 4)
+    images = x.permute(0, 3, 1, 2) if last else x
+    made = torch.cat([_view(image[None], rng) for image in images])
+    return made.permute(0, 2, 3, 1) if last else made
+
+
+def _view(x: Tensor, rng: np.random.Generator) -> Tensor:
+    plain, mirrored = rng.random() < PLAIN, rng.random() < 0.5
+    scale = float(rng.uniform(SMALLEST, LARGEST))
+    across, down, bright, contrast = rng.random(4)
+    if plain:
+        return x
+    if mirrored:
+        x = x.flip(3)
+    x = _light(x, LIGHT * (2 * float(bright) - 1), 1 + LIGHT * (2 * float(contrast) - 1))
+    return _place(x, scale, float(down), float(across))
+
+
+def _light(x: Tensor, bright: float, contrast: float) -> Tensor:
+    """Contrast around the mean, brightness as a part of the range; nothing leaves the range the image had."""
+    low, high, mean = x.amin((2, 3), True), x.amax((2, 3), True), x.mean((2, 3), True)
+    return torch.clamp((x - mean) * contrast + mean + bright * (high - low), low, high)
+
+
+def _place(x: Tensor, scale: float, down: float, across: float) -> Tensor:
+    """Scaled, then cut (when larger) or set on a plain ground of the mean colour (when smaller)."""
+    height, width = x.shape[2:]
+    size = [max(int(height * scale), 1), max(int(width * scale), 1)]
+    scaled = F.interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=scale < 1)
+    top, left = int(abs(height - size[0]) * down), int(abs(width - size[1]) * across)
+    if scale >= 1:
+        return scaled[:, :, top : top + height, left : left + width]
+    made = x.mean((2, 3), True).expand_as(x).clone()
+    made[:, :, top : top + size[0], left : left + size[1]] = scaled
+    return made

@@ -1,0 +1,287 @@
+"""Distillation: a pupil learns to answer as its teacher does, from images alone.
+
+Adam (Kingma & Ba 2015, arXiv 1412.6980) with a cosine rate after a warm-up, on augmented images; the
+average of the parameters over the steps (EMA) is what is kept. A step's length is relative to the
+parameter's own size, as in Adafactor (Shazeer & Stern 2018, arXiv 1804.04235, section 8), so that one rate
+suits every layer. Held-out images judge; what was best on them is handed back, and that is the start itself
+where nothing was better.
+
+Same seed, same images, same steps: the same result, across a stop in between too, but for a float's last bits.
+A training that its time limit ends promises no such thing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paredown.compress.finetune.augment import augment
+from paredown.compress.finetune.checkpoint import Checkpoint, load, save
+from paredown.compress.finetune.objective import make_objective
+from paredown.compress.finetune.watch import Watch, at_pupil, watch
+from paredown.errors import CalibrationError
+from paredown.graph.executor import Executor, threads
+from paredown.graph.torch_ops import Tensor, torch
+from paredown.graph.walk import to_ir
+from paredown.model import Model
+from paredown.protocols import ImageTensors, Progress, silent
+
+HELD_OUT = 16  # images that judge, at most; a tenth of all where there are few
+STATISTICS = 8  # images on which the objective takes its statistics
+TOGETHER = 2  # images run at once; a batch is the sum of several such runs, which bounds the memory
+SMALLEST = 1e-3  # a parameter's size counts as at least this
+PATIENCE = 8  # checks without a better one before it stops
+
+
+@dataclass(frozen=True)
+class Training:
+    """How to train. rate: the longest step, as a part of a weight's size; scales move in their logarithm."""
+
+    steps: int = 1000
+    batch: int = 8
+    rate: float = 5e-4
+    scale_rate: float = 2e-3
+    warm_up: float = 0.05  # of the whole
+    average: float = 0.99  # of the EMA, a step
+    minutes: float = 30.0
+    checks: int = 20  # times that the held-out images judge
+    seed: int = 0
+    threads: int = 0
+    checkpoint: Path | None = None  # written at every check; a training that finds its own goes on from there
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a training gave. error: of the kept parameters on the held-out images, 1 before training."""
+
+    arrays: Mapping[str, NDArray[np.float32]]  # initializer name -> real numbers, what graph.write_back takes
+    error: float
+    parts: Mapping[str, float]  # the error by part, each 1 before training
+    steps: int
+    seconds: float
+    stopped: str  # "steps", "time" or "no progress"
+    device: str
+
+
+def distill(
+    pupil: Model,
+    teacher: Model,
+    images: ImageTensors,
+    training: Training,
+    *,
+    unrounded: Mapping[str, NDArray[np.float32]] | None = None,
+    progress: Progress = silent,
+) -> Learned:
+    """What the pupil's graph has learned from the teacher's; neither model is changed.
+
+    pupil: the teacher's graph with other numbers in it, quantized or not.
+
+    Raises: CalibrationError without images; UnsupportedModel for a graph that cannot be learned through.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    watched = watch(to_ir(teacher).graph)
+    names = _pupil_names(pupil, watched)
+    taught = Executor(teacher, [*watched.heads, *watched.features, *watched.scores], device=device)
+    learner = Executor(pupil, list(dict.fromkeys(names.values())), device=device, unrounded=unrounded)
+    with threads(training.threads):
+        seen = [
+            torch.from_numpy(x.astype(np.float16 if x.dtype == np.float32 else x.dtype)) for x in images()
+        ]
+        if not seen:
+            raise CalibrationError("there is no image to learn from", expected="at least one, 100 are good")
+        return _Trainer(taught, learner, names, seen, training, watched).run(progress)
+
+
+def _pupil_names(pupil: Model, watched: Watch) -> dict[str, str]:
+    graph = to_ir(pupil).graph
+    return {name: at_pupil(graph, name) for name in (*watched.heads, *watched.features)}
+
+
+class _Trainer:
+    def __init__(
+        self,
+        teacher: Executor,
+        pupil: Executor,
+        names: Mapping[str, str],
+        images: Sequence[Tensor],
+        training: Training,
+        watched: Watch,
+    ) -> None:
+        self.teacher, self.pupil, self.names, self.training = teacher, pupil, names, training
+        self.held, self.images = _divide(images)
+        self.together = TOGETHER if not (teacher.batch_fault() or pupil.batch_fault()) else 1
+        self.objective = make_objective(teacher, watched, [self._ready(x) for x in images[:STATISTICS]])
+        self.truth = [self._taught(self._ready(x)) for x in self.held]
+        self.optimizer = torch.optim.Adam(_groups(pupil, training), betas=(0.9, 0.99), eps=1e-12)
+        self.average = {k: p.detach().clone() for k, p in pupil.parameters.items()}
+        self.state = self._start()
+
+    def run(self, progress: Progress) -> Learned:
+        """Trains until the steps, the time or the progress end."""
+        state, training = self.state, self.training
+        begun = time.perf_counter() - state.seconds
+        every = max(training.steps // training.checks, 1)
+        stopped = "steps"
+        while state.step < training.steps:
+            until = min((state.step // every + 1) * every, training.steps)
+            for step in progress(range(state.step, until), self._tell(), until - state.step):
+                done = self._done(step, time.perf_counter() - begun)
+                self._learn(step, done)
+                state.step = step + 1
+                if self._done(state.step, time.perf_counter() - begun) >= 1:
+                    break
+            state.seconds = time.perf_counter() - begun
+            self._judge()
+            if state.seconds >= 60 * training.minutes and state.step < training.steps:
+                stopped = "time"
+                break
+            if state.checks_since_best >= PATIENCE and self._done(state.step, state.seconds) > 0.6:
+                stopped = "no progress"
+                break
+        return self._learned(stopped)
+
+    def _learned(self, stopped: str) -> Learned:
+        self._take(self.state.best)
+        parts = {name: float(value) for name, value in self._held_parts().items()}
+        relative = {n: v / max(self.objective.start[n], 1e-12) for n, v in parts.items()}
+        return Learned(
+            self.pupil.learned(),
+            self.state.best_error,
+            relative,
+            self.state.step,
+            self.state.seconds,
+            stopped,
+            str(self.pupil.device),
+        )
+
+    def _start(self) -> Checkpoint:
+        """The state before the first step, or that of the checkpoint."""
+        self.objective.start = {name: float(value) for name, value in self._held_parts().items()}
+        key = f"{self.pupil.model.sha256} {self.teacher.model.sha256} {_key(self.training)}"
+        found = load(self.training.checkpoint, key) if self.training.checkpoint else None
+        if found is None:
+            copy = {k: v.clone() for k, v in self.average.items()}
+            return Checkpoint(key, 0, 0.0, copy, self.average, copy, 1.0, 0, {})
+        self._take(found.parameters)
+        self.average = found.average
+        self.optimizer.load_state_dict(found.optimizer)
+        return found
+
+    def _learn(self, step: int, done: float) -> None:
+        """One step of the optimiser."""
+        training, rng = self.training, np.random.default_rng((self.training.seed, step))
+        chosen = rng.choice(len(self.images), training.batch, replace=len(self.images) < training.batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        for some in _batches(list(chosen), self.together):
+            x = augment(torch.cat([self._ready(self.images[i]) for i in some]), rng)
+            error = self.objective.total(self.objective.parts(self._taught(x), self._asked(x)))
+            torch.autograd.backward(error * (len(some) / training.batch))
+        self._drop_infinite()
+        factor = _cosine(done, training.warm_up)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["longest"] * factor
+        self.optimizer.step()
+        keep = min(training.average, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, p in self.pupil.parameters.items():
+                self.average[name].lerp_(p, 1 - keep)
+
+    def _drop_infinite(self) -> None:
+        for p in self.pupil.parameters.values():
+            if p.grad is not None and not bool(torch.isfinite(p.grad).all()):
+                p.grad = None  # one overflow must not spoil Adam's memory
+
+    def _judge(self) -> None:
+        """Compares the averaged parameters with the best so far, and writes the checkpoint."""
+        state = self.state
+        now = {k: p.detach().clone() for k, p in self.pupil.parameters.items()}
+        self._take(self.average)
+        error = float(self.objective.total(self._held_parts()))
+        better = error < state.best_error
+        state.checks_since_best = 0 if better else state.checks_since_best + 1
+        if better:
+            state.best, state.best_error = {k: v.clone() for k, v in self.average.items()}, error
+        self._take(now)
+        if self.training.checkpoint:
+            state.parameters, state.average, state.optimizer = now, self.average, self.optimizer.state_dict()
+            save(self.training.checkpoint, state)
+
+    def _held_parts(self) -> dict[str, Tensor]:
+        sums: dict[str, Tensor] = {}
+        with torch.no_grad():
+            for image, truth in zip(self.held, self.truth, strict=True):
+                for name, value in self.objective.parts(truth, self._asked(self._ready(image))).items():
+                    sums[name] = sums.get(name, torch.zeros_like(value)) + value / len(self.held)
+        return sums
+
+    def _take(self, parameters: Mapping[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, p in self.pupil.parameters.items():
+                p.copy_(parameters[name])
+
+    def _taught(self, x: Tensor) -> dict[str, Tensor]:
+        with torch.no_grad():
+            made = self.teacher.run({self.teacher.model.inputs[0].name: x})
+        return {name: made[name] for name in self.names}
+
+    def _asked(self, x: Tensor) -> dict[str, Tensor]:
+        made = self.pupil.run({self.pupil.model.inputs[0].name: x})
+        return {name: made[at] for name, at in self.names.items()}
+
+    def _ready(self, x: Tensor) -> Tensor:
+        return (x.float() if x.dtype == torch.float16 else x).to(self.pupil.device)
+
+    def _done(self, step: int, seconds: float) -> float:
+        """The part of the training that is over, by steps or by time."""
+        return max(step / self.training.steps, seconds / (60 * self.training.minutes))
+
+    def _tell(self) -> str:
+        state = self.state
+        done = self._done(state.step, state.seconds)
+        left = (
+            f", {state.seconds * (1 - done) / done / 60:.0f} min left"
+            if done > 0 and state.seconds > 1
+            else ""
+        )
+        return f"learning, error {state.best_error:.0%} of the start{left}"
+
+
+def _divide(images: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Held-out images and those to learn from; one image alone is both."""
+    every = max(len(images) // HELD_OUT, 10)
+    held = list(images[::every])[:HELD_OUT]
+    rest = [x for i, x in enumerate(images) if i % every]
+    return held, rest or held
+
+
+def _groups(pupil: Executor, training: Training) -> list[dict[str, object]]:
+    groups: list[dict[str, object]] = []
+    for name, p in pupil.parameters.items():
+        size = max(float(p.detach().square().mean().sqrt()), SMALLEST)
+        scale = pupil.learnables[name].kind == "scale"
+        groups.append({"params": [p], "longest": training.scale_rate if scale else training.rate * size})
+    return groups
+
+
+def _cosine(done: float, warm_up: float) -> float:
+    """The rate's factor: up over the warm-up, then down along a cosine to 0."""
+    if done < warm_up:
+        return (done + 1e-3) / (warm_up + 1e-3)
+    return 0.5 * (1 + math.cos(math.pi * min((done - warm_up) / (1 - warm_up), 1.0)))
+
+
+def _batches(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _key(training: Training) -> str:
+    """What must be the same for a checkpoint to be gone on from."""
+    kept = {k: v for k, v in vars(training).items() if k not in ("checkpoint", "threads", "minutes")}
+    return ", ".join(f"{k}={v}" for k, v in kept.items())

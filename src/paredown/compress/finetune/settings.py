@@ -1,0 +1,20 @@
+"""Frozen settings of the steps that learn; importing them needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from paredown.compress.recipe import Step
+
+
+@dataclass(frozen=True)
+class Qat(Step):
+    """qat: learn the weights, biases and scales of a quantized graph, the float model as the teacher."""
+
+    kind: ClassVar[str] = "qat"
+    summary: ClassVar[str] = "learn a quantized graph's weights and scales from plain images (needs torch)"
+
+    steps: int = 1000
+    minutes: float = 30.0  # whichever ends first
+    rate: float = 0.0005

@@ -1,0 +1,80 @@
+"""Which tensors of a graph a pupil is compared with its teacher at.
+
+Heads are the outputs of the last layers before the decode tail. Features are what the heads read, and what
+every stage hands on before it halves the resolution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from paredown.compress.quantize.placement import body_of
+from paredown.errors import UnsupportedModel
+from paredown.graph.walk import attribute, constant, consumers, data_inputs, through_shapes, weight_of
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Tensor names. scores: the inputs of sigmoids and class softmaxes behind the heads."""
+
+    heads: tuple[str, ...]
+    features: tuple[str, ...]
+    scores: tuple[str, ...]
+
+
+def watch(graph: ir.Graph) -> Watch:
+    """What to watch in a float graph."""
+    body = body_of(graph)
+    last = [n for n in graph if n in body and not any(r in body for v in n.outputs for r in consumers(v))]
+    heads = [str(v.name) for n in last for v in n.outputs]
+    features: dict[str, None] = {}
+    for node in graph:
+        if node not in body or weight_of(node) is None:
+            continue
+        strides = attribute(node, "strides", None)
+        narrows = strides is not None and max(strides) > 1  # type: ignore[call-overload]
+        if narrows or node in last:
+            features |= {str(v.name): None for v in data_inputs(node) if not v.is_graph_input()}
+    scores = [
+        str(node.inputs[0].name)
+        for node in graph
+        if node not in body and node.op_type in ("Sigmoid", "Softmax") and node.inputs[0] is not None
+        if not (node.op_type == "Softmax" and _is_integrated(node))
+    ]
+    return Watch(tuple(heads), tuple(f for f in features if f not in heads), tuple(dict.fromkeys(scores)))
+
+
+def _is_integrated(softmax: ir.Node) -> bool:
+    """True where a weighted sum follows: a distribution over box distances, not over classes."""
+    todo, seen = list(consumers(softmax.outputs[0])), set()
+    while todo:
+        node = todo.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if weight_of(node) is not None or node.op_type in ("ReduceSum", "MatMul"):
+            return True
+        if node.op_type == "Mul" and any(constant(v) is not None for v in node.inputs):
+            return True
+        if through_shapes(node.outputs[0]) is not node.outputs[0]:
+            todo += consumers(node.outputs[0])
+    return False
+
+
+def at_pupil(graph: ir.Graph, name: str) -> str:
+    """The tensor of a quantized graph that stands for the float graph's: behind its Q and DQ where it has
+    them.
+
+    Raises: UnsupportedModel where the graph has no such tensor.
+    """
+    value = next((v for n in graph for v in n.outputs if v.name == name), None)
+    if value is None:
+        raise UnsupportedModel("the graph to be trained is not the teacher's", got=f"no tensor {name!r}")
+    for node in consumers(value):
+        if node.op_type == "QuantizeLinear":
+            for reader in consumers(node.outputs[0]):
+                if reader.op_type == "DequantizeLinear":
+                    return str(reader.outputs[0].name)
+    return name

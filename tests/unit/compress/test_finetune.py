@@ -1,0 +1,206 @@
+"""Learning on the tiny networks: it helps, it repeats, it goes on after a stop, it never hands back worse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nets
+from paredown.errors import CalibrationError, StorageError, UnsupportedModel
+from paredown.graph.load import to_proto
+from paredown.graph.prepare import prepare
+from paredown.graph.walk import to_ir
+from paredown.model import Model
+
+torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
+
+from paredown.compress.finetune.augment import augment  # noqa: E402
+from paredown.compress.finetune.distill import Training, distill  # noqa: E402
+from paredown.compress.finetune.objective import make_objective  # noqa: E402
+from paredown.compress.finetune.watch import watch  # noqa: E402
+from paredown.graph.executor import Executor  # noqa: E402
+
+SHORT = Training(steps=20, batch=4, checks=4, threads=1)
+
+
+def pair(name: str, recipe: str = "w4a8-all") -> tuple[Model, Model]:
+    """The float model and its quantized pupil."""
+    source = prepare(nets.NETS[name]())
+    return source, nets.compressed(source, recipe, threads=1).model
+
+
+def error(source: Model, made: Model) -> float:
+    found = []
+    for image in nets.images(4, seed=7):
+        found += [
+            nets.agreement(w, g) for w, g in zip(nets.run(source, image), nets.run(made, image), strict=True)
+        ]
+    return float(np.mean(found))
+
+
+@pytest.mark.parametrize("name", ["classifier", "residual", "attention"])
+def test_qat_brings_the_answers_nearer(name: str) -> None:
+    source, plain = pair(name)
+    made = nets.compressed(source, "w4a8-all+qat-steps40", threads=1)
+    assert error(source, made.model) < 0.85 * error(source, plain)
+    nodes = [[n.op_type for n in to_proto(m).graph.node] for m in (plain, made.model)]
+    assert nodes[0] == nodes[1]
+    log = [r for r in made.log if r.step.startswith("qat")]
+    assert log[0].action == "note"
+    assert log[0].data["parts"]
+    assert any(r.action == "changed" and r.data["moved"] > 0 for r in log[1:])
+
+
+def test_the_file_answers_in_the_runtime_as_in_the_executor() -> None:
+    source = prepare(nets.NETS["detector"]())
+    made = nets.compressed(source, "w8a8+qat-steps10", threads=1).model
+    executor = Executor(made)
+    for image in nets.images(2, seed=5):
+        with torch.no_grad():
+            mine = [x.numpy() for x in executor.run(executor.feeds(image)).values()]
+        for want, got in zip(nets.run(made, image), mine, strict=True):
+            assert np.abs(want - got).max() <= 4 * np.ptp(want) / 255
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    source = prepare(nets.NETS["residual"]())
+    first, second, other = (
+        nets.compressed(source, "w8a8+qat-steps8", threads=1, seed=s).model.data for s in (0, 0, 1)
+    )
+    assert first == second != other
+
+
+def test_behind_no_quantization_it_says_so() -> None:
+    source = prepare(nets.NETS["residual"]())
+    made = nets.compressed(source, "qat")
+    assert [r.action for r in made.log] == ["skipped"]
+    assert "w8a8" in made.log[0].why
+
+
+class Stop(Exception):
+    pass
+
+
+def test_a_stopped_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    source, pupil = pair("residual")
+    whole = distill(pupil, source, nets.images, SHORT)
+    rounds = 0
+
+    def stopping(items, what, total=None):
+        nonlocal rounds
+        rounds += 1
+        if rounds > 2:
+            raise Stop
+        return items
+
+    kept = replace(SHORT, checkpoint=tmp_path / "training.pt")
+    with pytest.raises(Stop):
+        distill(pupil, source, nets.images, kept, progress=stopping)
+    again = distill(pupil, source, nets.images, kept)
+    assert again.error == pytest.approx(whole.error, rel=1e-3)
+    for name, want in whole.arrays.items():
+        np.testing.assert_allclose(again.arrays[name], want, rtol=1e-4, atol=1e-6)
+    with pytest.raises(StorageError, match="another training"):
+        distill(pupil, source, nets.images, replace(kept, seed=3))
+    kept.checkpoint.write_bytes(b"no checkpoint")
+    with pytest.raises(StorageError, match="no checkpoint"):
+        distill(pupil, source, nets.images, kept)
+
+
+def test_what_is_handed_back_is_never_worse_than_the_start() -> None:
+    source, pupil = pair("classifier", "w8a8")
+    learned = distill(pupil, source, nets.images, replace(SHORT, rate=3.0, scale_rate=3.0))
+    assert learned.error == 1.0
+    for name, start in Executor(pupil).learned().items():
+        np.testing.assert_allclose(learned.arrays[name], start, rtol=1e-6)
+
+
+def test_the_time_limit_ends_it_and_the_rest_is_cosine() -> None:
+    source, pupil = pair("residual")
+    learned = distill(pupil, source, nets.images, replace(SHORT, steps=100_000, minutes=0.02))
+    assert learned.stopped in ("time", "no progress")
+    assert learned.seconds < 10
+
+
+def test_no_images_is_an_error() -> None:
+    source, pupil = pair("residual")
+    with pytest.raises(CalibrationError):
+        distill(pupil, source, lambda: [], SHORT)
+
+
+def test_a_pupil_of_another_graph_is_refused() -> None:
+    with pytest.raises(UnsupportedModel, match="not the teacher's"):
+        distill(prepare(nets.NETS["classifier"]()), prepare(nets.NETS["detector"]()), nets.images, SHORT)
+
+
+def test_heads_features_and_scores_are_found_by_structure() -> None:
+    graph = to_ir(prepare(nets.NETS["detector"]())).graph
+    seen = watch(graph)
+    makers = {str(v.name): n for n in graph for v in n.outputs}
+    assert [makers[h].op_type for h in seen.heads] == ["Conv", "Conv"]
+    assert len(seen.scores) == 1  # the sigmoid over classes, not the softmax over distances
+    assert seen.features
+
+
+def biased_detector(scores: float) -> Model:
+    """One head: 4 box channels and 2 class channels, these through a sigmoid, around a given logit."""
+    net = nets.Net()
+    x = net.silu(net.conv("image", 3, 8, stride=2))
+    weight, bias = (
+        net.normal(6, 8, 1, 1, spread=0.1),
+        net.constant(np.array([0] * 4 + [scores] * 2, np.float32)),
+    )
+    head = net.node("Conv", x, weight, bias)
+    parts = net.node("Split", head, net.constant(np.array([4, 2])), axis=1, outputs=2)
+    return prepare(net.model(net.node("Concat", parts, net.node("Sigmoid", f"{parts}_1"), axis=1)))
+
+
+def test_score_channels_are_told_from_coordinates() -> None:
+    model = biased_detector(-6.0)
+    seen = watch(to_ir(model).graph)
+    teacher = Executor(model, [*seen.heads, *seen.features, *seen.scores])
+    objective = make_objective(teacher, seen, [torch.from_numpy(i) for i in nets.images(2)])
+    assert objective.score[seen.heads[0]].tolist() == [False] * 4 + [True] * 2
+    often = biased_detector(0.0)  # as often yes as no: coordinates behind a sigmoid
+    teacher = Executor(often, [*seen.heads, *seen.features, *seen.scores])
+    objective = make_objective(teacher, seen, [torch.from_numpy(i) for i in nets.images(2)])
+    assert not objective.score[seen.heads[0]].any()
+
+
+def test_an_error_at_a_sure_position_weighs_more_than_one_in_the_background() -> None:
+    model = biased_detector(-6.0)
+    seen = watch(to_ir(model).graph)
+    executor = Executor(model, [*seen.heads, *seen.features, *seen.scores])
+    image = torch.from_numpy(nets.images(1)[0])
+    objective = make_objective(executor, seen, [image])
+    with torch.no_grad():
+        truth = executor.run({"image": image})
+    head = seen.heads[0]
+    truth[head][0, 4, 2, 3] = 4.0  # one object
+    errors = []
+    for place in ((2, 3), (5, 5)):
+        answer = dict(truth) | {head: truth[head].clone()}
+        answer[head][0, 0, *place] += 1.0
+        errors.append(float(objective.parts(truth, answer)["boxes"]))
+    assert errors[0] > 20 * errors[1] > 0
+    assert all(float(v) == pytest.approx(0, abs=1e-6) for v in objective.parts(truth, truth).values())
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_views_keep_shape_and_range(last: bool) -> None:
+    x = torch.from_numpy(np.concatenate(nets.images(6)))
+    x = x.permute(0, 2, 3, 1) if last else x
+    views = [augment(x, np.random.default_rng(s)) for s in (0, 0, 1)]
+    assert torch.equal(views[0], views[1])
+    assert not torch.equal(views[0], views[2])
+    assert views[0].shape == x.shape
+    assert float(views[0].min()) >= float(x.min()) - 1e-5
+    assert float(views[0].max()) <= float(x.max()) + 1e-5
+
+
+def test_what_is_no_image_is_not_augmented() -> None:
+    x = torch.ones(2, 7)
+    assert augment(x, np.random.default_rng(0)) is x
