@@ -7,11 +7,9 @@ import onnx_ir as ir
 
 from paredown.compress.quantize.follow import function_after
 from paredown.compress.quantize.placement import Plan
-from paredown.graph.walk import consumers
+from paredown.graph.walk import constant, consumers
 from paredown.numerics.grid import Grid, affine, affine_per_channel
 from paredown.numerics.ranges import METHODS, Seen, mse
-
-HEAD_MARGIN = 0.5  # of a channel's own range, at either end
 
 
 def activation_grids(
@@ -19,15 +17,15 @@ def activation_grids(
 ) -> dict[str, Grid]:
     """The grid of every group, by group name. Merges the groups around a Concat where that costs less.
 
-    A sigmoid gate covers all of 0..1: clipping it would scale down the very largest products. What only the float
-    tail reads covers its extremes, channel by channel where the runtime allows.
+    A sigmoid gate covers all of 0..1: clipping it would scale down the very largest products. What only the
+    float tail reads covers its extremes, channel by channel where the runtime allows.
     """
     values = {str(v.name): v for v in (*graph.inputs, *(o for n in graph for o in n.outputs))}
     grids: dict[str, Grid] = {}
     for group, members in plan.members().items():
         value, together = values[members[0]], pool([seen[m] for m in members])
         if members[0] in plan.heads:
-            grids[group] = _head_grid(together, per_channel)
+            grids[group] = _head_grid(value, together, per_channel)
         elif len(members) == 1 and _is_gate(value):
             grids[group] = affine(0.0, 1.0)
         else:
@@ -53,14 +51,24 @@ def pool(parts: list[Seen]) -> Seen:
     )
 
 
-def _head_grid(seen: Seen, per_channel: bool) -> Grid:
-    """The extremes, channel by channel with a margin: a class that is rare among the calibration images must
-    still be able to answer louder than it did there. No channel reaches beyond the extremes of the whole tensor."""
-    if not per_channel:
+def _head_grid(value: ir.Value, seen: Seen, per_channel: bool) -> Grid:
+    """Extremes, channel by channel: what a channel of such weights could have answered, not only what it did.
+
+    A class that the calibration images do not show must still be able to speak. So the extremes of (t - b) / |w|,
+    with b the bias and |w| the norm of the channel's weights, are taken over all channels and turned back into a
+    range for each. No channel reaches beyond the extremes of the whole tensor.
+    """
+    node = value.producer()
+    if not per_channel or node is None:
         return affine(seen.low, seen.high)
-    margin = HEAD_MARGIN * (seen.channel_high - seen.channel_low)
-    low = np.maximum(seen.channel_low - margin, seen.low)
-    high = np.minimum(seen.channel_high + margin, seen.high)
+    weight = np.asarray(constant(node.inputs[1]), np.float32)
+    norm = np.maximum(np.linalg.norm(weight.reshape(len(weight), -1), axis=1), 1e-12)
+    bias = np.zeros(len(norm), np.float32)
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        bias = np.asarray(constant(node.inputs[2]), np.float32)
+    least = ((seen.channel_low - bias) / norm).min()
+    most = ((seen.channel_high - bias) / norm).max()
+    low, high = np.maximum(bias + norm * least, seen.low), np.minimum(bias + norm * most, seen.high)
     return affine_per_channel(low, high, axis=1)
 
 
@@ -72,7 +80,7 @@ def _is_gate(value: ir.Value) -> bool:
 def _share_at_concats(plan: Plan, seen: dict[str, Seen], grids: dict[str, Grid]) -> None:
     """Give a Concat's inputs the output's grid where one rounding on it costs no more than two.
 
-    Apart, whoever reads the input sees its own error, whoever reads the Concat sees that error and the output's.
+    Apart, a reader of the input sees its own error, a reader of the Concat sees that and the output's.
     Shared, both see the output grid's error alone: better when that is at most twice the input's own.
     """
     for node in plan.roles:
