@@ -6,7 +6,7 @@ parameter's own size, as in Adafactor (Shazeer & Stern 2018, arXiv 1804.04235, s
 suits every layer. Held-out images judge; what was best on them is handed back, and that is the start itself
 where nothing was better.
 
-Same seed, same images, same steps: the same result, across a stop in between too, but for a float's last bits.
+Same seed, images and steps: the same result, across a stop in between too, but for the last bits of a float.
 A training that its time limit ends promises no such thing.
 """
 
