@@ -1,4 +1,4 @@
-"""Names for the recipes that most people want, and how a recipe is read. Presets are spelled recipes, nothing more."""
+"""Names for the recipes that most people want, and how a recipe is read. Presets are spelled recipes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ PRESETS: dict[str, tuple[str, str]] = {
     "int8": ("cle+w8a8-pc-mse-guard", "static INT8, the recipe to start with"),
     "int8-minmax": ("w8a8-pc-minmax", "static INT8 with ranges that clip nothing"),
     "int8-per-tensor": ("w8a8-pt-mse", "static INT8 for runtimes without per-channel weights"),
+    "int4": ("w4a8-pc-mse+gptq+pack", "a sixth of the file at the speed of INT8"),
     "int8-dynamic": ("dynamic", "no calibration; activation ranges found at every run"),
     "int8-weights": ("w8-pc", "a quarter of the file, float arithmetic"),
     "ort-static": ("ort-static-pt-minmax", "stock ONNX Runtime, static, its defaults"),

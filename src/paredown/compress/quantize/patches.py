@@ -32,7 +32,7 @@ IMAGES = 64  # of the calibration images
 MOST = 4096  # positions of one layer over all images: about twice the K of the widest common layer
 
 Rows = NDArray[np.float32]
-Patches = NDArray[np.int16]
+Patches = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,10 @@ def sample(
     seed: int = 0,
     progress: Progress = silent,
 ) -> list[Patches]:
-    """The patches of every layer: (n, G, K) integers of its input's grid, the zero point taken off."""
+    """The patches of every layer: (n, G, K) integers of its input's grid, a byte each; padding is `zero`."""
     rng = np.random.default_rng(seed)
     width = sum(int(np.prod(shape_of(layer.weight.outputs[0])[1:])) * layer.groups for layer in layers)
-    count = max(1, min(MOST, BUDGET // (2 * max(width, 1))) // IMAGES)
+    count = max(1, min(MOST, BUDGET // max(width, 1)) // IMAGES)
     wheres = [_where(layer, count, rng) for layer in layers]
     session = open_session(_instrument(source, layers, wheres), threads)
     kept: list[list[Patches]] = [[] for _ in layers]
@@ -150,8 +150,9 @@ def sample(
         for drawn, layer, where, parts in zip(
             session.run(None, {source.inputs[0].name: image}), layers, wheres, kept, strict=True
         ):
-            steps = np.clip(np.rint(drawn / layer.scale) + layer.zero, layer.low, layer.high) - layer.zero
-            parts.append(np.where(where < 0, 0, steps.reshape(where.shape)).astype(np.int16))
+            steps = np.clip(np.rint(drawn / layer.scale) + layer.zero, layer.low, layer.high)
+            steps = np.where(where < 0, layer.zero, steps.reshape(where.shape))
+            parts.append(steps.astype(np.int8 if layer.low < 0 else np.uint8))
     return [np.concatenate(parts) for parts in kept]
 
 

@@ -24,16 +24,15 @@ from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
-from paredown.compress.quantize.patches import Layer, Rows, layer_of, reader_of, sample
+from paredown.compress.quantize.patches import Layer, Patches, Rows, layer_of, reader_of, sample
 from paredown.compress.quantize.write import FLOAT, LIMITS, UNROUNDED, replace_constant, shift_bias
 from paredown.compress.recipe import Context, Step
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
 
 BLOCK = 64  # columns rounded between two matrix products
-DAMPING = 0.01  # of the mean of H's diagonal, added to it: the source's value
+DAMPING = 0.1  # of the mean of H's diagonal, added to it: a sample of patches is not the population
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def _skipped(step: SecondOrder, dq: ir.Node, why: str) -> StepRecord:
     return StepRecord(step.name, str(node.name), "skipped", why, {"op": node.op_type})
 
 
-def _round_layer(step: SecondOrder, layer: Layer, patches: NDArray[np.int16]) -> StepRecord:
+def _round_layer(step: SecondOrder, layer: Layer, patches: Patches) -> StepRecord:
     """Rounds one layer's integers again where that lowers its error on the patches."""
     node, stored = layer.node, layer.weight.inputs[0]
     before = np.asarray(constant(stored))
@@ -81,7 +80,7 @@ def _round_layer(step: SecondOrder, layer: Layer, patches: NDArray[np.int16]) ->
     bias = node.inputs[2].producer() if len(node.inputs) > 2 and node.inputs[2] is not None else None
     errors = np.zeros(2)
     for g in range(layer.groups):
-        x = patches[:, g].astype(np.float32)
+        x = patches[:, g].astype(np.float32) - layer.zero
         if bias is not None:
             mean[g] = x.mean(axis=0)
             x -= mean[g]

@@ -1,0 +1,168 @@
+"""Few-bit weights: rounding, patches, biases, widths and storage, on cases small enough to compute by hand."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import nets
+from paredown.compress.compress import compress
+from paredown.compress.presets import PRESETS, parse_recipe
+from paredown.compress.quantize.patches import Layer, layer_of, sample
+from paredown.compress.quantize.rounding import DAMPING, round_rows
+from paredown.compress.quantize.static import Static4, apply
+from paredown.compress.quantize.write import UNROUNDED, float_name
+from paredown.compress.recipe import Context
+from paredown.graph.load import to_proto
+from paredown.graph.prepare import prepare
+from paredown.graph.walk import to_ir
+from paredown.model import Model
+
+
+@pytest.fixture(scope="module")
+def wide() -> Model:
+    """Five convolutions of which the middle three hold most weights."""
+    net = nets.Net(seed=5)
+    x = net.silu(net.conv("image", 3, 16))
+    for _ in range(3):
+        x = net.silu(net.conv(x, 16, 16))
+    return prepare(net.model(net.conv(x, 16, 4, 1)))
+
+
+def bits(model: Model) -> dict[str, int]:
+    made = nets.compressed(model, "w4a8-pc-mse")
+    return {r.where: int(str(r.data["weight_bits"])) for r in made.log if "weight_bits" in r.data}
+
+
+def test_rounding_by_hand() -> None:
+    """w = (0.4, 0.4), inputs nearly equal: the second weight makes up for what the first one lost."""
+    h = np.array([[1.0, 0.9], [0.9, 1.0]], np.float32)
+    w = np.array([[0.4, 0.4]], np.float32)
+    # q0 = round(0.4) = 0, e0 = -0.4; M_01 / M_11 = 0.9 / (1 + damping); q1 = round(0.4 + 0.4 * 0.82) = 1
+    assert 0.4 + 0.4 * 0.9 / (1 + DAMPING) > 0.5
+    assert round_rows(w, h, -7, 7).tolist() == [[0.0, 1.0]]
+
+
+def test_uncorrelated_inputs_round_to_the_nearest() -> None:
+    w = np.random.default_rng(0).normal(size=(5, 130)).astype(np.float32) * 3
+    h = np.diag(np.random.default_rng(1).random(130) + 0.1).astype(np.float32)
+    assert np.array_equal(round_rows(w, h, -7, 7), np.clip(np.rint(w), -7, 7))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_never_far_from_the_best_rounding(seed: int) -> None:
+    """Against every rounding up or down of six weights: between the best and the nearest, on average."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(200, 6)) + 2 * rng.normal(size=(200, 1))
+    h = (np.cov(x.T) + np.eye(6) * 0.01).astype(np.float32)
+    w = (rng.random((20, 6)) * 6 - 3).astype(np.float32)
+
+    def cost(q: np.ndarray) -> np.ndarray:
+        return np.einsum("ok,kl,ol->o", q - w, h, q - w)
+
+    best = np.min([cost(np.floor(w) + np.array(up)) for up in itertools.product((0, 1), repeat=6)], axis=0)
+    got = cost(round_rows(w, h, -7, 7))
+    assert got.sum() < 0.7 * cost(np.rint(w)).sum()
+    assert got.sum() < 3 * best.sum()
+
+
+@pytest.mark.parametrize("name", ["detector", "depthwise", "classifier", "attention"])
+def test_patches_times_rows_are_the_layer(name: str) -> None:
+    """Every sampled patch times the float weight rows is, bias aside, one position of the layer's float output."""
+    model = prepare(nets.NETS[name]())
+    float_weights = {n.name: n.input[1:] for n in to_proto(model).graph.node}
+    constants = {t.name: numpy_helper.to_array(t) for t in to_proto(model).graph.initializer}
+    graph, _ = apply(Static4(), to_ir(model), Context(model, nets.images, nets.ANY_BOARD))
+    found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
+    layers = [layer for layer in found if isinstance(layer, Layer)]
+    assert layers
+    image = nets.images(1)[0]
+    for layer, x in zip(layers, sample(model, layers, [image]), strict=True):
+        weight, *bias = float_weights[str(layer.node.name)]
+        rows = layer.rows(constants[weight])
+        assert np.array_equal(layer.shaped(rows), constants[weight])
+        real = (x.astype(np.float32) - layer.zero) * layer.scale
+        got = np.einsum("ngk,gok->ngo", real, rows).reshape(len(x), -1)
+        got = got + constants[bias[0]].reshape(-1) if bias else got
+        want = tensor(model, float_name(layer.node.outputs[0]), image)
+        channels = want.shape[1] if layer.node.op_type == "Conv" else want.shape[-1]
+        want = np.moveaxis(want, 1, -1) if layer.node.op_type == "Conv" else want
+        apart = np.abs(got[:, None] - want.reshape(1, -1, channels)).max(axis=2).min(axis=1)
+        assert apart.max() < 0.05 * np.ptp(want)
+
+
+def tensor(model: Model, name: str, image: np.ndarray) -> np.ndarray:
+    """A tensor inside a model, by making it the only output."""
+    proto = to_proto(model)
+    del proto.graph.output[:]
+    proto.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    session = ort.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {model.inputs[0].name: image})[0])
+
+
+def test_first_small_and_head_layers_keep_eight_bits(wide: Model) -> None:
+    assert list(bits(wide).values()) == [8, 4, 4, 4, 8]
+
+
+def test_depthwise_layers_keep_eight_bits() -> None:
+    found = nets.compressed(prepare(nets.depthwise()), "w4a8-pc-mse")
+    assert any("depthwise" in r.why for r in found.log)
+
+
+def test_all_layers_when_asked(wide: Model) -> None:
+    made = nets.compressed(wide, "w4a8-pc-mse-all")
+    assert {r.data["weight_bits"] for r in made.log if "weight_bits" in r.data} == {4}
+
+
+def test_second_order_rounding_is_closer(wide: Model) -> None:
+    image = nets.images(1, seed=3)[0]
+    want = nets.run(wide, image)[0]
+    plain, better = (
+        nets.agreement(want, nets.run(nets.compressed(wide, r).model, image)[0])
+        for r in ("w4a8-pc-mse", "w4a8-pc-mse+gptq")
+    )
+    assert better < plain
+
+
+def test_biases_take_a_shift_back(wide: Model) -> None:
+    """At the last layer the median difference to the float network is gone."""
+    made = nets.compressed(wide, "w4a8-pc-mse+bc").model
+    plain = nets.compressed(wide, "w4a8-pc-mse").model
+
+    def shift(model: Model) -> float:
+        apart = [nets.run(wide, x)[0] - nets.run(model, x)[0] for x in nets.images()]
+        return float(np.abs(np.median(np.concatenate(apart), axis=(0, 2, 3))).max())
+
+    assert shift(made) < 0.5 * shift(plain)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "dtype"), [("w4a8-pc-mse", TensorProto.INT4), ("w2a8-pc-mse", TensorProto.INT2)]
+)
+def test_packed_weights_run_as_int8(wide: Model, recipe: str, dtype: int) -> None:
+    """The same answers, the same graph after loading, packed bytes in the file."""
+    plain, packed = nets.compressed(wide, recipe).model, nets.compressed(wide, f"{recipe}+pack").model
+    image = nets.images(1)[0]
+    assert np.array_equal(nets.run(plain, image)[0], nets.run(packed, image)[0])
+    assert nets.ops(nets.optimized(plain).graph.node) == nets.ops(nets.optimized(packed).graph.node)
+    stored = [t for t in to_proto(packed).graph.initializer if t.data_type == dtype]
+    per_byte = 2 if dtype == TensorProto.INT4 else 4
+    assert len(stored) == 3
+    assert all(len(t.raw_data) == int(np.prod(t.dims)) // per_byte for t in stored)
+    onnx.checker.check_model(to_proto(packed))
+
+
+def test_metadata_survives_packing() -> None:
+    model = nets.compressed(prepare(nets.detector()), "w4a8-pc-mse-all+pack").model
+    assert model.metadata["stride"] == "2"
+
+
+def test_the_preset_packs(wide: Model) -> None:
+    made = compress(wide, parse_recipe("int4"), nets.images, nets.ANY_BOARD)
+    assert PRESETS["int4"][0].endswith("+pack")
+    assert len(made.model.data) < 0.6 * len(wide.data)
