@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from paredown.compress.finetune import settings
-from paredown.compress.pack import int4
+from paredown.compress.pack import cluster, int4
 from paredown.compress.quantize import bias, dynamic, equalize, rounding, static, stock, weight_only
 from paredown.compress.recipe import Apply, Step
 
@@ -28,6 +28,7 @@ STEPS: dict[str, tuple[type[Step], Apply]] = {
     "gptq": (rounding.SecondOrder, rounding.apply),
     "bc": (bias.BiasCorrection, bias.apply),
     "qat": (settings.Qat, _lazily("paredown.compress.finetune.qat")),
+    "cluster": (cluster.Cluster, cluster.apply),
     "pack": (int4.Pack, int4.apply),
     "w8": (weight_only.WeightOnly, weight_only.apply),
     "dynamic": (dynamic.Dynamic, dynamic.apply),

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 import nets
 from paredown.compress.compress import compress
 from paredown.compress.presets import PRESETS, parse_recipe
+from paredown.compress.pack.cluster import kmeans
 from paredown.compress.quantize.patches import Layer, layer_of, sample
 from paredown.compress.quantize.rounding import DAMPING, round_rows
 from paredown.compress.quantize.static import Static4, apply
@@ -166,3 +167,21 @@ def test_the_preset_packs(wide: Model) -> None:
     made = compress(wide, parse_recipe("int4"), nets.images, nets.ANY_BOARD)
     assert PRESETS["int4"][0].endswith("+pack")
     assert len(made.model.data) < 0.6 * len(wide.data)
+
+
+def test_tables_hold_what_they_stand_for() -> None:
+    """Few values are kept exactly; of many, every entry is the mean of its own."""
+    w = np.array([[0.0, 1.0, 2.0], [10.0, 11.0, 12.0]])
+    assert kmeans(w)[0].tolist() == [0, 1, 2, 10, 11, 12]
+    many = np.random.default_rng(0).normal(size=4000)
+    table, index = kmeans(many)
+    assert len(table) == 16
+    for k, centre in enumerate(table):
+        assert abs(many[index == k].mean() - centre) < 0.05
+
+
+@pytest.mark.parametrize("recipe", ["cluster", "w8a8-pc-mse+cluster"])
+def test_codebooks_fold_when_loaded(wide: Model, recipe: str) -> None:
+    made = nets.compressed(wide, recipe).model
+    assert sum(t.data_type == TensorProto.UINT4 for t in to_proto(made).graph.initializer) == 3
+    assert not {"Gather", "Cast"} & set(nets.ops(nets.optimized(made).graph.node))
