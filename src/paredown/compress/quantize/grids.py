@@ -11,6 +11,8 @@ from paredown.graph.walk import constant, consumers
 from paredown.numerics.grid import Grid, affine, affine_per_channel
 from paredown.numerics.ranges import METHODS, Seen, mse
 
+LOW_MARGIN = 0.25  # of a head channel's range, below what was seen
+
 
 def activation_grids(
     graph: ir.Graph, plan: Plan, seen: dict[str, Seen], method: str, per_channel: bool
@@ -52,11 +54,12 @@ def pool(parts: list[Seen]) -> Seen:
 
 
 def _head_grid(value: ir.Value, seen: Seen, per_channel: bool) -> Grid:
-    """Extremes, channel by channel: what a channel of such weights could have answered, not only what it did.
+    """Extremes, channel by channel, with room for a class that the calibration images do not show.
 
-    A class that the calibration images do not show must still be able to speak. So the extremes of (t - b) / |w|,
-    with b the bias and |w| the norm of the channel's weights, are taken over all channels and turned back into a
-    range for each. No channel reaches beyond the extremes of the whole tensor.
+    Every channel was seen at its low end, where nothing is found; that end is what was seen and LOW_MARGIN of the
+    range. At the high end a class never shown was never heard: it may answer as loudly as the loudest channel did
+    for its weights, (t - b) / |w| with b the bias and |w| the norm of the channel's weights. No channel reaches
+    beyond the extremes of the whole tensor.
     """
     node = value.producer()
     if not per_channel or node is None:
@@ -66,10 +69,10 @@ def _head_grid(value: ir.Value, seen: Seen, per_channel: bool) -> Grid:
     bias = np.zeros(len(norm), np.float32)
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         bias = np.asarray(constant(node.inputs[2]), np.float32)
-    least = ((seen.channel_low - bias) / norm).min()
-    most = ((seen.channel_high - bias) / norm).max()
-    low, high = np.maximum(bias + norm * least, seen.low), np.minimum(bias + norm * most, seen.high)
-    return affine_per_channel(low, high, axis=1)
+    loudest = ((seen.channel_high - bias) / norm).max()
+    low = seen.channel_low - LOW_MARGIN * (seen.channel_high - seen.channel_low)
+    high = bias + norm * loudest
+    return affine_per_channel(np.maximum(low, seen.low), np.minimum(high, seen.high), axis=1)
 
 
 def _is_gate(value: ir.Value) -> bool:
