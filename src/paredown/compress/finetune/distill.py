@@ -44,7 +44,7 @@ class Training:
     """How to train. rate: the longest step, as a part of a weight's size; scales move in their logarithm."""
 
     steps: int = 1000
-    batch: int = 8
+    batch: int = 4
     rate: float = 5e-4
     scale_rate: float = 2e-3
     warm_up: float = 0.05  # of the whole

@@ -34,7 +34,7 @@ def watch(graph: ir.Graph) -> Watch:
         if node not in body or weight_of(node) is None:
             continue
         strides = attribute(node, "strides", None)
-        narrows = strides is not None and max(strides) > 1  # type: ignore[call-overload]
+        narrows = strides is not None and max(strides) > 1
         if narrows or node in last:
             features |= {str(v.name): None for v in data_inputs(node) if not v.is_graph_input()}
     scores = [
