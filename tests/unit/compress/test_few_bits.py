@@ -1,4 +1,5 @@
-"""Few-bit weights: rounding, patches, biases, widths and storage, on cases small enough to compute by hand."""
+"""Few-bit weights: rounding, patches, biases, widths and storage, on cases small enough to compute by
+hand."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import nets
 from paredown.compress.compress import compress
-from paredown.compress.presets import PRESETS, parse_recipe
 from paredown.compress.pack.cluster import kmeans
+from paredown.compress.presets import PRESETS, parse_recipe
 from paredown.compress.quantize.patches import Layer, layer_of, sample
 from paredown.compress.quantize.rounding import DAMPING, round_rows
 from paredown.compress.quantize.static import Static4, apply
@@ -74,7 +75,7 @@ def test_never_far_from_the_best_rounding(seed: int) -> None:
 
 @pytest.mark.parametrize("name", ["detector", "depthwise", "classifier", "attention"])
 def test_patches_times_rows_are_the_layer(name: str) -> None:
-    """Every sampled patch times the float weight rows is, bias aside, one position of the layer's float output."""
+    """Every sampled patch times the float weight rows is one position of the layer's float output."""
     model = prepare(nets.NETS[name]())
     float_weights = {n.name: n.input[1:] for n in to_proto(model).graph.node}
     constants = {t.name: numpy_helper.to_array(t) for t in to_proto(model).graph.initializer}

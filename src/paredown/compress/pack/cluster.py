@@ -4,10 +4,11 @@ Every layer's values w are clustered, least squares in one dimension:
 
     min over c_1..c_16 of  sum_w min_k (w - c_k)^2
 
-and the weight becomes Gather(table, Cast(indices)), which ONNX Runtime folds when the model is loaded. Behind w8a8 the
-table holds int8 integers, so the layer still computes in INT8; before it, float32.
+and the weight becomes Gather(table, Cast(indices)), which ONNX Runtime folds when the model is loaded. Behind
+w8a8 the table holds int8 integers, so the layer still computes in INT8; before it, float32.
 
-Source: Han et al. 2016, "Deep Compression", arXiv 1510.00149, section 3 (linear initialisation; no retraining here).
+Source: Han et al. 2016, "Deep Compression", arXiv 1510.00149, section 3 (linear initialisation; no retraining
+here).
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def kmeans(w: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
 
 
 def _weight(node: ir.Node) -> NDArray[Any] | None:
-    """The constant that a layer multiplies with: its float weight, or the integers behind its DequantizeLinear."""
+    """What a layer multiplies with: its float weight, or the integers behind its DequantizeLinear."""
     if node.op_type == "DequantizeLinear":
         return integers_of(node)
     weight = weight_of(node)

@@ -1,9 +1,9 @@
 """INT4 and INT2 storage that stock runtimes compute as INT8: the file shrinks, nothing else changes.
 
-A weight whose integers fit into 4 bits is stored as INT4, two values a byte, and read through Cast(INT8) in front
-of its DequantizeLinear. ONNX Runtime folds the Cast when the model is loaded, so the graph that runs is the INT8
-one (an INT4 weight straight in front of DequantizeLinear would be unpacked at every run). INT2 is the same with
-four values a byte, where the runtime reads it.
+A weight whose integers fit into 4 bits is stored as INT4, two values a byte, and read through Cast(INT8) in
+front of its DequantizeLinear. ONNX Runtime folds the Cast when the model is loaded, so the graph that runs is
+the INT8 one (an INT4 weight straight in front of DequantizeLinear would be unpacked at every run). INT2 is
+the same with four values a byte, where the runtime reads it.
 
 Source: ONNX operators Cast and DequantizeLinear, opset 21 (INT4) and 25 (INT2).
 """
@@ -93,7 +93,7 @@ def integers_of(node: ir.Node) -> Integers | None:
 
 
 def raise_opset(model: ir.Model, width: Width) -> ir.Model:
-    """The model at an opset that knows the width, without the shapes between its nodes: every loader infers them.
+    """The model at an opset that knows the width, without inner shapes: every loader infers them.
 
     Raises: UnsupportedModel with the converter's reason.
     """

@@ -1,6 +1,6 @@
 """Empirical bias correction: what quantization shifts in an output channel goes back through the bias.
 
-With y the float and y~ the quantized network's output of a layer, before its activation function, in channel c
+With y the float and y~ the quantized network's output of a layer before its activation, in channel c
 
     b_c += median(y_c - y~_c)
 
@@ -8,11 +8,12 @@ over positions of calibration images, layer by layer from the front, every layer
 
 Source: Nagel et al. 2019, arXiv 1906.04721, section 4.2 and appendix D (empirical); Banner et al. 2019,
 arXiv 1810.05723, section 4.
-Differs from the source: the median of paired differences stands for the difference of means, because a few clipped
-responses (objects) must not move the bias of everything else; and there is one pass, not one for each layer: the
-graph is cut behind every layer and its pieces run in order, each on all images, a correction between two pieces.
-In no preset: `gptq` already takes back each layer's own mean error, and what this adds on top of 4-bit weights made
-detectors worse where it was measured.
+Differs from the source: the median of paired differences stands for the difference of means, because a few
+clipped responses (objects) must not move the bias of everything else; and there is one pass, not one for each
+layer: the graph is cut behind every layer and its pieces run in order, each on all images, a correction
+between two pieces.
+In no preset: `gptq` already takes back each layer's own mean error, and what this adds on top of 4-bit
+weights made detectors worse where it was measured.
 
 Shapes: C output channels, n sampled positions.
 """
@@ -97,7 +98,7 @@ def _places(value: ir.Value, rng: np.random.Generator) -> Places:
 
 
 def _correct(node: ir.Node, wanted: Sample, got: Sample) -> tuple[Mean, Mean]:
-    """Shifts the bias by wanted - got. Gives the shift in real units, and what the layer's output moves by, (C,)."""
+    """Shifts the bias. Gives the shift in real units, and what the layer's output moves by, (C,)."""
     head = node.meta.get(HEAD)
     unit: Any = 1.0 if head is None else head.scale
     if head is not None:  # this layer answers in integers of a grid for every channel

@@ -1,10 +1,12 @@
 """What a layer's weights are multiplied with: a bounded sample of input patches, read from the float network.
 
-A convolution is a matrix product of its weight rows with patches of its input (im2col). The graph is instrumented
-with a Gather of the patches at fixed random output positions, so no whole tensor leaves the runtime; the values
-are kept as integers of the layer's input grid, and all layers together stay within `BUDGET`.
+A convolution is a matrix product of its weight rows with patches of its input (im2col). The graph is
+instrumented with a Gather of the patches at fixed random output positions, so no whole tensor leaves the
+runtime; the values are kept as integers of the layer's input grid, and all layers together stay within
+`BUDGET`.
 
-Shapes: n sampled positions, G groups, K values in a patch (inner channels x kernel), O output channels of a group.
+Shapes: n sampled positions, G groups, K values in a patch (inner channels x kernel), O output channels of a
+group.
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ Patches = NDArray[np.integer]
 class Layer:
     """A quantized layer seen as a matrix product.
 
-    node: the Conv, Gemm or MatMul. weight: its weight's DequantizeLinear. source: the tensor of the float network
-    that it reads, `shape` its shape. scale, zero: the grid of that tensor, from `low` to `high`.
+    node: the Conv, Gemm or MatMul. weight: its weight's DequantizeLinear. source: the tensor of the float
+    network that it reads, `shape` its shape. scale, zero: the grid of that tensor, from `low` to `high`.
     """
 
     node: ir.Node

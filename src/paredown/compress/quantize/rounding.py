@@ -1,7 +1,8 @@
 """Second-order rounding: each weight is rounded so that it makes up for the rounding errors before it.
 
-With w one row of real weights, q the integers and H the covariance of the patches the layer reads, the layer's
-expected squared error is (q - w) H (q - w)^T. With H = M M^T, M upper triangular, this is a sum of squares,
+With w one row of real weights, q the integers and H the covariance of the patches the layer reads, the
+layer's expected squared error is (q - w) H (q - w)^T. With H = M M^T, M upper triangular, this is a sum of
+squares,
 
     sum_j ( M_jj (q_j - w_j) + sum_{i<j} (q_i - w_i) M_ij )^2,
 
@@ -9,10 +10,10 @@ and the j-th term is least, given the integers before, for
 
     q_j = round( w_j - sum_{i<j} (q_i - w_i) M_ij / M_jj ).
 
-Source: Frantar et al. 2022, "GPTQ", arXiv 2210.17323, eq. 2 and 3, in the form of Babai's nearest plane (Chen et al.
-2025, arXiv 2507.18553), which needs no inverse of H.
-Differs from the source: H is centred, because a bias can undo any mean error exactly, b += (w - q) mean(x), and does
-so here (Nagel et al. 2019, arXiv 1906.04721, section 4.2); values come in the order of falling H_jj.
+Source: Frantar et al. 2022, "GPTQ", arXiv 2210.17323, eq. 2 and 3, in the form of Babai's nearest plane (Chen
+et al. 2025, arXiv 2507.18553), which needs no inverse of H.
+Differs from the source: H is centred, because a bias can undo any mean error exactly, b += (w - q) mean(x),
+and does so here (Nagel et al. 2019, arXiv 1906.04721, section 4.2); values come in the order of falling H_jj.
 
 Shapes: G groups, O rows, K values in a patch, n sampled patches.
 """

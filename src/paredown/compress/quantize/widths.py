@@ -1,9 +1,10 @@
 """How many bits each weight gets when most of them get few: where eight cost little, eight stay.
 
 The first layers read pixels and the heads answer: their errors reach everything (Choi et al. 2018, arXiv
-1805.06085, and nearly everyone since leaves them at 8 bits). A depthwise convolution has a handful of weights for
-each channel: nothing averages their errors out. And the smallest layers, which in a detector are the early ones,
-hold together next to none of the weights: few bits save nothing there, their errors hurt as much as any.
+1805.06085, and nearly everyone since leaves them at 8 bits). A depthwise convolution has a handful of weights
+for each channel: nothing averages their errors out. And the smallest layers, which in a detector are the
+early ones, hold together next to none of the weights: few bits save nothing there, their errors hurt as much
+as any.
 """
 
 from __future__ import annotations
