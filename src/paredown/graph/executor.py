@@ -20,6 +20,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown.errors import UnknownName, UnsupportedModel
+from paredown.graph.batches import batch_fault
 from paredown.graph.learnable import Learnable, along, learnables, stored_behind, type_limits
 from paredown.graph.torch_ops import torch
 from paredown.graph.torch_ops.call import Batch, Call, Function
@@ -96,8 +97,7 @@ class Executor:
     def batch_fault(self) -> str:
         """Why images cannot share a batch; "" where they can."""
         if self._fault is None:
-            with torch.no_grad():
-                self._fault = self._try_batch()
+            self._fault = batch_fault(self._run, self.model.inputs, self._batch.own)
         return self._fault
 
     def write_back(self) -> Model:
@@ -203,31 +203,6 @@ class Executor:
                 alive.pop(name, None)
         return {name: alive[name] for name in self.outputs}
 
-    def _try_batch(self) -> str:
-        """Two unlike images (0..1 and 0..255) together and apart."""
-        rng = torch.Generator().manual_seed(0)
-        own = self._batch.own
-        apart: list[dict[str, torch.Tensor]] = []
-        single = []
-        for reach in (1.0, 255.0):
-            single.append(
-                {
-                    s.name: (torch.rand([own, *(d or 1 for d in s.shape[1:])], generator=rng) * reach).to(
-                        getattr(torch, s.dtype)
-                    )
-                    for s in self.model.inputs
-                }
-            )
-            apart.append(self._run(single[-1], own))
-        try:
-            together = self._run({k: torch.cat([x[k] for x in single]) for k in single[0]}, own * len(single))
-        except UnsupportedModel as error:
-            return f"{error.what}: {error.got}"
-        for name in self.outputs:
-            if fault := _differs(apart[0][name], apart[1][name], together[name]):
-                return f"{name!r}: {fault}"
-        return ""
-
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
@@ -238,18 +213,6 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _differs(first: torch.Tensor, second: torch.Tensor, together: torch.Tensor) -> str:
-    """Why a batch of two does not answer as its images do alone, or "". Few roundings may fall otherwise."""
-    if not first.is_floating_point() or not first.ndim:
-        return "" if together.shape == first.shape else "it counts or indexes across the batch"
-    expected = torch.cat([first, second])
-    if together.shape != expected.shape:
-        return f"shape {list(together.shape)} for two images of shape {list(first.shape)} each"
-    error = (together - expected).pow(2).mean().sqrt()
-    allowed = 0.05 * (first - second).pow(2).mean().sqrt() + 1e-4 * expected.pow(2).mean().sqrt()
-    return "" if error <= allowed else "two images together are not answered as one by one"
 
 
 def _with_ends(
