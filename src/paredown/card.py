@@ -16,9 +16,9 @@ Colour = Literal["rgb", "bgr", "grey"]
 class Preprocess:
     """How an image becomes the input tensor: x = (pixel * scale - mean) / std, channels in `colour` order.
 
-    `fit` says how the image meets `size`: "letterbox" keeps the ratio and centres it, "letterbox-corner" keeps
-    the ratio in the top-left corner, "stretch" ignores the ratio, "crop" scales the short side and cuts the
-    centre. `mean`, `std`: one value per channel of the tensor, in the tensor's own channel order.
+    `fit` says how the image meets `size`: "letterbox" keeps the ratio and centres it, "letterbox-corner"
+    keeps the ratio in the top-left corner, "stretch" ignores the ratio, "crop" scales the short side and cuts
+    the centre. `mean`, `std`: one value per channel of the tensor, in the tensor's own channel order.
     """
 
     size: tuple[int, int]  # height, width in pixels
@@ -38,7 +38,7 @@ class Card:
 
     `conf`, `iou`, `max_detections` are the thresholds of deployment; accuracy is measured at conf 0.001.
     `decode` holds what only the family understands (strides, reg_max, ...), as plain values.
-    `origin` says where each part was learned: {"family": "output shape (1, 84, 8400)", "classes": "metadata"}.
+    `origin` says where each part was learned: {"family": "output (1, 84, 8400)", "classes": "metadata"}.
     """
 
     family: str

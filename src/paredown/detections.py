@@ -1,4 +1,4 @@
-"""The nouns a model's answer is turned into. numpy only: the bundle's `detect.py` carries this file as it is."""
+"""The nouns a model's answer is turned into. numpy only: the bundle's `detect.py` carries this file as is."""
 
 from __future__ import annotations
 

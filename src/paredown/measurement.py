@@ -74,7 +74,7 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Trial:
-    """One line of trials.jsonl: recipe x model x target x seed -> measurement, or the error that stopped it."""
+    """One line of trials.jsonl: recipe x model x target x seed -> measurement, or what stopped it."""
 
     recipe: str  # Recipe name; "float" is the untouched model
     label: str  # what the table shows: the preset's name where it has one

@@ -1,9 +1,10 @@
 """Which channels of which tensors belong together.
 
-Two channels share a class when no change may treat them apart: scaling or removing one means doing the same to the
-other (both sides of an Add, a tensor before and after a ReLU, the slices of a Concat or a channel shuffle). Classes
-are found by sending numbered channels through the graph. A class is `frozen` when something reads it that is no
-convolution, or a function that does not commute with a positive factor (f(s x) = s f(x)): SiLU, softmax, outputs.
+Two channels share a class when no change may treat them apart: scaling or removing one means doing the same
+to the other (both sides of an Add, a tensor before and after a ReLU, the slices of a Concat or a channel
+shuffle). Classes are found by sending numbered channels through the graph. A class is `frozen` when something
+reads it that is no convolution, or a function that does not commute with a positive factor (f(s x) = s f(x)):
+SiLU, softmax, outputs.
 
 Equalization scales classes; pruning removes them.
 """
@@ -36,9 +37,9 @@ HOMOGENEOUS = (
 
 @dataclass
 class Channels:
-    """Classes of channels. ids: tensor name -> (C,) class of each channel, for tensors whose axis 1 is channels.
+    """Classes of channels. ids: tensor name -> (C,) id of each channel, for tensors whose axis 1 is channels.
 
-    writers, readers: class -> the (node, position) pairs whose weight rows make it, whose weight columns read it.
+    frozen: ids that nothing may scale. parent: union-find over ids; the root of an id is its class.
     """
 
     ids: dict[str, Ids] = field(default_factory=dict)
@@ -94,11 +95,8 @@ def channel_classes(graph: ir.Graph) -> Channels:
 
 def _send(node: ir.Node, full: dict[ir.Value, Ids], channels: Channels) -> list[Ids]:
     inputs = [full[v] for v in data_inputs(node) if v in full]
-    if weight_of(node) is not None and node.op_type in ("Conv", "Gemm") and inputs:
-        flat = _per_channel(inputs[0])
-        if flat is not None and not _reads_plainly(node):
-            channels.frozen.update(flat.tolist())
-        elif flat is None:
+    if weight_of(node) is not None and len(inputs) == 1 and _reads_plainly(node):
+        if _per_channel(inputs[0]) is None:
             channels.frozen.update(np.unique(inputs[0]).tolist())
         return [_spread(channels.new(_count(node.outputs[0])), shape_of(node.outputs[0]))]
     if node.op_type in HOMOGENEOUS and inputs and (flat := _per_channel(inputs[0])) is not None:
@@ -117,8 +115,10 @@ def _send(node: ir.Node, full: dict[ir.Value, Ids], channels: Channels) -> list[
 
 
 def _reads_plainly(node: ir.Node) -> bool:
-    """True where weight columns are one for each input channel: any Conv, and Gemm with transB."""
-    return node.op_type == "Conv" or bool(attribute(node, "transB", 0))
+    """True where a weight (O, I, ...) has a row for every output and a column for every input channel."""
+    if node.op_type == "Gemm":
+        return attribute(node, "transB", 0) == 1 and attribute(node, "transA", 0) == 0
+    return node.op_type == "Conv"
 
 
 def _pairs(a: Ids, b: Ids) -> tuple[list[int], list[int]]:
@@ -153,34 +153,33 @@ def _reshape(node: ir.Node, full: dict[ir.Value, Ids]) -> list[Ids] | None:
 
 def _transpose(node: ir.Node, full: dict[ir.Value, Ids]) -> list[Ids] | None:
     source = full[data_inputs(node)[0]]
-    order = attribute(node, "perm", None)
-    return [source.transpose(list(order) if order is not None else None)]  # type: ignore[call-overload]
+    return [source.transpose(attribute(node, "perm", None))]
 
 
 def _concat(node: ir.Node, full: dict[ir.Value, Ids]) -> list[Ids] | None:
-    parts = [full.get(v) for v in node.inputs if v is not None]
-    if any(p is None for p in parts):
+    parts = [full[v] for v in node.inputs if v is not None and v in full]
+    if len(parts) < len(node.inputs):
         return None
-    return [np.concatenate(parts, axis=int(attribute(node, "axis", 1)))]  # type: ignore[call-overload, arg-type]
+    return [np.concatenate(parts, axis=attribute(node, "axis", 1))]
 
 
 def _split(node: ir.Node, full: dict[ir.Value, Ids]) -> list[Ids] | None:
-    axis = int(attribute(node, "axis", 0))  # type: ignore[call-overload]
+    axis = attribute(node, "axis", 0)
     sizes = [shape_of(v)[axis] for v in node.outputs]
     return np.split(full[data_inputs(node)[0]], np.cumsum(sizes)[:-1], axis=axis)
 
 
 def _slice(node: ir.Node, full: dict[ir.Value, Ids]) -> list[Ids] | None:
     source = full[data_inputs(node)[0]]
-    given = [constant(v) for v in node.inputs[1:]]
-    if any(g is None for g in given):
+    given = [array.tolist() for v in node.inputs[1:] if (array := constant(v)) is not None]
+    if len(given) < len(node.inputs) - 1:
         return None
-    starts, ends = given[0], given[1]
-    axes = given[2] if len(given) > 2 else np.arange(len(starts))  # type: ignore[arg-type]
-    steps = given[3] if len(given) > 3 else np.ones(len(starts), np.int64)  # type: ignore[arg-type]
+    starts, ends = given[:2]
+    axes = given[2] if len(given) > 2 else range(len(starts))
+    steps = given[3] if len(given) > 3 else [1] * len(starts)
     where = [slice(None)] * source.ndim
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):  # type: ignore[arg-type]
-        where[int(axis)] = slice(int(start), int(end) if abs(int(end)) < 2**31 - 1 else None, int(step))
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        where[axis] = slice(start, end if abs(end) < 2**31 - 1 else None, step)
     cut = source[tuple(where)]
     return [cut] if cut.shape == shape_of(node.outputs[0]) else None
 

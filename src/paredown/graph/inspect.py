@@ -26,8 +26,8 @@ class LayerCost:
 class Inspection:
     """What a graph is made of.
 
-    peak_activation_bytes: the most bytes of tensors alive at once when nodes run in file order, each freed after
-    its last reader; at `peak_node`. A runtime that reuses buffers in place needs less, one with padding more.
+    peak_activation_bytes: the most bytes of tensors alive at once, at `peak_node`, when nodes run in file
+    order and each is freed after its last reader. Reuse in place needs less, padding more.
     risks: sentences about what makes this model hard to quantize or to deploy.
     """
 
@@ -125,11 +125,11 @@ def _risks(graph: ir.Graph) -> list[str]:
     ops = {node.op_type for node in nodes}
     risks = []
     if not any(weight_of(node) is not None for node in nodes):
-        risks.append("No convolution or matrix product with constant weights: there is nothing to quantize.")
+        risks.append("No convolution or matrix product with constant weights: nothing to quantize.")
     if depthwise := sum(is_depthwise(node) for node in nodes):
         risks.append(
-            f"{depthwise} depthwise convolutions: their channels often differ in range by orders of magnitude, "
-            "which costs accuracy in INT8."
+            f"{depthwise} depthwise convolutions: their channels often differ in range by orders of "
+            "magnitude, which costs accuracy in INT8."
         )
     if gates := sum(
         node.op_type in ("Sigmoid", "HardSigmoid", "HardSwish", "Mish", "Gelu") for node in nodes

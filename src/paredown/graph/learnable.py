@@ -119,8 +119,8 @@ def along(node: ir.Node, values: NDArray[Number], shape: tuple[int, ...]) -> NDA
     """Scales or zero points of a Q or DQ, shaped so that they broadcast against a tensor of that shape."""
     if values.size == 1:
         return values.reshape(())
-    axis = int(attribute(node, "axis", 1))  # type: ignore[call-overload]
-    if block := int(attribute(node, "block_size", 0)):  # type: ignore[call-overload]
+    axis = attribute(node, "axis", 1)
+    if block := attribute(node, "block_size", 0):
         return np.repeat(values, block, axis).take(np.arange(shape[axis]), axis)
     wide = [1] * len(shape)
     wide[axis] = -1

@@ -55,7 +55,7 @@ def parse(data: bytes, where: str, folder: Path | None = None) -> onnx.ModelProt
 
 
 def from_proto(proto: onnx.ModelProto, name: str) -> Model:
-    """The `Model` of a ModelProto. Raises ModelError where an input or output is no tensor of a known type."""
+    """The `Model` of a ModelProto. Raises ModelError where an input or output is no known tensor."""
     initializers = {t.name for t in proto.graph.initializer}
     inputs = tuple(_spec(v) for v in proto.graph.input if v.name not in initializers)
     outputs = tuple(_spec(v) for v in proto.graph.output)

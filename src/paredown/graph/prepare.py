@@ -134,7 +134,8 @@ def _verify(reference: Model, prepared: Model) -> None:
         if name not in got or got[name].shape != expected.shape:
             raise ModelError(f"preparing the graph changed output {name!r}", hint="please report this model")
         scale = float(np.abs(expected).max()) if expected.size else 0.0
-        error = float(np.abs(expected.astype(np.float64) - got[name]).max()) if expected.size else 0.0
+        difference = expected.astype(np.float64) - got[name].astype(np.float64)
+        error = float(np.abs(difference).max()) if expected.size else 0.0
         if error > 1e-3 * max(scale, 1e-6):
             raise ModelError(
                 f"preparing the graph changed output {name!r}",

@@ -1,4 +1,4 @@
-"""Running a graph for its values: the small session that graph work itself needs. Timing lives in measure/."""
+"""Running a graph for its values: the small session that graph work itself needs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def open_session(
 ) -> ort.InferenceSession:
     """An ONNX Runtime CPU session. Raises UnsupportedModel with the runtime's own reason.
 
-    frugal: nodes run as soon as a tensor can be freed by it, and no arena is laid out ahead. An instrumented graph,
-    whose statistics all hang off the end otherwise, then needs two thirds of the memory at the same speed.
+    frugal: nodes run as soon as a tensor can be freed by it, and no arena is laid out ahead. An instrumented
+    graph, whose statistics all hang off the end otherwise, then needs a third less memory at the same speed.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import onnx_ir as ir
@@ -11,6 +12,8 @@ from onnx_ir.passes.common import LiftConstantsToInitializersPass
 
 from paredown.graph.load import from_proto, to_proto
 from paredown.model import Model
+
+T = TypeVar("T")
 
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 SHAPE_ONLY = (
@@ -70,11 +73,15 @@ def is_depthwise(node: ir.Node) -> bool:
     weight = weight_of(node)
     if node.op_type != "Conv" or weight is None:
         return False
-    return int(attribute(node, "group", 1)) > 1 and shape_of(weight)[1] == 1  # type: ignore[call-overload]
+    return attribute(node, "group", 1) > 1 and shape_of(weight)[1] == 1
 
 
-def attribute(node: ir.Node, name: str, default: object) -> object:
-    """An attribute's plain Python value, or the default."""
+@overload
+def attribute(node: ir.Node, name: str, default: None) -> Any: ...
+@overload
+def attribute(node: ir.Node, name: str, default: T) -> T: ...
+def attribute(node: ir.Node, name: str, default: T) -> T:
+    """An attribute's plain Python value, or the default, which has the type that ONNX gives the attribute."""
     attr = node.attributes.get(name)
     return default if attr is None else attr.value
 
@@ -106,7 +113,7 @@ def through_shapes(value: ir.Value) -> ir.Value:
 
 
 def upstream(starts: Iterable[ir.Node], stop: Callable[[ir.Node], bool] = lambda node: False) -> set[ir.Node]:
-    """All nodes that the given ones depend on, themselves included; nothing beyond a node where stop() holds."""
+    """All nodes that the given ones depend on, themselves included; none beyond a node where stop() holds."""
     seen: set[ir.Node] = set()
     todo = list(starts)
     while todo:

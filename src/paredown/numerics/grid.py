@@ -35,26 +35,28 @@ class Grid:
         """Smallest and largest real number on the grid."""
         return (self.low - self.zero_point) * self.scale, (self.high - self.zero_point) * self.scale
 
-    def _along(self, values: NDArray[np.generic], ndim: int) -> NDArray[np.generic]:
+    def _along(self, ndim: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Scale and zero point, shaped to meet an array of `ndim` dimensions."""
         if self.axis is None:
-            return values
+            return self.scale, self.zero_point
         shape = [1] * ndim
         shape[self.axis] = -1
-        return values.reshape(shape)
+        return self.scale.reshape(shape), self.zero_point.reshape(shape)
 
     def quantize(self, x: Floats) -> NDArray[np.int32]:
         """The integers nearest to x, clipped to the grid."""
-        scale, zero = self._along(self.scale, x.ndim), self._along(self.zero_point, x.ndim)
-        return np.clip(np.rint(x / scale) + zero, self.low, self.high).astype(np.int32)
+        scale, zero = self._along(x.ndim)
+        nearest: NDArray[np.floating] = np.rint(x / scale) + zero
+        return nearest.clip(self.low, self.high).astype(np.int32)
 
     def steps_of(self, x: Floats) -> NDArray[np.float32]:
         """x in steps of the grid, zero point added: what `quantize` rounds and clips."""
-        scale, zero = self._along(self.scale, x.ndim), self._along(self.zero_point, x.ndim)
+        scale, zero = self._along(x.ndim)
         return (x / scale + zero).astype(np.float32)
 
     def dequantize(self, q: NDArray[np.integer]) -> NDArray[np.float32]:
         """The real numbers behind the integers."""
-        scale, zero = self._along(self.scale, q.ndim), self._along(self.zero_point, q.ndim)
+        scale, zero = self._along(q.ndim)
         return ((q - zero) * scale).astype(np.float32)
 
     def snap(self, x: Floats) -> NDArray[np.float32]:
@@ -101,10 +103,10 @@ def weight_limits(w: Floats, axis: int | None, bits: int = 8, steps: int = 0) ->
     8 bits the maximum is nearly always best).
     """
     rows = w.reshape(1, -1) if axis is None else np.moveaxis(w, axis, 0).reshape(w.shape[axis], -1)
-    top = np.abs(rows).max(axis=1)
+    top: Floats = np.abs(rows).max(axis=1)
     best, least = top.copy(), np.full(len(rows), np.inf)
     for fraction in np.linspace(1.0, 0.4, steps) if steps else ():
         error = ((symmetric(top * fraction, bits, 0).snap(rows) - rows) ** 2).sum(axis=1)
         better = error < least
         best[better], least[better] = top[better] * fraction, error[better]
-    return best if axis is not None else best[0]
+    return best if axis is not None else best.reshape(())

@@ -21,8 +21,8 @@ Function = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 class Seen:
     """What calibration keeps of one tensor.
 
-    sample: (n,) float32, values drawn evenly from all images; channel: (n,) the channel of each.
-    lows, highs: (images,) exact extremes per image. channel_low, channel_high: (C,) exact extremes per channel.
+    sample: (n,) float32, values drawn evenly from all images; channel: (n,) the channel of each. lows, highs:
+    (images,) exact extremes per image. channel_low, channel_high: (C,) exact extremes per channel.
     """
 
     sample: NDArray[np.float32]
@@ -63,12 +63,13 @@ def percentile(seen: Seen, bits: int = 8, tail: float = 0.01) -> tuple[float, fl
 def mse(seen: Seen, bits: int = 8, after: Function | None = None) -> tuple[float, float]:
     """The range of least error over the sample, judged after the function `after` where one follows.
 
-    The error is the mean of |x - snap(x)|^3: between squares, which clip the rare large values that a detector's
-    objects are, and the extremes, which waste steps on them. Coordinate descent over a ladder of fractions:
-    shrink one end while that helps, then the other.
+    The error is the mean of |x - snap(x)|^3: between squares, which clip the rare large values that a
+    detector's objects are, and the extremes, which waste steps on them. Coordinate descent over a ladder of
+    fractions: shrink one end while that helps, then the other.
 
-    Source: Choukroun et al. 2019, arXiv 1902.06822 (least squared error, one clip). Differs from the source: both
-    ends move, the exponent is 3 (benchmarks/ranges.py), and the error is seen through the activation function.
+    Source: Choukroun et al. 2019, arXiv 1902.06822 (least squared error, one clip). Differs from the source:
+    both ends move, the exponent is 3 (benchmarks/ranges.py), and the error is seen through the activation
+    function.
     """
     x = _bins(seen)
     target = x.values if after is None else after(x.values)
@@ -118,8 +119,8 @@ _LADDER = np.concatenate([np.linspace(0.98, 0.5, 25), np.geomspace(0.48, 0.02, 1
 def entropy(seen: Seen, bits: int = 8, bins: int = 2048) -> tuple[float, float]:
     """The range whose quantized histogram has the least Kullback-Leibler divergence from the original.
 
-    Source: Migacz 2017, "8-bit inference with TensorRT", on a histogram of the sample. Differs from the source:
-    both ends of a one-sided or lopsided tensor shrink in proportion, so that unsigned grids work too.
+    Source: Migacz 2017, "8-bit inference with TensorRT", on a histogram of the sample. Differs from the
+    source: both ends of a one-sided or lopsided tensor shrink in proportion, so that unsigned grids work too.
     """
     low, high = min(seen.low, 0.0), max(seen.high, 0.0)
     if high - low <= 0:

@@ -8,11 +8,11 @@ only then vpmaddwd widens to int32 and vpaddd accumulates:
 An 8-bit weight can lose up to half of a pair (2 * 255 * 127 = 64770). A 7-bit weight, |w| <= 64, never does.
 
 Source: MLAS, ONNX Runtime's kernels (QgemmU8S8KernelAvx2.S, QgemvU8S8KernelAvx2.S, ConvSymKernelAvx2.S). All
-of them pair rows 2j and 2j + 1 of the weight matrix, an odd last row with zero. A convolution is such a product
-in channels-last order: its rows run over kernel row, kernel column, input channel, the channel fastest, so
-pairs are neighbouring channels where their number is even. Padding is the input's zero point and takes part.
-Depthwise convolutions (one input and one output channel in a group) and ConvInteger use exact kernels.
-tests/e2e/test_emulated_cpu.py compares this file with ONNX Runtime on an emulated CPU, bit for bit.
+of them pair rows 2j and 2j + 1 of the weight matrix, an odd last row with zero. A convolution is such a
+product in channels-last order: its rows run over kernel row, kernel column, input channel, the channel
+fastest, so pairs are neighbouring channels where their number is even. Padding is the input's zero point and
+takes part. Depthwise convolutions (one input and one output channel in a group) and ConvInteger use exact
+kernels. tests/e2e/test_emulated_cpu.py compares this file with ONNX Runtime on an emulated CPU, bit for bit.
 
 Shapes: x: (M, K) uint8; w: (K, N) int8; images: (B, C, H, W) uint8; kernels: (O, C / groups, Kh, Kw) int8.
 """

@@ -1,10 +1,11 @@
 """One pass over the images that keeps enough of every tensor for all range methods.
 
-The graph is instrumented: behind each tensor stand ReduceMin and ReduceMax (per channel) and a Gather of fixed
-random positions, so that a tensor's full value never leaves the runtime and its buffer is freed at once. What is
-kept is a bounded sample, not a histogram: a sample can be judged behind any function that follows (SiLU, sigmoid)
-and per channel, and it needs no range to be known beforehand. Memory does not grow with the number of images:
-when a tensor's store is full, every second value is dropped and each later image adds half as many.
+The graph is instrumented: behind each tensor stand ReduceMin and ReduceMax (per channel) and a Gather of
+fixed random positions, so that a tensor's full value never leaves the runtime and its buffer is freed at
+once. What is kept is a bounded sample, not a histogram: a sample can be judged behind any function that
+follows (SiLU, sigmoid) and per channel, and it needs no range to be known beforehand. Memory does not grow
+with the number of images: when a tensor's store is full, every second value is dropped and each later image
+adds half as many.
 
 Shapes: C channels, n sampled values.
 """
@@ -20,9 +21,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from paredown.errors import CalibrationError
+from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.model import Model
-from paredown.graph.load import to_proto
 from paredown.numerics.ranges import Seen
 from paredown.protocols import Progress, silent
 
@@ -39,8 +40,8 @@ class _Store:
     channels: list[NDArray[np.int32]] = field(default_factory=list)
     lows: list[float] = field(default_factory=list)
     highs: list[float] = field(default_factory=list)
-    channel_low: NDArray[np.float32] | None = None
-    channel_high: NDArray[np.float32] | None = None
+    channel_low: NDArray[np.float32] = field(default_factory=lambda: np.array([np.inf], np.float32))
+    channel_high: NDArray[np.float32] = field(default_factory=lambda: np.array([-np.inf], np.float32))
     stride: int = 1
     count: int = 0
 
@@ -50,8 +51,8 @@ class _Store:
         self.count += len(self.values[-1])
         self.lows.append(float(low.min()))
         self.highs.append(float(high.max()))
-        self.channel_low = low if self.channel_low is None else np.minimum(self.channel_low, low)
-        self.channel_high = high if self.channel_high is None else np.maximum(self.channel_high, high)
+        self.channel_low = np.minimum(self.channel_low, low)
+        self.channel_high = np.maximum(self.channel_high, high)
         if self.count > CAPACITY:
             self.values = [v[::2].copy() for v in self.values]
             self.channels = [c[::2] for c in self.channels]
@@ -63,8 +64,8 @@ class _Store:
             np.asarray(self.lows, np.float32),
             np.asarray(self.highs, np.float32),
             np.concatenate(self.channels),
-            np.atleast_1d(self.channel_low),
-            np.atleast_1d(self.channel_high),
+            self.channel_low,
+            self.channel_high,
         )
 
 

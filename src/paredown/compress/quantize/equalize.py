@@ -7,11 +7,12 @@ Between two convolutions with a positively homogeneous function f between them, 
 so S can be chosen to make a per-tensor activation grid fit every channel.
 
 Source: Nagel et al. 2019, arXiv 1906.04721, section 4.1.
-Differs from the source: S balances what is quantized per tensor, the measured activation range, against the columns
-of the reading weights (as SmoothQuant does, Xiao et al. 2023, arXiv 2211.10438, eq. 4, with alpha 1/2), because the
-rows of W1 have a scale each and cost nothing; where only depthwise convolutions read, their columns cost nothing
-either and the activation is equalized in full. It works on channel classes (graph/channels.py), so it reaches through
-Add, Concat, Split and channel shuffles. SiLU and its kin are not homogeneous: there it is refused and logged.
+Differs from the source: S balances what is quantized per tensor, the measured activation range, against the
+columns of the reading weights (as SmoothQuant does, Xiao et al. 2023, arXiv 2211.10438, eq. 4, with alpha
+1/2), because the rows of W1 have a scale each and cost nothing; where only depthwise convolutions read, their
+columns cost nothing either and the activation is equalized in full. It works on channel classes
+(graph/channels.py), so it reaches through Add, Concat, Split and channel shuffles. SiLU and its kin are not
+homogeneous: there it is refused and logged.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from numpy.typing import NDArray
 
 from paredown.compress.quantize.calibrate import calibrate
 from paredown.compress.quantize.placement import body_of
+from paredown.compress.quantize.write import add_constant, drop_unused
 from paredown.compress.recipe import Context, Step
 from paredown.graph.channels import Channels, channel_classes
 from paredown.graph.walk import attribute, constant, data_inputs, is_depthwise, to_model, weight_of
 from paredown.measurement import StepRecord
 
+_ALONE = "no neighbour behind a positively homogeneous function"
 LIMIT = 64.0  # the most a channel is scaled up or down: dead channels must not become loud
 
 
@@ -42,32 +45,52 @@ class Equalize(Step):
 
 
 def apply(step: Equalize, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The same function with equalized weights, and one record for every convolution."""
+    """The same function with equalized weights, and one record for every convolution and matrix product."""
     graph = model.graph
     channels = channel_classes(graph)
     body = body_of(graph)
-    nodes = [n for n in graph if n in body and weight_of(n) is not None and n.op_type in ("Conv", "Gemm")]
-    tensors = sorted(
-        {
-            str(n.inputs[0].name)
-            for n in nodes
-            if n.inputs[0] is not None and str(n.inputs[0].name) in channels.ids
-        }
-    )
+    nodes = [n for n in graph if n in body and weight_of(n) is not None]
+    kept = [n for n in nodes if str(n.name) in context.keep_float]
+    for node in kept:
+        _freeze(node, channels)
+    factors = np.ones(len(channels.parent))
+    if loudness := _loudness(nodes, channels, model, context):
+        factors = _factors(nodes, channels, loudness)
+    log = []
+    for node in nodes:
+        action, why = ("float", "kept float as asked") if node in kept else ("skipped", _ALONE)
+        data: dict[str, object] = {"op": node.op_type}
+        if scaled := _scale(graph, node, channels, factors):
+            action, why = "changed", "channel ranges equalized"
+            data |= {"smallest": scaled[0], "largest": scaled[1]}
+        log.append(StepRecord(step.name, str(node.name), action, why, data))
+    drop_unused(graph)
+    return model, tuple(log)
+
+
+def _freeze(node: ir.Node, channels: Channels) -> None:
+    for value in (data_inputs(node)[0], node.outputs[0]):
+        channels.frozen.update(channels.ids.get(str(value.name), np.zeros(0, np.int64)).tolist())
+
+
+def _loudness(
+    nodes: list[ir.Node], channels: Channels, model: ir.Model, context: Context
+) -> dict[str, NDArray[np.float32]]:
+    """(C,) the largest absolute value of each channel, for every tensor that a node reads and may be scaled."""
+    frozen = channels.is_frozen()
+    read = {str(data_inputs(n)[0].name) for n in nodes}
+    free = sorted(t for t in read if t in channels.ids and not frozen.issuperset(channels.of(t).tolist()))
+    if not free:
+        return {}
     seen = calibrate(
         to_model(model, context.source),
-        tensors,
+        free,
         context.images(),
         threads=context.threads,
         seed=context.seed,
         progress=context.progress,
     )
-    loudness = {t: np.maximum(np.abs(seen[t].channel_low), np.abs(seen[t].channel_high)) for t in tensors}
-    factors = _factors(nodes, channels, loudness)
-    log = []
-    for node in nodes:
-        log.append(_scale(graph, node, channels, factors, step.name))
-    return model, tuple(log)
+    return {t: np.maximum(np.abs(seen[t].channel_low), np.abs(seen[t].channel_high)) for t in free}
 
 
 def _factors(
@@ -78,7 +101,7 @@ def _factors(
     activation, column = np.zeros(size), np.zeros(size)
     for node in nodes:
         tensor = str(data_inputs(node)[0].name)
-        if tensor not in channels.ids:
+        if tensor not in loudness:
             continue
         classes = channels.of(tensor)
         np.maximum.at(activation, classes, loudness[tensor])
@@ -99,29 +122,26 @@ def _factors(
 
 def _columns(node: ir.Node, count: int) -> NDArray[np.float64]:
     """The largest weight that reads each input channel, each output row relative to its own largest, (C,)."""
-    weight = np.abs(np.asarray(constant(node.inputs[1]), np.float64)).reshape(
-        np.shape(constant(node.inputs[1]))[0], -1
-    )
-    weight = weight / np.maximum(weight.max(axis=1, keepdims=True), 1e-12)
-    shape = np.shape(constant(node.inputs[1]))
-    inner = weight.reshape(shape[0], shape[1], -1).max(axis=2)  # (O, I / group)
-    group = int(attribute(node, "group", 1))  # type: ignore[call-overload]
-    return inner.reshape(group, shape[0] // group, shape[1]).max(axis=1).reshape(-1)[:count]
+    weight = np.abs(np.asarray(constant(node.inputs[1]), np.float64))  # (O, I / group, ...)
+    outer, inner = weight.shape[:2]
+    largest = weight.reshape(outer, inner, -1).max(axis=2)
+    relative = largest / np.maximum(largest.max(axis=1, keepdims=True), 1e-12)
+    group = attribute(node, "group", 1)
+    columns: NDArray[np.float64] = relative.reshape(group, outer // group, inner).max(axis=1)
+    return columns.reshape(-1)[:count]
 
 
 def _scale(
-    graph: ir.Graph, node: ir.Node, channels: Channels, factors: NDArray[np.float64], step: str
-) -> StepRecord:
+    graph: ir.Graph, node: ir.Node, channels: Channels, factors: NDArray[np.float64]
+) -> tuple[float, float] | None:
+    """The smallest and largest factor on the node's inputs, after scaling its weight; None where all are 1."""
     source, result = str(data_inputs(node)[0].name), str(node.outputs[0].name)
     columns = factors[channels.of(source)] if source in channels.ids else np.ones(1)
     rows = factors[channels.of(result)] if result in channels.ids else np.ones(1)
-    data: dict[str, object] = {"op": node.op_type}
     if np.all(columns == 1) and np.all(rows == 1):
-        return StepRecord(
-            step, str(node.name), "skipped", "no neighbour behind a positively homogeneous function", data
-        )
+        return None
     weight = np.asarray(constant(node.inputs[1]), np.float64)
-    group = int(attribute(node, "group", 1))  # type: ignore[call-overload]
+    group = attribute(node, "group", 1)
     per_group = np.broadcast_to(columns, (group * weight.shape[1],)).reshape(group, 1, weight.shape[1])
     matrix = weight.reshape(group, weight.shape[0] // group, weight.shape[1], -1) * per_group[..., None]
     spread = np.broadcast_to(rows, (weight.shape[0],))
@@ -129,13 +149,11 @@ def _scale(
     _replace(graph, node, 1, scaled)
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         _replace(graph, node, 2, np.asarray(constant(node.inputs[2]), np.float64) / spread)
-    data |= {"largest": float(np.max(columns)), "smallest": float(np.min(columns))}
-    return StepRecord(step, str(node.name), "changed", "channel ranges equalized", data)
+    return float(columns.min()), float(columns.max())
 
 
 def _replace(graph: ir.Graph, node: ir.Node, index: int, array: NDArray[np.float64]) -> None:
-    name = f"{node.inputs[index].name}_cle_{node.name}"  # type: ignore[union-attr]
-    value = ir.Value(name=name, const_value=ir.tensor(array.astype(np.float32), name=name))
-    value.shape, value.type = ir.Shape(array.shape), ir.TensorType(ir.DataType.FLOAT)
-    graph.register_initializer(value)
-    node.replace_input_with(index, value)
+    old = node.inputs[index]
+    assert old is not None
+    made = add_constant(graph, f"{old.name}_cle_{node.name}", array.astype(np.float32))
+    node.replace_input_with(index, made)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -24,23 +26,31 @@ def hard_swish(x: Floats) -> Floats:
     return x * np.clip(x / 6 + 0.5, 0, 1)
 
 
+def relu(x: Floats) -> Floats:
+    return np.maximum(x, 0)
+
+
+def tanh(x: Floats) -> Floats:
+    return np.tanh(x)
+
+
 def _hard_sigmoid(node: ir.Node) -> Function:
     alpha, beta = attribute(node, "alpha", 0.2), attribute(node, "beta", 0.5)
-    return lambda x: np.clip(x * alpha + beta, 0, 1)  # type: ignore[operator]
+    return lambda x: np.clip(x * alpha + beta, 0, 1)
 
 
 def _leaky(node: ir.Node) -> Function:
     slope = attribute(node, "alpha", 0.01)
-    return lambda x: np.where(x < 0, x * slope, x)  # type: ignore[operator]
+    return lambda x: np.where(x < 0, x * slope, x)
 
 
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[[ir.Node], Function]] = {
     "Sigmoid": lambda node: sigmoid,
     "HardSwish": lambda node: hard_swish,
     "HardSigmoid": _hard_sigmoid,
     "LeakyRelu": _leaky,
-    "Relu": lambda node: lambda x: np.maximum(x, 0),
-    "Tanh": lambda node: np.tanh,
+    "Relu": lambda node: relu,
+    "Tanh": lambda node: tanh,
 }
 
 

@@ -1,9 +1,9 @@
 """The guard: what local error cannot see is measured at the model's heads, and put right there.
 
-A grid chosen by the error on its own tensor can still ruin the answer: rare large values may not be worth the steps
-they take from the bulk, or a depthwise convolution behind may amplify what little was lost in a quiet channel. So
-every grid is measured alone at the heads; the worst get the range that does least damage there; and what is still
-too much is released: the nodes around that tensor stay float, each with its figures in the log.
+A grid chosen by the error on its own tensor can still ruin the answer: rare large values may not be worth the
+steps they take from the bulk, or a depthwise convolution behind may amplify what little was lost in a quiet
+channel. So every grid is measured alone at the heads; the worst get the range that does least damage there.
+What is still too much is released: the nodes around that tensor stay float, with its figures in the log.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ LADDER = (0.8, 0.62, 0.48, 0.37, 0.28, 0.2)  # fractions of the range found so f
 
 @dataclass(frozen=True)
 class Guarded:
-    """The plan and grids after the guard. alone: group -> its damage alone, in the end. released: node -> why."""
+    """The plan and grids after the guard.
+
+    alone: group -> its damage alone, in the end. released: node -> why.
+    before, after: damage of all groups together.
+    """
 
     plan: Plan
     grids: dict[str, Grid]
@@ -90,12 +94,10 @@ class _Search:
             self.screen(half, self.switched.damage(self.images[:1], half, self.grids))
 
     def refine(self, group: str, whole: Seen) -> None:
-        """Give one group the range of least damage: the extremes, or the range it has with an end pulled in."""
+        """Give one group the range of least damage: the extremes, or its own with an end pulled in."""
         self.alone[group] = self._damage(group, self.grids[group])
         low, high = (float(b) for b in self.grids[group].bounds())
-        if (
-            abs(whole.low) < abs(whole.high) / 50
-        ):  # SiLU's shallow lobe: the coarse grid it may be lost on has no end there
+        if abs(whole.low) < abs(whole.high) / 50:  # SiLU's shallow lobe: on a coarse grid it is lost
             low = whole.low
         self._keep_better(group, affine(whole.low, whole.high))
         for end in ("high", "low") if whole.high >= -whole.low else ("low", "high"):
@@ -120,7 +122,7 @@ class _Search:
         return self.switched.damage(self.images[:2], (group,), {**self.grids, group: grid})
 
     def release(self) -> tuple[list[str], float]:
-        """The fewest groups, worst first, without which the budget is kept; and the damage of all others together."""
+        """The fewest groups, worst first, without which the budget is kept; the damage of all others."""
         ranked = self.ranked()
         released: list[str] = []
         after = self.together(ranked)
@@ -131,7 +133,7 @@ class _Search:
 
 
 def _heads(plan: Plan, graph: ir.Graph) -> list[str]:
-    """Where damage is read: the convolutions' answers in front of the tail, else what leaves the integer part."""
+    """Where damage is read: what convolutions hand to the tail, else what leaves the integer part."""
     if plan.heads:
         return sorted(plan.heads)
     found = [

@@ -1,12 +1,14 @@
 """Where integers go: a policy of the runtime applied to a graph, never a list of names.
 
-The body of a network is everything that a later convolution still depends on. Behind it stands the decode tail
-(reshapes, the distribution-focal-loss integral, sigmoids, box arithmetic); it mixes pixels with probabilities,
-costs next to nothing, and stays float. In the body each node takes the role that the policy gives its op.
+The body of a network is everything that a later convolution still depends on. Behind it stands the decode
+tail (reshapes, the distribution-focal-loss integral, sigmoids, box arithmetic); it mixes pixels with
+probabilities, costs next to nothing, and stays float. In the body each node takes the role that the policy
+gives its op.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +17,7 @@ import onnx_ir as ir
 from paredown.errors import UnknownName, UnsupportedModel
 from paredown.graph.walk import (
     WEIGHTED,
+    attribute,
     constant,
     consumers,
     data_inputs,
@@ -30,8 +33,8 @@ Role = Literal["kernel", "same", "absorbed"]
 class Policy:
     """Which ops a runtime computes in integers.
 
-    kernel: with an integer kernel of their own, every input and output on a grid of its own. same: output on the
-    input's grid (values are only moved). absorbed: folded into the grid of their output (a clipped range).
+    kernel: with an integer kernel of their own, every input and output on a grid of its own. same: output on
+    the input's grid (values are only moved). absorbed: folded into their output's grid (a clipped range).
     """
 
     name: str
@@ -101,8 +104,13 @@ class Plan:
         return found
 
 
-def place(graph: ir.Graph, policy: Policy, keep_float: tuple[str, ...] = ()) -> Plan:
-    """The plan for a graph.
+def place(
+    graph: ir.Graph,
+    policy: Policy,
+    keep_float: tuple[str, ...] = (),
+    released: Mapping[str, str] | None = None,
+) -> Plan:
+    """The plan for a graph. released: node name -> why it was found to be better left float.
 
     Raises:
         UnsupportedModel: there is no convolution or matrix product with constant weights to quantize.
@@ -120,6 +128,8 @@ def place(graph: ir.Graph, policy: Policy, keep_float: tuple[str, ...] = ()) -> 
             behind_weights.add(node)
         if node.name in keep_float:
             plan.left[node] = "kept float as asked"
+        elif released and str(node.name) in released:
+            plan.left[node] = released[str(node.name)]
         elif node not in body:
             plan.left[node] = "decode tail: no convolution depends on it"
         else:
@@ -143,20 +153,18 @@ def body_of(graph: ir.Graph) -> set[ir.Node]:
     weighted = [n for n in graph if weight_of(n) is not None and not _integrates(n)]
     if not weighted:
         raise UnsupportedModel(
-            "the model has no convolution or matrix product with constant weights: there is nothing to quantize",
+            "there is nothing to quantize: no convolution or matrix product has constant weights",
             got=", ".join(sorted({n.op_type for n in graph})),
         )
     body = upstream(weighted)
-    for (
-        node
-    ) in graph:  # an activation right behind a last convolution is fused into it where it can be absorbed
+    for node in graph:  # an activation right behind a last convolution is absorbed into it where it can be
         if node.op_type in ("Relu", "Clip") and any(v.producer() in weighted for v in data_inputs(node)):
             body.add(node)
     return body
 
 
 def _integrates(node: ir.Node) -> bool:
-    """True for a weighted sum over a softmax: the DFL integral (Li et al. 2020, arXiv 2006.04388), no learned layer."""
+    """True for a weighted sum over a softmax, the DFL integral of Li et al. 2020 (arXiv 2006.04388)."""
     producer = through_shapes(data_inputs(node)[0]).producer() if data_inputs(node) else None
     return producer is not None and producer.op_type == "Softmax"
 
@@ -176,9 +184,8 @@ def _why_not(node: ir.Node, policy: Policy, behind_weights: bool) -> str:
         return f"{op} of two computed tensors"
     if op in WEIGHTED and any(v is not None and v.const_value is None for v in node.inputs[2:]):
         return f"{op} whose bias is computed"
-    if op == "Gemm" and (node.attributes.get("alpha") or node.attributes.get("beta")):
-        if any(a in node.attributes and node.attributes[a].value != 1.0 for a in ("alpha", "beta")):
-            return "Gemm with alpha or beta other than 1"
+    if op == "Gemm" and any(attribute(node, name, 1.0) != 1.0 for name in ("alpha", "beta")):
+        return "Gemm with alpha or beta other than 1"
     if op in ("Add", "Mul") and len(data_inputs(node)) == 1 and not behind_weights:
         return "input normalisation in front of the first convolution"
     if op == "Resize" and node.attributes.get("mode") and node.attributes["mode"].value != "nearest":

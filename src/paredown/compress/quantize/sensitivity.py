@@ -1,10 +1,10 @@
 """How much each grid damages the model's answer, measured one grid at a time.
 
-The float graph gets a switch at every tensor: x + g (snap(x) - x), with g an input of its own. One session then
-answers for every grid alone (its g = 1, all others 0) and for any set of them, without building a model for each.
-The damage is the noise-to-signal ratio at the heads (the last tensors in front of the decode tail), because there
-classes and boxes still have their own tensors and no decode arithmetic scales one over the other. Noise of
-different grids is close to independent, so damages add up.
+The float graph gets a switch at every tensor: x + g (snap(x) - x), with g an input of its own. One session
+then answers for every grid alone (its g = 1, all others 0) and for any set of them, without building a model
+for each. The damage is the noise-to-signal ratio at the heads (the last tensors in front of the decode tail),
+because there classes and boxes still have their own tensors and no decode arithmetic scales one over the
+other. Noise of different grids is close to independent, so damages add up.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from paredown.numerics.grid import Grid
 
 
 class Switched:
-    """The float model with a switch on every grid. Grids are fed, so any can be tried without a new session."""
+    """The float model with a switch on every grid. Grids are fed: trying others takes no new session."""
 
     def __init__(
         self, model: Model, plan: Plan, grids: Mapping[str, Grid], heads: Sequence[str], threads: int
@@ -95,11 +95,11 @@ def _add_switches(
 
 
 def _switch(tensor: str, channels: int | None, i: int) -> list[onnx.NodeProto]:
-    axis = {} if channels is None else {"axis": channels}
+    axis = 1 if channels is None else channels  # without meaning where the scale is a scalar
     parameters = [f"/scale{i}", f"/zero{i}"]
     return [
-        helper.make_node("QuantizeLinear", [tensor, *parameters], [f"{tensor}/q"], **axis),
-        helper.make_node("DequantizeLinear", [f"{tensor}/q", *parameters], [f"{tensor}/snapped"], **axis),
+        helper.make_node("QuantizeLinear", [tensor, *parameters], [f"{tensor}/q"], axis=axis),
+        helper.make_node("DequantizeLinear", [f"{tensor}/q", *parameters], [f"{tensor}/snapped"], axis=axis),
         helper.make_node("Sub", [f"{tensor}/snapped", tensor], [f"{tensor}/error"]),
         helper.make_node("Mul", [f"{tensor}/error", f"/switch{i}"], [f"{tensor}/part"]),
         helper.make_node("Add", [tensor, f"{tensor}/part"], [f"{tensor}/mixed"]),

@@ -135,9 +135,9 @@ def insert(graph: ir.Graph, plan: Plan, grids: dict[str, Grid], weights: dict[ir
 
 
 def _insert_weight(graph: ir.Graph, node: ir.Node, grid: Grid, feeding: Grid, head: Grid | None) -> None:
-    """Weight and bias on their grids. With `head`, a grid for every output channel, the convolution itself answers
-    in that grid's integers (output scale 1, zero point 0): its rows are divided by the channel's scale, which
-    changes no stored integer, and the zero points ride in the bias."""
+    """Weight and bias on their grids. With `head`, a grid for every output channel, the convolution itself
+    answers in that grid's integers (output scale 1, zero point 0): its rows are divided by the channel's
+    scale, which changes no stored integer, and the zero points ride in the bias."""
     weight = np.asarray(constant(node.inputs[1]), np.float32)
     integers = grid.quantize(weight)
     bias_value = node.inputs[2] if len(node.inputs) > 2 else None
@@ -160,7 +160,7 @@ def _column(values: Floats, ndim: int) -> Floats:
 
 
 def _room_for_bias(grid: Grid, bias: Floats, feeding: Grid) -> Grid:
-    """The weight grid, coarser in channels whose bias would not fit into int32 on it (nearly dead channels)."""
+    """The weight grid, coarser in channels whose bias would not fit into int32 on it: nearly dead ones."""
     least = np.abs(bias) / (BIAS_LIMIT * float(feeding.scale))
     least = least if grid.axis is not None else least.max(initial=0.0)
     return replace(grid, scale=np.maximum(grid.scale, least).astype(np.float32))

@@ -36,8 +36,8 @@ from paredown.measurement import StepRecord
 @dataclass(frozen=True)
 class StockStatic(Step):
     """quantize_static in QDQ format. Without words: its defaults. `tail`: the decode tail excluded (by our
-    reading of the graph, where users exclude nodes by hand); `rr`: reduce_range, as in the YOLOv8n / Raspberry Pi
-    thesis (QInt8 weights, QUInt8 activations, per tensor)."""
+    reading of the graph, where users exclude nodes by hand); `rr`: reduce_range, as in the YOLOv8n /
+    Raspberry Pi thesis (QInt8 weights, QUInt8 activations, per tensor)."""
 
     kind: ClassVar[str] = "ort-static"
     summary: ClassVar[str] = "stock baseline: onnxruntime.quantization.quantize_static"

@@ -1,7 +1,8 @@
 """Weight-only quantization: a smaller file that computes in float.
 
-The integers are stored as Cast -> Mul(scale) rather than DequantizeLinear: ONNX Runtime folds the two at load,
-so every run is as fast as the float model's, where a DequantizeLinear in front of a Conv is executed at every run.
+The integers are stored as Cast -> Mul(scale) rather than DequantizeLinear: ONNX Runtime folds the two at
+load, so every run is as fast as the float model's, where a DequantizeLinear in front of a Conv is executed at
+every run.
 """
 
 from __future__ import annotations

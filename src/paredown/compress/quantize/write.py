@@ -1,8 +1,8 @@
 """Writing QuantizeLinear / DequantizeLinear into a graph: where grids become ONNX.
 
-A tensor gets Q and DQ right behind its producer and every reader reads the DQ: that is the form from which ONNX
-Runtime, OpenVINO and TensorRT fuse integer kernels. A weight becomes an int8 initializer behind a DQ, a bias an
-int32 initializer on the product of the input's and the weight's scale.
+A tensor gets Q and DQ right behind its producer and every reader reads the DQ: that is the form from which
+ONNX Runtime, OpenVINO and TensorRT fuse integer kernels. A weight becomes an int8 initializer behind a DQ, a
+bias an int32 initializer on the product of the input's and the weight's scale.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from paredown.numerics.grid import Grid
 
 BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the sums of products
 
-# Keys of onnx_ir's `meta`, which never reaches a file: what later steps of the recipe need of the float network.
+# Keys of onnx_ir's `meta`, which never reaches a file: what later steps need of the float network.
 FLOAT = "paredown.float"  # on the model: the float `Model` that was quantized
-UNROUNDED = "paredown.unrounded"  # on a weight's DequantizeLinear: the weight in steps of its grid, float32
+UNROUNDED = "paredown.unrounded"  # on a weight's DequantizeLinear: the weight in steps of its grid
 LIMITS = "paredown.limits"  # beside it: the smallest and largest integer of that grid
 HEAD = "paredown.head"  # on a convolution that answers in a head's integers: that head's Grid
 
@@ -97,7 +97,7 @@ def _insert_pair(
 def quantize_weight(
     graph: ir.Graph, node: ir.Node, grid: Grid, integers: NDArray[np.int32], real: NDArray[np.float32]
 ) -> None:
-    """The weight of a node becomes `integers` on `grid` behind a DQ of its own; `real` is what they stand for."""
+    """The weight of a node becomes `integers` on `grid` behind a DQ; `real` is what they stand for."""
     weight = node.inputs[1]
     assert weight is not None
     name = f"{node.name}_weight"
@@ -121,7 +121,7 @@ def quantize_weight(
 def quantize_bias(
     graph: ir.Graph, node: ir.Node, bias: NDArray[np.float32], scale: NDArray[np.float32]
 ) -> None:
-    """The bias (n,), which the node may not have had before, becomes int32 on `scale` (scalar or (n,)) behind a DQ of its own."""
+    """The bias (n,), new to the node or not, becomes int32 on `scale` (scalar or (n,)) behind a DQ."""
     name = f"{node.name}_bias"
     integers = np.clip(np.rint(bias.astype(np.float64) / scale), -BIAS_LIMIT, BIAS_LIMIT).astype(np.int32)
     axis = 0 if np.ndim(scale) else None
@@ -149,7 +149,8 @@ def quantize_bias(
 def shift_bias(dq: ir.Node, steps: NDArray[np.floating]) -> None:
     """Adds steps of its grid, rounded, to the int32 bias behind a DequantizeLinear."""
     stored = dq.inputs[0]
-    assert stored is not None and stored.const_value is not None
+    assert stored is not None
+    assert stored.const_value is not None
     moved = stored.const_value.numpy().astype(np.int64) + np.rint(steps).astype(np.int64)
     replace_constant(stored, np.clip(moved, -BIAS_LIMIT, BIAS_LIMIT).astype(np.int32))
 
@@ -160,7 +161,7 @@ def replace_constant(value: ir.Value, array: NDArray[np.generic]) -> None:
 
 
 def float_name(value: ir.Value) -> str:
-    """The name in the float network of a tensor in front of its Q (`_insert_pair` hands an output's name on)."""
+    """The name that a tensor in front of its Q has in the float network (see `_insert_pair`)."""
     for q in (use.node for use in value.uses() if use.node.op_type == "QuantizeLinear"):
         for dq in (use.node for use in q.outputs[0].uses()):
             if dq.outputs[0].is_graph_output():
