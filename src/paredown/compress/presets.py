@@ -14,6 +14,8 @@ PRESETS: dict[str, tuple[str, str]] = {
     "int8-minmax": ("w8a8-pc-minmax", "static INT8 with ranges that clip nothing"),
     "int8-per-tensor": ("w8a8-pt-mse", "static INT8 for runtimes without per-channel weights"),
     "int4": ("w4a8-pc-mse+gptq+pack", "a sixth of the file at the speed of INT8"),
+    "int8-qat": ("cle+w8a8-pc-mse-guard+qat", "int8, then learned from your images for up to half an hour"),
+    "int4-qat": ("w4a8-pc-mse+qat+pack", "int4, then learned from your images for up to half an hour"),
     "int8-dynamic": ("dynamic", "no calibration; activation ranges found at every run"),
     "int8-weights": ("w8-pc", "a quarter of the file, float arithmetic"),
     "ort-static": ("ort-static-pt-minmax", "stock ONNX Runtime, static, its defaults"),
@@ -21,8 +23,8 @@ PRESETS: dict[str, tuple[str, str]] = {
 }
 """Preset name -> (spelled recipe, what it is for)."""
 
-DEFAULT_RECIPES: tuple[str, ...] = tuple(PRESETS)
-"""What `paredown run` tries when no recipes are named, in this order."""
+DEFAULT_RECIPES: tuple[str, ...] = tuple(name for name in PRESETS if not name.endswith("-qat"))
+"""What `paredown run` tries when no recipes are named, in this order. Learning takes time: it is asked for."""
 
 STOCK = frozenset({"ort-static", "ort-dynamic"})
 """Kinds of steps that are somebody else's quantizer: shown as baselines."""
