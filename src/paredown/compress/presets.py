@@ -24,7 +24,7 @@ PRESETS: dict[str, tuple[str, str]] = {
 """Preset name -> (spelled recipe, what it is for)."""
 
 DEFAULT_RECIPES: tuple[str, ...] = tuple(name for name in PRESETS if not name.endswith("-qat"))
-"""What `paredown run` tries when no recipes are named, in this order. Learning takes time: it is asked for."""
+"""What `paredown run` tries when no recipes are named, in this order. Learning is to be asked for."""
 
 STOCK = frozenset({"ort-static", "ort-dynamic"})
 """Kinds of steps that are somebody else's quantizer: shown as baselines."""
