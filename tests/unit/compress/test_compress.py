@@ -13,6 +13,7 @@ import nets
 from paredown.card import Card, Preprocess
 from paredown.compress import compress as module
 from paredown.compress.compress import PROFILE_KEY, RECIPE_KEY
+from paredown.compress.presets import PRESETS
 from paredown.compress.recipe import Context
 from paredown.compress.steps import STEPS
 from paredown.errors import ModelError, ParedownError, UnsupportedModel
@@ -27,7 +28,7 @@ def test_the_source_is_not_changed_and_named() -> None:
     made = nets.compressed(model, "int8")
     assert model.data == before
     assert made.source_sha256 == model.sha256 != made.model.sha256
-    assert made.recipe.name == "w8a8-pc-mse"
+    assert made.recipe.name == PRESETS["int8"][0]
     assert made.seconds > 0
 
 
@@ -47,7 +48,7 @@ def test_metadata_and_card_stay_and_ours_is_added() -> None:
 @pytest.mark.parametrize("name", nets.NETS)
 def test_the_log_has_an_entry_for_every_node(name: str) -> None:
     model = prepare(nets.NETS[name]())
-    log = nets.compressed(model, "int8").log
+    log = nets.compressed(model, "w8a8").log
     assert sorted(r.where for r in log) == sorted(n.name for n in to_proto(model).graph.node)
     assert all(r.action in ("quantized", "float") and r.why and r.step == "w8a8-pc-mse" for r in log)
     ops = {n.name: n.op_type for n in to_proto(model).graph.node}
@@ -79,8 +80,8 @@ def test_progress_is_told_what_is_done() -> None:
         told.append(what)
         yield from items
 
-    nets.compressed(prepare(nets.residual()), "int8", progress=progress)
-    assert told == ["calibrating"]
+    nets.compressed(prepare(nets.residual()), "cle+w8a8", progress=progress)
+    assert told == ["calibrating", "calibrating"]
 
 
 def test_the_seed_decides() -> None:

@@ -208,17 +208,13 @@ def test_a_last_layer_has_a_grid_for_every_channel() -> None:
         assert nets.agreement(want[0, channel], got[0, channel]) < 0.05
 
 
-def test_no_grid_for_every_channel_where_the_device_has_none() -> None:
-    for recipe, profile in (
-        ("w8a8-pt", nets.ANY_BOARD),
-        ("w8a8-pc", replace(nets.ANY_BOARD, per_channel=False)),
-    ):
-        made = nets.compressed(heads((4.0, 1.0)), recipe, profile=profile).model
-        stored = constants(made)
-        quantizers = [n for n in to_proto(made).graph.node if n.op_type == "QuantizeLinear"]
-        activations = {i for n in quantizers for i in n.input[1:2]}
-        assert all(numpy_helper.to_array(stored[i]).size == 1 for i in activations)
-        behind = [n for n in to_proto(made).graph.node if n.op_type == "DequantizeLinear"]
-        unsigned = [n for n in behind if numpy_helper.to_array(stored[n.input[2]]).dtype == np.uint8]
-        assert len(unsigned) >= 3
-        assert all(numpy_helper.to_array(stored[n.input[1]]).size == 1 for n in unsigned)
+def test_no_grid_for_every_channel_where_weights_have_none() -> None:
+    made = nets.compressed(heads((4.0, 1.0)), "w8a8-pt").model
+    stored = constants(made)
+    quantizers = [n for n in to_proto(made).graph.node if n.op_type == "QuantizeLinear"]
+    activations = {i for n in quantizers for i in n.input[1:2]}
+    assert all(numpy_helper.to_array(stored[i]).size == 1 for i in activations)
+    behind = [n for n in to_proto(made).graph.node if n.op_type == "DequantizeLinear"]
+    unsigned = [n for n in behind if numpy_helper.to_array(stored[n.input[2]]).dtype == np.uint8]
+    assert len(unsigned) >= 3
+    assert all(numpy_helper.to_array(stored[n.input[1]]).size == 1 for n in unsigned)
