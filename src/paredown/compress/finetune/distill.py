@@ -36,6 +36,7 @@ HELD_OUT = 16  # images that judge, at most; a tenth of all where there are few
 STATISTICS = 8  # images on which the objective takes its statistics
 TOGETHER = 2  # images run at once; a batch is the sum of several such runs, which bounds the memory
 SMALLEST = 1e-3  # a parameter's size counts as at least this
+HASTE = 12  # times as far moves a weight of three values, whose steps are wide: benchmarks/learn.py
 PATIENCE = 8  # checks without a better one before it stops
 
 
@@ -264,8 +265,10 @@ def _groups(pupil: Executor, training: Training) -> list[dict[str, object]]:
     groups: list[dict[str, object]] = []
     for name, p in pupil.parameters.items():
         size = max(float(p.detach().square().mean().sqrt()), SMALLEST)
-        scale = pupil.learnables[name].kind == "scale"
-        groups.append({"params": [p], "longest": training.scale_rate if scale else training.rate * size})
+        item = pupil.learnables[name]
+        few = item.stored is not None and item.stored.high - item.stored.low <= 2
+        longest = training.scale_rate if item.kind == "scale" else training.rate * size * (HASTE if few else 1)
+        groups.append({"params": [p], "longest": longest})
     return groups
 
 

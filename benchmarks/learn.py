@@ -1,0 +1,78 @@
+"""What learning brings: points lost with and without it, size, minutes.
+
+    python benchmarks/learn.py --material MATERIAL                        # resumes where it was stopped
+    python benchmarks/learn.py --models resnet20_cifar10 --recipes w2a8-all+qat-rate0.0005
+
+Each recipe is judged beside itself without its `qat` step. Labels are used to judge and never to learn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from common import Loaded, arguments, first_line, load, read_rows, say, write
+
+import paredown
+from paredown.compress.presets import PRESETS
+from paredown.errors import ParedownError
+from paredown.measure.accuracy import headline
+from paredown.model import Model
+
+RECIPES = ("int8-qat", "int4-qat", "w4a8-all-pc-mse+qat", "w2a8-all-pc-mse+qat")
+
+
+def main() -> int:
+    """Exit code: 1 where a recipe failed, after all others were tried."""
+    parser = arguments(__doc__, "learn.json", ["resnet20_cifar10", "yolox_nano", "yolov8n", "yolov5n"])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES))
+    args = parser.parse_args()
+    rows = read_rows(args.out)
+    for name in args.models:
+        subject = load(args.material, name, args.images, args.eval)
+        done = {(row["model"], row["recipe"]) for row in rows}
+        for recipe in ["float", *(r for given in args.recipes for r in (_plain(given), given))]:
+            if (name, recipe) not in done:
+                rows.append({"model": name, "recipe": recipe, **_measure(args, subject, recipe)})
+                done.add((name, recipe))
+                say(f"{name}: {rows[-1]}")
+                write(args.out, rows, args.threads)
+    return int(any("error" in row for row in rows))
+
+
+def _plain(recipe: str) -> str:
+    """The recipe without what it learns."""
+    spelled = PRESETS[recipe][0] if recipe in PRESETS else recipe
+    return "+".join(step for step in spelled.split("+") if not step.startswith("qat"))
+
+
+def _measure(args: argparse.Namespace, subject: Loaded, recipe: str) -> dict[str, Any]:
+    """Accuracy, size, minutes of compressing, and what the learning step said."""
+    started, told = time.perf_counter(), ""
+    model: Model = subject.model
+    try:
+        if recipe != "float":
+            made = paredown.compress(model, recipe, subject.calibration, threads=args.threads)
+            told = "; ".join(r.why for r in made.log if r.step.startswith("qat") and not r.where)
+            model = made.model
+        minutes = (time.perf_counter() - started) / 60
+        measured = paredown.measure(model, subject.judged, what=("map",), threads=args.threads)
+    except ParedownError as error:
+        return {"error": first_line(error, args.material)}
+    name = headline(subject.card.task, subject.judged.has_truth)
+    return {
+        "metric": name,
+        "value": measured.value(name),
+        "bytes": model.size_bytes,
+        "minutes": round(minutes, 2),
+        "learned": told,
+        "images": len(subject.calibration),
+        "judged": len(subject.judged),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
