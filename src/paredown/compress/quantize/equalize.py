@@ -76,7 +76,7 @@ def _freeze(node: ir.Node, channels: Channels) -> None:
 def _loudness(
     nodes: list[ir.Node], channels: Channels, model: ir.Model, context: Context
 ) -> dict[str, NDArray[np.float32]]:
-    """(C,) the largest absolute value of each channel, for every tensor that a node reads and may be scaled."""
+    """(C,) largest absolute value of each channel, for every tensor that nodes read and that may be scaled."""
     frozen = channels.is_frozen()
     read = {str(data_inputs(n)[0].name) for n in nodes}
     free = sorted(t for t in read if t in channels.ids and not frozen.issuperset(channels.of(t).tolist()))
@@ -134,7 +134,7 @@ def _columns(node: ir.Node, count: int) -> NDArray[np.float64]:
 def _scale(
     graph: ir.Graph, node: ir.Node, channels: Channels, factors: NDArray[np.float64]
 ) -> tuple[float, float] | None:
-    """The smallest and largest factor on the node's inputs, after scaling its weight; None where all are 1."""
+    """The smallest and largest factor on a node's inputs, once its weight is scaled; None where all are 1."""
     source, result = str(data_inputs(node)[0].name), str(node.outputs[0].name)
     columns = factors[channels.of(source)] if source in channels.ids else np.ones(1)
     rows = factors[channels.of(result)] if result in channels.ids else np.ones(1)

@@ -36,7 +36,7 @@ class Switched:
         proto = to_proto(model)
         _add_switches(proto, plan, grids, self.index, self.heads)
         self.session = open_session(proto.SerializeToString(), threads, frugal=True)
-        self._float: dict[int, list[NDArray[np.float32]]] = {}
+        self._float: dict[int, tuple[NDArray[np.generic], list[NDArray[np.float32]]]] = {}
 
     def answers(
         self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, Grid]
@@ -63,9 +63,10 @@ class Switched:
         return float(np.mean(noise / np.maximum(signal, 1e-12)))
 
     def _clean(self, image: NDArray[np.generic], grids: Mapping[str, Grid]) -> list[NDArray[np.float32]]:
+        """The float answers, once for every image; the image is kept so that its id stays its own."""
         if id(image) not in self._float:
-            self._float[id(image)] = self.answers(image, (), grids)
-        return self._float[id(image)]
+            self._float[id(image)] = (image, self.answers(image, (), grids))
+        return self._float[id(image)][1]
 
 
 def _add_switches(
