@@ -65,6 +65,9 @@ def _class_map(names: Sequence[str], card: Card) -> tuple[NDArray[np.int64], tup
         note = (f"class numbers were moved by {shift}, past the model's background class",) if shift else ()
         moved = indices + shift
         return np.where(moved < len(known), moved, -1), note
+    places = _by_place(names, known)
+    if places is not None:
+        return places, ()
     same = _same_order(names, known)
     if same is not None:  # two classes of the list may have the same name, so names are not asked
         return np.arange(len(names)) + same, ()
@@ -78,6 +81,22 @@ def _class_map(names: Sequence[str], card: Card) -> tuple[NDArray[np.int64], tup
         np.arange(len(names)) + shift,
         ("the model does not name its classes: the data set's were taken in their order",),
     )
+
+
+def _by_place(names: Sequence[str], known: Sequence[str]) -> NDArray[np.int64] | None:
+    """(len(names),) each class's own place where the list names only some of them and numbers the others.
+
+    None where no name is its own number, or where most of the other names stand elsewhere in the model's list.
+    """
+    numbered = np.array([n == str(i) for i, n in enumerate(names)], bool)
+    if not numbered.any() or _names_are_numbers(names, known):
+        return None
+    moved = np.arange(len(names)) + _background_offset(known, len(names))
+    places = np.where(moved < len(known), moved, -1)
+    by_name = _by_name(names, known)
+    found = ~numbered & (by_name >= 0)
+    elsewhere = np.count_nonzero(by_name[found] != places[found])
+    return None if 2 * elsewhere > np.count_nonzero(found) else places
 
 
 def _names_are_numbers(names: Sequence[str], known: Sequence[str]) -> bool:

@@ -96,6 +96,20 @@ def test_digits_that_are_names_are_matched_as_names():
     assert classes_of(found) == [[1, 0]]
 
 
+def test_two_lists_that_name_different_classes_of_one_numbering_agree_by_place():
+    """Tables of a few images of a thousand classes name what they show and number the rest."""
+    known = ("0", "1", "electric ray", "cock", "4", "5")
+    found, notes = align(dataset(("0", "shark", "2", "cock", "4"), 1, 3, 4), card(*known, task="classify"))
+    assert classes_of(found) == [1, 3, 4]
+    assert notes == ()
+
+
+def test_a_list_in_another_order_is_matched_by_name_though_it_numbers_some():
+    known = ("cock", "shark", "ray", "hen")
+    found, _ = align(dataset(("0", "ray", "cock"), 1, 2), card(*known, task="classify"))
+    assert classes_of(found) == [2, 0]
+
+
 def test_a_model_that_does_not_name_its_classes_takes_the_data_sets_in_order():
     found, notes = align(dataset(("cat", "dog"), labels(1)), card("class0", "class1"))
     assert classes_of(found) == [[1]]
