@@ -55,10 +55,13 @@ class Mark:
 def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
     """The scatter with its front; None with fewer than two complete trials."""
     reference = evidence.float_row(all_rows)
+    # medians of trials timed at different moments do not compare on a busy machine; interleaved ratios do
+    related = all(r.get("latency_ratio") is not None for r in all_rows if r.get("latency_s") is not None)
+    speed = "latency_ratio" if related else "latency_s"
     found = [
         (r, x, y, evidence.points_lost(r, metric, reference))
         for r in all_rows
-        if (x := r.get("latency_s")) is not None and (y := r.get(metric)) is not None
+        if (x := r.get(speed)) is not None and (y := r.get(metric)) is not None
     ]
     if len(found) < 2:
         return None
@@ -72,8 +75,12 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
     positions = _label_places(marks, x_range, y_range)
     data = [_front_line(marks), *(_scatter(m, p, metric) for m, p in zip(marks, positions, strict=True))]
     layout = {
-        "xaxis": axis("median latency, ms", range=list(x_range)),
-        "yaxis": axis(title_of(metric), range=list(y_range), tickformat=".2f" if pad > 0.004 else ".3f"),
+        "xaxis": axis("latency against float, ×" if related else "median latency, ms", range=list(x_range)),
+        "yaxis": axis(
+            title_of(metric),
+            range=list(y_range),
+            tickformat=".2f" if y_range[1] - y_range[0] > 0.08 else ".3f",
+        ),
         "showlegend": False,
     }
     return Figure("plot-trade-off", data, layout, _caption(marks), height=440)

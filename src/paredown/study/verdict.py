@@ -73,7 +73,7 @@ def choose_best(trials: Sequence[Trial], limits: Limits) -> Verdict:
     best = _fastest(pool) if pool else baseline
     for trial in within:
         over = _over(trial, limits)
-        remarks[trial.recipe] = "best" if trial is best else over or "not the fastest"
+        remarks[trial.recipe] = "best" if trial is best else over or _behind(trial, best)
     remarks[FLOAT] = "best" if best is baseline else _over(baseline, limits) or "reference"
     met = _gate_met(best, baseline, others, limits)
     headline, reasons = _words(best, baseline, others, limits, met)
@@ -161,6 +161,17 @@ def _fastest(pool: Sequence[Trial]) -> Trial:
     if sizes:
         pool = [t for t in pool if sizes.get(id(t), float("inf")) <= (1 + SAME_SIZE) * min(sizes.values())]
     return max(pool, key=lambda t: q.value if (q := accuracy_of(t)) else float("-inf"))
+
+
+def _behind(trial: Trial, best: Trial) -> str:
+    """Why a candidate within every limit is not the best: slower, or as fast but larger or less accurate."""
+    mine, its = _ratio(trial), _ratio(best)
+    if mine is not None and its is not None and mine.value > (1 + SAME) * its.value:
+        return "not the fastest"
+    size, its_size = _value(trial, "size_bytes"), _value(best, "size_bytes")
+    if size is not None and its_size is not None and size > (1 + SAME_SIZE) * its_size:
+        return "as fast, larger"
+    return "as fast, loses more"
 
 
 def _lower(ratio: Quantity) -> float:
