@@ -86,7 +86,7 @@ def _class_map(names: Sequence[str], card: Card) -> tuple[NDArray[np.int64], tup
 def _by_place(names: Sequence[str], known: Sequence[str]) -> NDArray[np.int64] | None:
     """(len(names),) each class's own place where the list names only some of them and numbers the others.
 
-    None where no name is its own number, or where most of the other names stand elsewhere in the model's list.
+    None where no name is its own number, or most of the other names stand elsewhere in the model's list.
     """
     numbered = np.array([n == str(i) for i, n in enumerate(names)], bool)
     if not numbered.any() or _names_are_numbers(names, known):

@@ -76,7 +76,7 @@ def _freeze(node: ir.Node, channels: Channels) -> None:
 def _loudness(
     nodes: list[ir.Node], channels: Channels, model: ir.Model, context: Context
 ) -> dict[str, NDArray[np.float32]]:
-    """(C,) largest absolute value of each channel, for every tensor that nodes read and that may be scaled."""
+    """(C,) largest absolute value of each channel, for every tensor that nodes read and may be scaled."""
     frozen = channels.is_frozen()
     read = {str(data_inputs(n)[0].name) for n in nodes}
     free = sorted(t for t in read if t in channels.ids and not frozen.issuperset(channels.of(t).tolist()))
