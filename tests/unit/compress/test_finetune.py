@@ -189,6 +189,32 @@ def test_an_error_at_a_sure_position_weighs_more_than_one_in_the_background() ->
     assert all(float(v) == pytest.approx(0, abs=1e-6) for v in objective.parts(truth, truth).values())
 
 
+def test_class_scores_without_an_object_weigh_little() -> None:
+    """Beside a head that tells objectness, a class score counts where the other says there is something."""
+    net = nets.Net()
+    x = net.silu(net.conv("image", 3, 8, stride=2))
+    heads = []
+    for channels in (1, 3):
+        bias = net.constant(np.full(channels, -6.0, np.float32))
+        heads.append(net.node("Conv", x, net.normal(channels, 8, 1, 1, spread=0.1), bias))
+    model = prepare(net.model(*(net.node("Sigmoid", h) for h in heads)))
+    seen = watch(to_ir(model).graph)
+    executor = Executor(model, [*seen.heads, *seen.features, *seen.scores])
+    image = torch.from_numpy(nets.images(1)[0])
+    objective = make_objective(executor, seen, [image])
+    with torch.no_grad():
+        truth = executor.run({"image": image})
+    there, classes = sorted(seen.heads, key=lambda h: truth[h].shape[1])
+    truth[there][0, 0, 2, 3] = 5.0  # an object; the class is as sure at both places
+    truth[classes][0, 1, 2, 3] = truth[classes][0, 1, 5, 5] = 1.0
+    errors = []
+    for place in ((2, 3), (5, 5)):
+        answer = dict(truth) | {classes: truth[classes].clone()}
+        answer[classes][0, 1, *place] -= 2.0
+        errors.append(float(objective.parts(truth, answer)["scores"]))
+    assert errors[0] > 20 * errors[1] > 0
+
+
 @pytest.mark.parametrize("last", [False, True])
 def test_views_keep_shape_and_range(last: bool) -> None:
     x = torch.from_numpy(np.concatenate(nets.images(6)))

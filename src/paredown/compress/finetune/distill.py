@@ -267,8 +267,10 @@ def _groups(pupil: Executor, training: Training) -> list[dict[str, object]]:
         size = max(float(p.detach().square().mean().sqrt()), SMALLEST)
         item = pupil.learnables[name]
         few = item.stored is not None and item.stored.high - item.stored.low <= 2
-        longest = training.scale_rate if item.kind == "scale" else training.rate * size * (HASTE if few else 1)
-        groups.append({"params": [p], "longest": longest})
+        weight_rate = training.rate * size * (HASTE if few else 1)
+        groups.append(
+            {"params": [p], "longest": training.scale_rate if item.kind == "scale" else weight_rate}
+        )
     return groups
 
 

@@ -1,9 +1,11 @@
 """How far a pupil is from its teacher, in parts that each begin at 1.
 
-The teacher's confidence at a position, c = max over score channels of sigmoid(t), weighs everything there:
-one image holds thousands of positions without an object and a few dozen with one.
+The teacher's confidence at a position weighs everything there: one image holds thousands of positions without
+an object and a few dozen with one. A head's confidence is m = max over its score channels of sigmoid(t); that
+of a position is c = prod m over the heads of one resolution: a class score beside an objectness says nothing
+where there is no object. o = prod m over the other heads, 1 where there are none.
 
-    scores    sum KL(sigmoid(t) || sigmoid(s)) / sum c         all positions: a certain "no" weighs nothing
+    scores    sum (o + f) KL(sigmoid(t) || sigmoid(s)) / sum c      a certain "no" weighs nothing by itself
     boxes     sum_p (c + f) sum_c ((s - t) / std_c)^2 / sum_p (c + f)     whatever else the heads answer
     rows      KL(softmax(t) || softmax(s))                     heads without positions: classifiers
     features  mean ((s - t) / std)^2                           inner tensors
@@ -63,7 +65,7 @@ class Objective:
         ]
         return torch.stack(scaled).sum() / sum(weights.values())
 
-    def _head(self, name: str, t: Tensor, s: Tensor, sure: Mapping[int, Tensor]) -> dict[str, Tensor]:
+    def _head(self, name: str, t: Tensor, s: Tensor, sure: _Sure) -> dict[str, Tensor]:
         t, s = _flat(t), _flat(s)
         if t.shape[2] == 1:
             return {
@@ -71,24 +73,46 @@ class Objective:
                 / len(t)
             }
         found, score = {}, self.score[name]
-        c = sure[t.shape[2]]
+        c = sure.together(t.shape[2])
         if score.any():
-            kl = _bernoulli(t[:, score], s[:, score])
-            found["scores"] = kl.sum() / c.sum().clamp(min=1.0)
+            kl = _bernoulli(t[:, score], s[:, score]).sum(1)  # (N, P)
+            others = sure.others(name, t.shape[2])
+            found["scores"] = (kl * (others + BACKGROUND)).sum() / c.sum().clamp(min=1.0)
         if not score.all():
             error = ((s - t)[:, ~score] / self.spread[name][~score, None]).square().mean(1)  # (N, P)
             found["boxes"] = (error * (c + BACKGROUND)).sum() / (c + BACKGROUND).sum()
         return found
 
-    def _confidence(self, teacher: Tensors) -> dict[int, Tensor]:
-        """P -> (N, P): the heads of one resolution share their positions."""
-        sure: dict[int, Tensor] = {}
+    def _confidence(self, teacher: Tensors) -> _Sure:
+        found: dict[int, dict[str, Tensor]] = {}
+        one: dict[int, Tensor] = {}
         for name in self.watch.heads:
             t = _flat(teacher[name])
-            none = torch.zeros_like(t[:, 0])
-            here = torch.sigmoid(t[:, self.score[name]]).amax(1) if self.score[name].any() else none
-            sure[t.shape[2]] = torch.maximum(sure.get(t.shape[2], none), here)
-        return sure
+            of_size = found.setdefault(t.shape[2], {})
+            one[t.shape[2]] = torch.ones_like(t[:, 0])
+            if self.score[name].any():
+                of_size[name] = torch.sigmoid(t[:, self.score[name]]).amax(1)
+        return _Sure(found, one)
+
+
+@dataclass(frozen=True)
+class _Sure:
+    """P -> head -> (N, P): how sure the score heads are; the heads of one resolution share positions."""
+
+    heads: Mapping[int, Mapping[str, Tensor]]
+    one: Mapping[int, Tensor]
+
+    def together(self, positions: int) -> Tensor:
+        """c; 0 where no head of that resolution scores, so that all positions weigh alike."""
+        found = self.heads[positions]
+        return self.others("", positions) if found else torch.zeros_like(self.one[positions])
+
+    def others(self, head: str, positions: int) -> Tensor:
+        """o, for one head."""
+        made = self.one[positions]
+        for name, m in self.heads[positions].items():
+            made = made if name == head else made * m
+        return made
 
 
 def make_objective(teacher: Executor, watch: Watch, images: Sequence[Tensor]) -> Objective:
