@@ -137,7 +137,7 @@ def test_a_recipe_that_fails_is_a_trial_and_the_others_go_on(toy, tmp_path, monk
     honest = loop.compress
 
     def failing(model, recipe, *args, **more):
-        if recipe.name.startswith("w8a8"):
+        if "w8a8" in recipe.name:
             raise CalibrationError("the tensor 'x' holds nan")
         if recipe.name.startswith("ort"):
             raise KeyError("a defect")
