@@ -75,7 +75,7 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
     positions = _label_places(marks, x_range, y_range)
     data = [_front_line(marks), *(_scatter(m, p, metric) for m, p in zip(marks, positions, strict=True))]
     layout = {
-        "xaxis": axis("latency against float, ×" if related else "median latency, ms", range=list(x_range)),
+        "xaxis": axis("latency over float" if related else "median latency, ms", range=list(x_range)),
         "yaxis": axis(
             title_of(metric),
             range=list(y_range),
