@@ -56,10 +56,10 @@ def pool(parts: list[Seen]) -> Seen:
 def _head_grid(value: ir.Value, seen: Seen, per_channel: bool) -> Grid:
     """Extremes, channel by channel, with room for a class that the calibration images do not show.
 
-    Every channel was seen at its low end, where nothing is found; that end is what was seen and LOW_MARGIN of the
-    range. At the high end a class never shown was never heard: it may answer as loudly as the loudest channel did
-    for its weights, (t - b) / |w| with b the bias and |w| the norm of the channel's weights. No channel reaches
-    beyond the extremes of the whole tensor.
+    Every channel was seen at its low end, where nothing is found; that end is what was seen and LOW_MARGIN of
+    the range. At the high end a class never shown was never heard: it may answer as loudly as the loudest
+    channel did for its weights, (t - b) / |w| with b the bias and |w| the norm of the channel's weights. No
+    channel reaches beyond the extremes of the whole tensor.
     """
     node = value.producer()
     if not per_channel or node is None:
