@@ -100,16 +100,20 @@ def calibrate(
             ) from error
         for index, name in enumerate(tensors):
             drawn, low, high = answers[3 * index : 3 * index + 3]
-            if not (np.isfinite(drawn).all() and np.isfinite(low).all() and np.isfinite(high).all()):
-                raise CalibrationError(
-                    f"tensor {name!r} holds NaN or infinity on calibration image {number}",
-                    expected="finite activations",
-                    hint="check the preprocessing in the model's card, and the model in float",
-                )
+            if not all(np.isfinite(a).all() for a in (drawn, low, high)):
+                raise _not_finite(name, number)
             stores[name].add(drawn, low, high)
     if number == 0:
         raise CalibrationError("there is no calibration image", expected="at least one, 100 are good")
     return {name: store.seen() for name, store in stores.items()}
+
+
+def _not_finite(tensor: str, number: int) -> CalibrationError:
+    return CalibrationError(
+        f"tensor {tensor!r} holds NaN or infinity on calibration image {number}",
+        expected="finite activations",
+        hint="check the preprocessing in the model's card, and the model in float",
+    )
 
 
 def _instrument(

@@ -120,24 +120,19 @@ def place(
     for name in keep_float:
         if name not in names:
             raise UnknownName("node", name, names)
+    wanted = {**(released or {}), **dict.fromkeys(keep_float, "kept float as asked")}
     body = body_of(graph)
     plan = Plan()
     behind_weights: set[ir.Node] = set()
     for node in graph:
         if weight_of(node) or any(v.producer() in behind_weights for v in data_inputs(node)):
             behind_weights.add(node)
-        if node.name in keep_float:
-            plan.left[node] = "kept float as asked"
-        elif released and str(node.name) in released:
-            plan.left[node] = released[str(node.name)]
-        elif node not in body:
-            plan.left[node] = "decode tail: no convolution depends on it"
+        tail = "" if node in body else "decode tail: no convolution depends on it"
+        why = wanted.get(str(node.name)) or tail or _why_not(node, policy, node in behind_weights)
+        if why:
+            plan.left[node] = why
         else:
-            why = _why_not(node, policy, node in behind_weights)
-            if why:
-                plan.left[node] = why
-            else:
-                plan.roles[node] = _role(node, policy)
+            plan.roles[node] = _role(node, policy)
     _strand(plan)
     _group(graph, plan)
     plan.heads = {
