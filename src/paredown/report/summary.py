@@ -76,11 +76,22 @@ def _tile(name: str, chosen: Row, reference: Row | None) -> Html | None:
     if mine is None:
         return None
     note: str = mine.how
+    beside = _beside(chosen) if name == "latency_s" else None
+    if beside is not None and chosen is not reference:
+        theirs = beside
     if theirs is not None and chosen is not reference and mine.value > 0 and theirs.value > 0:
         less = theirs.value / mine.value
         change = f"{less:.2f}{TIMES} less" if less >= 1 else f"{1 / less:.2f}{TIMES} more"
         note = f"float {shown(theirs)}, {change}, {mine.how}"
     return _tile_box(title_of(name), shown(mine), note)
+
+
+def _beside(chosen: Row) -> Quantity | None:
+    """The float model's latency by the interleaved ratio: timed apart, the two do not compare."""
+    mine, ratio = chosen.get("latency_s"), chosen.get("latency_ratio")
+    if mine is None or ratio is None or ratio.value <= 0:
+        return None
+    return Quantity("latency_s", mine.value / ratio.value, mine.unit, mine.better, mine.how)
 
 
 def _accuracy_tile(story: Story, chosen: Row, reference: Row | None, lost: Quantity | None) -> Html | None:
