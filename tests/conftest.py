@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import toys
+
+if "PAREDOWN_MATERIAL" in os.environ:  # tests run scripts elsewhere: a relative path would lead nowhere there
+    os.environ["PAREDOWN_MATERIAL"] = str(Path(os.environ["PAREDOWN_MATERIAL"]).resolve())
 
 
 @dataclass(frozen=True)
