@@ -28,10 +28,12 @@ def prepare(model: Model, input_size: tuple[int, int] | None = None) -> Model:
     random input and must agree.
 
     Raises:
-        UnsupportedModel: an input dimension stays open, or an op that cannot be converted or run.
+        UnsupportedModel: an input dimension stays open, half-precision weights, or an op that cannot be
+            converted or run.
         ModelError: the prepared graph answers differently (a fault in the simplifier, not of the user).
     """
     proto = to_proto(model)
+    _refuse_half_precision(proto)
     _lift_initializers(proto)
     _fix_inputs(proto, input_size)
     reference = from_proto(_name_nodes(proto), model.name)  # the runtime refuses two nodes of one name
@@ -41,6 +43,18 @@ def prepare(model: Model, input_size: tuple[int, int] | None = None) -> Model:
     prepared = replace(from_proto(proto, model.name), card=model.card)
     _verify(reference, prepared)
     return prepared
+
+
+def _refuse_half_precision(proto: onnx.ModelProto) -> None:
+    half = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
+    found = [t.name for t in proto.graph.initializer if t.data_type in half]
+    if found:
+        raise UnsupportedModel(
+            "the weights are in half precision",
+            got=f"{len(found)} tensors of 16 bits, {found[0]!r} first",
+            expected="float32: scales and biases are found from it",
+            hint="export the model without half precision (Ultralytics: half=False)",
+        )
 
 
 def convert_opset(proto: onnx.ModelProto, opset: int) -> onnx.ModelProto:

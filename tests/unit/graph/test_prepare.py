@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 import nets
 from paredown.card import Card, Preprocess
@@ -201,3 +201,15 @@ def test_a_foreign_op_is_refused_with_the_runtimes_reason() -> None:
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("elsewhere", 1)]
     with pytest.raises(UnsupportedModel, match=r"elsewhere|Telepathy"):
         prepare(from_proto(helper.make_model(graph, opset_imports=opsets, ir_version=8), "net"))
+
+
+def test_half_precision_weights_are_refused_with_a_hint() -> None:
+    proto = to_proto(nets.residual())
+    for tensor in proto.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            tensor.CopyFrom(
+                numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name)
+            )
+    half = Model(proto.SerializeToString(), nets.residual().inputs, nets.residual().outputs, "half")
+    with pytest.raises(UnsupportedModel, match="half precision"):
+        prepare(half)
