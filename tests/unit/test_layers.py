@@ -31,7 +31,6 @@ LAYERS = {
     "targets": 2,
     "analyze": 3,
     "measure": 3,
-    "search": 3,
     "study": 4,
     "report": 4,
     "deploy": 4,

@@ -16,6 +16,7 @@ import onnx_ir as ir
 
 from paredown.errors import UnknownName, UnsupportedModel
 from paredown.graph.walk import (
+    SHAPE_ONLY,
     WEIGHTED,
     attribute,
     constant,
@@ -59,21 +60,7 @@ ORT_CPU = Policy(
             "GlobalAveragePool",
         ]
     ),
-    same=frozenset(
-        [
-            "MaxPool",
-            "Resize",
-            "Reshape",
-            "Transpose",
-            "Flatten",
-            "Squeeze",
-            "Unsqueeze",
-            "Split",
-            "Slice",
-            "Gather",
-            "Pad",
-        ]
-    ),
+    same=frozenset([*SHAPE_ONLY, "MaxPool", "Resize", "Pad"]),
     absorbed=frozenset(["Relu", "Clip"]),
 )
 
