@@ -68,7 +68,7 @@ def mse(seen: Seen, bits: int = 8, after: Function | None = None) -> tuple[float
     fractions: shrink one end while that helps, then the other.
 
     Source: Choukroun et al. 2019, arXiv 1902.06822 (least squared error, one clip). Differs from the source:
-    both ends move, the exponent is 3 (benchmarks/ranges.py), and the error is seen through the activation
+    both ends move, the exponent is 3 (set by hand), and the error is seen through the activation
     function.
     """
     x = _bins(seen)
