@@ -1,9 +1,9 @@
-"""What a layer's weights are multiplied with: a bounded sample of input patches, read from the float network.
+"""What a layer's weights are multiplied with, and what it answers: a bounded sample of both.
 
 A convolution is a matrix product of its weight rows with patches of its input (im2col). The graph is
 instrumented with a Gather of the patches at fixed random output positions, so no whole tensor leaves the
 runtime; the values are kept as integers of the layer's input grid, and all layers together stay within
-`BUDGET`.
+`BUDGET`. The network they are read from is the float one, or the quantized one as far as it is made.
 
 Shapes: n sampled positions, G groups, K values in a patch (inner channels x kernel), O output channels of a
 group.
@@ -25,7 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 from paredown.compress.quantize.write import float_name
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
-from paredown.graph.walk import attribute, constant, shape_of
+from paredown.graph.walk import attribute, constant, output_axis, shape_of
 from paredown.model import Model
 from paredown.protocols import Progress, silent
 
@@ -35,19 +35,22 @@ MOST = 4096  # positions of one layer over all images: about twice the K of the 
 
 Rows = NDArray[np.float32]
 Patches = NDArray[np.integer]
+Places = NDArray[np.int64]
+"""Positions of one layer's output in one image, counted behind its channels."""
 
 
 @dataclass(frozen=True)
 class Layer:
     """A quantized layer seen as a matrix product.
 
-    node: the Conv, Gemm or MatMul. weight: its weight's DequantizeLinear. source: the tensor of the float
-    network that it reads, `shape` its shape. scale, zero: the grid of that tensor, from `low` to `high`.
+    node: the Conv, Gemm or MatMul. weight: its weight's DequantizeLinear. source, answer: the tensors of the
+    float network that it reads and makes, `shape` the source's shape. scale, zero: the grid of that tensor, from `low` to `high`.
     """
 
     node: ir.Node
     weight: ir.Node
     source: str
+    answer: str
     shape: tuple[int, ...]
     scale: float
     zero: int
@@ -100,24 +103,34 @@ def layer_of(weight: ir.Node) -> Layer | str:
     if not (convolves or multiplies):
         return f"no patches are taken of {node.op_type} with a weight of {rank} dimensions"
     limits = np.iinfo(str(zero.dtype))
+    source, answer = float_name(value), float_name(node.outputs[0])
     return Layer(
-        node, weight, float_name(value), shape, float(scale), int(zero), int(limits.min), int(limits.max)
+        node, weight, source, answer, shape, float(scale), int(zero), int(limits.min), int(limits.max)
     )
 
 
-def _where(layer: Layer, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(positions, G, K) indices into the flat input of at most `count` patches; -1 is padding."""
+def _size(layer: Layer) -> tuple[int, int]:
+    """Rows and columns of a convolution's output; of a matrix product, its rows and 1."""
     if layer.node.op_type != "Conv":
-        every = np.arange(int(np.prod(layer.shape)), dtype=np.int64).reshape(-1, 1, layer.shape[-1])
-        return every[np.sort(rng.permutation(len(every))[:count])]
+        return int(np.prod(layer.shape[:-1])), 1
+    _, _, h, w = layer.shape
+    _, _, kh, kw = shape_of(layer.weight.outputs[0])
+    sy, sx = _ints(layer.node, "strides", 1, 2)
+    dy, dx = _ints(layer.node, "dilations", 1, 2)
+    top, left, bottom, right = _ints(layer.node, "pads", 0, 4)
+    return (h + top + bottom - dy * (kh - 1) - 1) // sy + 1, (w + left + right - dx * (kw - 1) - 1) // sx + 1
+
+
+def _where(layer: Layer, place: Places) -> NDArray[np.int64]:
+    """(positions, G, K) indices into the flat input of the patches at these places; -1 is padding."""
+    if layer.node.op_type != "Conv":
+        return np.arange(int(np.prod(layer.shape)), dtype=np.int64).reshape(-1, 1, layer.shape[-1])[place]
     _, c, h, w = layer.shape
     _, inner, kh, kw = shape_of(layer.weight.outputs[0])
     sy, sx = _ints(layer.node, "strides", 1, 2)
     dy, dx = _ints(layer.node, "dilations", 1, 2)
-    top, left, bottom, right = _ints(layer.node, "pads", 0, 4)
-    rows = (h + top + bottom - dy * (kh - 1) - 1) // sy + 1
-    columns = (w + left + right - dx * (kw - 1) - 1) // sx + 1
-    place = np.sort(rng.permutation(rows * columns)[:count])
+    top, left, _, _ = _ints(layer.node, "pads", 0, 4)
+    columns = _size(layer)[1]
     y = (place // columns * sy - top)[:, None] + dy * np.arange(kh)  # (positions, kh)
     x = (place % columns * sx - left)[:, None] + dx * np.arange(kw)  # (positions, kw)
     inside = ((y >= 0) & (y < h))[:, :, None] & ((x >= 0) & (x < w))[:, None, :]
@@ -132,25 +145,31 @@ def _ints(node: ir.Node, name: str, default: int, count: int) -> list[int]:
     return [int(v) for v in np.atleast_1d(np.asarray(value))]
 
 
-def sample(
-    source: Model,
-    layers: Sequence[Layer],
-    images: Iterable[NDArray[np.generic]],
-    *,
-    threads: int = 0,
-    seed: int = 0,
-    progress: Progress = silent,
-) -> list[Patches]:
-    """The patches of every layer: (n, G, K) integers of its input's grid, a byte each; padding is `zero`."""
+def places(layers: Sequence[Layer], seed: int) -> list[Places]:
+    """Random positions of every layer's output, as many as keep the patches of `IMAGES` images in `BUDGET`."""
     rng = np.random.default_rng(seed)
     width = sum(int(np.prod(shape_of(layer.weight.outputs[0])[1:])) * layer.groups for layer in layers)
     count = max(1, min(MOST, BUDGET // max(width, 1)) // IMAGES)
-    wheres = [_where(layer, count, rng) for layer in layers]
-    session = open_session(_instrument(source, layers, wheres), threads)
+    return [np.sort(rng.permutation(int(np.prod(_size(layer))))[:count]) for layer in layers]
+
+
+def sample(
+    network: Model,
+    layers: Sequence[Layer],
+    at: Sequence[Places],
+    images: Iterable[NDArray[np.generic]],
+    *,
+    threads: int = 0,
+    progress: Progress = silent,
+) -> list[Patches]:
+    """The patches of every layer: (n, G, K) integers of its input's grid, a byte each; padding is `zero`."""
+    wheres = [_where(layer, place) for layer, place in zip(layers, at, strict=True)]
+    tensors = [layer.source for layer in layers]
     kept: list[list[Patches]] = [[] for _ in layers]
+    session = open_session(_instrument(network, tensors, [np.maximum(w, 0) for w in wheres]), threads)
     for image in progress(islice(images, IMAGES), "sampling layers"):
         for drawn, layer, where, parts in zip(
-            session.run(None, {source.inputs[0].name: image}), layers, wheres, kept, strict=True
+            session.run(None, {network.inputs[0].name: image}), layers, wheres, kept, strict=True
         ):
             steps = np.clip(np.rint(drawn / layer.scale) + layer.zero, layer.low, layer.high)
             steps = np.where(where < 0, layer.zero, steps.reshape(where.shape))
@@ -158,15 +177,52 @@ def sample(
     return [np.concatenate(parts) for parts in kept]
 
 
-def _instrument(source: Model, layers: Sequence[Layer], wheres: Sequence[NDArray[np.int64]]) -> bytes:
-    proto: onnx.ModelProto = to_proto(source)
+def answers(
+    network: Model,
+    layers: Sequence[Layer],
+    at: Sequence[Places],
+    images: Iterable[NDArray[np.generic]],
+    *,
+    threads: int = 0,
+    progress: Progress = silent,
+) -> list[Rows]:
+    """What every layer answers at these places: (n, G O) float32, in the order of `sample`."""
+    wheres = []
+    for layer, place in zip(layers, at, strict=True):
+        channel = np.arange(shape_of(layer.weight.outputs[0])[output_axis(layer.node)])
+        apart = (1, int(np.prod(_size(layer)))) if layer.node.op_type == "Conv" else (len(channel), 1)
+        wheres.append(place[:, None] * apart[0] + channel * apart[1])
+    session = open_session(_instrument(network, [layer.answer for layer in layers], wheres), threads)
+    kept: list[list[Rows]] = [[] for _ in layers]
+    for image in progress(islice(images, IMAGES), "reading the float network"):
+        drawn = session.run(None, {network.inputs[0].name: image})
+        for values, where, parts in zip(drawn, wheres, kept, strict=True):
+            parts.append(values.reshape(where.shape))
+    return [np.concatenate(parts) for parts in kept]
+
+
+def _instrument(network: Model, tensors: Sequence[str], wheres: Sequence[NDArray[np.int64]]) -> bytes:
+    """The network up to these tensors, its only outputs their values at flat positions."""
+    proto: onnx.ModelProto = to_proto(network)
     graph = proto.graph
     graph.initializer.append(numpy_helper.from_array(np.array([-1], np.int64), "/flat"))
+    _keep_upstream(graph, tensors)
     del graph.output[:]
-    for index, (layer, where) in enumerate(zip(layers, wheres, strict=True)):
-        at = numpy_helper.from_array(np.maximum(where, 0).reshape(-1), f"/{index}/where")
+    for index, (tensor, where) in enumerate(zip(tensors, wheres, strict=True)):
+        at = numpy_helper.from_array(where.reshape(-1), f"/{index}/where")
         graph.initializer.append(at)
-        graph.node.append(helper.make_node("Reshape", [layer.source, "/flat"], [f"/{index}/flat"]))
+        graph.node.append(helper.make_node("Reshape", [tensor, "/flat"], [f"/{index}/flat"]))
         graph.node.append(helper.make_node("Gather", [f"/{index}/flat", at.name], [f"/{index}/drawn"]))
         graph.output.append(helper.make_tensor_value_info(f"/{index}/drawn", TensorProto.FLOAT, None))
     return bytes(proto.SerializeToString())
+
+
+def _keep_upstream(graph: onnx.GraphProto, tensors: Sequence[str]) -> None:
+    """Drop the nodes that none of the tensors depends on: the runtime would run them all the same."""
+    needed, kept = set(tensors), []
+    for node in reversed(graph.node):
+        if not needed.isdisjoint(node.output):
+            needed.update(node.input)
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(reversed(kept))

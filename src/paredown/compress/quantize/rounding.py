@@ -26,7 +26,7 @@ from typing import ClassVar
 import numpy as np
 import onnx_ir as ir
 
-from paredown.compress.quantize.patches import Layer, Patches, Rows, layer_of, reader_of, sample
+from paredown.compress.quantize.patches import Layer, Patches, Rows, layer_of, places, reader_of, sample
 from paredown.compress.quantize.write import FLOAT, LIMITS, UNROUNDED, replace_constant, shift_bias
 from paredown.compress.recipe import Context, Step
 from paredown.graph.walk import constant
@@ -55,9 +55,9 @@ def apply(step: SecondOrder, model: ir.Model, context: Context) -> tuple[ir.Mode
     patches = sample(
         model.meta[FLOAT],
         layers,
+        places(layers, context.seed),
         context.images(),
         threads=context.threads,
-        seed=context.seed,
         progress=context.progress,
     )
     log = [_skipped(step, dq, why) for dq, why in found.items() if isinstance(why, str)]
