@@ -75,6 +75,25 @@ class Numbers(Step):
     tail: float = 0.5
 
 
+@dataclass(frozen=True)
+class Amount(Step):
+    kind: ClassVar[str] = "amount"
+    summary: ClassVar[str] = ""
+    amount: ClassVar[str] = "percent"
+
+    percent: float = 30.0
+    how: Literal["", "taylor"] = ""
+
+
+@given(steps_of(Amount))
+def test_an_amount_stands_right_behind_the_kind(step: Amount) -> None:
+    assert step.name.startswith("amount" + f"{step.percent:g}"[:1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(STEPS, "amount", (Amount, STEPS["cle"][1]))
+        assert parse_recipe(step.name) == Recipe((step,))
+        assert parse_recipe("amount").name == "amount30"
+
+
 @given(steps_of(Numbers))
 def test_numbers_parse_back(step: Step) -> None:
     kind, *words = step.name.split("-")

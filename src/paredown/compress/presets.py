@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -30,6 +31,9 @@ STOCK = frozenset({"ort-static", "ort-dynamic"})
 """Kinds of steps that are somebody else's quantizer: shown as baselines."""
 
 
+_AMOUNT = re.compile(r"([a-z-]*[a-z])(\d+(?:\.\d+)?)(-.*)?")  # "prune30-taylor": kind, amount, words
+
+
 def parse_recipe(text: str) -> Recipe:
     """The recipe behind a preset's name, a spelled name ("w8a8-pc-mse+bc") or a TOML file.
 
@@ -50,11 +54,15 @@ def parse_recipe(text: str) -> Recipe:
 
 def _parse_step(text: str, whole: str) -> Step:
     kinds = [k for k in STEPS if text == k or text.startswith(f"{k}-")]
-    if not kinds:
+    if kinds:
+        kind = max(kinds, key=len)
+        words = text[len(kind) + 1 :].split("-") if len(text) > len(kind) else []
+        return STEPS[kind][0].parse(words)
+    found = _AMOUNT.fullmatch(text)
+    step = STEPS[found[1]][0] if found and found[1] in STEPS else None
+    if found is None or step is None or not step.amount:
         raise UnknownName("recipe" if text == whole else "step", text, {*PRESETS, *STEPS, "float"})
-    kind = max(kinds, key=len)
-    words = text[len(kind) + 1 :].split("-") if len(text) > len(kind) else []
-    return STEPS[kind][0].parse(words)
+    return step.parse([f"{step.amount}{found[2]}", *(found[3].split("-")[1:] if found[3] else [])])
 
 
 def _from_file(path: Path) -> Recipe:

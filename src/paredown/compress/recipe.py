@@ -26,22 +26,23 @@ class Step:
     """Base of every frozen setting. `kind` starts the step's name, its field values follow, joined by "-".
 
     A field is a Literal of words, each word belonging to one field only (always spelled; "" is the silent
-    word), or a number spelled behind its field's name ("k16") where it differs from the default.
+    word), or a number spelled behind its field's name ("k16") where it differs from the default. The number
+    field named by `amount` is always spelled, right behind the kind: "prune30".
     """
 
     kind: ClassVar[str]
     summary: ClassVar[str]
+    amount: ClassVar[str] = ""
 
     @property
     def name(self) -> str:
-        words = [self.kind]
+        words = [self.kind + (_digits(getattr(self, self.amount)) if self.amount else "")]
         for f in fields(self):
             value = getattr(self, f.name)
             if isinstance(value, str):
                 words += [value] if value else []
-            elif value != f.default:
-                # shortest digits that parse back, never an exponent: "-" and "+" part words and steps
-                words.append(f"{f.name}{np.format_float_positional(value, trim='-')}")
+            elif value != f.default and f.name != self.amount:
+                words.append(f"{f.name}{_digits(value)}")
         return "-".join(words)
 
     @classmethod
@@ -76,6 +77,11 @@ class Step:
             f"step {cls.kind!r} does not know the word {word!r}",
             expected=", ".join(known) or "no words at all",
         )
+
+
+def _digits(value: float) -> str:
+    """The shortest digits that parse back, never an exponent: "-" and "+" part words and steps."""
+    return np.format_float_positional(value, trim="-")
 
 
 @dataclass(frozen=True)
