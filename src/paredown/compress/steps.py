@@ -27,6 +27,7 @@ STEPS: dict[str, tuple[type[Step], Apply]] = {
     "w2a8": (static.Static2, static.apply),
     "gptq": (rounding.SecondOrder, rounding.apply),
     "bc": (bias.BiasCorrection, bias.apply),
+    "adaround": (settings.AdaRound, _lazily("paredown.compress.finetune.adaround")),
     "qat": (settings.Qat, _lazily("paredown.compress.finetune.qat")),
     "cluster": (cluster.Cluster, cluster.apply),
     "pack": (int4.Pack, int4.apply),

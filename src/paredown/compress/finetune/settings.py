@@ -18,3 +18,13 @@ class Qat(Step):
     steps: int = 1000
     minutes: float = 30.0  # whichever ends first
     rate: float = 0.0005
+
+
+@dataclass(frozen=True)
+class AdaRound(Step):
+    """adaround: learn, layer by layer, which weights of a quantized graph are rounded up and which down."""
+
+    kind: ClassVar[str] = "adaround"
+    summary: ClassVar[str] = "learned rounding of quantized weights (Nagel 2020; needs torch)"
+
+    steps: int = 300  # of the optimiser, each layer

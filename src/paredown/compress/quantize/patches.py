@@ -44,7 +44,8 @@ class Layer:
     """A quantized layer seen as a matrix product.
 
     node: the Conv, Gemm or MatMul. weight: its weight's DequantizeLinear. source, answer: the tensors of the
-    float network that it reads and makes, `shape` the source's shape. scale, zero: the grid of that tensor, from `low` to `high`.
+    float network that it reads and makes, `shape` the source's shape. scale, zero: the source's grid, from
+    `low` to `high`.
     """
 
     node: ir.Node
@@ -103,9 +104,9 @@ def layer_of(weight: ir.Node) -> Layer | str:
     if not (convolves or multiplies):
         return f"no patches are taken of {node.op_type} with a weight of {rank} dimensions"
     limits = np.iinfo(str(zero.dtype))
-    source, answer = float_name(value), float_name(node.outputs[0])
+    read, made = float_name(value), float_name(node.outputs[0])
     return Layer(
-        node, weight, source, answer, shape, float(scale), int(zero), int(limits.min), int(limits.max)
+        node, weight, read, made, shape, float(scale), int(zero), int(limits.min), int(limits.max)
     )
 
 
@@ -146,7 +147,7 @@ def _ints(node: ir.Node, name: str, default: int, count: int) -> list[int]:
 
 
 def places(layers: Sequence[Layer], seed: int) -> list[Places]:
-    """Random positions of every layer's output, as many as keep the patches of `IMAGES` images in `BUDGET`."""
+    """Random positions of every layer's output, so many that all patches of `IMAGES` images fit `BUDGET`."""
     rng = np.random.default_rng(seed)
     width = sum(int(np.prod(shape_of(layer.weight.outputs[0])[1:])) * layer.groups for layer in layers)
     count = max(1, min(MOST, BUDGET // max(width, 1)) // IMAGES)

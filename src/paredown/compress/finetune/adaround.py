@@ -1,0 +1,261 @@
+"""AdaRound: whether each weight is rounded up or down is learned, layer by layer, from what the layers read.
+
+With w one real weight in steps of its grid, s its scale and v what is learned,
+
+    w~   = s clip( floor(w) + h(v), low, high )                           (eq. 22)
+    h(v) = clip( sigmoid(v) (zeta - gamma) + gamma, 0, 1 )                (eq. 23, the rectified sigmoid)
+    least over v of  | f(W x) - f(W~ x^) |^2 + lambda sum 1 - |2 h(v) - 1|^beta    (eq. 25, eq. 24)
+
+x are the float network's inputs of the layer and x^ the quantized network's, every layer in front rounded
+already; f is the activation function behind the layer. beta falls, so that the second part first leaves h
+alone and at last drives it to 0 or 1.
+
+Source: Nagel et al. 2020, "Up or Down? Adaptive Rounding for Post-Training Quantization", arXiv 2004.10568.
+Differs from the source: the layers are matrix products of sampled patches (quantize/patches.py); each output
+channel's error counts relative to what rounding to the nearest costs it, so that one lambda suits all; the
+bias is learned beside v, as a mean error can be undone there exactly; a few hundred steps of a larger rate
+stand for ten thousand; a channel is kept only where it is better than what stood on images not learned from.
+
+Shapes: G groups, O output channels of a group, K values in a patch, n sampled patches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from paredown.compress.finetune.settings import AdaRound
+from paredown.compress.quantize.follow import function_after
+from paredown.compress.quantize.patches import (
+    Layer,
+    Patches,
+    Places,
+    Rows,
+    answers,
+    layer_of,
+    places,
+    reader_of,
+    sample,
+)
+from paredown.compress.quantize.write import FLOAT, HEAD, LIMITS, UNROUNDED, replace_constant, shift_bias
+from paredown.compress.recipe import Context
+from paredown.graph.executor import threads
+from paredown.graph.torch_ops import Tensor, torch
+from paredown.graph.walk import constant, to_ir, to_model
+from paredown.measurement import StepRecord
+from paredown.numerics.ranges import Function
+
+ZETA, GAMMA = 1.1, -0.1  # the source's, section 3.2
+BETA = (20.0, 2.0)  # from, to
+WARM_UP = 0.2  # of the steps: no regulariser yet, the source's
+LAMBDA = 0.1  # of a channel's nearest-rounding error, for a weight halfway
+RATE = 0.03  # v starts within +-2.4: a few hundred steps must be able to turn it
+BIAS_RATE = 0.01  # of a channel's spread, a step
+BATCH = 256  # patches
+HELD_OUT = 8  # every eighth image judges
+
+Torched = Callable[[Tensor], Tensor]
+
+
+def apply(step: AdaRound, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
+    """The same graph with other integers in its weights and biases, and a record for every layer."""
+    weights = [node for node in model.graph if UNROUNDED in node.meta]
+    if not weights:
+        why = "no weight to round again: put this step behind w8a8 or w4a8"
+        return model, (StepRecord(step.name, "", "skipped", why),)
+    found = {dq: layer_of(dq) for dq in weights}
+    layers = [layer for layer in found.values() if isinstance(layer, Layer)]
+    log = [
+        StepRecord(step.name, str(reader_of(dq).name), "skipped", why, {"op": reader_of(dq).op_type})
+        for dq, why in found.items()
+        if isinstance(why, str)
+    ]
+    source = model.meta[FLOAT]
+    at = places(layers, context.seed)
+    wanted = answers(source, layers, at, context.images(), threads=context.threads, progress=context.progress)
+    after = _functions(to_ir(source).graph)
+    pairs = list(zip(layers, at, strict=True))
+    with threads(context.threads):
+        for layer, place in context.progress(pairs, "learning to round", len(pairs)):
+            read = _read(model, layer, place, context)
+            log.append(_round_layer(step, layer, read, wanted.pop(0), after[layer.answer], context.seed))
+    return model, tuple(log)
+
+
+def _functions(graph: ir.Graph) -> dict[str, Function | None]:
+    """The function that follows each tensor of the float network."""
+    return {str(v.name): function_after(v) for node in graph for v in node.outputs}
+
+
+def _read(model: ir.Model, layer: Layer, place: Places, context: Context) -> Patches:
+    """The patches that the layer reads in the quantized network as it stands."""
+    reading = layer.node.inputs[0]
+    assert reading is not None
+    own = replace(layer, source=str(reading.name))
+    network = to_model(model, context.source)
+    return sample(network, [own], [place], context.images(), threads=context.threads)[0]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One layer's rounding. What it answers, behind the function f, is f(unit q x + bias).
+
+    w: (G, O, K) in steps, q: integers from low to high in its place. x: (G, n, K) in steps. unit: (G, 1, O),
+    what a step of weight times a step of input is worth. bias: (G, 1, O). wanted: (G, n, O) behind f.
+    """
+
+    w: Tensor
+    x: Tensor
+    wanted: Tensor
+    unit: Tensor
+    bias: Tensor
+    f: Torched
+    low: int
+    high: int
+
+    def part(self, rows: Tensor) -> Problem:
+        """The same with some of the patches."""
+        return replace(self, x=self.x[:, rows], wanted=self.wanted[:, rows])
+
+    def answer(self, q: Tensor, shift: Tensor | float = 0.0) -> Tensor:
+        """What the layer says with q for its weights and `shift` on its bias, (G, n, O)."""
+        return self.f(torch.bmm(self.x, q.transpose(1, 2)) * self.unit + (self.bias + shift))
+
+    def error(self, q: Tensor, shift: Tensor | float = 0.0) -> Tensor:
+        """Mean squared error of every channel, (G, O)."""
+        return (self.answer(q, shift) - self.wanted).square().mean(dim=1)
+
+
+def learn(problem: Problem, steps: int, seed: int, free_bias: bool) -> tuple[Tensor, Tensor]:
+    """The integers learned, (G, O, K), and what the bias shifts by, (G, 1, O): 0 where it is not free."""
+    w, patches = problem.w, problem.x.shape[1]
+    floor = w.floor()
+    v = torch.nn.Parameter(-torch.log((ZETA - GAMMA) / (w - floor - GAMMA) - 1))
+    spread = problem.wanted.std(dim=1, keepdim=True, correction=0)
+    shift = torch.nn.Parameter(torch.zeros_like(spread))
+    unit_error = _nearest_error(problem)
+    groups = [{"params": [v], "lr": RATE}, {"params": [shift], "lr": BIAS_RATE * free_bias}]
+    optimizer = torch.optim.Adam(groups)
+    rng = torch.Generator().manual_seed(seed)
+    for step in range(steps):
+        optimizer.zero_grad(set_to_none=True)
+        h = _rectified(v)
+        batch = problem.part(torch.randint(patches, (min(BATCH, patches),), generator=rng))
+        error = batch.error(torch.clamp(floor + h, problem.low, problem.high), shift * spread)
+        loss = (error / unit_error).mean()
+        done = step / steps
+        if done >= WARM_UP:
+            beta = BETA[0] + (BETA[1] - BETA[0]) * (done - WARM_UP) / (1 - WARM_UP)
+            loss = loss + LAMBDA * (1 - (2 * h - 1).abs().pow(beta)).mean()
+        torch.autograd.backward(loss)
+        optimizer.step()
+    with torch.no_grad():
+        up = (_rectified(v) >= 0.5).float()
+        return torch.clamp(floor + up, problem.low, problem.high), (shift * spread).detach()
+
+
+def _rectified(v: Tensor) -> Tensor:
+    """h(v), eq. 23."""
+    return torch.clamp(torch.sigmoid(v) * (ZETA - GAMMA) + GAMMA, 0, 1)
+
+
+def _nearest_error(problem: Problem) -> Tensor:
+    """What rounding to the nearest does to every channel, (G, O): the unit in which errors count."""
+    exact = replace(problem, wanted=problem.answer(problem.w))
+    error = exact.error(torch.clamp(torch.round(problem.w), problem.low, problem.high))
+    return error.clamp_min(1e-6 * problem.wanted.var(dim=1, correction=0) + 1e-12)
+
+
+def _round_layer(
+    step: AdaRound, layer: Layer, read: Patches, wanted: Rows, after: Function | None, seed: int
+) -> StepRecord:
+    """Learns one layer's rounding; channels that are no better on held-out patches stay as they were."""
+    node, stored = layer.node, layer.weight.inputs[0]
+    assert stored is not None
+    before = np.asarray(constant(stored))
+    bias = _bias(node)
+    problem = _problem(layer, read, wanted, after)
+    every = torch.arange(len(read))
+    learned = every[every % HELD_OUT != 0] if len(read) >= HELD_OUT else every
+    judge, old = problem.part(every[::HELD_OUT]), torch.from_numpy(layer.rows(before))
+    new, shift = learn(problem.part(learned), step.steps, seed, bias is not None)
+    with torch.no_grad():
+        errors = torch.stack([judge.error(old), judge.error(new, shift)])
+        better = errors[1] < errors[0]
+        new = torch.where(better[..., None], new, old)
+        shift = torch.where(better[:, None], shift, 0.0)
+    replace_constant(stored, layer.shaped(new.numpy()).astype(before.dtype))
+    if bias is not None:
+        unit = np.asarray(constant(bias.inputs[1]), np.float32)
+        shift_bias(bias, shift.numpy().reshape(-1) / unit)
+    left = float(errors.min(dim=0).values.sum() / errors[0].sum().clamp_min(1e-30))
+    changed = float((new != old).float().mean())
+    data = {"op": node.op_type, "error_left": round(left, 4), "changed": round(changed, 4)}
+    why = f"rounding learned, {float(better.float().mean()):.0%} of the channels better"
+    return StepRecord(step.name, str(node.name), "changed", why, data)
+
+
+def _bias(node: ir.Node) -> ir.Node | None:
+    """The DequantizeLinear of a layer's bias."""
+    value = node.inputs[2] if len(node.inputs) > 2 else None
+    return None if value is None else value.producer()
+
+
+def _problem(layer: Layer, read: Patches, wanted: Rows, after: Function | None) -> Problem:
+    """The layer's numbers as tensors. A layer that answers in a head's integers is judged in those."""
+    head = layer.node.meta.get(HEAD)
+    if head is not None:
+        wanted, after = (wanted / head.scale + head.zero_point).astype(np.float32), None
+    groups = layer.groups
+    f = _identity if after is None else _torched(after)
+    scale = np.asarray(constant(layer.weight.inputs[1]), np.float32) * layer.scale
+    dq, count = _bias(layer.node), wanted.shape[1]
+    bias = np.zeros(count, np.float32)
+    if dq is not None:
+        steps, unit = (np.asarray(constant(dq.inputs[i]), np.float32) for i in (0, 1))
+        bias = steps * unit
+    low, high = layer.weight.meta[LIMITS]
+    return Problem(
+        torch.from_numpy(layer.rows(layer.weight.meta[UNROUNDED])),
+        torch.from_numpy(read.astype(np.float32) - layer.zero).transpose(0, 1).contiguous(),
+        f(torch.from_numpy(wanted).reshape(len(read), groups, -1).transpose(0, 1).contiguous()),
+        torch.from_numpy(np.broadcast_to(scale, count).reshape(groups, 1, -1).copy()),
+        torch.from_numpy(bias.reshape(groups, 1, -1)),
+        f,
+        low,
+        high,
+    )
+
+
+def _identity(x: Tensor) -> Tensor:
+    return x
+
+
+def _torched(function: Function) -> Torched:
+    """A function of numpy arrays with a gradient, which is a central difference."""
+
+    def call(x: Tensor) -> Tensor:
+        made: Tensor = _Numeric.apply(x, function)  # type: ignore[no-untyped-call]
+        return made
+
+    return call
+
+
+class _Numeric(torch.autograd.Function):
+    STEP = 1e-3
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, function: Function) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.function = function
+        return torch.from_numpy(function(x.detach().numpy()))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        up, down = (ctx.function((x + d).numpy()) for d in (_Numeric.STEP, -_Numeric.STEP))
+        return grads[0] * torch.from_numpy((up - down) / (2 * _Numeric.STEP)), None
