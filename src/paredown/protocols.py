@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.model import TensorSpec
+from paredown.model import Model, TensorSpec
 
 T = TypeVar("T")
 Array = NDArray[np.generic]
@@ -36,3 +37,39 @@ def silent(items: Iterable[T], what: str, total: int | None = None) -> Iterable[
 
 ImageTensors = Callable[[], Iterable[NDArray[np.generic]]]
 """Restartable source of preprocessed inputs, each (1, C, H, W) or (1, H, W, C), always in the same order."""
+
+
+@dataclass(frozen=True)
+class NodeTimes:
+    """What each node of a model costs where it runs.
+
+    seconds: by node name; a fused kernel counts for one of its nodes. unmapped_s: what no node could be found for.
+    """
+
+    seconds: Mapping[str, float]
+    unmapped_s: float = 0.0
+
+    @property
+    def total_s(self) -> float:
+        return sum(self.seconds.values()) + self.unmapped_s
+
+
+TimeNodes = Callable[[Sequence[Model]], "list[NodeTimes]"]
+"""Times models of the same inputs in turns, on the device that they are made for."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Points of accuracy that a model loses against the float model on the same images.
+
+    noise: standard error of the points, from resampling the images. metric: "map50_95", "fidelity_top1", ...
+    """
+
+    points: float
+    noise: float
+    metric: str
+    images: int
+
+
+Judge = Callable[[Model], Lost]
+"""Judges a candidate on images that are neither calibrated nor reported on."""

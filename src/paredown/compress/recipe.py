@@ -15,7 +15,7 @@ from paredown.errors import UsageError
 from paredown.measurement import StepRecord
 from paredown.model import Model
 from paredown.profile import Profile
-from paredown.protocols import ImageTensors, Progress, silent
+from paredown.protocols import ImageTensors, Judge, Progress, TimeNodes, silent
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -90,6 +90,8 @@ class Context:
 
     source: the prepared float model, before the first step. images: calibration inputs, restartable.
     profile: the device the result must run on. keep_float: node names the user wants left alone.
+    judge: tells what a candidate loses; None where there is nothing to judge on. time_nodes: what each node
+    costs on the device; None where this machine is not the device.
     """
 
     source: Model
@@ -99,6 +101,8 @@ class Context:
     keep_float: tuple[str, ...] = ()
     seed: int = 0
     progress: Progress = silent
+    judge: Judge | None = None
+    time_nodes: TimeNodes | None = None
 
 
 Apply = Callable[[Any, "ir.Model", Context], "tuple[ir.Model, tuple[StepRecord, ...]]"]

@@ -1,0 +1,130 @@
+"""What each node of a model costs in ONNX Runtime, from the runtime's own profile.
+
+The runtime fuses, renames and reorders nodes before it runs them. It writes that graph down beside the
+profile; every kernel in it is led back to one node of the model as given: by the kernel's name (with the
+suffixes that fusions add taken off), else by the tensor that it writes. Kernels that only change a memory
+layout count for the node whose result they turn. What cannot be led back is told, not shared out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import onnx
+import onnxruntime
+
+from paredown.errors import TargetError
+from paredown.graph.load import to_proto
+from paredown.graph.run import random_feeds
+from paredown.model import Model
+from paredown.protocols import NodeTimes
+from paredown.targets.cpu import usable_cores
+
+WARMUP = 3  # runs left out
+ROUNDS = 15  # runs of each model, in turns: what slows the machine down slows all of them
+_KERNEL = "_kernel_time"
+_SUFFIX = re.compile(r"(_token_\d+|_nchwc|_nhwc|_quant|/\w*Fusion\w*/?|_\w*[Ff]usion\w*)$")
+_LAYOUT = frozenset({"ReorderInput", "ReorderOutput", "Transpose"})
+_CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+
+
+def node_times(models: Sequence[Model], *, threads: int = 0, rounds: int = ROUNDS) -> list[NodeTimes]:
+    """The median seconds of every node of each model. All models have the same inputs.
+
+    threads: 0 takes all usable physical cores. Raises: TargetError where the runtime refuses a model.
+    """
+    with tempfile.TemporaryDirectory(prefix="paredown-") as folder:
+        sessions = [_session(m, Path(folder, str(i)), threads) for i, m in enumerate(models)]
+        feeds = [random_feeds(m, seed=0) for m in models]
+        for _ in range(WARMUP + rounds):
+            for session, feed in zip(sessions, feeds, strict=True):
+                session.run(None, feed)
+        return [
+            _told(m, Path(s.end_profiling()), Path(folder, f"{i}.onnx"))
+            for i, (m, s) in enumerate(zip(models, sessions, strict=True))
+        ]
+
+
+def _session(model: Model, beside: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or usable_cores()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.enable_profiling = True
+    options.profile_file_prefix = str(beside)
+    options.optimized_model_filepath = f"{beside}.onnx"
+    try:
+        return onnxruntime.InferenceSession(model.data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions share no base class
+        reason = str(error).splitlines()[0]
+        raise TargetError("ONNX Runtime cannot run this model to time its nodes", got=reason) from error
+
+
+def _told(model: Model, profile: Path, optimized: Path) -> NodeTimes:
+    kernels: dict[str, list[float]] = {}
+    for event in json.loads(profile.read_text(encoding="utf-8")):
+        if event.get("cat") == "Node" and event["name"].endswith(_KERNEL):
+            kernels.setdefault(event["name"].removesuffix(_KERNEL), []).append(event["dur"] * 1e-6)
+    owners = owners_of(onnx.load(optimized, load_external_data=False), to_proto(model))
+    seconds: dict[str, float] = {}
+    unmapped_s = 0.0
+    for kernel, durations in kernels.items():
+        time_s = median(durations[WARMUP:])
+        owner = owners.get(kernel)
+        if owner is None:
+            unmapped_s += time_s
+        else:
+            seconds[owner] = seconds.get(owner, 0.0) + time_s
+    return NodeTimes(seconds, unmapped_s)
+
+
+def owners_of(optimized: onnx.ModelProto, given: onnx.ModelProto) -> dict[str, str]:
+    """Kernel name -> name of the node of the model as given that it computes, where that can be told."""
+    named = {n.name: n for n in given.graph.node}
+    made = {o: n for n in given.graph.node for o in n.output}
+    producer = {o: n for n in optimized.graph.node for o in n.output}
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in optimized.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    found: dict[str, str] = {}
+    layouts: list[onnx.NodeProto] = []
+    for kernel in optimized.graph.node:
+        if kernel.op_type in _LAYOUT and kernel.name not in named:
+            layouts.append(kernel)
+            continue
+        node = _by_name(kernel.name, named, made)
+        for name in () if node is not None else kernel.output:
+            node = node or _by_name(name, named, made)
+        if node is not None and node.op_type in _CONVERSIONS and kernel.op_type not in _CONVERSIONS:
+            node = made.get(node.input[0], node)  # named after the Q behind what it computes
+        if node is not None:
+            found[kernel.name] = node.name
+    for kernel in layouts:
+        source = producer.get(kernel.input[0])
+        beside = [source] if source is not None else readers.get(kernel.output[0], [])
+        owner = next((found[n.name] for n in beside if n.name in found), None)
+        if owner is not None:
+            found[kernel.name] = owner
+    return found
+
+
+def _by_name(
+    name: str, named: dict[str, onnx.NodeProto], made: dict[str, onnx.NodeProto]
+) -> onnx.NodeProto | None:
+    """The node of that name, or that writes the tensor of that name, once added suffixes are taken off."""
+    while name:
+        if name in named:
+            return named[name]
+        if name in made:
+            return made[name]
+        shorter = _SUFFIX.sub("", name)
+        if shorter == name:
+            return None
+        name = shorter
+    return None
