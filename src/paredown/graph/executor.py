@@ -24,7 +24,7 @@ from paredown.graph.batches import batch_fault
 from paredown.graph.learnable import Learnable, along, learnables, stored_behind, type_limits
 from paredown.graph.torch_ops import torch
 from paredown.graph.torch_ops.call import Batch, Call, Function
-from paredown.graph.torch_ops.rounding import fake_quantize
+from paredown.graph.torch_ops.rounding import fake_quantize, signs
 from paredown.graph.torch_ops.table import OPS
 from paredown.graph.walk import constant, consumers, to_ir, to_model, upstream
 from paredown.graph.write_back import write_into
@@ -32,6 +32,7 @@ from paredown.model import Model
 
 Tensors = Mapping[str, torch.Tensor]
 NEARLY_HALF = 0.499  # of a step: still rounds to the same integer
+SLIGHT = 0.01  # of a step: barely on its side of zero
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Executor:
 
     outputs: names of the tensors wanted, inner ones too; only what they depend on is run. unrounded: weights
     from before they were rounded, in steps of their grid, by the name of their DequantizeLinear: learning
-    starts there, within half a step of the integers stored.
+    starts there, within half a step of the integers stored. masks: by weight name, False where the weight
+    counts as zero; `self.masks` may be changed between runs, and the weight behind a zero goes on learning.
 
     Raises:
         UnsupportedModel: an op that is not in `OPS` stands before the outputs.
@@ -64,6 +66,7 @@ class Executor:
         *,
         device: str = "cpu",
         unrounded: Mapping[str, NDArray[np.float32]] | None = None,
+        masks: Mapping[str, NDArray[np.bool_]] | None = None,
     ) -> None:
         self.model, self.device = model, torch.device(device)
         self._graph = to_ir(model).graph
@@ -77,6 +80,11 @@ class Executor:
         for name, item in self.learnables.items():
             start = _start(item, unrounded or {})
             self.parameters[name] = torch.nn.Parameter(torch.from_numpy(start).to(self.device))
+        self.masks = {
+            name: torch.from_numpy(mask.astype(np.float32)).to(self.device)
+            for name, mask in (masks or {}).items()
+            if name in self.parameters
+        }
         self._constants = self._read_constants(nodes)
         self._steps = self._plan(nodes)
 
@@ -109,6 +117,8 @@ class Executor:
     def learned(self) -> dict[str, NDArray[np.float32]]:
         """The parameters as real numbers, by initializer name: what `write_into` takes."""
         arrays = {name: p.detach().cpu().numpy().copy() for name, p in self.parameters.items()}
+        for name, mask in self.masks.items():
+            arrays[name] *= mask.cpu().numpy()
         for name, item in self.learnables.items():
             if item.kind == "scale":
                 arrays[name] = np.exp(arrays[name])
@@ -191,6 +201,8 @@ class Executor:
         alive = dict(self._constants)
         for name, parameter in self.parameters.items():
             alive[name] = torch.exp(parameter) if self.learnables[name].kind == "scale" else parameter
+        for name, mask in self.masks.items():
+            alive[name] = masked(self.parameters[name], mask)
         alive |= {name: x.to(self.device) for name, x in feeds.items()}
         for step in self._steps:
             try:
@@ -202,6 +214,11 @@ class Executor:
             for name in step.dead:
                 alive.pop(name, None)
         return {name: alive[name] for name in self.outputs}
+
+
+def masked(weight: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The weight times its mask; gradients pass as if there were none (Guo et al. 2016, 1608.04493, eq. 3)."""
+    return weight + (weight * (mask - 1)).detach()
 
 
 @contextmanager
@@ -250,6 +267,8 @@ def _on_grid(item: Learnable) -> Function:
     assert stored is not None
     if stored.fine:
         return lambda call, x, scale, zero=None: x
+    if stored.signs:
+        return signs
 
     def run(
         call: Call, x: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor | None = None
@@ -277,4 +296,6 @@ def _start(item: Learnable, unrounded: Mapping[str, NDArray[np.float32]]) -> NDA
     node = stored.dequantize
     scale = along(node, np.asarray(constant(node.inputs[1]), np.float32), item.start.shape)
     integers = item.start / scale
+    if stored.signs:  # as far from zero as the weight was, on the side its stored sign says
+        return (np.where(steps * integers > 0, steps, integers * SLIGHT) * scale).astype(np.float32)
     return (np.clip(steps, integers - NEARLY_HALF, integers + NEARLY_HALF) * scale).astype(np.float32)

@@ -5,10 +5,14 @@ may stand between: stored INT4) is a float parameter that is rounded onto its gr
 and the scales of activations, are parameters too, kept as logarithms: positive by construction, and a step
 of the optimiser is relative. A bias stored as int32 is a plain float parameter: its grid is finer than
 anything it is added to.
+
+Weights shared by a codebook (Gather from a table of floats) are learned as the table: the gradient of a
+value is the sum over all weights that share it (Han et al. 2016, arXiv 1510.00149, eq. 3).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -31,6 +35,7 @@ class Stored:
     low: int  # smallest and largest integer that learning may use
     high: int
     fine: bool  # a bias: not rounded while learning
+    signs: bool = False  # two values only, -1 and 1: zero is not among them
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,9 @@ def _operand(value: ir.Value, kind: Kind) -> Learnable | None:
             Learnable(str(value.name), kind, array.astype(np.float32)) if array.dtype == np.float32 else None
         )
     node = value.producer()
+    if node is not None and node.op_type == "Gather":
+        table = node.inputs[0]
+        return _operand(table, kind) if table is not None and table.producer() is None else None
     if node is None or node.op_type != "DequantizeLinear":
         return None
     source = stored_behind(node)
@@ -81,7 +89,14 @@ def _operand(value: ir.Value, kind: Kind) -> Learnable | None:
     fine = source.dtype == ir.DataType.INT32
     start = dequantized(node, kept)
     low, high = (-BIAS_LIMIT, BIAS_LIMIT) if fine else limits_in_use(kept, source.dtype, zero_of(node))
-    return Learnable(str(source.name), kind, start, Stored(node, low, high, fine))
+    signs = kept.size > 1 and bool(np.all(np.abs(kept) == 1)) and not np.any(zero_of(node))
+    return Learnable(str(source.name), kind, start, Stored(node, low, high, fine, signs and not fine))
+
+
+def zeros_kept(items: Mapping[str, Learnable]) -> dict[str, NDArray[np.bool_]]:
+    """Masks that keep at zero what is exactly zero: pruned weights, and a codebook's value of them."""
+    weights = {name: item.start != 0 for name, item in items.items() if item.kind == "weight"}
+    return {name: mask for name, mask in weights.items() if not mask.all()}
 
 
 def _scale(value: ir.Value) -> Learnable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Checkpoint:
     best_error: float
     checks_since_best: int
     optimizer: dict[str, Any]
+    masks: dict[str, Tensor] = field(default_factory=dict)
 
 
 def save(path: Path, state: Checkpoint) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,10 @@ class Training:
     checkpoint: Path | None = None  # written at every check; a training that finds its own goes on from there
 
 
+Sculpt = Callable[[Executor, float], bool]
+"""sculpt(pupil, done) -> whether it changed the pupil's masks; called before every step, `done` from 0 to 1."""
+
+
 @dataclass(frozen=True)
 class Learned:
     """What a training gave. error: of the kept parameters on the held-out images, 1 before training."""
@@ -77,11 +81,14 @@ def distill(
     training: Training,
     *,
     unrounded: Mapping[str, NDArray[np.float32]] | None = None,
+    masks: Mapping[str, NDArray[np.bool_]] | None = None,
+    sculpt: Sculpt | None = None,
     progress: Progress = silent,
 ) -> Learned:
     """What the pupil's graph has learned from the teacher's; neither model is changed.
 
-    pupil: the teacher's graph with other numbers in it, quantized or not.
+    pupil: the teacher's graph with other numbers in it, quantized or not. masks: weights that count as zero
+    where they are False. sculpt: changes them on the way; what was best under older masks is then forgotten.
 
     Raises: CalibrationError without images; UnsupportedModel for a graph that cannot be learned through.
     """
@@ -89,14 +96,16 @@ def distill(
     watched = watch(to_ir(teacher).graph)
     names = _pupil_names(pupil, watched)
     taught = Executor(teacher, [*watched.heads, *watched.features, *watched.scores], device=device)
-    learner = Executor(pupil, list(dict.fromkeys(names.values())), device=device, unrounded=unrounded)
+    learner = Executor(
+        pupil, list(dict.fromkeys(names.values())), device=device, unrounded=unrounded, masks=masks
+    )
     with threads(training.threads):
         seen = [
             torch.from_numpy(x.astype(np.float16 if x.dtype == np.float32 else x.dtype)) for x in images()
         ]
         if not seen:
             raise CalibrationError("there is no image to learn from", expected="at least one, 100 are good")
-        return _Trainer(taught, learner, names, seen, training, watched).run(progress)
+        return _Trainer(taught, learner, names, seen, training, watched, sculpt).run(progress)
 
 
 def _pupil_names(pupil: Model, watched: Watch) -> dict[str, str]:
@@ -113,14 +122,17 @@ class _Trainer:
         images: Sequence[Tensor],
         training: Training,
         watched: Watch,
+        sculpt: Sculpt | None,
     ) -> None:
         self.teacher, self.pupil, self.names, self.training = teacher, pupil, names, training
+        self.sculpt = sculpt
         self.held, self.images = _divide(images)
         self.together = TOGETHER if not (teacher.batch_fault() or pupil.batch_fault()) else 1
         self.objective = make_objective(teacher, watched, [self._ready(x) for x in images[:STATISTICS]])
         self.truth = [self._taught(self._ready(x)) for x in self.held]
         self.optimizer = torch.optim.Adam(_groups(pupil, training), betas=(0.9, 0.99), eps=1e-12)
         self.average = {k: p.detach().clone() for k, p in pupil.parameters.items()}
+        self.first = self._real(pupil.parameters)
         self.state = self._start()
 
     def run(self, progress: Progress) -> Learned:
@@ -133,6 +145,8 @@ class _Trainer:
             until = min((state.step // every + 1) * every, training.steps)
             for step in progress(range(state.step, until), self._tell(), until - state.step):
                 done = self._done(step, time.perf_counter() - begun)
+                if self.sculpt is not None and self.sculpt(self.pupil, done):
+                    state.best, state.best_error, state.checks_since_best = self.first, 1.0, 0
                 self._learn(step, done)
                 state.step = step + 1
                 if self._done(state.step, time.perf_counter() - begun) >= 1:
@@ -149,6 +163,7 @@ class _Trainer:
 
     def _learned(self, stopped: str) -> Learned:
         self._take(self.state.best)
+        self.pupil.masks = {name: (self.state.best[name] != 0).float() for name in self.pupil.masks}
         parts = {name: float(value) for name, value in self._held_parts().items()}
         relative = {n: v / max(self.objective.start[n], 1e-12) for n, v in parts.items()}
         return Learned(
@@ -167,9 +182,9 @@ class _Trainer:
         key = f"{self.pupil.model.sha256} {self.teacher.model.sha256} {_key(self.training)}"
         found = load(self.training.checkpoint, key) if self.training.checkpoint else None
         if found is None:
-            copy = {k: v.clone() for k, v in self.average.items()}
-            return Checkpoint(key, 0, 0.0, copy, self.average, copy, 1.0, 0, {})
+            return Checkpoint(key, 0, 0.0, self.first, self.average, self.first, 1.0, 0, {})
         self._take(found.parameters)
+        self.pupil.masks |= found.masks
         self.average = found.average
         self.optimizer.load_state_dict(found.optimizer)
         return found
@@ -207,10 +222,11 @@ class _Trainer:
         better = error < state.best_error
         state.checks_since_best = 0 if better else state.checks_since_best + 1
         if better:
-            state.best, state.best_error = {k: v.clone() for k, v in self.average.items()}, error
+            state.best, state.best_error = self._real(self.average), error
         self._take(now)
         if self.training.checkpoint:
             state.parameters, state.average, state.optimizer = now, self.average, self.optimizer.state_dict()
+            state.masks = self.pupil.masks
             save(self.training.checkpoint, state)
 
     def _held_parts(self) -> dict[str, Tensor]:
@@ -220,6 +236,11 @@ class _Trainer:
                 for name, value in self.objective.parts(truth, self._asked(self._ready(image))).items():
                     sums[name] = sums.get(name, torch.zeros_like(value)) + value / len(self.held)
         return sums
+
+    def _real(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A copy of the parameters, zero where their masks are."""
+        masks = self.pupil.masks
+        return {k: p.detach() * masks[k] if k in masks else p.detach().clone() for k, p in parameters.items()}
 
     def _take(self, parameters: Mapping[str, Tensor]) -> None:
         with torch.no_grad():
