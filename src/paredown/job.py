@@ -24,8 +24,9 @@ from paredown.sample import Dataset
 from paredown.study.bench import Bench
 from paredown.study.images import Source, choose_images
 from paredown.study.options import Asked, Options
+from paredown.study.searching import check_search, run_search
 from paredown.study.store import Store, read_study, read_trials
-from paredown.study.trials import Say, Work, choose_recipes, run_trials
+from paredown.study.trials import Say, Work, choose_recipes, float_trial, run_trials
 from paredown.study.verdict import FLOAT, Limits, Verdict, choose_best
 from paredown.targets import Target, target
 from paredown.telling import gather, tell
@@ -64,17 +65,21 @@ def run(
     asked = Asked(str(model), _spelled(data), None if calib is None else _spelled(calib), limits, options)
     deadline = None if options.budget_s is None else time.monotonic() + options.budget_s
     recipes = choose_recipes(options.recipes or DEFAULT_RECIPES)  # a typo is found before any work
+    check_search(options)
     work = _prepare(Path(model), data, calib, options, progress, say)
     directory = Path(out)
     with Store(directory) as store:
         for note in (*store.notes, *work.images.notes):
             say(note)
         store.settle(asked.tables(), work.settings())
-        untried = run_trials(work, recipes, store, deadline)
+        reference = float_trial(work, store)
+        untried = run_trials(work, recipes, store, reference, deadline)
         notes = (*store.notes, *work.images.notes)
         if untried:
             notes += (f"the budget ran out before {', '.join(untried)}; run it again to go on",)
             say(notes[-1])
+        if options.search is not None:
+            notes += run_search(work, store, reference, limits, recipes.values(), deadline)
         return _conclude(work, asked, store, notes)
 
 
@@ -145,6 +150,7 @@ def command(asked: Asked, out: Path) -> str:
         "--max-latency": None if limits.max_latency_s is None else 1000 * limits.max_latency_s,
         "--max-size": None if limits.max_size_bytes is None else limits.max_size_bytes / 1e6,
         "--recipes": ",".join(options.recipes) or None,
+        "--search": options.search or None,
         "--family": options.family,
         "--card": options.card,
         "--threads": options.threads or None,
@@ -155,6 +161,8 @@ def command(asked: Asked, out: Path) -> str:
         words += [] if value is None else [name, f"{value:g}" if isinstance(value, float) else str(value)]
     for name in options.keep_float:
         words += ["--keep-float", name]
+    if options.search == 0:
+        words += ["--search", "--budget", f"{options.budget_s:g}s"]
     words += ["--allow-overlap"] if options.allow_overlap else []
     return shlex.join([*words, "--out", str(out)])
 

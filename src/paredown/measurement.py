@@ -86,3 +86,4 @@ class Trial:
     log: tuple[StepRecord, ...] = ()
     error: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)  # compress, accuracy, latency
+    origin: Literal["named", "search"] = "named"  # who asked for this recipe

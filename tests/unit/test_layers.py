@@ -31,6 +31,7 @@ LAYERS = {
     "targets": 2,
     "analyze": 3,
     "measure": 3,
+    "search": 3,
     "study": 4,
     "report": 4,
     "deploy": 4,

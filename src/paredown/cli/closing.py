@@ -35,6 +35,7 @@ def options_of(args: argparse.Namespace) -> Options:
         target=args.target,
         recipes=args.recipes,
         budget_s=args.budget,
+        search=args.search,
         family=args.family,
         card=None if args.card is None else str(args.card),
         keep_float=tuple(args.keep_float),
@@ -108,7 +109,7 @@ def _row(trial: Trial, verdict: Verdict) -> list[Text]:
         "1.00" if trial.recipe == verdict.baseline.recipe else number("latency_ratio", 1, 2),
         number("size_bytes", 1e-6, 2),
         number("peak_memory_bytes", 1e-6, 0),
-        verdict.remarks.get(trial.recipe, ""),
+        verdict.remarks.get(trial.recipe, "") + (" (search)" if trial.origin == "search" else ""),
     ]
     return [Text(cell, style="bold green" if best else "") for cell in cells]
 
@@ -133,6 +134,7 @@ def as_values(outcome: Outcome) -> dict[str, object]:
             {
                 "label": t.label,
                 "recipe": t.recipe,
+                "origin": t.origin,
                 "verdict": verdict.remarks.get(t.recipe, ""),
                 "error": t.error,
                 "model": None if t.model_file is None else str(outcome.directory / t.model_file),

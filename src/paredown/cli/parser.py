@@ -152,6 +152,14 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         default=(),
         help="try these (see `paredown list recipes`)",
     )
+    parser.add_argument(
+        "--search",
+        metavar="N",
+        nargs="?",
+        type=count,
+        const=0,
+        help="after those, try up to N recipes that a search proposes (default: as the budget allows)",
+    )
 
 
 def add_output(parser: argparse.ArgumentParser, *, json: bool = True) -> None:

@@ -145,7 +145,8 @@ def trials(story: Story, rows: tuple[Row, ...]) -> Html:
     lead = (
         f"Every figure is {evidence.unit_note(quantities) or 'missing'} on target {rows[0].trial.target}. "
         "Small figures are 95 % intervals; point at a figure to see what it was made of. "
-        "“Stock” marks another tool's own defaults, shown for comparison. "
+        "“Stock” marks another tool's own defaults, shown for comparison; “search” a recipe that the search "
+        "proposed. "
         "MB is 1,000,000 bytes; a point is 0.01 of the metric."
     )
     return section("trials", "Trials", tag("div", table, class_="scroll"), lead=lead)
@@ -175,9 +176,10 @@ def _line(row: Row, columns: list[Column]) -> Html:
     words, style = MARKS.get(row.role, (None, ""))
     mark = tag("span", words, class_=f"mark {style}") if words else None
     name = row.trial.recipe if row.trial.recipe != row.label else None
+    found = tag("span", "search", class_="mark") if row.trial.origin == "search" else None
     first = tag(
         "td",
-        tag("div", row.label, mark, class_="name"),
+        tag("div", row.label, mark, found, class_="name"),
         tag("small", name) if name else None,
         class_="recipe",
     )

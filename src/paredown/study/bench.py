@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,13 @@ from paredown.targets import Target
 WHAT = ("map", "latency", "memory")
 LATENCY = frozenset({"latency", "memory"})  # what a timed process gives
 _MEMORY = frozenset({"peak_memory_bytes", "model_memory_bytes"})
+
+Untimed = Callable[[Sequence[Quantity]], str]
+"""untimed(size and accuracy of a model) -> why it need not be timed; "" where it should be."""
+
+
+def always_timed(quantities: Sequence[Quantity]) -> str:
+    return ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class Bench:
         progress: Progress = silent,
         *,
         what: Sequence[str] = WHAT,
+        untimed: Untimed = always_timed,
     ) -> tuple[Measurement, dict[str, float]]:
         """The measurement of the model in `file`, and the seconds that accuracy and latency took.
 
@@ -67,7 +75,10 @@ class Bench:
             quantities += (*found, *predicted.quantities)
             curves |= more
             seconds["accuracy"] = time.monotonic() - started
-        if LATENCY & set(what) and self.target.runs_here:
+        why = untimed(quantities)
+        if why:
+            doubts.append(f"not timed: {why}")
+        elif LATENCY & set(what) and self.target.runs_here:
             started = time.monotonic()
             timed, more, reasons = measure_latency(
                 file, baseline, self.target.name, self.feeds(model), threads=self.threads, progress=progress

@@ -17,11 +17,15 @@ CALIBRATION_IMAGES = 100  # more hardly move a range
 
 @dataclass(frozen=True)
 class Options:
-    """How a study is done. `recipes` empty: the default ones. `card`: the path of a card.toml."""
+    """How a study is done. `recipes` empty: the default ones. `card`: the path of a card.toml.
+
+    search: how many recipes a search may propose beyond those; 0: as the budget allows; None: no search.
+    """
 
     target: str = "local"
     recipes: tuple[str, ...] = ()
     budget_s: float | None = None
+    search: int | None = None
     family: str | None = None
     card: str | None = None
     keep_float: tuple[str, ...] = ()

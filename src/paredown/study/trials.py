@@ -15,7 +15,7 @@ from paredown.errors import ParedownError, StorageError
 from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.protocols import Progress, silent
-from paredown.study.bench import Bench, tensors
+from paredown.study.bench import Bench, Untimed, always_timed, tensors
 from paredown.study.images import Images
 from paredown.study.options import Options
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
@@ -54,33 +54,35 @@ class Work:
 
 def choose_recipes(names: Sequence[str]) -> dict[str, Recipe]:
     """Recipes by the label that the table shows. A recipe named twice is kept once. Raises UsageError."""
+    recipes = (parse_recipe(name) for name in names)
+    return {label_of(recipe): recipe for recipe in recipes if recipe.steps}  # float is always measured
+
+
+def label_of(recipe: Recipe) -> str:
+    """What the table shows: the preset's name where it has one."""
     presets = {parse_recipe(preset).name: preset for preset in PRESETS}
-    chosen: dict[str, Recipe] = {}
-    for name in names:
-        recipe = parse_recipe(name)
-        if recipe.steps:  # the float model is always measured
-            chosen.setdefault(presets.get(recipe.name, recipe.name), recipe)
-    return chosen
+    return presets.get(recipe.name, recipe.name)
 
 
 def run_trials(
-    work: Work, recipes: dict[str, Recipe], store: Store, deadline: float | None
+    work: Work,
+    recipes: dict[str, Recipe],
+    store: Store,
+    reference: list[Prediction],
+    deadline: float | None,
 ) -> tuple[str, ...]:
     """Fills the store; returns the labels that the deadline (of `time.monotonic`) left untried.
 
     A recipe that fails is a trial with its error, and the others go on. Raises StorageError where the disk
     does not take a trial: then nothing more can be kept.
     """
-    reference = _float_trial(work, store)
     todo = [(label, r) for label, r in recipes.items() if _missing(work, store, label, r)]
     for done, (label, recipe) in enumerate(todo):
         if deadline is not None and time.monotonic() > deadline:
             return tuple(label for label, _ in todo[done:])
         work.say(f"[{done + 1}/{len(todo)}] {label}")
-        trial = _attempt(work, store, label, recipe, reference)
+        trial = attempt(work, store, label, recipe, reference)
         store.append(trial)
-        if trial.error is not None:
-            work.say(f"{label} failed: {trial.error.splitlines()[0]}")
     return ()
 
 
@@ -91,7 +93,7 @@ def _missing(work: Work, store: Store, label: str, recipe: Recipe) -> bool:
     return False
 
 
-def _float_trial(work: Work, store: Store) -> list[Prediction]:
+def float_trial(work: Work, store: Store) -> list[Prediction]:
     """What the float model says about the judged images, asked now or before."""
     path = predictions_path(store.directory, FLOAT)
     done = store.finished(FLOAT, work.model.sha256, work.options.target, work.options.seed)
@@ -110,20 +112,29 @@ def _float_trial(work: Work, store: Store) -> list[Prediction]:
     return predicted.predictions
 
 
-def _attempt(work: Work, store: Store, label: str, recipe: Recipe, reference: list[Prediction]) -> Trial:
-    """One recipe from start to end."""
+def attempt(
+    work: Work,
+    store: Store,
+    label: str,
+    recipe: Recipe,
+    reference: list[Prediction],
+    untimed: Untimed = always_timed,
+) -> Trial:
+    """One recipe from start to end; it is not on the disk yet."""
     try:
-        return _compress_and_measure(work, store, label, recipe, reference)
+        return _compress_and_measure(work, store, label, recipe, reference, untimed)
     except StorageError:
         raise
     except ParedownError as e:
-        return _trial(work, recipe.name, label, None, error=str(e))
+        error = str(e)
     except Exception as e:  # a defect in one recipe must not cost the user what the others found
-        return _trial(work, recipe.name, label, None, error=f"a defect in paredown: {type(e).__name__}: {e}")
+        error = f"a defect in paredown: {type(e).__name__}: {e}"
+    work.say(f"{label} failed: {error.splitlines()[0]}")
+    return _trial(work, recipe.name, label, None, error=error)
 
 
 def _compress_and_measure(
-    work: Work, store: Store, label: str, recipe: Recipe, reference: list[Prediction]
+    work: Work, store: Store, label: str, recipe: Recipe, reference: list[Prediction], untimed: Untimed
 ) -> Trial:
     made = compress(
         work.prepared,
@@ -139,7 +150,9 @@ def _compress_and_measure(
     file = store.directory / store.save_model(made.model.data, label)
     save_predictions(predictions_path(store.directory, label), predicted.predictions)
     baseline = store.directory / "models" / f"{FLOAT}.onnx"
-    measured, seconds = work.bench.measure(made.model, file, baseline, predicted, reference, work.progress)
+    measured, seconds = work.bench.measure(
+        made.model, file, baseline, predicted, reference, work.progress, untimed=untimed
+    )
     return _trial(
         work,
         recipe.name,

@@ -1,0 +1,104 @@
+"""The recipes that a search may propose, as a small grammar of names.
+
+A scheme is the name of a recipe with slots in it, a slot is a list of the words that may stand there. A new
+step is a line in SLOTS and its slot in the schemes that take it; a new scheme is a line in SCHEMES.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import product
+
+from paredown.compress.recipe import Recipe
+from paredown.profile import Profile
+
+SLOTS: dict[str, tuple[str, ...]] = {
+    "equalize": ("", "cle+"),
+    "scales": ("-pc", "-pt"),
+    "ranges": ("-mse", "-minmax", "-ema", "-percentile", "-entropy"),
+    "guard": ("", "-guard"),
+    "layers": ("", "-all"),
+    "rounding": ("", "+gptq"),
+    "bias": ("", "+bc"),
+    "learning": ("",),  # and what was asked for, see LEARNING
+    "codebook": ("", "+cluster"),
+}
+"""Slot -> the words that may stand in it. "" leaves it empty."""
+
+_STATIC = "{scales}{ranges}{guard}"
+_AFTER = "{rounding}{bias}{learning}"
+SCHEMES: dict[str, str] = {
+    "int8": "{equalize}w8a8" + _STATIC + _AFTER + "{codebook}",
+    "int4": "{equalize}w4a8" + _STATIC + "{layers}" + _AFTER + "+pack",
+    "int2": "{equalize}w2a8" + _STATIC + "{layers}" + _AFTER + "+pack",
+    "dynamic": "{equalize}dynamic",
+    "stored-int8": "{equalize}w8{scales}",
+    "stored-codebook": "{equalize}cluster",
+}
+"""Scheme -> the pattern of its recipes' names, spelled as `Recipe.name` spells them."""
+
+LEARNING = ("qat",)  # kinds of steps that take minutes: in the space as they were named by the user, or not
+FLOAT_SCHEMES = ("stored-int8", "stored-codebook")  # those that compute in float, which every device can
+
+Choose = Callable[[str, tuple[str, ...]], str]
+"""choose(slot, its words) -> one of the words."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """Every recipe that the schemes and slots spell."""
+
+    schemes: Mapping[str, str]
+    slots: Mapping[str, tuple[str, ...]]
+
+    def spell(self, choose: Choose) -> str:
+        """The name of a recipe, built by choosing a scheme and then a word for each of its slots."""
+        pattern = self.schemes[choose("scheme", tuple(self.schemes))]
+        return pattern.format_map({slot: choose(slot, self.slots[slot]) for slot in _slots(pattern)})
+
+    def choices(self, name: str) -> dict[str, str] | None:
+        """The choices that spell this name; None where it does not lie in the space."""
+        for scheme, pattern in self.schemes.items():
+            groups = {
+                slot: f"(?P<{slot}>{'|'.join(map(re.escape, self.slots[slot]))})" for slot in _slots(pattern)
+            }
+            literal = "".join(groups[p[1:-1]] if p[0] == "{" else re.escape(p) for p in _parts(pattern))
+            if found := re.fullmatch(literal, name):
+                return {"scheme": scheme, **found.groupdict()}
+        return None
+
+    def names(self) -> Iterator[str]:
+        """Every name, in a fixed order."""
+        for pattern in self.schemes.values():
+            slots = _slots(pattern)
+            for words in product(*(self.slots[slot] for slot in slots)):
+                yield pattern.format_map(dict(zip(slots, words, strict=True)))
+
+
+def space_for(profile: Profile, named: Iterable[Recipe]) -> Space:
+    """The space of a device: without what its kernels cannot compute, with the learning that was asked for.
+
+    Steps that learn take minutes and need torch, so they are in it only as a recipe of `named` spells them.
+    """
+    slots, schemes = dict(SLOTS), dict(SCHEMES)
+    if profile.activations != "uint8" or profile.weights != "int8":
+        schemes = {name: schemes[name] for name in FLOAT_SCHEMES}
+    elif not profile.per_channel:
+        slots["scales"] = ("-pt",)
+        del schemes["dynamic"]  # its weights have a scale per channel
+    if find_spec("torch") is not None:
+        learned = (f"+{step.name}" for recipe in named for step in recipe.steps if step.kind in LEARNING)
+        slots["learning"] += tuple(dict.fromkeys(learned))
+    return Space(schemes, slots)
+
+
+def _parts(pattern: str) -> list[str]:
+    """The pattern cut into slots ("{bias}") and what stands between."""
+    return [part for part in re.split(r"(\{\w+\})", pattern) if part]
+
+
+def _slots(pattern: str) -> list[str]:
+    return [part[1:-1] for part in _parts(pattern) if part[0] == "{"]

@@ -1,0 +1,113 @@
+"""The search of a study: what it measured so far goes in, the recipes that a search proposes are tried."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from paredown.compress.recipe import Recipe
+from paredown.detections import Prediction
+from paredown.errors import UsageError
+from paredown.measurement import Quantity, Trial
+from paredown.search.propose import Tried, propose, require_optuna
+from paredown.search.space import space_for
+from paredown.study.options import Options
+from paredown.study.store import Store
+from paredown.study.trials import Work, attempt, label_of
+from paredown.study.verdict import DEFAULT_MAX_DROP, FLOAT, Limits, accuracy_of, points_lost
+
+HOPELESS = 5.0  # times the allowed loss: a model that lost more is not timed
+COSTS = ("latency_ratio", "size_bytes")  # besides the points lost; those that the float model has
+
+
+def check_search(options: Options) -> None:
+    """Nothing, or the error of a search that has no end or no Optuna: said before any work."""
+    if options.search is None:
+        return
+    require_optuna()
+    if options.search == 0 and options.budget_s is None:
+        raise UsageError(
+            "the search has no end",
+            hint="say how long, --budget 30m, or how many recipes it may propose, --search 20",
+        )
+
+
+def run_search(
+    work: Work,
+    store: Store,
+    reference: list[Prediction],
+    limits: Limits,
+    named: Iterable[Recipe],
+    deadline: float | None,
+) -> tuple[str, ...]:
+    """Fills the store until the number asked for or the deadline (of `time.monotonic`); returns its notes.
+
+    `named`: the recipes that were asked for by name. What the search proposed earlier counts.
+    """
+    space = space_for(work.bench.target.profile, named)
+    asked = work.options.search or math.inf
+    done = sum(t.origin == "search" for t in store.trials())
+    while done < asked and (deadline is None or time.monotonic() <= deadline):
+        trials = store.trials()
+        baseline = next(t for t in trials if t.recipe == FLOAT)
+        recipe = propose(space, [tried(t, baseline, limits) for t in trials], work.options.seed)
+        if recipe is None:
+            return (*_notes(done), "the search has tried every recipe of its space")
+        done += 1
+        label = label_of(recipe)
+        work.say(f"[search {done}] {label}")
+        trial = attempt(work, store, label, recipe, reference, _Hopeless(baseline, limits))
+        store.append(replace(trial, origin="search"))
+    return _notes(done)
+
+
+def tried(trial: Trial, baseline: Trial, limits: Limits) -> Tried:
+    """What the search learns from a trial. costs: points lost, and `COSTS` relative to the float model's.
+
+    A cost that was not measured, as in a model that was not timed, counts as the float model's. Points, and
+    times by which latency and size are over their limits, are added up.
+    """
+    lost = 0.0 if trial.recipe == FLOAT else points_lost(trial, baseline)
+    if trial.measurement is None or baseline.measurement is None or lost is None or not math.isfinite(lost):
+        return Tried(trial.recipe)
+    costs = [lost]
+    for name in COSTS:
+        whole = baseline.measurement.value(name)
+        if whole:
+            value = trial.measurement.value(name)
+            costs.append(1.0 if value is None else value / whole)
+    over = max(lost - limits.drop, 0.0)
+    for name, limit in (("latency_s", limits.max_latency_s), ("size_bytes", limits.max_size_bytes)):
+        value = trial.measurement.value(name)
+        if limit and value is not None:
+            over += max(value / limit - 1, 0.0)
+    return Tried(trial.recipe, tuple(costs), over)
+
+
+class _Hopeless:
+    """Called with a model's quantities so far: why it need not be timed; "" where it should be."""
+
+    def __init__(self, baseline: Trial, limits: Limits) -> None:
+        self._floats = accuracy_of(baseline)
+        self._most = HOPELESS * max(limits.drop, DEFAULT_MAX_DROP)
+
+    def __call__(self, quantities: Sequence[Quantity]) -> str:
+        floats = self._floats
+        mine = next((q for q in quantities if floats is not None and q.name == floats.name), None)
+        if mine is None or floats is None:
+            return ""
+        lost = 100 * (floats.value - mine.value)
+        return f"it loses {lost:.1f} points" if lost > self._most else ""
+
+
+def _notes(done: int) -> tuple[str, ...]:
+    return (
+        f"the search proposed {done} of the recipes"
+        + (
+            "; the best of many looks a little better on the images that chose it than on others"
+            if done
+            else ""
+        ),
+    )

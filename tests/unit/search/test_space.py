@@ -1,0 +1,65 @@
+"""The grammar of recipes: every name parses and comes back; devices and named recipes bound it."""
+
+import pytest
+
+from paredown.compress.presets import PRESETS, parse_recipe
+from paredown.compress.steps import STEPS
+from paredown.profile import Profile
+from paredown.search.space import LEARNING, SCHEMES, SLOTS, Space, space_for
+
+PROFILE = Profile("any", "")
+
+
+def test_every_name_parses_is_spelled_as_derived_and_comes_back():
+    pytest.importorskip("torch")
+    space = space_for(PROFILE, [parse_recipe("int8-qat")])
+    names = list(space.names())
+    assert len(names) == len(set(names)) > 1000
+    for name in names:
+        assert parse_recipe(name).name == name
+        choices = space.choices(name)
+        assert space.spell(lambda slot, words, chosen=choices: chosen[slot]) == name
+
+
+def test_a_hand_made_space_spells_what_it_should():
+    space = Space({"a": "x{end}", "b": "{start}y"}, {"start": ("", "q+"), "end": ("", "-1")})
+    assert list(space.names()) == ["x", "x-1", "y", "q+y"]
+    assert space.choices("q+y") == {"scheme": "b", "start": "q+"}
+    assert space.choices("x") == {"scheme": "a", "end": ""}
+    assert space.choices("x-12") is None
+    assert space.choices("q+x") is None
+
+
+def test_what_people_ask_for_by_name_lies_in_the_space():
+    space = space_for(PROFILE, [])
+    for preset in ("int8", "int8-minmax", "int8-per-tensor", "int4", "int8-dynamic", "int8-weights"):
+        assert space.choices(parse_recipe(preset).name) is not None
+    for stock in ("ort-static", "ort-dynamic"):
+        assert space.choices(parse_recipe(stock).name) is None
+    assert all(PRESETS)
+
+
+def test_learning_is_in_it_as_it_was_named_and_only_where_torch_is(monkeypatch):
+    named = [parse_recipe("w8a8-pc-mse+qat-minutes2"), parse_recipe("int4-qat")]
+    assert not any("qat" in name for name in space_for(PROFILE, []).names())
+    monkeypatch.setattr("paredown.search.space.find_spec", lambda name: None)
+    assert not any("qat" in name for name in space_for(PROFILE, named).names())
+    monkeypatch.setattr("paredown.search.space.find_spec", lambda name: name)
+    assert space_for(PROFILE, named).slots["learning"] == ("", "+qat-minutes2", "+qat")
+
+
+def test_a_device_gets_only_what_its_kernels_compute():
+    per_tensor = list(space_for(Profile("old", "", per_channel=False), []).names())
+    assert not any("-pc" in name or "dynamic" in name for name in per_tensor)
+    assert "w8a8-pt-mse" in per_tensor
+    float_only = set(space_for(Profile("signed", "", activations="int8"), []).names())
+    assert float_only == {
+        f"{cle}{stored}" for cle in ("", "cle+") for stored in ("w8-pc", "w8-pt", "cluster")
+    }
+
+
+def test_the_tables_know_each_other():
+    used = "".join(SCHEMES.values())
+    for slot in SLOTS:
+        assert f"{{{slot}}}" in used, f"no scheme has the slot {slot}"
+    assert set(LEARNING) <= set(STEPS)
