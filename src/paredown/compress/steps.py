@@ -7,6 +7,7 @@ from typing import Any
 
 from paredown.compress.finetune import settings
 from paredown.compress.pack import cluster, int4
+from paredown.compress.prune import magnitude
 from paredown.compress.quantize import bias, dynamic, equalize, rounding, static, stock, weight_only
 from paredown.compress.recipe import Apply, Step
 
@@ -22,9 +23,13 @@ def _lazily(module: str) -> Apply:
 
 STEPS: dict[str, tuple[type[Step], Apply]] = {
     "cle": (equalize.Equalize, equalize.apply),
+    "sparse": (magnitude.Sparse, magnitude.apply),
     "w8a8": (static.Static, static.apply),
     "w4a8": (static.Static4, static.apply),
     "w2a8": (static.Static2, static.apply),
+    "w1a8": (static.Static1, static.apply),
+    "w4a4": (static.Static4x4, static.apply),
+    "w1a4": (static.Static1x4, static.apply),
     "gptq": (rounding.SecondOrder, rounding.apply),
     "bc": (bias.BiasCorrection, bias.apply),
     "adaround": (settings.AdaRound, _lazily("paredown.compress.finetune.adaround")),

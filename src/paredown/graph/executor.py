@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from paredown.errors import UnknownName, UnsupportedModel
 from paredown.graph.batches import batch_fault
-from paredown.graph.learnable import Learnable, along, learnables, stored_behind, type_limits
+from paredown.graph.learnable import Learnable, along, learnables, limits_behind, stored_behind, type_limits
 from paredown.graph.torch_ops import torch
 from paredown.graph.torch_ops.call import Batch, Call, Function
 from paredown.graph.torch_ops.rounding import fake_quantize, signs
 from paredown.graph.torch_ops.table import OPS
-from paredown.graph.walk import constant, consumers, to_ir, to_model, upstream
+from paredown.graph.walk import clip_behind, constant, readers_of_integers, to_ir, to_model, upstream
 from paredown.graph.write_back import write_into
 from paredown.model import Model
 
@@ -174,7 +174,8 @@ class Executor:
                     continue  # the parameter is read past it
                 inputs[0], function = item.name, _on_grid(item)
             elif (pair := self._pair(node)) is not None:
-                done.add(pair)
+                done |= {pair, *([clip] if (clip := clip_behind(node)) is not None else [])}
+                call = replace(call, attributes={**call.attributes, **_limits(node)})
                 function, made = fake_quantize, (str(pair.outputs[0].name),)
             plain.append((call, function, tuple(inputs), made))
         return _with_ends(plain, {*self.outputs, *self._constants, *self.parameters})
@@ -192,7 +193,7 @@ class Executor:
         """The DQ behind a Q on the same grid: the two run as one."""
         if node.op_type != "QuantizeLinear" or str(node.outputs[0].name) in self.outputs:
             return None
-        readers = consumers(node.outputs[0])
+        readers = readers_of_integers(node)
         same = len(readers) == 1 and readers[0].op_type == "DequantizeLinear"
         return readers[0] if same and list(readers[0].inputs[1:]) == list(node.inputs[1:]) else None
 
@@ -244,6 +245,11 @@ def _with_ends(
         seen.update(dead)
         steps.append(_Step(call, function, inputs, outputs, dead))
     return steps[::-1]
+
+
+def _limits(quantize: ir.Node) -> dict[str, int]:
+    low, high = limits_behind(quantize)
+    return {"low": low, "high": high}
 
 
 def _attributes(node: ir.Node) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.graph.walk import WEIGHTED, attribute, constant, consumers
+from paredown.graph.walk import WEIGHTED, attribute, clip_behind, constant, consumers, readers_of_integers
 
 Number = TypeVar("Number", bound=np.number)
 Kind = Literal["weight", "bias", "scale"]
@@ -105,7 +105,7 @@ def _scale(value: ir.Value) -> Learnable:
 
 def _is_shared(quantize: ir.Node) -> bool:
     """True where every reader of the integers turns them back with the very same scale."""
-    readers = consumers(quantize.outputs[0])
+    readers = readers_of_integers(quantize)
     return bool(readers) and all(
         r.op_type == "DequantizeLinear" and r.inputs[1] is quantize.inputs[1] for r in readers
     )
@@ -160,6 +160,19 @@ def type_limits(dtype: ir.DataType | None) -> tuple[int, int]:
     name = (dtype or ir.DataType.UINT8).name
     bits = int("".join(c for c in name if c.isdigit()))
     return (0, 2**bits - 1) if name.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def limits_behind(quantize: ir.Node) -> tuple[int, int]:
+    """Smallest and largest integer that a QuantizeLinear hands on: of its type, or of the Clip behind it."""
+    zero = quantize.inputs[2] if len(quantize.inputs) > 2 else None
+    low, high = type_limits(None if zero is None else zero.dtype)
+    clip = clip_behind(quantize)
+    if clip is None:
+        return low, high
+    limits = [constant(v) for v in clip.inputs[1:3]]
+    return max(low, *(int(v) for v in limits[:1] if v is not None)), min(
+        high, *(int(v) for v in limits[1:] if v is not None)
+    )
 
 
 def limits_in_use(

@@ -103,6 +103,26 @@ def data_inputs(node: ir.Node) -> list[ir.Value]:
     return [v for v in node.inputs if v is not None and v.const_value is None]
 
 
+def readers_of_integers(quantize: ir.Node) -> list[ir.Node]:
+    """Nodes that read the integers of a QuantizeLinear, directly or behind the Clip of a narrow grid."""
+    clip = clip_behind(quantize)
+    return consumers((clip or quantize).outputs[0])
+
+
+def clip_behind(quantize: ir.Node) -> ir.Node | None:
+    """The Clip that narrows the integers of a QuantizeLinear to a grid of few bits."""
+    readers = consumers(quantize.outputs[0])
+    return readers[0] if len(readers) == 1 and readers[0].op_type == "Clip" else None
+
+
+def quantizer_of(dequantize: ir.Node) -> ir.Node | None:
+    """The QuantizeLinear whose integers a DequantizeLinear reads, directly or behind a Clip."""
+    maker = None if dequantize.inputs[0] is None else dequantize.inputs[0].producer()
+    if maker is not None and maker.op_type == "Clip" and maker.inputs[0] is not None:
+        maker = maker.inputs[0].producer()
+    return maker if maker is not None and maker.op_type == "QuantizeLinear" else None
+
+
 def through_shapes(value: ir.Value) -> ir.Value:
     """The value that `value` is only a rearrangement of."""
     producer = value.producer()

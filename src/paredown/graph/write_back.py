@@ -76,6 +76,8 @@ def _scale_value(node: ir.Node) -> ir.Value:
 
 def _set_integers(value: ir.Value, item: Learnable, stored: Stored, array: NDArray[np.float32]) -> None:
     node = stored.dequantize
+    if stored.signs:
+        return _set(value, np.where(array < 0, -1, 1))
     integers = quantized(node, array, np.asarray(constant(node.inputs[1])))
     _set(value, np.clip(integers, stored.low, stored.high))
 

@@ -96,6 +96,25 @@ def symmetric(limit: Floats, bits: int = 8, axis: int | None = None) -> Grid:
     return Grid(scale, np.zeros_like(scale, np.int32), first, last, axis)
 
 
+@dataclass(frozen=True)
+class Signs(Grid):
+    """The grid of two values, -scale and +scale: zero is not on it."""
+
+    def quantize(self, x: Floats) -> NDArray[np.int32]:
+        """-1 or 1."""
+        return np.where(x < 0, -1, 1).astype(np.int32)
+
+
+def binary(w: Floats, axis: int | None) -> Signs:
+    """The two values of least squared error: alpha = mean |w|, of all or of each channel along `axis`.
+
+    Source: Rastegari et al. 2016, "XNOR-Net", arXiv 1603.05279, eq. 6.
+    """
+    others = None if axis is None else tuple(i for i in range(w.ndim) if i != axis)
+    scale = np.maximum(np.abs(w).mean(axis=others), MIN_SCALE).astype(np.float32)
+    return Signs(scale, np.zeros_like(scale, np.int32), -1, 1, axis)
+
+
 def weight_limits(w: Floats, axis: int | None, bits: int = 8, steps: int = 0) -> Floats:
     """|w| limits for `symmetric`: the maximum, or with `steps` > 0 the shrunk limit of least squared error.
 

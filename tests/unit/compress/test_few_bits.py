@@ -24,6 +24,7 @@ from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.model import Model
+from paredown.numerics.grid import binary
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +100,11 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
         assert np.array_equal(y, want.reshape(-1, want.shape[-1])[at[layers.index(layer)]])
 
 
-def tensor(model: Model, name: str, image: np.ndarray) -> np.ndarray:
+def tensor(model: Model, name: str, image: np.ndarray, dtype: int = TensorProto.FLOAT) -> np.ndarray:
     """A tensor inside a model, by making it the only output."""
     proto = to_proto(model)
     del proto.graph.output[:]
-    proto.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    proto.graph.output.append(helper.make_tensor_value_info(name, dtype, None))
     session = ort.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     return np.asarray(session.run(None, {model.inputs[0].name: image})[0])
 
@@ -187,3 +188,30 @@ def test_codebooks_fold_when_loaded(wide: Model, recipe: str) -> None:
     made = nets.compressed(wide, recipe).model
     assert sum(t.data_type == TensorProto.UINT4 for t in to_proto(made).graph.initializer) == 3
     assert not {"Gather", "Cast"} & set(nets.ops(nets.optimized(made).graph.node))
+
+
+def test_activations_of_four_bits_use_sixteen_values(wide: Model) -> None:
+    """What the few-bit layers read is clipped to 0..15; the image and what spared layers read is not."""
+    made = nets.compressed(wide, "w4a4-pc-mse").model
+    graph = to_proto(made).graph
+    clips = [n for n in graph.node if n.op_type == "Clip"]
+    assert len(clips) == 3
+    for clip in clips:
+        integers = tensor(made, clip.output[0], nets.images(1)[0], TensorProto.UINT8)
+        assert set(np.unique(integers)) <= set(range(16))
+    assert nets.ops(nets.optimized(made).graph.node)["QLinearConv"] == 5
+
+
+def test_binary_weights_by_hand() -> None:
+    """alpha = mean |w| of each row; zero counts as plus."""
+    grid = binary(np.array([[1.0, -3.0], [0.0, 1.0]], np.float32), 0)
+    assert grid.scale.tolist() == [2.0, 0.5]
+    assert grid.quantize(np.array([[1.0, -3.0], [0.0, 1.0]])).tolist() == [[1, -1], [1, 1]]
+
+
+def test_binary_weights_are_signs_and_stored_in_two_bits(wide: Model) -> None:
+    made = nets.compressed(wide, "w1a4-pc-mse-ends+gptq+pack")
+    stored = [t for t in to_proto(made.model).graph.initializer if t.data_type == TensorProto.INT2]
+    assert len(stored) == 3
+    assert all(set(np.unique(numpy_helper.to_array(t).astype(int))) == {-1, 1} for t in stored)
+    assert sum("signs" in r.why for r in made.log if r.step == "gptq") == 3

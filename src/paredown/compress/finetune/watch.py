@@ -12,7 +12,15 @@ import onnx_ir as ir
 
 from paredown.compress.quantize.placement import body_of
 from paredown.errors import UnsupportedModel
-from paredown.graph.walk import attribute, constant, consumers, data_inputs, through_shapes, weight_of
+from paredown.graph.walk import (
+    attribute,
+    constant,
+    consumers,
+    data_inputs,
+    readers_of_integers,
+    through_shapes,
+    weight_of,
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ def at_pupil(graph: ir.Graph, name: str) -> str:
         raise UnsupportedModel("the graph to be trained is not the teacher's", got=f"no tensor {name!r}")
     for node in consumers(value):
         if node.op_type == "QuantizeLinear":
-            for reader in consumers(node.outputs[0]):
+            for reader in readers_of_integers(node):
                 if reader.op_type == "DequantizeLinear":
                     return str(reader.outputs[0].name)
     return name

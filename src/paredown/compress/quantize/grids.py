@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 import numpy as np
 import onnx_ir as ir
 
@@ -15,9 +18,16 @@ LOW_MARGIN = 0.25  # of a head channel's range, below what was seen
 
 
 def activation_grids(
-    graph: ir.Graph, plan: Plan, seen: dict[str, Seen], method: str, per_channel: bool
+    graph: ir.Graph,
+    plan: Plan,
+    seen: dict[str, Seen],
+    method: str,
+    per_channel: bool,
+    few: Mapping[str, int] | None = None,
 ) -> dict[str, Grid]:
     """The grid of every group, by group name. Merges the groups around a Concat where that costs less.
+
+    few: group -> bits, for those that get less than 8.
 
     A sigmoid gate covers all of 0..1: clipping it would scale down the very largest products. What only the
     float tail reads covers its extremes, channel by channel where the runtime allows.
@@ -26,15 +36,15 @@ def activation_grids(
     grids: dict[str, Grid] = {}
     for group, members in plan.members().items():
         value, together = values[members[0]], pool([seen[m] for m in members])
+        bits = (few or {}).get(group, 8)
         if members[0] in plan.heads:
             grids[group] = _head_grid(value, together, per_channel)
         elif len(members) == 1 and _is_gate(value):
-            grids[group] = affine(0.0, 1.0)
+            grids[group] = affine(0.0, 1.0, bits)
         else:
             after = function_after(value) if len(members) == 1 else None
-            grids[group] = affine(
-                *(mse(together, after=after) if method == "mse" else METHODS[method](together))
-            )
+            choose = partial(mse, after=after) if method == "mse" else METHODS[method]
+            grids[group] = affine(*choose(together, bits), bits)
     _share_at_concats(plan, seen, grids)
     return grids
 

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from paredown.compress.quantize.write import float_name
+from paredown.graph.learnable import limits_behind
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
-from paredown.graph.walk import attribute, constant, output_axis, shape_of
+from paredown.graph.walk import attribute, constant, output_axis, quantizer_of, shape_of
 from paredown.model import Model
 from paredown.protocols import Progress, silent
 
@@ -90,8 +91,8 @@ def layer_of(weight: ir.Node) -> Layer | str:
     node = reader_of(weight)
     reading = node.inputs[0]
     source = None if reading is None else reading.producer()
-    quantizer = None if source is None or source.inputs[0] is None else source.inputs[0].producer()
-    if source is None or quantizer is None or quantizer.op_type != "QuantizeLinear":
+    quantizer = None if source is None else quantizer_of(source)
+    if source is None or quantizer is None:
         return "its input is not quantized"
     scale, zero, value = constant(source.inputs[1]), constant(source.inputs[2]), quantizer.inputs[0]
     if scale is None or zero is None or np.size(scale) != 1 or value is None or reading is None:
@@ -103,11 +104,8 @@ def layer_of(weight: ir.Node) -> Layer | str:
     multiplies = node.op_type in ("Gemm", "MatMul") and rank == 2 and not attribute(node, "transA", 0)
     if not (convolves or multiplies):
         return f"no patches are taken of {node.op_type} with a weight of {rank} dimensions"
-    limits = np.iinfo(str(zero.dtype))
     read, made = float_name(value), float_name(node.outputs[0])
-    return Layer(
-        node, weight, read, made, shape, float(scale), int(zero), int(limits.min), int(limits.max)
-    )
+    return Layer(node, weight, read, made, shape, float(scale), int(zero), *limits_behind(quantizer))
 
 
 def _size(layer: Layer) -> tuple[int, int]:

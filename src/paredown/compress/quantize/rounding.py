@@ -27,7 +27,7 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown.compress.quantize.patches import Layer, Patches, Rows, layer_of, places, reader_of, sample
-from paredown.compress.quantize.write import FLOAT, LIMITS, UNROUNDED, replace_constant, shift_bias
+from paredown.compress.quantize.write import FLOAT, LIMITS, SIGNS, UNROUNDED, replace_constant, shift_bias
 from paredown.compress.recipe import Context, Step
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
@@ -50,7 +50,7 @@ def apply(step: SecondOrder, model: ir.Model, context: Context) -> tuple[ir.Mode
     if not weights:
         why = "no weight to round again: put this step behind w8a8 or w4a8"
         return model, (StepRecord(step.name, "", "skipped", why),)
-    found = {dq: layer_of(dq) for dq in weights}
+    found = {dq: "its weights are signs" if SIGNS in dq.meta else layer_of(dq) for dq in weights}
     layers = [layer for layer in found.values() if isinstance(layer, Layer)]
     patches = sample(
         model.meta[FLOAT],

@@ -13,7 +13,7 @@ from paredown.compress.quantize.grids import activation_grids
 from paredown.compress.quantize.guard import Guarded, guard
 from paredown.compress.quantize.kernels import require_kernels
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
-from paredown.compress.quantize.widths import Width, widths
+from paredown.compress.quantize.widths import Layers, Width, read_by_few_bits, widths
 from paredown.compress.quantize.write import (
     BIAS_LIMIT,
     FLOAT,
@@ -27,7 +27,7 @@ from paredown.compress.quantize.write import (
 from paredown.compress.recipe import Context, Step
 from paredown.graph.walk import constant, output_axis, to_model, weight_of
 from paredown.measurement import StepRecord
-from paredown.numerics.grid import Floats, Grid, symmetric, weight_limits
+from paredown.numerics.grid import Floats, Grid, binary, symmetric, weight_limits
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,21 @@ class Static(Step):
     ranges: Literal["mse", "minmax", "ema", "percentile", "entropy"] = "mse"
     guard: Literal["", "guard"] = ""
     bits: ClassVar[int] = 8
-    layers: ClassVar[str] = ""
+    activation_bits: ClassVar[int] = 8
+    layers: ClassVar[Layers] = ""
 
 
 @dataclass(frozen=True)
 class Static4(Static):
-    """w4a8: as w8a8 with int4 weights; `all`: in first, small and depthwise layers and heads as well."""
+    """w4a8: as w8a8 with int4 weights.
+
+    `all`: in first, small and depthwise layers and heads as well; `ends`: only first layers and heads keep 8.
+    """
 
     kind: ClassVar[str] = "w4a8"
     summary: ClassVar[str] = "static, weights in 4 bits where they allow it, activations in 8"
 
-    layers: Literal["", "all"] = ""  # type: ignore[misc]
+    layers: Layers = ""  # type: ignore[misc]
     bits: ClassVar[int] = 4
 
 
@@ -66,6 +70,37 @@ class Static2(Static4):
     summary: ClassVar[str] = "static, weights in 2 bits where they allow it, activations in 8"
 
     bits: ClassVar[int] = 2
+
+
+@dataclass(frozen=True)
+class Static1(Static4):
+    """w1a8: as w4a8 with weights of two values, -1 and 1 times a scale: one to be learned with `qat`."""
+
+    kind: ClassVar[str] = "w1a8"
+    summary: ClassVar[str] = "static, weights in 1 bit where they allow it, activations in 8; needs qat"
+
+    bits: ClassVar[int] = 1
+
+
+@dataclass(frozen=True)
+class Static4x4(Static4):
+    """w4a4: as w4a8, and what those layers read has 16 values, kept in uint8: no faster than 8 bits."""
+
+    kind: ClassVar[str] = "w4a4"
+    summary: ClassVar[str] = "static, weights and activations in 4 bits where they allow it; computed in 8"
+
+    guard: Literal[""] = ""  # its switches are of 8 bits
+    activation_bits: ClassVar[int] = 4
+
+
+@dataclass(frozen=True)
+class Static1x4(Static4x4):
+    """w1a4: weights of two values, what those layers read in 16; with `ends` the scheme "1/4, ends 8"."""
+
+    kind: ClassVar[str] = "w1a4"
+    summary: ClassVar[str] = "static, weights in 1 bit, activations in 4 where they allow it; needs qat"
+
+    bits: ClassVar[int] = 1
 
 
 LIMIT_STEPS = 25  # fractions of the largest weight tried as the limit, where bits are few
@@ -87,12 +122,14 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         seed=context.seed,
         progress=context.progress,
     )
-    grids = activation_grids(graph, plan, seen, step.ranges, step.weights == "pc")
+    width = widths(plan, step.bits, context.profile.weight_bits, step.layers)
+    few = read_by_few_bits(plan, width, step.bits, step.activation_bits)
+    grids = activation_grids(graph, plan, seen, step.ranges, step.weights == "pc", few)
     guarded = None
     if step.guard:
         guarded = guard(graph, model.meta[FLOAT], plan, grids, seen, context)
         plan, grids = guarded.plan, guarded.grids
-    width = widths(plan, step.bits, context.profile.weight_bits, step.layers == "all")
+    width = {node: w for node, w in width.items() if node in plan.roles}  # the guard may have released some
     weights = {
         n: weight_grid(n, step.weights, bits, LIMIT_STEPS * (bits < 7)) for n, (bits, _) in width.items()
     }
@@ -112,6 +149,8 @@ def weight_grid(node: ir.Node, granularity: str, bits: int, steps: int = 0) -> G
     """The symmetric grid of a node's weight."""
     weight = np.asarray(constant(weight_of(node)), np.float32)
     axis = output_axis(node) if granularity == "pc" else None
+    if bits == 1:
+        return binary(weight, axis)
     return symmetric(weight_limits(weight, axis, bits, steps), bits, axis)
 
 

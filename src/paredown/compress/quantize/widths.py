@@ -9,6 +9,8 @@ as any.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import onnx_ir as ir
 
 from paredown.compress.quantize.placement import Plan
@@ -19,22 +21,41 @@ SMALL_SHARE = 0.08  # of all weights: the smallest layers that together hold les
 Width = tuple[int, str]
 """Bits of a weight, and why they differ from what the step asks for ("" where they do not)."""
 
+Layers = Literal["", "all", "ends"]
+"""Which layers get few bits: those that allow it, all, or all but the first ones and the heads."""
 
-def widths(plan: Plan, bits: int, most: int, everywhere: bool) -> dict[ir.Node, Width]:
-    """The width of every weight in the plan.
 
-    bits: asked for. most: what the device allows. everywhere: no layer is spared.
-    """
+def widths(plan: Plan, bits: int, most: int, layers: Layers) -> dict[ir.Node, Width]:
+    """The width of every weight in the plan. bits: asked for. most: what the device allows."""
     nodes = [n for n in plan.roles if weight_of(n) is not None]
-    if bits >= most or everywhere:
+    if bits >= most or layers == "all":
         return dict.fromkeys(nodes, (min(bits, most), ""))
-    reasons = _small(nodes) | {n: why for n in nodes if (why := _fragile(n, plan))}
+    reasons = _small(nodes) if layers == "" else {}
+    for node in nodes:
+        if why := _end(node, plan) or (_fragile(node) if layers == "" else ""):
+            reasons[node] = why
     return {n: (most, reasons[n]) if n in reasons else (bits, "") for n in nodes}
 
 
-def _fragile(node: ir.Node, plan: Plan) -> str:
-    if is_depthwise(node):
-        return "depthwise: few weights, much damage"
+def read_by_few_bits(
+    plan: Plan, width: dict[ir.Node, Width], weights: int, activations: int
+) -> dict[str, int]:
+    """Group -> bits of activations, for what the layers with that few bits in weights read; 8 for all others.
+
+    The image keeps 8 bits.
+    """
+    bits = activations
+    if bits >= 8:
+        return {}
+    read = [n.inputs[0] for n, (found, _) in width.items() if found == weights]
+    return {plan.group[str(v.name)]: bits for v in read if v is not None and not v.is_graph_input()}
+
+
+def _fragile(node: ir.Node) -> str:
+    return "depthwise: few weights, much damage" if is_depthwise(node) else ""
+
+
+def _end(node: ir.Node, plan: Plan) -> str:
     if str(node.outputs[0].name) in plan.heads:
         return "a head: its errors are the answer's errors"
     if not any(weight_of(n) is not None for n in upstream([node]) - {node}):

@@ -11,7 +11,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.numerics.grid import Grid
+from paredown.graph.walk import readers_of_integers
+from paredown.numerics.grid import Grid, Signs
 
 BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the sums of products
 
@@ -19,6 +20,7 @@ BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the su
 FLOAT = "paredown.float"  # on the model: the float `Model` that was quantized
 UNROUNDED = "paredown.unrounded"  # on a weight's DequantizeLinear: the weight in steps of its grid
 LIMITS = "paredown.limits"  # beside it: the smallest and largest integer of that grid
+SIGNS = "paredown.signs"  # beside it, where the grid holds -1 and 1 alone: there is nothing to round
 HEAD = "paredown.head"  # on a convolution that answers in a head's integers: that head's Grid
 
 
@@ -55,8 +57,26 @@ def quantize_tensor(
 ) -> tuple[ir.Value, ir.Value]:
     """Q and DQ behind an activation. Gives the scale and zero point, which later calls may share."""
     parameters = shared or _parameters(graph, str(value.name), grid)
-    _insert_pair(graph, value, parameters, parameters, None)
+    q, _ = _insert_pair(graph, value, parameters, parameters, None)
+    if grid.low == 0 and grid.high < 255:
+        _narrow(graph, q, grid)
     return parameters
+
+
+def _narrow(graph: ir.Graph, quantize: ir.Node, grid: Grid) -> None:
+    """A Clip of the integers: a grid of few bits in uint8. Stock kernels for uint8 then compute with it; on
+    UINT4 tensors there are none, and ONNX Runtime 1.31 makes an invalid graph of them."""
+    wide, name = quantize.outputs[0], str(quantize.outputs[0].name)
+    uses = list(wide.uses())
+    limits = [
+        add_constant(graph, f"{name}_{end}", np.asarray(limit, np.uint8))
+        for end, limit in (("low", grid.low), ("high", grid.high))
+    ]
+    clip = _node("Clip", f"{name}_Clip", [wide, *limits], f"{name}_narrow", wide, None)
+    clip.outputs[0].type = wide.type
+    for use in uses:
+        use.node.replace_input_with(use.idx, clip.outputs[0])
+    graph.insert_after(quantize, clip)
 
 
 def quantize_head(graph: ir.Graph, value: ir.Value, grid: Grid) -> None:
@@ -72,7 +92,7 @@ def _insert_pair(
     into: tuple[ir.Value, ir.Value],
     out_of: tuple[ir.Value, ir.Value],
     axis: int | None,
-) -> None:
+) -> tuple[ir.Node, ir.Node]:
     name, uses, was_output = str(value.name), list(value.uses()), value.is_graph_output()
     if was_output:  # the public name belongs to what leaves the graph: the dequantized value
         value.name = f"{name}_float"
@@ -92,6 +112,7 @@ def _insert_pair(
         graph.insert_before(graph[0], [q, dq])
     else:
         graph.insert_after(producer, [q, dq])
+    return q, dq
 
 
 def quantize_weight(
@@ -114,6 +135,8 @@ def quantize_weight(
     dq.outputs[0].type = weight.type
     dq.meta[UNROUNDED] = grid.steps_of(real)
     dq.meta[LIMITS] = (grid.low, grid.high)
+    if isinstance(grid, Signs):
+        dq.meta[SIGNS] = True
     graph.insert_before(node, dq)
     node.replace_input_with(1, dq.outputs[0])
 
@@ -163,7 +186,7 @@ def replace_constant(value: ir.Value, array: NDArray[np.generic]) -> None:
 def float_name(value: ir.Value) -> str:
     """The name that a tensor in front of its Q has in the float network (see `_insert_pair`)."""
     for q in (use.node for use in value.uses() if use.node.op_type == "QuantizeLinear"):
-        for dq in (use.node for use in q.outputs[0].uses()):
+        for dq in readers_of_integers(q):
             if dq.outputs[0].is_graph_output():
                 return str(dq.outputs[0].name)
     return str(value.name)

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from paredown.graph.torch_ops.call import Call
 
+FAR = 3.0  # times its scale: a weight of two values that is farther from zero will not change its sign
+
 
 def quantize(call: Call, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
     """The integers, as floats so that gradients pass."""
@@ -36,6 +38,18 @@ def fake_quantize(call: Call, x: Tensor, scale: Tensor, zero: Tensor | None = No
     z = _zero(call, x, zero)
     low, high = call.get("low") - z, call.get("high") - z
     made: Tensor = _FakeQuantize.apply(x, _along(call, x, scale), low, high)  # type: ignore[no-untyped-call]
+    return made
+
+
+def signs(call: Call, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
+    """scale sign(x), sign(0) = 1: a learned weight of two values.
+
+    Source: Rastegari et al. 2016, arXiv 1603.05279, eq. 4 and section 3.1: the gradient of sign is 1 where
+    |x| is below a limit, else 0.
+    Differs from the source: the limit is `FAR` times the scale instead of 1 (the source's weights are far
+    below 1); the scale is learned and does not follow the mean of |x|.
+    """
+    made: Tensor = _Signs.apply(x, _along(call, x, scale))  # type: ignore[no-untyped-call]
     return made
 
 
@@ -93,6 +107,22 @@ class _FakeQuantize(torch.autograd.Function):
         top = ctx.high if isinstance(ctx.high, float) else ctx.high.max().item()
         shrink = (max(top, 1.0) * x.numel() / s.numel()) ** -0.5
         return at_x, at_s * shrink / s, None, None
+
+
+class _Signs(torch.autograd.Function):
+    """s: () or shaped to broadcast against x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, s: Tensor) -> Tensor:
+        ctx.save_for_backward(x, s)
+        return torch.where(x < 0, -s, s)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, s = ctx.saved_tensors
+        g = grads[0]
+        at_s = (g * torch.where(x < 0, -1.0, 1.0)).sum_to_size(s.shape)
+        return g * (x.abs() < FAR * s), at_s * (x.numel() / s.numel()) ** -0.5
 
 
 def _inside(g: Tensor, x: Tensor, low: float, high: float) -> Tensor:
