@@ -8,7 +8,7 @@ from typing import Any
 from paredown.compress.finetune import settings
 from paredown.compress.pack import cluster, int4
 from paredown.compress.prune import magnitude
-from paredown.compress.quantize import bias, dynamic, equalize, rounding, static, stock, weight_only
+from paredown.compress.quantize import bias, dynamic, equalize, mixed, rounding, static, stock, weight_only
 from paredown.compress.recipe import Apply, Step
 
 
@@ -30,6 +30,7 @@ STEPS: dict[str, tuple[type[Step], Apply]] = {
     "w1a8": (static.Static1, static.apply),
     "w4a4": (static.Static4x4, static.apply),
     "w1a4": (static.Static1x4, static.apply),
+    "mixed": (mixed.Mixed, mixed.apply),
     "gptq": (rounding.SecondOrder, rounding.apply),
     "bc": (bias.BiasCorrection, bias.apply),
     "adaround": (settings.AdaRound, _lazily("paredown.compress.finetune.adaround")),

@@ -1,0 +1,1 @@
+"""Fewer weights: zeros among them, or whole channels taken out."""
