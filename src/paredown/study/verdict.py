@@ -17,6 +17,7 @@ ACCURACY = ("map50_95", "top1", "fidelity_map50_95", "fidelity_top1")  # the fir
 FASTER = 0.97
 SAME = 0.03
 SAME_SIZE = 0.10  # per-channel scales make a file a few per cent larger; that is no reason to lose accuracy
+SAME_LOSS = 0.10  # of the allowed loss: who allows 1 point does not ask about 0.1 of them
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,13 @@ def choose_best(trials: Sequence[Trial], limits: Limits) -> Verdict:
     pool = [t for t in within if not _over(t, limits)]
     if not pool and not _keeps(baseline, limits):  # nothing meets the limits: the nearest that helps
         pool = within
-    best = _fastest(pool) if pool else baseline
+    best, why = _choose(pool, baseline, limits) if pool else (baseline, "")
     for trial in within:
         over = _over(trial, limits)
-        remarks[trial.recipe] = "best" if trial is best else over or _behind(trial, best)
+        remarks[trial.recipe] = "best" if trial is best else over or _behind(trial, best, baseline)
     remarks[FLOAT] = "best" if best is baseline else _over(baseline, limits) or "reference"
     met = _gate_met(best, baseline, others, limits)
-    headline, reasons = _words(best, baseline, others, limits, met)
+    headline, reasons = _words(best, baseline, others, limits, met, why)
     return Verdict(best, baseline, met, headline, reasons, remarks)
 
 
@@ -148,30 +149,63 @@ def _keeps(trial: Trial, limits: Limits) -> bool:
     return not _over(trial, limits)
 
 
-def _fastest(pool: Sequence[Trial]) -> Trial:
-    """The fastest; of those that may be as fast, the smallest file; of those as small, the least loss.
+def _choose(pool: Sequence[Trial], baseline: Trial, limits: Limits) -> tuple[Trial, str]:
+    """The fastest; of those that may be as fast, the least loss; of those that lose as little, the smallest.
 
-    A model may be as fast as the fastest where that one's ratio lies in its own confidence interval.
+    A model may be as fast as the fastest where that one's ratio lies in its own confidence interval. Size
+    comes last because a limit on it has been kept to already, and without one nobody asked to pay for it in
+    accuracy. The text says what decided, and which smaller file was passed over.
     """
+    fast = _as_fast(pool)
+    least = min(_loss(t, baseline) for t in fast)
+    near = [t for t in fast if _loss(t, baseline) <= least + SAME_LOSS * limits.drop]
+    sizes = {id(t): s for t in near if (s := _value(t, "size_bytes")) is not None}
+    edge = (1 + SAME_SIZE) * min(sizes.values(), default=0.0)
+    small = [t for t in near if sizes.get(id(t), float("inf")) <= edge] or near
+    best = min(small, key=lambda t: _loss(t, baseline))
+    if len(fast) == 1:
+        why = f"It is the fastest of the {len(pool)} that keep to the limits" if len(pool) > 1 else ""
+    elif len(near) == 1:
+        why = f"It loses least of the {len(fast)} that may be as fast"
+    elif len(small) < len(near):
+        why = f"Its file is the smallest of the {len(near)} that may be as fast and lose as little"
+    else:
+        why = f"It loses least of the {len(near)} that may be as fast and whose files are as small"
+    return best, "; ".join(words for words in (why, _passed_over(best, fast, baseline)) if words)
+
+
+def _as_fast(pool: Sequence[Trial]) -> list[Trial]:
+    """Those that may be as fast as the fastest; all where no ratio was measured."""
     ratios = {id(t): r for t in pool if (r := _ratio(t)) is not None}
-    if ratios:
-        least = min(r.value for r in ratios.values())
-        pool = [t for t in pool if id(t) in ratios and _lower(ratios[id(t)]) <= (1 + SAME) * least]
-    sizes = {id(t): s for t in pool if (s := _value(t, "size_bytes")) is not None}
-    if sizes:
-        pool = [t for t in pool if sizes.get(id(t), float("inf")) <= (1 + SAME_SIZE) * min(sizes.values())]
-    return max(pool, key=lambda t: q.value if (q := accuracy_of(t)) else float("-inf"))
+    least = min((r.value for r in ratios.values()), default=0.0)
+    return [t for t in pool if id(t) in ratios and _lower(ratios[id(t)]) <= (1 + SAME) * least] or [*pool]
 
 
-def _behind(trial: Trial, best: Trial) -> str:
-    """Why a candidate within every limit is not the best: slower, or as fast but larger or less accurate."""
+def _passed_over(best: Trial, fast: Sequence[Trial], baseline: Trial) -> str:
+    """What the smallest file that is as fast would cost, in words; "" where it is the best."""
+    size = _value(best, "size_bytes")
+    sizes = [(s, t) for t in fast if (s := _value(t, "size_bytes")) is not None]
+    if size is None or not sizes:
+        return ""
+    least, smallest = min(sizes, key=lambda pair: pair[0])
+    if least * (1 + SAME_SIZE) >= size:
+        return ""
+    more = _loss(smallest, baseline) - _loss(best, baseline)
+    return f"{smallest.label} is smaller, {least / 1e6:.1f} MB, and loses {more:.2f} points more"
+
+
+def _loss(trial: Trial, baseline: Trial) -> float:
+    """Points lost; a gain counts as no loss, for it is chance."""
+    lost = points_lost(trial, baseline)
+    return float("inf") if lost is None else max(lost, 0.0)
+
+
+def _behind(trial: Trial, best: Trial, baseline: Trial) -> str:
+    """Why a candidate within every limit is not the best: slower, or as fast but less accurate or larger."""
     mine, its = _ratio(trial), _ratio(best)
     if mine is not None and its is not None and mine.value > (1 + SAME) * its.value:
         return "not the fastest"
-    size, its_size = _value(trial, "size_bytes"), _value(best, "size_bytes")
-    if size is not None and its_size is not None and size > (1 + SAME_SIZE) * its_size:
-        return "as fast, larger"
-    return "as fast, loses more"
+    return "as fast, loses more" if _loss(trial, baseline) > _loss(best, baseline) else "as fast, larger"
 
 
 def _lower(ratio: Quantity) -> float:
@@ -189,7 +223,7 @@ def _gate_met(best: Trial, baseline: Trial, others: Sequence[Trial], limits: Lim
 
 
 def _words(
-    best: Trial, baseline: Trial, others: Sequence[Trial], limits: Limits, met: bool
+    best: Trial, baseline: Trial, others: Sequence[Trial], limits: Limits, met: bool, why: str
 ) -> tuple[str, tuple[str, ...]]:
     asked = f"at most {limits.drop:g} points lost" + (" (the default)" if limits.max_drop is None else "")
     if limits.max_latency_s is not None:
@@ -198,7 +232,8 @@ def _words(
         asked += f", at most {limits.max_size_bytes / 1e6:g} MB"
     kept = f"Limits: {asked}" if met else f"The limits are not met: {asked}"
     if best is not baseline:
-        return f"Use {best.label}", (f"It is {_gain(best, baseline)}: {_figures(best, baseline)}", kept)
+        figures = f"It is {_gain(best, baseline)}: {_figures(best, baseline)}"
+        return f"Use {best.label}", tuple(part for part in (figures, why, kept) if part)
     headline = "Keep the float model"
     measured = [t for t in others if t.measurement is not None]
     if not measured:
