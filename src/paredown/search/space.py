@@ -1,7 +1,8 @@
 """The recipes that a search may propose, as a small grammar of names.
 
 A scheme is the name of a recipe with slots in it, a slot is a list of the words that may stand there. A new
-step is a line in SLOTS and its slot in the schemes that take it; a new scheme is a line in SCHEMES.
+step is a line in SLOTS, or in REQUESTED, and its slot in the schemes that take it; a new scheme is a line in
+SCHEMES.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from paredown.compress.recipe import Recipe
 from paredown.profile import Profile
 
 SLOTS: dict[str, tuple[str, ...]] = {
+    "pruning": ("",),
     "equalize": ("", "cle+"),
     "scales": ("-pc", "-pt"),
     "ranges": ("-mse", "-minmax", "-ema", "-percentile", "-entropy"),
@@ -23,24 +25,35 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "layers": ("", "-all"),
     "rounding": ("", "+gptq"),
     "bias": ("", "+bc"),
-    "learning": ("",),  # and what was asked for, see LEARNING
+    "learning": ("",),
     "codebook": ("", "+cluster"),
 }
 """Slot -> the words that may stand in it. "" leaves it empty."""
 
+REQUESTED: dict[str, tuple[str, str]] = {
+    "prune": ("pruning", "{}+"),
+    "sparse": ("pruning", "{}+"),
+    "adaround": ("rounding", "+{}"),
+    "qat": ("learning", "+{}"),
+}
+"""Steps that take minutes, or change what the model is: kind -> its slot, and how the step is spelled there.
+They are in the space as the recipes named by the user spell them, and else not."""
+
+NEEDS_TORCH = ("adaround", "qat")
+
+_BEFORE = "{pruning}{equalize}"
 _STATIC = "{scales}{ranges}{guard}"
 _AFTER = "{rounding}{bias}{learning}"
 SCHEMES: dict[str, str] = {
-    "int8": "{equalize}w8a8" + _STATIC + _AFTER + "{codebook}",
-    "int4": "{equalize}w4a8" + _STATIC + "{layers}" + _AFTER + "+pack",
-    "int2": "{equalize}w2a8" + _STATIC + "{layers}" + _AFTER + "+pack",
-    "dynamic": "{equalize}dynamic",
-    "stored-int8": "{equalize}w8{scales}",
-    "stored-codebook": "{equalize}cluster",
+    "int8": _BEFORE + "w8a8" + _STATIC + _AFTER + "{codebook}",
+    "int4": _BEFORE + "w4a8" + _STATIC + "{layers}" + _AFTER + "+pack",
+    "int2": _BEFORE + "w2a8" + _STATIC + "{layers}" + _AFTER + "+pack",
+    "dynamic": _BEFORE + "dynamic",
+    "stored-int8": _BEFORE + "w8{scales}",
+    "stored-codebook": _BEFORE + "cluster",
 }
 """Scheme -> the pattern of its recipes' names, spelled as `Recipe.name` spells them."""
 
-LEARNING = ("qat",)  # kinds of steps that take minutes: in the space as they were named by the user, or not
 FLOAT_SCHEMES = ("stored-int8", "stored-codebook")  # those that compute in float, which every device can
 
 Choose = Callable[[str, tuple[str, ...]], str]
@@ -79,19 +92,18 @@ class Space:
 
 
 def space_for(profile: Profile, named: Iterable[Recipe]) -> Space:
-    """The space of a device: without what its kernels cannot compute, with the learning that was asked for.
-
-    Steps that learn take minutes and need torch, so they are in it only as a recipe of `named` spells them.
-    """
+    """The space of a device: without what its kernels cannot compute, with what `named` asks for."""
     slots, schemes = dict(SLOTS), dict(SCHEMES)
     if profile.activations != "uint8" or profile.weights != "int8":
         schemes = {name: schemes[name] for name in FLOAT_SCHEMES}
     elif not profile.per_channel:
         slots["scales"] = ("-pt",)
         del schemes["dynamic"]  # its weights have a scale per channel
-    if find_spec("torch") is not None:
-        learned = (f"+{step.name}" for recipe in named for step in recipe.steps if step.kind in LEARNING)
-        slots["learning"] += tuple(dict.fromkeys(learned))
+    absent = NEEDS_TORCH if find_spec("torch") is None else ()
+    for step in dict.fromkeys(step for recipe in named for step in recipe.steps):
+        if step.kind in REQUESTED and step.kind not in absent:
+            slot, spelling = REQUESTED[step.kind]
+            slots[slot] = (*slots[slot], spelling.format(step.name))
     return Space(schemes, slots)
 
 

@@ -5,17 +5,19 @@ import pytest
 from paredown.compress.presets import PRESETS, parse_recipe
 from paredown.compress.steps import STEPS
 from paredown.profile import Profile
-from paredown.search.space import LEARNING, SCHEMES, SLOTS, Space, space_for
+from paredown.search.space import NEEDS_TORCH, REQUESTED, SCHEMES, SLOTS, Space, space_for
 
 PROFILE = Profile("any", "")
 
 
 def test_every_name_parses_is_spelled_as_derived_and_comes_back():
     pytest.importorskip("torch")
-    space = space_for(PROFILE, [parse_recipe("int8-qat")])
+    named = "sparse30+w8a8-pc-mse+adaround+qat-minutes2"
+    space = space_for(PROFILE, [parse_recipe(named)])
+    assert space.choices(named) is not None
     names = list(space.names())
-    assert len(names) == len(set(names)) > 1000
-    for name in names:
+    assert len(names) == len(set(names)) > 5000
+    for name in names[::5]:
         assert parse_recipe(name).name == name
         choices = space.choices(name)
         assert space.spell(lambda slot, words, chosen=choices: chosen[slot]) == name
@@ -62,4 +64,6 @@ def test_the_tables_know_each_other():
     used = "".join(SCHEMES.values())
     for slot in SLOTS:
         assert f"{{{slot}}}" in used, f"no scheme has the slot {slot}"
-    assert set(LEARNING) <= set(STEPS)
+    assert set(REQUESTED) <= set(STEPS)
+    assert {slot for slot, _ in REQUESTED.values()} <= set(SLOTS)
+    assert set(NEEDS_TORCH) <= set(REQUESTED)
