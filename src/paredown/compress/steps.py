@@ -7,7 +7,8 @@ from typing import Any
 
 from paredown.compress.finetune import settings
 from paredown.compress.pack import cluster, int4
-from paredown.compress.prune import magnitude
+from paredown.compress.prune import channels, magnitude
+from paredown.compress.prune import settings as pruning
 from paredown.compress.quantize import bias, dynamic, equalize, mixed, rounding, static, stock, weight_only
 from paredown.compress.recipe import Apply, Step
 
@@ -23,6 +24,7 @@ def _lazily(module: str) -> Apply:
 
 STEPS: dict[str, tuple[type[Step], Apply]] = {
     "cle": (equalize.Equalize, equalize.apply),
+    "prune": (pruning.Prune, channels.apply),
     "sparse": (magnitude.Sparse, magnitude.apply),
     "w8a8": (static.Static, static.apply),
     "w4a8": (static.Static4, static.apply),

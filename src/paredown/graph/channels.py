@@ -2,11 +2,11 @@
 
 Two channels share a class when no change may treat them apart: scaling or removing one means doing the same
 to the other (both sides of an Add, a tensor before and after a ReLU, the slices of a Concat or a channel
-shuffle). Classes are found by sending numbered channels through the graph. A class is `frozen` when something
-reads it that is no convolution, or a function that does not commute with a positive factor (f(s x) = s f(x)):
-SiLU, softmax, outputs.
-
-Equalization scales classes; pruning removes them.
+shuffle). Classes are found by sending numbered channels through the graph (`trace`); what a node does to them
+depends on what is to be done with the classes. Here is the rule for equalization, which scales them: a class
+is `frozen` when something reads it that is no convolution, or a function that does not commute with a
+positive factor (f(s x) = s f(x)): SiLU, softmax, outputs. The rule for pruning, which removes them, is in
+`graph/removal.py`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
-from paredown.graph.walk import attribute, constant, data_inputs, shape_of, weight_of
-
-Ids = NDArray[np.int64]
+from paredown.graph.moves import MOVES, Full, Ids
+from paredown.graph.walk import attribute, data_inputs, shape_of, weight_of
 
 HOMOGENEOUS = (
     "Relu",
@@ -39,19 +37,22 @@ HOMOGENEOUS = (
 class Channels:
     """Classes of channels. ids: tensor name -> (C,) id of each channel, for tensors whose axis 1 is channels.
 
-    frozen: ids that nothing may scale. parent: union-find over ids; the root of an id is its class.
+    frozen: ids that nothing may change. parent: union-find over ids; the root of an id is its class. why: the
+    first reason for which an id was frozen.
     """
 
     ids: dict[str, Ids] = field(default_factory=dict)
     frozen: set[int] = field(default_factory=set)
     parent: list[int] = field(default_factory=list)
+    why: dict[int, str] = field(default_factory=dict)
 
-    def new(self, count: int, frozen: bool = False) -> Ids:
+    def new(self, count: int, frozen: str = "") -> Ids:
+        """Fresh ids, (count,). frozen: why they may not change."""
         first = len(self.parent)
         made = np.arange(first, first + count)
         self.parent.extend(made.tolist())
         if frozen:
-            self.frozen.update(made.tolist())
+            self.freeze(made, frozen)
         return made
 
     def root(self, index: int) -> int:
@@ -60,58 +61,86 @@ class Channels:
             index = self.parent[index]
         return index
 
+    def roots(self, ids: Ids) -> Ids:
+        """The class of every id, in the shape given."""
+        parent = np.array(self.parent, np.int64)
+        while (parent != (further := parent[parent])).any():
+            parent = further
+        return parent[ids]
+
     def unite(self, a: Ids, b: Ids) -> None:
         for x, y in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True):
             rx, ry = self.root(x), self.root(y)
             if rx != ry:
                 self.parent[ry] = rx
 
+    def freeze(self, ids: Ids, why: str) -> None:
+        for i in np.unique(unrepeated(ids)).tolist():
+            self.frozen.add(i)
+            self.why.setdefault(i, why)
+
     def of(self, tensor: str) -> Ids:
         """The classes of a tensor's channels, (C,)."""
-        return np.array([self.root(i) for i in self.ids[tensor].tolist()], np.int64)
+        return self.roots(self.ids[tensor])
 
     def is_frozen(self) -> set[int]:
-        """The classes that nothing may scale."""
+        """The classes that nothing may change."""
         return {self.root(i) for i in self.frozen}
+
+    def reasons(self) -> dict[int, str]:
+        """Frozen class -> why."""
+        return {self.root(i): why for i, why in self.why.items()}
+
+
+Send = Callable[[ir.Node, Full, Channels], list[Ids]]
+"""send(node, full, channels) -> the ids at every place of the node's outputs."""
 
 
 def channel_classes(graph: ir.Graph) -> Channels:
-    """The channel classes of a graph with static shapes."""
-    channels = Channels()
-    full: dict[ir.Value, Ids] = {}  # value -> ids broadcast to the value's whole shape
+    """The channel classes of a graph with static shapes, frozen where they may not be scaled."""
+    return trace(graph, _send)[0]
+
+
+def trace(graph: ir.Graph, send: Send) -> tuple[Channels, Full]:
+    """The classes that `send` finds, node by node, and the ids of every tensor."""
+    channels, full = Channels(), Full()
     for value in graph.inputs:
-        full[value] = _spread(channels.new(_count(value), frozen=True), shape_of(value))
+        full[value] = spread(channels.new(count(value), "an input of the model"), shape_of(value))
     for node in graph:
-        made = _send(node, full, channels)
-        for value, ids in zip(node.outputs, made, strict=True):
+        for value, ids in zip(node.outputs, send(node, full, channels), strict=True):
             full[value] = ids
-            if (flat := _per_channel(ids)) is not None:
+            if (flat := per_channel(ids)) is not None:
                 channels.ids[str(value.name)] = flat
     for value in graph.outputs:
         if value in full:
-            channels.frozen.update(np.unique(full[value]).tolist())
-    return channels
+            channels.freeze(full[value], "an output of the model")
+    return channels, full
 
 
-def _send(node: ir.Node, full: dict[ir.Value, Ids], channels: Channels) -> list[Ids]:
+def freeze_around(node: ir.Node, full: Full, channels: Channels, why: str) -> list[Ids]:
+    """Frozen ids for the node's outputs, those of its inputs frozen too."""
+    for value in data_inputs(node):
+        if value in full:
+            channels.freeze(full[value], why)
+    return [spread(channels.new(count(v), why), shape_of(v)) for v in node.outputs]
+
+
+def _send(node: ir.Node, full: Full, channels: Channels) -> list[Ids]:
     inputs = [full[v] for v in data_inputs(node) if v in full]
     if weight_of(node) is not None and len(inputs) == 1 and _reads_plainly(node):
-        if _per_channel(inputs[0]) is None:
-            channels.frozen.update(np.unique(inputs[0]).tolist())
-        return [_spread(channels.new(_count(node.outputs[0])), shape_of(node.outputs[0]))]
-    if node.op_type in HOMOGENEOUS and inputs and (flat := _per_channel(inputs[0])) is not None:
-        return [_spread(flat, shape_of(v)) for v in node.outputs]
+        if per_channel(inputs[0]) is None:
+            channels.freeze(inputs[0], f"{node.op_type} reads more than channels")
+        return [spread(channels.new(count(node.outputs[0])), shape_of(node.outputs[0]))]
+    if node.op_type in HOMOGENEOUS and inputs and (flat := per_channel(inputs[0])) is not None:
+        return [spread(flat, shape_of(v)) for v in node.outputs]
     if node.op_type in ("Add", "Sub") and len(inputs) == 2 and inputs[0].shape == inputs[1].shape:
-        for a, b in zip(*_pairs(inputs[0], inputs[1]), strict=True):
-            channels.unite(np.array([a]), np.array([b]))
+        channels.unite(*pairs(inputs[0], inputs[1]))
         return [inputs[0]]
-    if node.op_type in _MOVES and inputs:
-        moved = _MOVES[node.op_type](node, full)
+    if node.op_type in MOVES and inputs:
+        moved = MOVES[node.op_type](node, full)
         if moved is not None:
             return moved
-    for ids in inputs:
-        channels.frozen.update(np.unique(ids).tolist())
-    return [_spread(channels.new(_count(v), frozen=True), shape_of(v)) for v in node.outputs]
+    return freeze_around(node, full, channels, f"{node.op_type} does not commute with a factor")
 
 
 def _reads_plainly(node: ir.Node) -> bool:
@@ -121,76 +150,43 @@ def _reads_plainly(node: ir.Node) -> bool:
     return node.op_type == "Conv"
 
 
-def _pairs(a: Ids, b: Ids) -> tuple[list[int], list[int]]:
-    pairs = np.unique(np.stack([a.ravel(), b.ravel()]), axis=1)
-    return pairs[0].tolist(), pairs[1].tolist()
+def pairs(a: Ids, b: Ids) -> tuple[Ids, Ids]:
+    """The ids that stand at the same place of two arrays of one shape, each pair once."""
+    both = np.stack(np.broadcast_arrays(unrepeated(a), unrepeated(b)))
+    found = np.unique(both.reshape(2, -1), axis=1)
+    return found[0], found[1]
 
 
-def _count(value: ir.Value) -> int:
+def unrepeated(ids: Ids) -> Ids:
+    """The array with length 1 along the axes it is only broadcast along."""
+    return ids[
+        tuple(
+            slice(0, 1) if s == 0 and n > 1 else slice(None)
+            for s, n in zip(ids.strides, ids.shape, strict=True)
+        )
+    ]
+
+
+def count(value: ir.Value) -> int:
+    """C of a tensor (N, C, ...)."""
     shape = shape_of(value)
     return shape[1] if len(shape) > 1 else 1
 
 
-def _spread(ids: Ids, shape: tuple[int, ...]) -> Ids:
+def spread(ids: Ids, shape: tuple[int, ...], axis: int = 1) -> Ids:
+    """Ids (C,) along one axis of a shape."""
     if len(shape) < 2:
         return np.broadcast_to(ids[:1], shape or (1,))
-    return np.broadcast_to(ids.reshape(1, -1, *[1] * (len(shape) - 2)), shape)
+    wide = [1] * len(shape)
+    wide[axis] = -1
+    return np.broadcast_to(ids.reshape(wide), shape)
 
 
-def _per_channel(ids: Ids) -> Ids | None:
+def per_channel(ids: Ids) -> Ids | None:
     """(C,) where every channel (axis 1) holds one id throughout, else None."""
     if ids.ndim < 2 or ids.size == 0:
         return None
-    rows = np.moveaxis(ids, 1, 0).reshape(ids.shape[1], -1)
-    return rows[:, 0].copy() if (rows == rows[:, :1]).all() else None
-
-
-def _reshape(node: ir.Node, full: dict[ir.Value, Ids]) -> list[Ids] | None:
-    shape = shape_of(node.outputs[0])
-    source = full[data_inputs(node)[0]]
-    return [source.reshape(shape)] if 0 not in shape and shape else None
-
-
-def _transpose(node: ir.Node, full: dict[ir.Value, Ids]) -> list[Ids] | None:
-    source = full[data_inputs(node)[0]]
-    return [source.transpose(attribute(node, "perm", None))]
-
-
-def _concat(node: ir.Node, full: dict[ir.Value, Ids]) -> list[Ids] | None:
-    parts = [full[v] for v in node.inputs if v is not None and v in full]
-    if len(parts) < len(node.inputs):
-        return None
-    return [np.concatenate(parts, axis=attribute(node, "axis", 1))]
-
-
-def _split(node: ir.Node, full: dict[ir.Value, Ids]) -> list[Ids] | None:
-    axis = attribute(node, "axis", 0)
-    sizes = [shape_of(v)[axis] for v in node.outputs]
-    return np.split(full[data_inputs(node)[0]], np.cumsum(sizes)[:-1], axis=axis)
-
-
-def _slice(node: ir.Node, full: dict[ir.Value, Ids]) -> list[Ids] | None:
-    source = full[data_inputs(node)[0]]
-    given = [array.tolist() for v in node.inputs[1:] if (array := constant(v)) is not None]
-    if len(given) < len(node.inputs) - 1:
-        return None
-    starts, ends = given[:2]
-    axes = given[2] if len(given) > 2 else range(len(starts))
-    steps = given[3] if len(given) > 3 else [1] * len(starts)
-    where = [slice(None)] * source.ndim
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        where[axis] = slice(start, end if abs(end) < 2**31 - 1 else None, step)
-    cut = source[tuple(where)]
-    return [cut] if cut.shape == shape_of(node.outputs[0]) else None
-
-
-_MOVES: dict[str, Callable[[ir.Node, dict[ir.Value, Ids]], list[Ids] | None]] = {
-    "Reshape": _reshape,
-    "Flatten": _reshape,
-    "Squeeze": _reshape,
-    "Unsqueeze": _reshape,
-    "Transpose": _transpose,
-    "Concat": _concat,
-    "Split": _split,
-    "Slice": _slice,
-}
+    rows = np.moveaxis(unrepeated(ids), 1, 0)
+    rows = rows.reshape(len(rows), -1)
+    first = np.broadcast_to(rows[:, 0], (ids.shape[1],))
+    return first.copy() if (rows == rows[:, :1]).all() else None

@@ -84,12 +84,17 @@ def _bytes(value: ir.Value) -> int:
     return int(prod(shape_of(value)) * size)
 
 
+def macs_of(node: ir.Node) -> int:
+    """Multiply-accumulates of one node for one image; 0 for what is no convolution or matrix product."""
+    return _MACS[node.op_type](node) if node.op_type in _MACS else 0
+
+
 def _cost(node: ir.Node) -> LayerCost:
     weight = weight_of(node)
     return LayerCost(
         str(node.name),
         node.op_type,
-        _MACS[node.op_type](node),
+        macs_of(node),
         prod(shape_of(weight)) if weight is not None else 0,
     )
 
