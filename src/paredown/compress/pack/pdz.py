@@ -1,0 +1,177 @@
+"""The `.pdz` file: an ONNX file in fewer bytes, from which exactly that file comes back.
+
+The ONNX file is cut into pieces at its large tensors. Every piece is written as a DEFLATE stream of its own,
+with the strategy that makes it smallest; for indices of codebooks and for sparse weights that is canonical
+Huffman coding of bytes (a byte holds two 4-bit indices, so pairs are coded together), with or without runs.
+Tensors of several bytes an element are first laid out plane by plane: all first bytes, all second ones.
+
+All numbers are little endian. After the magic bytes:
+
+    offset  bytes  what
+    0       4      "PDZ1"
+    4       32     SHA-256 of the ONNX file
+    36      8      size of the ONNX file
+    44      4      number of pieces, P
+    48      9 P    for every piece: packed size (4), unpacked size (4), bytes of an element (1)
+    48+9P   ...    the packed pieces, one behind the other, to the end of the file
+
+Source: Han et al. 2016, "Deep Compression", arXiv 1510.00149, section 4 (Huffman coding); Deutsch 1996,
+RFC 1951 (DEFLATE).
+Differs from the source: the Huffman coder is DEFLATE's, from the standard library; how near to the entropy
+it comes, and how fast it is: benchmarks/deep.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+
+from paredown.errors import ModelError, UnsupportedModel
+from paredown.graph.load import MAX_BYTES
+
+MAGIC = b"PDZ1"
+HEAD = struct.Struct("<4s32sQI")
+PIECE = struct.Struct("<IIB")
+WIDTHS = (1, 2, 4, 8)  # bytes of an element
+MAX_PIECES = 1 << 16
+MAX_PIECE = 1 << 30  # bytes
+MOST = 1040  # times that DEFLATE can make anything larger; RFC 1951 gives 258 bytes for 2 bits
+WORTH = 4096  # bytes: smaller tensors stay with the text around them
+MEMORY = 9  # of the coder: as much as it takes, so that its blocks are long
+_STRATEGIES = (zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE, zlib.Z_FILTERED, zlib.Z_DEFAULT_STRATEGY)
+
+
+class _Piece(NamedTuple):
+    packed: int
+    size: int
+    width: int
+
+
+def pack(data: bytes) -> bytes:
+    """The `.pdz` of an ONNX file. Raises UnsupportedModel where it is too large."""
+    if len(data) > MAX_BYTES:
+        raise UnsupportedModel("the model is over 2 GiB", got=f"{len(data) / 2**30:.1f} GiB")
+    table, streams = b"", []
+    for start, end, width in _cut(data):
+        width, stream = _smallest(data[start:end], width)
+        table += PIECE.pack(len(stream), end - start, width)
+        streams.append(stream)
+    head = HEAD.pack(MAGIC, hashlib.sha256(data).digest(), len(data), len(streams))
+    return b"".join([head, table, *streams])
+
+
+def unpack(packed: bytes) -> bytes:
+    """The ONNX file in a `.pdz`, checked by its SHA-256.
+
+    Nothing in the file is trusted: sizes are bounded before anything is allocated, and a stream may not give
+    more or less than its table says.
+
+    Raises: ModelError where the file is no `.pdz`, cut short, or damaged.
+    """
+    sha256, pieces, at = _read_head(packed)
+    streams = memoryview(packed)
+    parts = []
+    for piece in pieces:
+        parts.append(_inflate(streams[at : at + piece.packed], piece))
+        at += piece.packed
+    made = b"".join(parts)
+    if hashlib.sha256(made).digest() != sha256:
+        raise _damaged("the file that comes out is not the one that was packed")
+    return made
+
+
+def is_packed(data: bytes) -> bool:
+    """True where the bytes begin as a `.pdz` does."""
+    return data.startswith(MAGIC)
+
+
+def _read_head(packed: bytes) -> tuple[bytes, list[_Piece], int]:
+    """SHA-256, pieces, and where the first stream begins."""
+    if not is_packed(packed):
+        raise ModelError(
+            "this is no .pdz file", got=f"{len(packed)} bytes that begin otherwise", expected="PDZ1"
+        )
+    if len(packed) < HEAD.size:
+        raise _damaged(f"cut short: {len(packed)} bytes")
+    _, sha256, size, count = HEAD.unpack_from(packed)
+    begin = HEAD.size + count * PIECE.size
+    if count > MAX_PIECES or begin > len(packed):
+        raise _damaged(f"{count} pieces do not fit into {len(packed)} bytes")
+    pieces = [_Piece._make(numbers) for numbers in PIECE.iter_unpack(packed[HEAD.size : begin])]
+    if size > MAX_BYTES or sum(p.size for p in pieces) != size:
+        raise _damaged("the pieces do not add up to the size of the model")
+    if sum(p.packed for p in pieces) != len(packed) - begin:
+        raise _damaged("the pieces do not add up to the size of the file: cut short, or something behind it")
+    for piece in pieces:
+        fits = piece.width in WIDTHS and piece.size % piece.width == 0
+        if not fits or not 0 < piece.size <= min(MAX_PIECE, MOST * piece.packed):
+            raise _damaged("a piece of impossible size")
+    return sha256, pieces, begin
+
+
+def _inflate(stream: memoryview, piece: _Piece) -> bytes:
+    decoder = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        made = decoder.decompress(stream, piece.size + 1)
+    except zlib.error as error:
+        raise _damaged(str(error)) from error
+    if len(made) != piece.size or not decoder.eof or decoder.unused_data:
+        raise _damaged("a piece gives another size than it says")
+    return made if piece.width == 1 else _planes(made, len(made) // piece.width)
+
+
+def _planes(data: bytes, columns: int) -> bytes:
+    """The bytes of a matrix of so many columns, column by column."""
+    return np.frombuffer(data, np.uint8).reshape(-1, columns).T.tobytes()
+
+
+def _smallest(data: bytes, width: int) -> tuple[int, bytes]:
+    """The shortest stream, and the bytes of an element that it was laid out for."""
+    forms = {1: data}
+    if width > 1:
+        forms[width] = _planes(data, width)
+    found = [(w, _deflate(form, strategy)) for w, form in forms.items() for strategy in _STRATEGIES]
+    return min(found, key=lambda pair: len(pair[1]))
+
+
+def _deflate(data: bytes, strategy: int) -> bytes:
+    coder = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, MEMORY, strategy)
+    return coder.compress(data) + coder.flush()
+
+
+def _cut(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Start, end and bytes of an element of every piece; together they are the whole file."""
+    at = 0
+    for start, end, width in _tensors(data):
+        if start > at:
+            yield at, start, 1
+        yield start, end, width
+        at = end
+    if at < len(data):
+        yield at, len(data), 1
+
+
+def _tensors(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Where the large tensors stand, in rising order."""
+    at = 0
+    for tensor in onnx.load_model_from_string(data).graph.initializer:
+        raw = tensor.raw_data
+        if len(raw) < WORTH:
+            continue
+        start = data.find(raw, at)
+        if start < 0:
+            continue  # the file keeps its tensors in another order: what is not found goes with the rest
+        at = start + len(raw)
+        width = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        for begin in range(start, at, MAX_PIECE):
+            yield begin, min(begin + MAX_PIECE, at), width if width in WIDTHS and len(raw) % width == 0 else 1
+
+
+def _damaged(what: str) -> ModelError:
+    return ModelError("the .pdz file is damaged", got=what, hint="fetch or pack it again")
