@@ -26,6 +26,8 @@ COMMANDS = {
     "compare": "two models on the same images: paired statistics and side-by-side pictures",
     "study": "a whole experiment from one study.toml",
     "report": "write the report of a study directory again",
+    "pack": "a model file in fewer bytes (.pdz), for the way to the device",
+    "unpack": "the ONNX file in a .pdz, to the byte",
     "demo": "the whole job on an embedded model and drawn pictures, offline",
     "list": "recipes, steps, families, targets, metrics, formats",
     "doctor": "is this machine fit to time on?",

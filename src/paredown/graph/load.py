@@ -24,13 +24,17 @@ def load_model(path: str | Path) -> Model:
         UnsupportedModel: over 2 GiB.
     """
     path = Path(path)
+    return from_proto(parse(read_file(path), str(path), path.parent), path.stem)
+
+
+def read_file(path: Path) -> bytes:
+    """All bytes of a model file. Raises ModelError."""
     if not path.is_file():
         raise ModelError(f"no model file at {path}", hint="the path of an .onnx file")
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {path}", got=error.strerror) from error
-    return from_proto(parse(data, str(path), path.parent), path.stem)
 
 
 def parse(data: bytes, where: str, folder: Path | None = None) -> onnx.ModelProto:

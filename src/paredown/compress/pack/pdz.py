@@ -32,8 +32,8 @@ from typing import NamedTuple
 import numpy as np
 import onnx
 
-from paredown.errors import ModelError, UnsupportedModel
-from paredown.graph.load import MAX_BYTES
+from paredown.errors import ModelError
+from paredown.graph.load import MAX_BYTES, parse
 
 MAGIC = b"PDZ1"
 HEAD = struct.Struct("<4s32sQI")
@@ -54,9 +54,10 @@ class _Piece(NamedTuple):
 
 
 def pack(data: bytes) -> bytes:
-    """The `.pdz` of an ONNX file. Raises UnsupportedModel where it is too large."""
-    if len(data) > MAX_BYTES:
-        raise UnsupportedModel("the model is over 2 GiB", got=f"{len(data) / 2**30:.1f} GiB")
+    """The `.pdz` of an ONNX file.
+
+    Raises: ModelError where the data is none, is over 2 GiB, or keeps its weights in another file.
+    """
     table, streams = b"", []
     for start, end, width in _cut(data):
         width, stream = _smallest(data[start:end], width)
@@ -160,7 +161,7 @@ def _cut(data: bytes) -> Iterator[tuple[int, int, int]]:
 def _tensors(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Where the large tensors stand, in rising order."""
     at = 0
-    for tensor in onnx.load_model_from_string(data).graph.initializer:
+    for tensor in parse(data, "the file to pack").graph.initializer:
         raw = tensor.raw_data
         if len(raw) < WORTH:
             continue

@@ -128,13 +128,14 @@ def apply(step: Sparse, model: ir.Model, context: Context) -> tuple[ir.Model, tu
 
 def _choose(step: Sparse, graph: ir.Graph, context: Context) -> tuple[list[Layer], list[StepRecord]]:
     """The layers that get zeros, and why the others do not."""
-    body = body_of(graph)
     nodes: dict[ir.Value, ir.Node] = {}  # two layers may share one weight
     for node in graph:
         weight = weight_of(node)
         if weight is not None and weight.dtype == ir.DataType.FLOAT:
             nodes.setdefault(weight, node)
-    total = sum(int(np.prod(shape_of(weight))) for weight in nodes)
+    if not nodes:
+        return [], []
+    body, total = body_of(graph), sum(int(np.prod(shape_of(weight))) for weight in nodes)
     chosen: dict[ir.Node, Weights] = {}
     spared = []
     for weight, node in nodes.items():

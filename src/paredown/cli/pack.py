@@ -1,0 +1,35 @@
+"""`paredown pack`: a model file in fewer bytes, for the way to the device."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paredown.cli import parser as shared
+
+EXAMPLE = "paredown pack small/model.onnx --out model.pdz"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    shared.add_model(parser)
+    parser.add_argument("--out", metavar="FILE", type=Path, help="default: the model's name with .pdz")
+    shared.add_output(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    from paredown.cli import console
+    from paredown.compress.pack import pdz
+    from paredown.graph.load import read_file
+    from paredown.study.files import write_whole
+
+    data = read_file(args.model)
+    packed = pdz.pack(data)
+    out = args.out or args.model.with_suffix(".pdz")
+    write_whole(out, packed)
+    if args.json:
+        console.show_json({"file": str(out), "size_bytes": len(packed), "source_size_bytes": len(data)})
+        return 0
+    ratio = len(data) / len(packed)
+    text = f"{out}: {len(data) / 1e6:.3f} MB -> {len(packed) / 1e6:.3f} MB, {ratio:.2f} times smaller"
+    console.stdout().print(text, markup=False, soft_wrap=True)
+    return 0

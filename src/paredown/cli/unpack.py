@@ -1,0 +1,37 @@
+"""`paredown unpack`: the ONNX file in a .pdz, to the byte."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paredown.cli import parser as shared
+
+EXAMPLE = "paredown unpack model.pdz --out model.onnx"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("packed", metavar="FILE", type=Path, help="a .pdz file that `paredown pack` made")
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="default: its name with .onnx, where no such file is yet"
+    )
+    shared.add_output(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    from paredown.cli import console
+    from paredown.compress.pack import pdz
+    from paredown.errors import UsageError
+    from paredown.graph.load import read_file
+    from paredown.study.files import write_whole
+
+    out = args.out or args.packed.with_suffix(".onnx")
+    if args.out is None and out.exists():
+        raise UsageError(f"{out} is there already", hint="say where to: --out FILE")
+    data = pdz.unpack(read_file(args.packed))
+    write_whole(out, data)
+    if args.json:
+        console.show_json({"file": str(out), "size_bytes": len(data)})
+        return 0
+    console.stdout().print(f"{out}: {len(data) / 1e6:.3f} MB", markup=False, soft_wrap=True)
+    return 0
