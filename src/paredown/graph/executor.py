@@ -53,6 +53,7 @@ class Executor:
     from before they were rounded, in steps of their grid, by the name of their DequantizeLinear: learning
     starts there, within half a step of the integers stored. masks: by weight name, False where the weight
     counts as zero; `self.masks` may be changed between runs, and the weight behind a zero goes on learning.
+    given: names of tensors that are fed instead of computed; only what lies behind them is run.
 
     Raises:
         UnsupportedModel: an op that is not in `OPS` stands before the outputs.
@@ -67,6 +68,7 @@ class Executor:
         device: str = "cpu",
         unrounded: Mapping[str, NDArray[np.float32]] | None = None,
         masks: Mapping[str, NDArray[np.bool_]] | None = None,
+        given: Collection[str] = (),
     ) -> None:
         self.model, self.device = model, torch.device(device)
         self._graph = to_ir(model).graph
@@ -74,7 +76,7 @@ class Executor:
         first = model.inputs[0].shape[:1]
         self._batch = Batch(own=(first[0] or 1) if first else 1, now=1)
         self._fault: str | None = None  # why batches cannot be run; "" once they are known to be right
-        nodes = self._needed()
+        nodes = self._needed(frozenset(given))
         self.learnables = _within(learnables(self._graph), nodes)
         self.parameters: dict[str, torch.nn.Parameter] = {}
         for name, item in self.learnables.items():
@@ -128,13 +130,14 @@ class Executor:
         """Images as the feed of a model with one input."""
         return {self.model.inputs[0].name: torch.from_numpy(images).to(self.device)}
 
-    def _needed(self) -> list[ir.Node]:
+    def _needed(self, given: frozenset[str]) -> list[ir.Node]:
         makers = {str(v.name): node for node in self._graph for v in node.outputs}
         loose = {str(v.name) for v in self._graph.inputs} | set(self._graph.initializers)
         for name in self.outputs:
             if name not in makers and name not in loose:
                 raise UnknownName("tensor", name, makers)
-        needed = upstream(makers[name] for name in self.outputs if name in makers)
+        fed = {makers[name] for name in given if name in makers}
+        needed = upstream((makers[n] for n in self.outputs if n in makers), fed.__contains__) - fed
         nodes = [node for node in self._graph if node in needed]
         unknown = sorted(
             {n.op_type for n in nodes if n.domain not in ("", "ai.onnx") or n.op_type not in OPS}

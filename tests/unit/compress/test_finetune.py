@@ -161,11 +161,11 @@ def biased_detector(scores: float) -> Model:
 def test_score_channels_are_told_from_coordinates() -> None:
     model = biased_detector(-6.0)
     seen = watch(to_ir(model).graph)
-    teacher = Executor(model, [*seen.heads, *seen.features, *seen.scores])
+    teacher = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     objective = make_objective(teacher, seen, [torch.from_numpy(i) for i in nets.images(2)])
     assert objective.score[seen.heads[0]].tolist() == [False] * 4 + [True] * 2
     often = biased_detector(0.0)  # as often yes as no: coordinates behind a sigmoid
-    teacher = Executor(often, [*seen.heads, *seen.features, *seen.scores])
+    teacher = Executor(often, [*seen.heads, *seen.features, *seen.answers])
     objective = make_objective(teacher, seen, [torch.from_numpy(i) for i in nets.images(2)])
     assert not objective.score[seen.heads[0]].any()
 
@@ -173,7 +173,7 @@ def test_score_channels_are_told_from_coordinates() -> None:
 def test_an_error_at_a_sure_position_weighs_more_than_one_in_the_background() -> None:
     model = biased_detector(-6.0)
     seen = watch(to_ir(model).graph)
-    executor = Executor(model, [*seen.heads, *seen.features, *seen.scores])
+    executor = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     image = torch.from_numpy(nets.images(1)[0])
     objective = make_objective(executor, seen, [image])
     with torch.no_grad():
@@ -199,7 +199,7 @@ def test_class_scores_without_an_object_weigh_little() -> None:
         heads.append(net.node("Conv", x, net.normal(channels, 8, 1, 1, spread=0.1), bias))
     model = prepare(net.model(*(net.node("Sigmoid", h) for h in heads)))
     seen = watch(to_ir(model).graph)
-    executor = Executor(model, [*seen.heads, *seen.features, *seen.scores])
+    executor = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     image = torch.from_numpy(nets.images(1)[0])
     objective = make_objective(executor, seen, [image])
     with torch.no_grad():

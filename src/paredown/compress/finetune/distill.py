@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +28,12 @@ from paredown.compress.finetune.watch import Watch, at_pupil, watch
 from paredown.errors import CalibrationError
 from paredown.graph.executor import Executor, threads
 from paredown.graph.torch_ops import Tensor, torch
-from paredown.graph.walk import to_ir
+from paredown.graph.walk import shape_of, to_ir
 from paredown.model import Model
 from paredown.protocols import ImageTensors, Progress, silent
 
 HELD_OUT = 16  # images that judge, at most; a tenth of all where there are few
-STATISTICS = 8  # images on which the objective takes its statistics
+STATISTICS = 16  # images on which the objective takes its statistics
 TOGETHER = 2  # images run at once; a batch is the sum of several such runs, which bounds the memory
 SMALLEST = 1e-3  # a parameter's size counts as at least this
 HASTE = 12  # times as far moves a weight of three values, whose steps are wide: benchmarks/learn.py
@@ -87,15 +87,16 @@ def distill(
 ) -> Learned:
     """What the pupil's graph has learned from the teacher's; neither model is changed.
 
-    pupil: the teacher's graph with other numbers in it, quantized or not. masks: weights that count as zero
-    where they are False. sculpt: changes them on the way; what was best under older masks is then forgotten.
+    pupil: the teacher's graph with other numbers in it, quantized or not, or with fewer channels. masks:
+    weights that count as zero where they are False. sculpt: changes them on the way; what was best under older
+    masks is then forgotten.
 
     Raises: CalibrationError without images; UnsupportedModel for a graph that cannot be learned through.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    watched = watch(to_ir(teacher).graph)
+    watched = _comparable(watch(to_ir(teacher).graph), pupil, teacher)
     names = _pupil_names(pupil, watched)
-    taught = Executor(teacher, [*watched.heads, *watched.features, *watched.scores], device=device)
+    taught = Executor(teacher, [*watched.heads, *watched.features, *watched.answers], device=device)
     learner = Executor(
         pupil, list(dict.fromkeys(names.values())), device=device, unrounded=unrounded, masks=masks
     )
@@ -106,6 +107,16 @@ def distill(
         if not seen:
             raise CalibrationError("there is no image to learn from", expected="at least one, 100 are good")
         return _Trainer(taught, learner, names, seen, training, watched, sculpt).run(progress)
+
+
+def _comparable(watched: Watch, pupil: Model, teacher: Model) -> Watch:
+    """Without the features that lost channels: there is nothing left to compare one by one."""
+    theirs, mine = (
+        {v.name: shape_of(v) for node in to_ir(model).graph for v in node.outputs}
+        for model in (teacher, pupil)
+    )
+    kept = tuple(name for name in watched.features if mine.get(name) == theirs[name])
+    return replace(watched, features=kept)
 
 
 def _pupil_names(pupil: Model, watched: Watch) -> dict[str, str]:
@@ -249,8 +260,7 @@ class _Trainer:
 
     def _taught(self, x: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
-            made = self.teacher.run({self.teacher.model.inputs[0].name: x})
-        return {name: made[name] for name in self.names}
+            return self.teacher.run({self.teacher.model.inputs[0].name: x})
 
     def _asked(self, x: Tensor) -> dict[str, Tensor]:
         made = self.pupil.run({self.pupil.model.inputs[0].name: x})

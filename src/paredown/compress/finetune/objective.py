@@ -1,14 +1,15 @@
 """How far a pupil is from its teacher, in parts that each begin at 1.
 
-The teacher's confidence at a position weighs everything there: one image holds thousands of positions without
-an object and a few dozen with one. A head's confidence is m = max over its score channels of sigmoid(t); that
-of a position is c = prod m over the heads of one resolution: a class score beside an objectness says nothing
-where there is no object. o = prod m over the other heads, 1 where there are none.
+The teacher's confidence in a candidate weighs everything that belongs to it: one image holds thousands of
+candidates without an object and a few dozen with one. c is the confidence of a number's candidate, o the
+objectness that a class score goes by, 1 where there is none (see rows.py). Where a model's answer does not
+tell its rows, a position of the head stands for the candidate: m = max over a head's score channels of
+sigmoid(t), c = prod m over the heads of one resolution, o = prod m over the other heads.
 
-    scores    sum (o + f) KL(sigmoid(t) || sigmoid(s)) / sum c      a certain "no" weighs nothing by itself
-    boxes     sum_p (c + f) sum_c ((s - t) / std_c)^2 / sum_p (c + f)     whatever else the heads answer
-    rows      KL(softmax(t) || softmax(s))                     heads without positions: classifiers
-    features  mean ((s - t) / std)^2                           inner tensors
+    scores    sum (o + f) KL(sigmoid(t) || sigmoid(s)) / sum max c   a certain "no" weighs nothing by itself
+    boxes     sum (c + f) ((s - t) / std)^2 / sum (c + f)            whatever else the heads answer
+    rows      KL(softmax(t) || softmax(s))                           heads without positions: classifiers
+    features  mean ((s - t) / std)^2                                 inner tensors
 
 Source: Hinton et al. 2015, arXiv 1503.02531, eq. 1 at temperature 1 (rows, scores); Chen et al. 2017,
 "Learning efficient object detection models with knowledge distillation", section 3.3 (features).
@@ -20,15 +21,16 @@ Shapes: N images, C channels, P positions (all axes of space together).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
+from paredown.compress.finetune.rows import RARE, Rows, find_rows, flat
 from paredown.compress.finetune.watch import Watch
 from paredown.graph.executor import Executor
 from paredown.graph.torch_ops import F, Tensor, torch
 
-RARE = 0.1  # a channel whose mean sigmoid is below this tells something rare: a score, not a coordinate
-BACKGROUND = 0.01  # f, the weight of a position of no confidence at all
+BACKGROUND = 0.001  # f, the weight of what has no confidence at all
 PARTS = {"scores": 1.0, "boxes": 1.0, "rows": 1.0, "features": 0.5}  # features only help the others
 Tensors = Mapping[str, Tensor]
 
@@ -43,19 +45,25 @@ class Objective:
     watch: Watch
     score: dict[str, Tensor]
     spread: dict[str, Tensor]
+    rows: Sequence[Rows] = ()
     start: dict[str, float] = field(default_factory=dict)  # part -> its value before training
 
     def parts(self, teacher: Tensors, pupil: Tensors) -> dict[str, Tensor]:
         """The error by part, not yet divided by where it started."""
-        sums: dict[str, Tensor] = {}
-        sure = self._confidence(teacher)
+        found: dict[str, list[tuple[Tensor, Tensor]]] = {}
+        sure, there = self._confidence(teacher)
         for name in self.watch.heads:
-            for part, value in self._head(name, teacher[name], pupil[name], sure).items():
-                sums[part] = sums.get(part, torch.zeros((), device=value.device)) + value
-        for name in self.watch.features:
-            value = ((pupil[name] - teacher[name]) / self.spread[name]).square().mean()
-            sums["features"] = sums.get("features", torch.zeros((), device=value.device)) + value
-        return sums
+            for part, pair in self._head(name, teacher[name], pupil[name], sure[name], there[name]).items():
+                found.setdefault(part, []).append(pair)
+        made = {
+            part: sum_of(e for e, _ in pairs) / sum_of(w for _, w in pairs) for part, pairs in found.items()
+        }
+        if self.watch.features:
+            made["features"] = sum_of(
+                ((pupil[name] - teacher[name]) / self.spread[name]).square().mean()
+                for name in self.watch.features
+            )
+        return made
 
     def total(self, parts: Tensors) -> Tensor:
         """One number; 1 before training."""
@@ -65,106 +73,112 @@ class Objective:
         ]
         return torch.stack(scaled).sum() / sum(weights.values())
 
-    def _head(self, name: str, t: Tensor, s: Tensor, sure: _Sure) -> dict[str, Tensor]:
-        t, s = _flat(t), _flat(s)
+    def _head(
+        self, name: str, t: Tensor, s: Tensor, c: Tensor, o: Tensor
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """Part -> weighted error and weight."""
+        t, s = flat(t), flat(s)
         if t.shape[2] == 1:
-            return {
-                "rows": F.kl_div(F.log_softmax(s, 1), F.log_softmax(t, 1), reduction="sum", log_target=True)
-                / len(t)
-            }
+            kl = F.kl_div(F.log_softmax(s, 1), F.log_softmax(t, 1), reduction="sum", log_target=True)
+            return {"rows": (kl, torch.full((), float(len(t)), device=kl.device))}
         found, score = {}, self.score[name]
-        c = sure.together(t.shape[2])
         if score.any():
-            kl = _bernoulli(t[:, score], s[:, score]).sum(1)  # (N, P)
-            others = sure.others(name, t.shape[2])
-            found["scores"] = (kl * (others + BACKGROUND)).sum() / c.sum().clamp(min=1.0)
+            kl = _bernoulli(t[:, score], s[:, score])
+            found["scores"] = (kl * (_of(o, score) + BACKGROUND)).sum(), c.amax(1).sum() + BACKGROUND
         if not score.all():
-            error = ((s - t)[:, ~score] / self.spread[name][~score, None]).square().mean(1)  # (N, P)
-            found["boxes"] = (error * (c + BACKGROUND)).sum() / (c + BACKGROUND).sum()
+            error = ((s - t)[:, ~score] / self.spread[name][~score, None]).square()
+            weight = (_of(c, ~score) + BACKGROUND).expand_as(error)
+            found["boxes"] = (error * weight).sum(), weight.sum()
         return found
 
-    def _confidence(self, teacher: Tensors) -> _Sure:
-        found: dict[int, dict[str, Tensor]] = {}
-        one: dict[int, Tensor] = {}
-        for name in self.watch.heads:
-            t = _flat(teacher[name])
-            of_size = found.setdefault(t.shape[2], {})
-            one[t.shape[2]] = torch.ones_like(t[:, 0])
-            if self.score[name].any():
-                of_size[name] = torch.sigmoid(t[:, self.score[name]]).amax(1)
-        return _Sure(found, one)
+    def _confidence(self, teacher: Tensors) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """c and o by head, (N, C or 1, P)."""
+        tensors = {name: flat(teacher[name]) for name in self.watch.heads}
+        sure, there = _by_position(tensors, self.score)
+        for rows in self.rows:
+            by_row = rows.sure(teacher)
+            sure, there = sure | by_row[0], there | by_row[1]
+        return sure, there
 
 
-@dataclass(frozen=True)
-class _Sure:
-    """P -> head -> (N, P): how sure the score heads are; the heads of one resolution share positions."""
+def _by_position(
+    heads: Mapping[str, Tensor], score: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """c and o where positions stand for candidates, (N, 1, P); the heads of one resolution share positions.
 
-    heads: Mapping[int, Mapping[str, Tensor]]
-    one: Mapping[int, Tensor]
+    c is 0 where no head of a resolution scores, so that all positions weigh alike.
+    """
+    sure, there = {}, {}
+    for _, group in groupby(sorted(heads, key=lambda n: heads[n].shape[2]), lambda n: heads[n].shape[2]):
+        names = list(group)
+        best = {n: torch.sigmoid(heads[n][:, score[n]]).amax(1, True) for n in names if score[n].any()}
+        one = torch.ones_like(heads[names[0]][:, :1])
+        together = torch.stack(list(best.values())).prod(0) if best else torch.zeros_like(one)
+        for name in names:
+            others = [m for n, m in best.items() if n != name]
+            sure[name] = together
+            there[name] = torch.stack(others).prod(0) if others else one
+    return sure, there
 
-    def together(self, positions: int) -> Tensor:
-        """c; 0 where no head of that resolution scores, so that all positions weigh alike."""
-        found = self.heads[positions]
-        return self.others("", positions) if found else torch.zeros_like(self.one[positions])
 
-    def others(self, head: str, positions: int) -> Tensor:
-        """o, for one head."""
-        made = self.one[positions]
-        for name, m in self.heads[positions].items():
-            made = made if name == head else made * m
-        return made
+def sum_of(tensors: Iterable[Tensor]) -> Tensor:
+    """The sum of scalars."""
+    return torch.stack(list(tensors)).sum()
 
 
 def make_objective(teacher: Executor, watch: Watch, images: Sequence[Tensor]) -> Objective:
     """The objective for a teacher, its statistics taken on some images, (1, ...) each."""
     sigmoid: dict[str, list[Tensor]] = {name: [] for name in watch.heads}
     square: dict[str, list[Tensor]] = {name: [] for name in (*watch.heads, *watch.features)}
-    feed = teacher.model.inputs[0].name
+    feed, answers = teacher.model.inputs[0].name, []
     with torch.no_grad():
         for image in images:
             made = teacher.run({feed: image})
+            answers.append({name: made[name] for name in watch.answers})
             for name in square:
                 square[name].append(_spread(made[name], name in watch.heads))
             for name in watch.heads:
-                sigmoid[name].append(torch.sigmoid(_flat(made[name])).mean((0, 2)))
-    reached = _reached(teacher, watch, images[0])
+                sigmoid[name].append(torch.sigmoid(flat(made[name])).mean((0, 2)))
+    heads = {name: made[name] for name in watch.heads}
+    reached = _reached(teacher, watch, heads)
     rare = {name: torch.stack(values).mean(0) < RARE for name, values in sigmoid.items()}
     spread = {name: torch.stack(v).mean(0).clamp(min=1e-6) for name, v in square.items()}
-    return Objective(watch, {name: rare[name] & reached[name] for name in watch.heads}, spread)
+    score = {name: rare[name] & reached[name] for name in watch.heads}
+    rows = find_rows(teacher.model, heads, watch.answers, answers)
+    for found in rows:
+        score |= {name: found.tells(name) | score[name] for name in found.row}
+    return Objective(watch, score, spread, rows)
 
 
-def _reached(teacher: Executor, watch: Watch, image: Tensor) -> dict[str, Tensor]:
+def _reached(teacher: Executor, watch: Watch, heads: Tensors) -> dict[str, Tensor]:
     """Head -> (C,) True where the channel goes, unchanged, into a sigmoid or class softmax.
 
     Gradients trace it: a value that is only moved has the gradient 1. All are True where none goes there.
     """
-    made = teacher.run({teacher.model.inputs[0].name: image})
-    heads = [made[name] for name in watch.heads]
     everything = {
-        n: torch.ones(_flat(h).shape[1], dtype=torch.bool, device=h.device)
-        for n, h in zip(watch.heads, heads, strict=True)
+        n: torch.ones(flat(h).shape[1], dtype=torch.bool, device=h.device) for n, h in heads.items()
     }
     if not watch.scores:
         return everything
-    goal = torch.stack([made[name].sum() for name in watch.scores]).sum()
-    traced = torch.autograd.grad(goal, heads, allow_unused=True)
+    tail = Executor(teacher.model, watch.scores, given=heads, device=str(teacher.device))
+    leaves = {name: x.clone().requires_grad_() for name, x in heads.items()}
+    goal = sum_of(x.sum() for x in tail.run(leaves).values())
+    traced = torch.autograd.grad(goal, list(leaves.values()), allow_unused=True)
     reached = {}
-    for name, head, gradient in zip(watch.heads, heads, traced, strict=True):
-        flat = _flat(torch.zeros_like(head) if gradient is None else gradient)
-        reached[name] = ((flat - 1).abs() < 1e-4).float().mean((0, 2)) > 0.5
+    for (name, head), gradient in zip(heads.items(), traced, strict=True):
+        through = flat(torch.zeros_like(head) if gradient is None else gradient)
+        reached[name] = ((through - 1).abs() < 1e-4).float().mean((0, 2)) > 0.5
     return reached if any(r.any() for r in reached.values()) else everything
 
 
-def _flat(x: Tensor) -> Tensor:
-    """(N, C, P). Tokens (N, P, C) of a matrix product are told by their three axes."""
-    if x.ndim == 2:
-        return x[:, :, None]
-    return x.transpose(1, 2) if x.ndim == 3 else x.flatten(2)
+def _of(weight: Tensor, channels: Tensor) -> Tensor:
+    """The weight's channels; one channel stands for all."""
+    return weight if weight.shape[1] == 1 else weight[:, channels]
 
 
 def _spread(x: Tensor, per_channel: bool) -> Tensor:
-    flat = _flat(x)
-    return flat.transpose(0, 1).flatten(1).std(1) if per_channel and flat.shape[2] > 1 else x.std()
+    values = flat(x)
+    return values.transpose(0, 1).flatten(1).std(1) if per_channel and values.shape[2] > 1 else x.std()
 
 
 def _bernoulli(t: Tensor, s: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from paredown.compress.quantize.placement import body_of
 from paredown.errors import UnsupportedModel
+from paredown.graph.torch_ops.table import OPS
 from paredown.graph.walk import (
     attribute,
     constant,
@@ -25,11 +26,13 @@ from paredown.graph.walk import (
 
 @dataclass(frozen=True)
 class Watch:
-    """Tensor names. scores: the inputs of sigmoids and class softmaxes behind the heads."""
+    """Tensor names. scores: the inputs of sigmoids and class softmaxes behind the heads. answers: what leaves
+    the part of the graph that can be learned through: its outputs, or what a NonMaxSuppression reads."""
 
     heads: tuple[str, ...]
     features: tuple[str, ...]
     scores: tuple[str, ...]
+    answers: tuple[str, ...]
 
 
 def watch(graph: ir.Graph) -> Watch:
@@ -45,13 +48,32 @@ def watch(graph: ir.Graph) -> Watch:
         narrows = strides is not None and max(strides) > 1
         if narrows or node in last:
             features |= {str(v.name): None for v in data_inputs(node) if not v.is_graph_input()}
+    known = _known(graph)
     scores = [
         str(node.inputs[0].name)
         for node in graph
-        if node not in body and node.op_type in ("Sigmoid", "Softmax") and node.inputs[0] is not None
+        if node in known
+        and node not in body
+        and node.op_type in ("Sigmoid", "Softmax")
+        and node.inputs[0] is not None
         if not (node.op_type == "Softmax" and _is_integrated(node))
     ]
-    return Watch(tuple(heads), tuple(f for f in features if f not in heads), tuple(dict.fromkeys(scores)))
+    inner = tuple(f for f in features if f not in heads)
+    made = [v for node in graph if node in known for v in node.outputs]
+    answers = [v for v in made if v.is_graph_output() or any(r not in known for r in consumers(v))]
+    return Watch(tuple(heads), inner, tuple(dict.fromkeys(scores)), tuple(str(v.name) for v in answers))
+
+
+def _known(graph: ir.Graph) -> set[ir.Node]:
+    """The nodes that can be learned through, all in front of them too."""
+    known: set[ir.Node] = set()
+    for node in graph:
+        plain = node.op_type in OPS and not any(
+            isinstance(a.value, ir.Graph) for a in node.attributes.values()
+        )
+        if plain and all(p is None or p in known for p in (v.producer() for v in data_inputs(node))):
+            known.add(node)
+    return known
 
 
 def _is_integrated(softmax: ir.Node) -> bool:
