@@ -40,11 +40,13 @@ from paredown.protocols import Progress, silent
 from paredown.report import write_report
 from paredown.sample import Dataset
 from paredown.study.bench import LATENCY, WHAT, Bench, tensors
+from paredown.study.choosing import choosing_images
 from paredown.study.files import make_directory, write_whole
 from paredown.study.images import read_images
 from paredown.study.options import CALIBRATION_IMAGES
 from paredown.study.records import json_text
 from paredown.study.store import file_stem
+from paredown.study.verdict import Limits
 from paredown.targets import Target, profiles
 from paredown.targets import target as find_target
 from paredown.telling import tell
@@ -129,19 +131,30 @@ def compress(
     threads: int = 0,
     keep_float: Sequence[str] = (),
     seed: int = 0,
+    limits: Limits | None = None,
+    choose_on: Dataset | None = None,
     progress: Progress = silent,
 ) -> Compressed:
-    """The model after one recipe, calibrated on `images`. It must carry a card (see `load`)."""
-    card = _card(model)
+    """The model after one recipe, calibrated on `images`. It must carry a card (see `load`).
+
+    limits: for steps that choose by them. choose_on: images on which such a step judges its candidates; where
+    there are few of them or none, those of `images` are judged on as well.
+    """
+    card, where = _card(model), find_target(target)
+    wanted = parse_recipe(recipe) if isinstance(recipe, str) else recipe
+    prepared = _prepared(model)
+    chosen = choosing_images(images if choose_on is None else choose_on, images)
     return apply_recipe(
-        _prepared(model),
-        parse_recipe(recipe) if isinstance(recipe, str) else recipe,
+        prepared,
+        wanted if limits is None else limits.on(wanted),
         lambda: tensors(images, card),
-        find_target(target).profile,
+        where.profile,
         threads=threads,
         keep_float=tuple(keep_float),
         seed=seed,
         progress=progress,
+        judge=chosen.judge(prepared, card, where, threads, progress),
+        time_nodes=where.time_nodes(threads),
     )
 
 

@@ -65,6 +65,7 @@ def run(
     asked = Asked(str(model), _spelled(data), None if calib is None else _spelled(calib), limits, options)
     deadline = None if options.budget_s is None else time.monotonic() + options.budget_s
     recipes = choose_recipes(options.recipes or DEFAULT_RECIPES)  # a typo is found before any work
+    recipes = {label: limits.on(recipe) for label, recipe in recipes.items()}
     check_search(options)
     work = _prepare(Path(model), data, calib, options, progress, say)
     directory = Path(out)

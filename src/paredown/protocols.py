@@ -43,7 +43,7 @@ ImageTensors = Callable[[], Iterable[NDArray[np.generic]]]
 class NodeTimes:
     """What each node of a model costs where it runs.
 
-    seconds: by node name; a fused kernel counts for one of its nodes. unmapped_s: what no node could be found for.
+    seconds: by node name; a fused kernel counts for one of its nodes. unmapped_s: of kernels without a node.
     """
 
     seconds: Mapping[str, float]
@@ -63,12 +63,13 @@ class Lost:
     """Points of accuracy that a model loses against the float model on the same images.
 
     noise: standard error of the points, from resampling the images. metric: "map50_95", "fidelity_top1", ...
+    images: which, in words.
     """
 
     points: float
     noise: float
     metric: str
-    images: int
+    images: str
 
 
 Judge = Callable[[Model], Lost]

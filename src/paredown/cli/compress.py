@@ -19,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_max_bad(parser)
     shared.add_target(parser)
     shared.add_card(parser)
+    shared.add_limits(parser, "0.5, in recipes that choose by it")
     shared.add_making(parser)
     parser.add_argument(
         "--out",
@@ -32,17 +33,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from paredown import api, data
-    from paredown.cli import console
+    from paredown.cli import closing, console
     from paredown.compress.presets import parse_recipe
     from paredown.study.images import read_images
 
     voice = console.Voice(args.quiet)
     recipe = parse_recipe(args.recipe)  # a typo is found before any work
-    images = data.verify(
-        data.sample(read_images(args.calib), api.CALIBRATION_IMAGES, args.seed),
-        args.max_bad,
-        voice.progress,
-    )
+    given = read_images(args.calib)
+    sampled = data.sample(given, api.CALIBRATION_IMAGES, args.seed)
+    images = data.verify(sampled, args.max_bad, voice.progress)
     model = api.load(args.model, images, family=args.family, card=args.card, progress=voice.progress)
     made = api.compress(
         model,
@@ -52,6 +51,8 @@ def main(args: argparse.Namespace) -> int:
         threads=args.threads,
         keep_float=args.keep_float,
         seed=args.seed,
+        limits=closing.limits_of(args),
+        choose_on=given,
         progress=voice.progress,
     )
     api.save(made, args.out)

@@ -130,18 +130,22 @@ def add_making(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_search(parser: argparse.ArgumentParser) -> None:
-    """Limits, budget and recipes of a whole job."""
+def add_limits(parser: argparse.ArgumentParser, default_drop: str) -> None:
     parser.add_argument(
         "--max-drop",
         metavar="P",
         type=number,
-        help="points of mAP50-95 or top-1 that may be lost (default: 1.0)",
+        help=f"points of mAP50-95 or top-1 that may be lost (default: {default_drop})",
     )
     parser.add_argument(
         "--max-latency", metavar="MS", type=number, help="milliseconds one inference may take"
     )
     parser.add_argument("--max-size", metavar="MB", type=number, help="megabytes the model file may have")
+
+
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """Limits, budget and recipes of a whole job."""
+    add_limits(parser, "1.0; 0.5 for the recipe mixed")
     parser.add_argument(
         "--budget", metavar="TIME", type=duration, help="start no new recipe after this time: 90s, 30m, 2h"
     )

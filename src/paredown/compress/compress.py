@@ -13,7 +13,7 @@ from paredown.graph.walk import to_ir, to_model
 from paredown.measurement import StepRecord
 from paredown.model import Model
 from paredown.profile import Profile
-from paredown.protocols import ImageTensors, Progress, silent
+from paredown.protocols import ImageTensors, Judge, Progress, TimeNodes, silent
 
 PROFILE_KEY = "paredown.profile"  # metadata key: the device a file was made for
 RECIPE_KEY = "paredown.recipe"
@@ -30,16 +30,19 @@ def compress(
     keep_float: tuple[str, ...] = (),
     seed: int = 0,
     progress: Progress = silent,
+    judge: Judge | None = None,
+    time_nodes: TimeNodes | None = None,
 ) -> Compressed:
     """The model after every step of the recipe, loaded once by the runtime as a check.
 
-    model: a prepared one (`graph.prepare`). images: preprocessed calibration inputs.
+    model: a prepared one (`graph.prepare`). images: preprocessed calibration inputs. judge, time_nodes: for
+    steps that choose, see `Context`.
 
     Raises: what the steps raise; UnknownName for a name in `keep_float` that is no node; ModelError where the
     runtime refuses the result (a fault of ours).
     """
     started = time.perf_counter()
-    context = Context(model, images, profile, threads, keep_float, seed, progress)
+    context = Context(model, images, profile, threads, keep_float, seed, progress, judge, time_nodes)
     graph = to_ir(model)
     names = {str(node.name) for node in graph.graph}
     if unknown := next((name for name in keep_float if name not in names), None):

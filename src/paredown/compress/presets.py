@@ -12,6 +12,7 @@ from paredown.errors import UnknownName, UsageError
 
 PRESETS: dict[str, tuple[str, str]] = {
     "int8": ("cle+w8a8-pc-mse-guard", "static INT8, the recipe to start with"),
+    "mixed": ("cle+mix", "float, INT8 or INT4 layer by layer, under the limits asked for"),
     "int8-minmax": ("w8a8-pc-minmax", "static INT8 with ranges that clip nothing"),
     "int8-per-tensor": ("w8a8-pt-mse", "static INT8 for runtimes without per-channel weights"),
     "int4": ("w4a8-pc-mse+gptq+pack", "a sixth of the file at the speed of INT8"),

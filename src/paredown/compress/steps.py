@@ -25,6 +25,7 @@ def _lazily(module: str) -> Apply:
 STEPS: dict[str, tuple[type[Step], Apply]] = {
     "cle": (equalize.Equalize, equalize.apply),
     "prune": (pruning.Prune, channels.apply),
+    "distill": (settings.Distill, _lazily("paredown.compress.finetune.recover")),
     "sparse": (magnitude.Sparse, magnitude.apply),
     "w8a8": (static.Static, static.apply),
     "w4a8": (static.Static4, static.apply),
@@ -32,7 +33,7 @@ STEPS: dict[str, tuple[type[Step], Apply]] = {
     "w1a8": (static.Static1, static.apply),
     "w4a4": (static.Static4x4, static.apply),
     "w1a4": (static.Static1x4, static.apply),
-    "mixed": (mixed.Mixed, mixed.apply),
+    "mix": (mixed.Mixed, mixed.apply),
     "gptq": (rounding.SecondOrder, rounding.apply),
     "bc": (bias.BiasCorrection, bias.apply),
     "adaround": (settings.AdaRound, _lazily("paredown.compress.finetune.adaround")),

@@ -5,7 +5,7 @@ OpenCV is imported only when a data set is read.
 
 from paredown.data.arrays import from_arrays
 from paredown.data.reading import FORMATS, read_dataset, training_split
-from paredown.data.subsets import overlap, sample, split_off, verify
+from paredown.data.subsets import overlap, sample, split_off, verify, without
 
 __all__ = [
     "FORMATS",
@@ -16,4 +16,5 @@ __all__ = [
     "split_off",
     "training_split",
     "verify",
+    "without",
 ]

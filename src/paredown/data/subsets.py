@@ -56,6 +56,12 @@ def split_off(dataset: Dataset, n: int) -> tuple[Dataset, Dataset]:
     )
 
 
+def without(dataset: Dataset, *others: Dataset) -> Dataset:
+    """The samples whose file stands in none of the others."""
+    known = {s.digest() for other in others for s in other}
+    return replace(dataset, samples=tuple(s for s in dataset if s.digest() not in known))
+
+
 def overlap(a: Dataset, b: Dataset) -> tuple[str, ...]:
     """Names in `b` whose file bytes also stand in `a`, in the order of `b`."""
     known = {s.digest() for s in a}

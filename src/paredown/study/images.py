@@ -15,11 +15,12 @@ Source = str | Dataset
 
 @dataclass(frozen=True)
 class Images:
-    """`how` says in one sentence where the calibration images came from."""
+    """`how` says in one sentence where the calibration images came from; `given`: what they were drawn from."""
 
     judged: Dataset
     calibration: Dataset
     how: str
+    given: Dataset
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -33,8 +34,8 @@ def choose_images(
 
     Raises DataError where one cannot be read, UsageError where the same image stands in both sets.
     """
-    judged, calibration, how = _pick(_read(judge), calib, options)
-    judged, calibration = _with_shared_names(judged, calibration)
+    judged, given, calibration, how = _pick(_read(judge), calib, options)
+    (_, given), (judged, calibration) = (_with_shared_names(judged, part) for part in (given, calibration))
     judged = data.verify(judged, options.max_bad, progress=progress)
     calibration = data.verify(calibration, options.max_bad, progress=progress)
     shared = data.overlap(judged, calibration)
@@ -47,22 +48,24 @@ def choose_images(
         )
     if shared:
         how += f"; {len(shared)} of them are also judged on, which was allowed"
-    return Images(judged, calibration, how)
+    return Images(judged, calibration, how, given)
 
 
-def _pick(judged: Dataset, calib: Source | None, options: Options) -> tuple[Dataset, Dataset, str]:
+def _pick(judged: Dataset, calib: Source | None, options: Options) -> tuple[Dataset, Dataset, Dataset, str]:
+    """What to judge on, what calibration images may be drawn from, those drawn, and how."""
     wanted, seed = options.calibration_images, options.seed
     if calib is not None:
         given = _read(calib)
         chosen = data.sample(given, wanted, seed)
-        return judged, chosen, f"calibrated on {_share(chosen, given)} of --calib"
+        return judged, given, chosen, f"calibrated on {_share(chosen, given)} of --calib"
     training = data.training_split(judged)
     if training is not None:
         chosen = data.sample(training, wanted, seed)
-        return judged, chosen, f"calibrated on {_share(chosen, training)} of the split {training.split!r}"
+        how = f"calibrated on {_share(chosen, training)} of the split {training.split!r}"
+        return judged, training, chosen, how
     calibration, rest = data.split_off(judged, wanted)
     how = f"calibrated on {len(calibration)} images split off --data; the other {len(rest)} are judged on"
-    return rest, calibration, how
+    return rest, calibration, calibration, how
 
 
 def _with_shared_names(a: Dataset, b: Dataset) -> tuple[Dataset, Dataset]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from paredown.compress.compress import compress
@@ -14,8 +15,9 @@ from paredown.detections import Prediction
 from paredown.errors import ParedownError, StorageError
 from paredown.measurement import Trial
 from paredown.model import Model
-from paredown.protocols import Progress, silent
+from paredown.protocols import Judge, Lost, Progress, silent
 from paredown.study.bench import Bench, Untimed, always_timed, tensors
+from paredown.study.choosing import choosing_images
 from paredown.study.images import Images
 from paredown.study.options import Options
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
@@ -145,6 +147,8 @@ def _compress_and_measure(
         keep_float=work.options.keep_float,
         seed=work.options.seed,
         progress=work.progress,
+        judge=_judge(work),
+        time_nodes=work.bench.target.time_nodes(work.options.threads),
     )
     predicted = work.bench.predict(made.model, work.progress)
     file = store.directory / store.save_model(made.model.data, label)
@@ -162,6 +166,21 @@ def _compress_and_measure(
         log=made.log,
         seconds={"compress": made.seconds, **seconds},
     )
+
+
+def _judge(work: Work) -> Judge:
+    """What a recipe that chooses judges its candidates by: never the images of the verdict."""
+
+    @cache
+    def judge() -> Judge:
+        images, bench = work.images, work.bench
+        chosen = choosing_images(images.given, images.calibration, images.judged)
+        return chosen.judge(work.prepared, bench.card, bench.target, bench.threads, work.progress)
+
+    def lost(candidate: Model) -> Lost:
+        return judge()(candidate)
+
+    return lost
 
 
 def _trial(work: Work, recipe: str, label: str, file: Path | None, **more: object) -> Trial:

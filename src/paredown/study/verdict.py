@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from paredown.compress.quantize.mixed import with_limits
+from paredown.compress.recipe import Recipe
 from paredown.errors import UsageError
 from paredown.measurement import Quantity, Trial
 
@@ -33,6 +35,10 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise UsageError(f"{name} must not be negative", got=value)
+
+    def on(self, recipe: Recipe) -> Recipe:
+        """The recipe with these limits in the steps that choose by limits."""
+        return with_limits(recipe, self.max_drop, self.max_latency_s, self.max_size_bytes)
 
     @property
     def drop(self) -> float:

@@ -24,6 +24,9 @@ TARGETS = {
 }
 """Runtime -> the module that compiles for it, imported when a model is compiled."""
 
+NODE_TIMERS = {"onnxruntime": "paredown.targets.ort_nodes"}
+"""Runtime -> the module that times a model node by node, imported when it is asked."""
+
 _PROFILES = Path(__file__).parent / "profiles"
 
 
@@ -32,7 +35,8 @@ def target(name: str) -> Target:
     profile = read_profile(name)
     if profile.runtime not in TARGETS:
         raise UnknownName(f"runtime in profile {profile.name}", profile.runtime, TARGETS)
-    return Target(profile.name, profile, TARGETS[profile.runtime], unfit_reasons(profile))
+    timer = NODE_TIMERS.get(profile.runtime)
+    return Target(profile.name, profile, TARGETS[profile.runtime], unfit_reasons(profile), timer)
 
 
 def read_profile(name: str) -> Profile:

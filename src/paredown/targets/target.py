@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import cast
 
 from paredown.errors import TargetError
+from paredown.model import Model
 from paredown.profile import Profile
-from paredown.protocols import Session
+from paredown.protocols import NodeTimes, Session, TimeNodes
 from paredown.targets import cpu
 
 
@@ -18,13 +19,15 @@ from paredown.targets import cpu
 class Target:
     """Where a model runs. `module` is the runtime's file; it is imported when something is compiled.
 
-    `unfit` says why this machine is not the device, one reason each; empty where it is.
+    `unfit` says why this machine is not the device, one reason each; empty where it is. `timer`: the module
+    that times a model node by node, where the runtime tells.
     """
 
     name: str
     profile: Profile
     module: str
     unfit: tuple[str, ...] = ()
+    timer: str | None = None
 
     @property
     def runs_here(self) -> bool:
@@ -55,6 +58,18 @@ class Target:
             model, threads=threads, extra_outputs=extra_outputs, optimized_path=optimized_path
         )
         return cast(Session, session)
+
+    def time_nodes(self, threads: int = 0) -> TimeNodes | None:
+        """What times models node by node; None where this machine is not the target, or its runtime mute."""
+        if not self.runs_here or self.timer is None:
+            return None
+        module = self.timer
+
+        def timed(models: Sequence[Model]) -> list[NodeTimes]:
+            times: list[NodeTimes] = importlib.import_module(module).node_times(models, threads=threads)
+            return times
+
+        return timed
 
     def require_timing(self) -> None:
         """Nothing, or TargetError: a latency taken on another machine would be no latency of this target."""

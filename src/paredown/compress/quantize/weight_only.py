@@ -44,7 +44,7 @@ def apply(step: WeightOnly, model: ir.Model, context: Context) -> tuple[ir.Model
         weight = np.asarray(constant(weight_of(node)), np.float32)
         axis = output_axis(node) if step.weights == "pc" else None
         grid = symmetric(weight_limits(weight, axis), axis=axis)
-        _store(graph, node, weight, grid)
+        store(graph, node, weight, grid)
         log.append(
             StepRecord(step.name, str(node.name), "quantized", "weight stored as int8", {"op": node.op_type})
         )
@@ -52,7 +52,8 @@ def apply(step: WeightOnly, model: ir.Model, context: Context) -> tuple[ir.Model
     return model, tuple(log)
 
 
-def _store(graph: ir.Graph, node: ir.Node, weight: np.ndarray, grid: Grid) -> None:
+def store(graph: ir.Graph, node: ir.Node, weight: np.ndarray, grid: Grid) -> None:
+    """The node's weight becomes int8 in the file and float when the model is loaded."""
     name = f"{node.name}_weight"
     stored = add_constant(graph, f"{name}_q", grid.quantize(weight).astype(np.int8))
     shape = [1] * weight.ndim

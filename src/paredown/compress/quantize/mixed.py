@@ -1,0 +1,204 @@
+"""Mixed precision: every layer in the form that keeps the limits, at the least latency.
+
+    calibrate -> search ranges -> sensitivity, costs -> path -> candidates, judged -> the cheapest that holds
+
+A layer is computed in integers with weights in 8 or 4 bits (W8A8, W4A8), or in float with its weight stored
+in 8 bits (W8) or as it was. Without a limit on latency: the fastest that loses at most `drop` points on images
+that calibrated nothing. With one: the least damage under it. Under a limit on size, weights get narrower
+where that does least damage for each byte saved.
+
+Sources: allocate.py (the path), sensitivity.py (damage), costs.py (latency).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import onnx_ir as ir
+
+from paredown.compress.quantize import allocate, candidate
+from paredown.compress.quantize.allocate import Choices, Point
+from paredown.compress.quantize.calibrate import calibrate
+from paredown.compress.quantize.candidate import Candidate, Weights, Writer
+from paredown.compress.quantize.costs import Costs, costs_from
+from paredown.compress.quantize.grids import activation_grids
+from paredown.compress.quantize.guard import BUDGET, FLOOR, Guarded, guard, heads_of
+from paredown.compress.quantize.kernels import require_kernels
+from paredown.compress.quantize.placement import ORT_CPU, Plan, place
+from paredown.compress.quantize.static import LIMIT_STEPS, records, weight_grid
+from paredown.compress.quantize.told import note, reasons, told
+from paredown.compress.quantize.verify import Verified, cheapest_within
+from paredown.compress.quantize.weight_damage import SwitchedWeights
+from paredown.compress.quantize.write import FLOAT
+from paredown.compress.recipe import Context, Recipe, Step
+from paredown.errors import UnsupportedModel, UsageError
+from paredown.graph.walk import constant, to_model, weight_of
+from paredown.measurement import StepRecord
+from paredown.model import Model
+
+SIZE_TRIES = 4  # times a candidate is written again, narrower, until its file keeps the limit
+
+
+@dataclass(frozen=True)
+class Mixed(Step):
+    """mix: drop, points that may be lost; ms, milliseconds of one inference; mb, megabytes of the file.
+
+    0 for ms and mb: no such limit. `paredown --max-drop`, `--max-latency` and `--max-size` set them.
+    """
+
+    kind: ClassVar[str] = "mix"
+    summary: ClassVar[str] = "float, W8A8, W4A8 or W8 for every layer, under limits on drop, latency and size"
+
+    drop: float = 0.5
+    ms: float = 0.0
+    mb: float = 0.0
+
+
+def with_limits(
+    recipe: Recipe, drop: float | None, latency_s: float | None, size_bytes: float | None
+) -> Recipe:
+    """The recipe with these limits in its `mix` steps, where they name none of their own."""
+    given = {
+        "drop": drop,
+        "ms": None if latency_s is None else round(1000 * latency_s, 6),
+        "mb": None if size_bytes is None else round(size_bytes / 1e6, 6),
+    }
+
+    def limited(step: Step) -> Step:
+        if not isinstance(step, Mixed):
+            return step
+        plain = Mixed()
+        taken = {k: v for k, v in given.items() if v is not None and getattr(step, k) == getattr(plain, k)}
+        return replace(step, **taken)
+
+    return Recipe(tuple(limited(step) for step in recipe.steps))
+
+
+def apply(step: Mixed, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
+    """The mixed graph; one record for the whole, and one for every node with its choice and why."""
+    require_kernels(context, step.name, per_channel=True)
+    if step.ms and context.time_nodes is None:
+        raise UsageError(
+            "a limit on latency cannot be kept without timing on the device",
+            got=f"{step.ms:g} ms on {context.profile.name!r}",
+            hint="run paredown on the device itself, or limit the drop or the size only",
+        )
+    plan = place(model.graph, ORT_CPU, context.keep_float)
+    if not plan.group:
+        return model, records(step, plan, {}, {})
+    source = to_model(model, context.source)
+    ranged = _ranges(model.graph, plan, source, context)
+    weights = _weight_damages(model.graph, ranged, source, context)
+    writer = Writer(source, {t: ranged.grids[g] for t, g in ranged.plan.group.items()}, context)
+    choices = _choices(model.graph, ranged, weights, writer, context)
+    made, tried = _decide(step, choices, weights, writer, context)
+    log = note(step, made, tried, choices, context), *told(step, made, choices, weights)
+    made.graph.meta[FLOAT] = source
+    return made.graph, log
+
+
+def _ranges(graph: ir.Graph, plan: Plan, source: Model, context: Context) -> Guarded:
+    """Every tensor's grid, the worst searched by damage, and the damage of each alone. None is released."""
+    seen = calibrate(
+        source,
+        sorted(plan.group),
+        context.images(),
+        threads=context.threads,
+        seed=context.seed,
+        progress=context.progress,
+    )
+    grids = activation_grids(graph, plan, seen, "mse", True)
+    return guard(graph, source, plan, grids, seen, context, release=False)
+
+
+def _weight_damages(graph: ir.Graph, ranged: Guarded, source: Model, context: Context) -> Weights:
+    """The damage of every weight alone in 8 and in 4 bits, at the heads."""
+    nodes = [n for n in graph if n in ranged.plan.roles and weight_of(n) is not None]
+    heads, found = heads_of(ranged.plan, graph), []
+    for bits in (context.profile.weight_bits, 4):
+        errors = {}
+        for node in nodes:
+            weight = np.asarray(constant(weight_of(node)), np.float32)
+            grid = weight_grid(node, "pc", bits, LIMIT_STEPS * (bits < 7))
+            errors[str(node.name)] = (grid.snap(weight) - weight).astype(np.float32)
+        switched = SwitchedWeights(source, errors, heads, ranged.images[:1], context.threads)
+        found.append(switched.alone(FLOOR))
+    size = {str(n.name): int(np.asarray(constant(weight_of(n))).size) for n in nodes}
+    return Weights(size, *found)
+
+
+def _choices(graph: ir.Graph, ranged: Guarded, weights: Weights, writer: Writer, context: Context) -> Choices:
+    """What the allocator chooses from; the costs are timed where the device is at hand."""
+    members = ranged.plan.members()
+    damage = {t: ranged.alone[g] / len(members[g]) for t, g in ranged.plan.group.items()}
+    choices = Choices(graph, ranged.plan, context.keep_float, damage, weights.damage8, None)
+    if context.time_nodes is None:
+        return choices
+    return replace(choices, costs=_costs(choices, weights, writer, context))
+
+
+def _costs(choices: Choices, weights: Weights, writer: Writer, context: Context) -> Costs:
+    assert context.time_nodes is not None
+    every_second = frozenset().union(*allocate.blocks(choices.graph, choices.base)[1::2])
+    points = [choices.point(frozenset()), choices.point(every_second)]
+    written = [writer.write(p, candidate.plain_choices(p, weights, FLOOR), {}).model for p in points]
+    times = context.time_nodes([writer.source, *written])
+    return costs_from(times[0], times[1], times[2], choices.graph, points[1].plan)
+
+
+def _decide(
+    step: Mixed, choices: Choices, weights: Weights, writer: Writer, context: Context
+) -> tuple[Candidate, Sequence[Verified]]:
+    """The candidate chosen, and those that were judged on the way."""
+    points = allocate.front(allocate.path(choices))
+    why = reasons(choices)
+
+    def write(index: int) -> Candidate:
+        return _within_size(step, points[index], weights, writer, why)
+
+    if step.ms:
+        points = [p for p in points if 1000 * p.price <= step.ms]
+        if not points:
+            least = min(1000 * p.price for p in allocate.path(choices))
+            raise UnsupportedModel(
+                "no allocation is as fast as asked",
+                got=f"{least:.3g} ms, estimated from the nodes' own times",
+                expected=f"at most {step.ms:g} ms",
+                hint="prune the model first, or take a smaller one",
+            )
+        made = write(len(points) - 1)
+        return made, [Verified(made, context.judge(made.model))] if context.judge is not None else []
+    if context.judge is None:
+        index = next((i for i, p in enumerate(points) if p.damage <= BUDGET), len(points) - 1)
+        return write(index), []
+    index, tried = cheapest_within([p.damage for p in points], write, context.judge, step.drop)
+    made = next((v.candidate for v in tried if v.candidate.point is points[index]), None) or write(index)
+    return made, tried
+
+
+def _within_size(
+    step: Mixed, point: Point, weights: Weights, writer: Writer, why: Mapping[str, str]
+) -> Candidate:
+    """The point written down, its weights narrowed until the file has at most `mb` megabytes.
+
+    Raises: UnsupportedModel where the narrowest choices do not get there.
+    """
+    chosen = candidate.plain_choices(point, weights, FLOOR)
+    made, to_save, limit = writer.write(point, chosen, why), 0.0, 1e6 * step.mb
+    for _ in range(SIZE_TRIES if step.mb else 0):
+        if made.model.size_bytes <= limit:
+            return made
+        to_save += made.model.size_bytes - limit
+        narrow, added = candidate.narrowed(chosen, weights, to_save)
+        made = writer.write(candidate.with_damage(point, added), narrow, why)
+    if step.mb and made.model.size_bytes > limit:
+        raise UnsupportedModel(
+            "the model cannot be made as small as asked with weights of 4 bits or more",
+            got=f"{made.model.size_bytes / 1e6:.3g} MB",
+            expected=f"at most {step.mb:g} MB",
+            hint="prune the model first, or ask for w2a8 with qat",
+        )
+    return made

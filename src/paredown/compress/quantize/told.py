@@ -1,0 +1,119 @@
+"""What `mixed` writes into the log: for every layer its choice, the figures behind it, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from paredown.compress.quantize.allocate import Choices, blocks
+from paredown.compress.quantize.candidate import Candidate, Choice, Weights
+from paredown.compress.quantize.static import records
+from paredown.compress.quantize.verify import MARGIN, Verified
+from paredown.compress.recipe import Context, Step
+from paredown.graph.walk import weight_of
+from paredown.measurement import StepRecord
+
+SHOWN: Mapping[Choice, str] = {"float": "float", "w8": "W8", "w8a8": "W8A8", "w4a8": "W4A8"}
+
+
+def reasons(choices: Choices) -> dict[str, str]:
+    """Node -> why it is float, where it is released: its layer's damage, and its latency both ways."""
+    found: dict[str, str] = {}
+    for unit in blocks(choices.graph, choices.base):
+        why = (
+            f"left float: its grids put noise of {grids_damage(choices, unit):.2%} of the signal on the heads"
+        )
+        if choices.costs is not None:
+            floats, integers = (1e3 * sum(choices.costs.node_s(n, i) for n in unit) for i in (False, True))
+            why += f"; {floats:.3f} ms in float, {integers:.3f} ms in integers"
+        found |= dict.fromkeys(unit, why)
+    return found
+
+
+def grids_damage(choices: Choices, unit: frozenset[str]) -> float:
+    """The damage of the grids of all that these nodes write."""
+    made = [str(v.name) for n in choices.graph if str(n.name) in unit for v in n.outputs]
+    return sum(choices.grid_damage.get(tensor, 0.0) for tensor in made)
+
+
+def told(step: Step, made: Candidate, choices: Choices, weights: Weights) -> tuple[StepRecord, ...]:
+    """One record for every node of the float graph; those of layers hold the figures of the choice."""
+    bits = {
+        node: (4 if made.chosen.get(str(node.name)) == "w4a8" else 8, "")
+        for node in made.plan.roles
+        if weight_of(node) is not None or str(node.name) in made.chosen
+    }
+    figures = _figures(made, choices, weights)
+    log = []
+    for record in records(step, made.plan, made.grids, bits):
+        data = figures.get(record.where, {})
+        why = f"{data['choice']}: {record.why}" if data else record.why
+        log.append(StepRecord(record.step, record.where, record.action, why, {**record.data, **data}))
+    return tuple(log)
+
+
+def _figures(made: Candidate, choices: Choices, weights: Weights) -> dict[str, dict[str, object]]:
+    """Layer -> its choice, damage of grids and weight, bytes, and milliseconds in float and in integers."""
+    found: dict[str, dict[str, object]] = {}
+    for unit in blocks(choices.graph, choices.base):
+        for name in unit & weights.size.keys():
+            found[name] = {
+                "choice": SHOWN[made.chosen[name]],
+                "damage": grids_damage(choices, unit),
+                "damage_w8": weights.damage8[name],
+                "damage_w4": weights.damage4[name],
+                "weights": weights.size[name],
+            }
+            if choices.costs is not None:
+                for key, integer in (("float_ms", False), ("int8_ms", True)):
+                    found[name][key] = 1e3 * sum(choices.costs.node_s(n, integer) for n in unit)
+    return found
+
+
+def note(
+    step: Step, made: Candidate, tried: Sequence[Verified], choices: Choices, context: Context
+) -> StepRecord:
+    """What was chosen for the whole, by which figures, and what was judged on the way."""
+    counts: dict[str, int] = {}
+    for choice in made.chosen.values():
+        counts[SHOWN[choice]] = counts.get(SHOWN[choice], 0) + 1
+    parts = [", ".join(f"{n} layers {name}" for name, n in counts.items())]
+    parts.append(f"noise at the heads estimated at {made.point.damage:.2%} of the signal")
+    data: dict[str, object] = {"choices": counts, "damage": made.point.damage}
+    if choices.costs is None:
+        parts.append("latency not known (this machine is not the device): every layer has the same price")
+    else:
+        floats = sum(choices.costs.node_s(str(n.name), False) for n in choices.graph)
+        whole = choices.point(frozenset()).price
+        parts.append(
+            f"{1e3 * made.point.price:.2f} ms estimated from the nodes' own times, {1e3 * whole:.2f} ms with "
+            f"all in integers, {1e3 * floats:.2f} ms with all in float; {choices.costs.unmapped:.1%} of the time "
+            "belongs to no node"
+        )
+        data |= {
+            "latency_ms": 1e3 * made.point.price,
+            "int8_ms": 1e3 * whole,
+            "float_ms": 1e3 * floats,
+            "border_ns_per_value": 1e9 * choices.costs.border_s,
+        }
+    if context.judge is None:
+        parts.append("not judged on detections: there was nothing to judge on")
+    for verified in tried:
+        lost = verified.lost
+        chosen = " (chosen)" if verified.candidate is made else ""
+        parts.append(
+            f"judged at {verified.candidate.point.damage:.2%}: {lost.points:.2f} +- {lost.noise:.2f} points "
+            f"of {lost.metric} lost on {lost.images}{chosen}"
+        )
+    data["judged"] = [
+        {
+            "damage": v.candidate.point.damage,
+            "points": v.lost.points,
+            "noise": v.lost.noise,
+            "margin": MARGIN,
+            "images": v.lost.images,
+            "metric": v.lost.metric,
+            "chosen": v.candidate is made,
+        }
+        for v in tried
+    ]
+    return StepRecord(step.name, "", "note", "; ".join(parts), data)

@@ -1,0 +1,42 @@
+"""The images that candidates are chosen on: those of the calibration set that calibrate nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from paredown import data
+from paredown.card import Card
+from paredown.measure.judge import ImageJudge
+from paredown.model import Model
+from paredown.protocols import Progress, silent
+from paredown.sample import Dataset
+from paredown.targets import Target
+
+FEWEST = 50  # below, a drop of a point is chance: the images calibrated on are judged on as well
+MOST = 500  # more take longer and hardly tell more
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """Images to choose on; `words` says which."""
+
+    images: Dataset
+    words: str
+
+    def judge(
+        self, model: Model, card: Card, target: Target, threads: int = 0, progress: Progress = silent
+    ) -> ImageJudge:
+        """What judges candidates against the float `model`."""
+        return ImageJudge(model, self.images, card, target, self.words, threads, progress)
+
+
+def choosing_images(given: Dataset, calibration: Dataset, judged: Dataset | None = None) -> Choosing:
+    """What to choose on, of all images given to calibrate on; those `judged` in the end are left out."""
+    others = (calibration,) if judged is None else (calibration, judged)
+    rest = data.without(given, *others)
+    if len(rest) >= FEWEST:
+        rest = data.sample(rest, MOST)
+        return Choosing(rest, f"{len(rest)} images that calibrated nothing")
+    both = (*calibration.samples, *rest.samples)
+    words = f"{len(both)} images, {len(calibration)} of them also calibrated on"
+    return Choosing(replace(calibration, samples=both), words)
