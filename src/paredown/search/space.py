@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from itertools import product
+from itertools import groupby, product
 
-from paredown.compress.recipe import Recipe
+from paredown.compress.quantize.mixed import Mixed
+from paredown.compress.recipe import Recipe, Step
 from paredown.profile import Profile
 
 SLOTS: dict[str, tuple[str, ...]] = {
@@ -26,20 +27,25 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "rounding": ("", "+gptq"),
     "bias": ("", "+bc"),
     "learning": ("",),
+    "mixed": (),
     "codebook": ("", "+cluster"),
 }
-"""Slot -> the words that may stand in it. "" leaves it empty."""
+"""Slot -> the words that may stand in it. "" leaves it empty; a scheme with a wordless slot is not there."""
 
-REQUESTED: dict[str, tuple[str, str]] = {
-    "prune": ("pruning", "{}+"),
-    "sparse": ("pruning", "{}+"),
-    "adaround": ("rounding", "+{}"),
-    "qat": ("learning", "+{}"),
+REQUESTED: dict[str, str] = {
+    "prune": "pruning",
+    "sparse": "pruning",
+    "distill": "pruning",
+    "adaround": "rounding",
+    "qat": "learning",
+    Mixed.kind: "mixed",
 }
-"""Steps that take minutes, or change what the model is: kind -> its slot, and how the step is spelled there.
-They are in the space as the recipes named by the user spell them, and else not."""
+"""Steps that take minutes, or change what the model is: kind -> its slot. They are in the space as the named
+recipes spell them, neighbours of one slot together ("prune30+distill"), and else not."""
 
-NEEDS_TORCH = ("adaround", "qat")
+SPELLED = {"pruning": "{}+", "rounding": "+{}", "learning": "+{}", "mixed": "{}"}
+NEEDS_TORCH = ("distill", "adaround", "qat")
+MIXED_SHARES = (1.0, 0.5, 0.25)  # of the loss that a named `mixed` may spend
 
 _BEFORE = "{pruning}{equalize}"
 _STATIC = "{scales}{ranges}{guard}"
@@ -48,6 +54,7 @@ SCHEMES: dict[str, str] = {
     "int8": _BEFORE + "w8a8" + _STATIC + _AFTER + "{codebook}",
     "int4": _BEFORE + "w4a8" + _STATIC + "{layers}" + _AFTER + "+pack",
     "int2": _BEFORE + "w2a8" + _STATIC + "{layers}" + _AFTER + "+pack",
+    "mixed": _BEFORE + "{mixed}",
     "dynamic": _BEFORE + "dynamic",
     "stored-int8": _BEFORE + "w8{scales}",
     "stored-codebook": _BEFORE + "cluster",
@@ -98,13 +105,24 @@ def space_for(profile: Profile, named: Iterable[Recipe]) -> Space:
         schemes = {name: schemes[name] for name in FLOAT_SCHEMES}
     elif not profile.per_channel:
         slots["scales"] = ("-pt",)
-        del schemes["dynamic"]  # its weights have a scale per channel
+        del schemes["dynamic"], schemes["mixed"]  # their weights have a scale per channel
     absent = NEEDS_TORCH if find_spec("torch") is None else ()
-    for step in dict.fromkeys(step for recipe in named for step in recipe.steps):
-        if step.kind in REQUESTED and step.kind not in absent:
-            slot, spelling = REQUESTED[step.kind]
-            slots[slot] = (*slots[slot], spelling.format(step.name))
-    return Space(schemes, slots)
+    for recipe in named:
+        for slot, run in groupby(
+            recipe.steps, lambda s: "" if s.kind in absent else REQUESTED.get(s.kind, "")
+        ):
+            for steps in product(*map(_variants, run)) if slot else ():
+                words = SPELLED[slot].format("+".join(step.name for step in steps))
+                slots[slot] = tuple(dict.fromkeys((*slots[slot], words)))
+    filled = {name: pattern for name, pattern in schemes.items() if all(map(slots.get, _slots(pattern)))}
+    return Space(filled, slots)
+
+
+def _variants(step: Step) -> tuple[Step, ...]:
+    """The step, and what is worth trying beside it."""
+    if isinstance(step, Mixed):
+        return tuple(replace(step, drop=round(share * step.drop, 4)) for share in MIXED_SHARES)
+    return (step,)
 
 
 def _parts(pattern: str) -> list[str]:

@@ -3,18 +3,20 @@
 import pytest
 
 from paredown.compress.presets import PRESETS, parse_recipe
+from paredown.compress.quantize.mixed import Mixed
+from paredown.compress.recipe import Recipe
 from paredown.compress.steps import STEPS
 from paredown.profile import Profile
-from paredown.search.space import NEEDS_TORCH, REQUESTED, SCHEMES, SLOTS, Space, space_for
+from paredown.search.space import NEEDS_TORCH, REQUESTED, SCHEMES, SLOTS, SPELLED, Space, space_for
 
 PROFILE = Profile("any", "")
 
 
 def test_every_name_parses_is_spelled_as_derived_and_comes_back():
     pytest.importorskip("torch")
-    named = "sparse30+w8a8-pc-mse+adaround+qat-minutes2"
+    named = "sparse30+distill-minutes5+w8a8-pc-mse+adaround+qat-minutes2"
     space = space_for(PROFILE, [parse_recipe(named)])
-    assert space.choices(named) is not None
+    assert space.choices(named)["pruning"] == "sparse30+distill-minutes5+"
     names = list(space.names())
     assert len(names) == len(set(names)) > 5000
     for name in names[::5]:
@@ -50,6 +52,13 @@ def test_learning_is_in_it_as_it_was_named_and_only_where_torch_is(monkeypatch):
     assert space_for(PROFILE, named).slots["learning"] == ("", "+qat-minutes2", "+qat")
 
 
+def test_mixed_is_in_it_with_parts_of_the_loss_that_it_was_named_with():
+    space = space_for(PROFILE, [Recipe((Mixed(drop=0.8),))])
+    assert space.slots["mixed"] == tuple(Mixed(drop=drop).name for drop in (0.8, 0.4, 0.2))
+    assert space.choices(f"cle+{Mixed(drop=0.4).name}")["scheme"] == "mixed"
+    assert "mixed" not in space_for(PROFILE, []).schemes
+
+
 def test_a_device_gets_only_what_its_kernels_compute():
     per_tensor = list(space_for(Profile("old", "", per_channel=False), []).names())
     assert not any("-pc" in name or "dynamic" in name for name in per_tensor)
@@ -65,5 +74,5 @@ def test_the_tables_know_each_other():
     for slot in SLOTS:
         assert f"{{{slot}}}" in used, f"no scheme has the slot {slot}"
     assert set(REQUESTED) <= set(STEPS)
-    assert {slot for slot, _ in REQUESTED.values()} <= set(SLOTS)
+    assert set(REQUESTED.values()) == set(SPELLED) <= set(SLOTS)
     assert set(NEEDS_TORCH) <= set(REQUESTED)
