@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown.compress.finetune.augment import augment
@@ -27,6 +29,7 @@ from paredown.compress.finetune.objective import make_objective
 from paredown.compress.finetune.watch import Watch, at_pupil, watch
 from paredown.errors import CalibrationError
 from paredown.graph.executor import Executor, threads
+from paredown.graph.load import to_proto
 from paredown.graph.torch_ops import Tensor, torch
 from paredown.graph.walk import shape_of, to_ir
 from paredown.model import Model
@@ -34,7 +37,11 @@ from paredown.protocols import ImageTensors, Progress, silent
 
 HELD_OUT = 16  # images that judge, at most; a tenth of all where there are few
 STATISTICS = 16  # images on which the objective takes its statistics
-TOGETHER = 2  # images run at once; a batch is the sum of several such runs, which bounds the memory
+VALUES = 2_500_000  # of the input, run at once (two images of 640x640): a batch is the sum of such runs
+FEW_VALUES = (
+    100_000  # of the input: a step takes at least so many, if that is no more than LARGE_BATCH images
+)
+LARGE_BATCH = 16
 SMALLEST = 1e-3  # a parameter's size counts as at least this
 HASTE = 12  # times as far moves a weight of three values, whose steps are wide: benchmarks/learn.py
 PATIENCE = 8  # checks without a better one before it stops
@@ -58,7 +65,7 @@ class Training:
 
 
 Sculpt = Callable[[Executor, float], bool]
-"""sculpt(pupil, done) -> whether it changed the pupil's masks; called before every step, `done` from 0 to 1."""
+"""sculpt(pupil, done) -> did it change the pupil's masks? Called before every step, `done` from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +95,8 @@ def distill(
     """What the pupil's graph has learned from the teacher's; neither model is changed.
 
     pupil: the teacher's graph with other numbers in it, quantized or not, or with fewer channels. masks:
-    weights that count as zero where they are False. sculpt: changes them on the way; what was best under older
-    masks is then forgotten.
+    weights that count as zero where they are False. sculpt: changes them on the way; what was best under
+    older masks is then forgotten.
 
     Raises: CalibrationError without images; UnsupportedModel for a graph that cannot be learned through.
     """
@@ -111,12 +118,14 @@ def distill(
 
 def _comparable(watched: Watch, pupil: Model, teacher: Model) -> Watch:
     """Without the features that lost channels: there is nothing left to compare one by one."""
-    theirs, mine = (
-        {v.name: shape_of(v) for node in to_ir(model).graph for v in node.outputs}
-        for model in (teacher, pupil)
-    )
+    theirs, mine = _shapes(teacher), _shapes(pupil)
     kept = tuple(name for name in watched.features if mine.get(name) == theirs[name])
     return replace(watched, features=kept)
+
+
+def _shapes(model: Model) -> dict[str, tuple[int, ...]]:
+    graph = ir.from_proto(onnx.shape_inference.infer_shapes(to_proto(model))).graph
+    return {str(v.name): shape_of(v) for node in graph for v in node.outputs}
 
 
 def _pupil_names(pupil: Model, watched: Watch) -> dict[str, str]:
@@ -138,7 +147,10 @@ class _Trainer:
         self.teacher, self.pupil, self.names, self.training = teacher, pupil, names, training
         self.sculpt = sculpt
         self.held, self.images = _divide(images)
-        self.together = TOGETHER if not (teacher.batch_fault() or pupil.batch_fault()) else 1
+        size = self.images[0].numel()
+        self.batch = max(training.batch, min(FEW_VALUES // size, LARGE_BATCH))
+        mixes = teacher.batch_fault() or pupil.batch_fault()
+        self.together = 1 if mixes else max(VALUES // size, 1)
         self.objective = make_objective(teacher, watched, [self._ready(x) for x in images[:STATISTICS]])
         self.truth = [self._taught(self._ready(x)) for x in self.held]
         self.optimizer = torch.optim.Adam(_groups(pupil, training), betas=(0.9, 0.99), eps=1e-12)
@@ -203,12 +215,12 @@ class _Trainer:
     def _learn(self, step: int, done: float) -> None:
         """One step of the optimiser."""
         training, rng = self.training, np.random.default_rng((self.training.seed, step))
-        chosen = rng.choice(len(self.images), training.batch, replace=len(self.images) < training.batch)
+        chosen = rng.choice(len(self.images), self.batch, replace=len(self.images) < self.batch)
         self.optimizer.zero_grad(set_to_none=True)
         for some in _batches(list(chosen), self.together):
             x = augment(torch.cat([self._ready(self.images[i]) for i in some]), rng)
             error = self.objective.total(self.objective.parts(self._taught(x), self._asked(x)))
-            torch.autograd.backward(error * (len(some) / training.batch))
+            torch.autograd.backward(error * (len(some) / self.batch))
         self._drop_infinite()
         factor = _cosine(done, training.warm_up)
         for group in self.optimizer.param_groups:
