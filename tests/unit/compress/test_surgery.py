@@ -103,7 +103,7 @@ def test_a_value_of_a_codebook_learns_from_all_weights_that_share_it() -> None:
 
 def test_zero_stays_a_value_of_the_table() -> None:
     source = prepare(nets.residual())
-    made = nets.compressed(source, "sparse50+cluster-k8-tuned-steps20", threads=1)
+    made = nets.compressed(source, "sparse50+cluster-k8+distill-steps20", threads=1)
     before = nets.compressed(source, "sparse50+cluster-k8", threads=1)
     masks = zeros_kept(learnables(to_ir(made.model).graph))
     tables = [n for n in masks if "table" in n]

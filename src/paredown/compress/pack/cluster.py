@@ -8,14 +8,14 @@ and the weight becomes Gather(table, Cast(indices)), which ONNX Runtime folds wh
 w8a8 the table holds int8 integers, so the layer still computes in INT8; before it, float32. Where weights
 were pruned, zero is one of the k values, exactly, and only they take it.
 
-Source: Han et al. 2016, "Deep Compression", arXiv 1510.00149, section 3: linear initialisation; `tuned`
-is its fine-tuning (pack/tune.py).
+Source: Han et al. 2016, "Deep Compression", arXiv 1510.00149, section 3, linear initialisation. Its
+fine-tuning is the step `distill` behind this one: a table is learned by the sum of its weights' gradients.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import ml_dtypes
 import numpy as np
@@ -38,13 +38,9 @@ class Cluster(Step):
     """cluster: the weights of every layer from a table of k values."""
 
     kind: ClassVar[str] = "cluster"
-    summary: ClassVar[str] = "k-means codebooks of 16 values a layer (Han 2016); -tuned learns the values"
+    summary: ClassVar[str] = "k-means codebooks of 16 values a layer (Han 2016), turned back when loaded"
 
     k: int = 16
-    learning: Literal["", "tuned"] = ""
-    steps: int = 1000  # of learning
-    minutes: float = 30.0  # whichever ends first
-    rate: float = 0.001
 
     def check(self) -> None:
         """Raises UsageError for a table of no or too many values."""
@@ -63,10 +59,6 @@ def apply(step: Cluster, model: ir.Model, context: Context) -> tuple[ir.Model, t
     log = [
         _cluster(step, model.graph, node, context) for node in list(model.graph) if _weight(node) is not None
     ]
-    if step.learning and any(record.action == "changed" for record in log):
-        from paredown.compress.pack import tune  # needs torch, which plain clustering does without
-
-        log.insert(0, tune.learn(step, model, context))
     return model, tuple(log)
 
 
