@@ -28,3 +28,15 @@ class AdaRound(Step):
     summary: ClassVar[str] = "learned rounding of quantized weights (Nagel 2020; needs torch)"
 
     steps: int = 300  # of the optimiser, each layer
+
+
+@dataclass(frozen=True)
+class Distill(Step):
+    """distill: learn all weights of a pruned float graph, the model it was made from as the teacher."""
+
+    kind: ClassVar[str] = "distill"
+    summary: ClassVar[str] = "recover a pruned model from plain images (needs torch)"
+
+    steps: int = 2000
+    minutes: float = 30.0  # whichever ends first
+    rate: float = 0.002

@@ -8,6 +8,7 @@ float graph with fewer channels: any quantizing step may follow, and `distill` r
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from importlib import import_module
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from paredown.compress.prune.choose import Choice, choose
 from paredown.compress.prune.importance import by_weights
-from paredown.compress.prune.means import channel_means
+from paredown.compress.prune.moments import Moments, Place, moments
 from paredown.compress.prune.settings import Prune
 from paredown.compress.prune.shrink import shrink
 from paredown.compress.quantize.write import FLOAT
@@ -26,6 +27,8 @@ from paredown.graph.inspect import macs_of
 from paredown.graph.removal import Removable, removable
 from paredown.graph.walk import data_inputs, output_axis, shape_of, to_model, weight_of
 from paredown.measurement import StepRecord
+
+Floats = NDArray[np.float64]
 
 _KEPT = "kept float as asked"
 _WORTH = "every channel is worth more than the operations it takes"
@@ -48,9 +51,11 @@ def apply(step: Prune, model: ir.Model, context: Context) -> tuple[ir.Model, tup
                 if ids is not None:
                     found.channels.freeze(ids, _KEPT)
     before = {node: _size(node) for node in graph if weight_of(node) is not None}
-    choice = choose(graph, found, _importance(step, model, found, context), step.percent / 100, step.align)
+    told = _moments(model, found, context)
+    worth = _importance(step, model, found, told, context)
+    choice = choose(graph, found, worth, step.percent / 100, step.align)
     if choice.removed:
-        shrink(graph, found, choice.removed, _means(model, found, choice, context))
+        shrink(graph, found, choice.removed, told)
     return model, (
         _told(step, choice, before),
         *(_layer(step, node, size, found, context) for node, size in before.items()),
@@ -66,34 +71,32 @@ def _check(step: Prune) -> None:
         )
 
 
-def _importance(step: Prune, model: ir.Model, found: Removable, context: Context) -> NDArray[np.float64]:
-    if step.by == "l1":
-        return by_weights(found)
-    module = {"taylor": "paredown.compress.prune.taylor", "slim": "paredown.compress.prune.slimming"}[step.by]
-    made: NDArray[np.float64] = import_module(module).importance(step, model, found, context)
-    return made
-
-
-def _means(
-    model: ir.Model, found: Removable, choice: Choice, context: Context
-) -> dict[str, NDArray[np.float64]]:
-    """The channel means of every tensor that loses channels in front of a layer with a bias."""
-    gone = np.array(sorted(choice.removed))
-    ranks = {}
+def _moments(model: ir.Model, found: Removable, context: Context) -> dict[str, Moments]:
+    """The moments of every tensor that may lose channels in front of a layer."""
+    frozen = np.array(sorted(found.channels.is_frozen()))
+    places = {}
     for operand in found.operands:
         read = operand.ids[operand.reads] if operand.reads >= 0 else None
-        if read is None or operand.node.op_type not in ("Conv", "Gemm"):
-            continue
-        if np.isin(found.classes(read), gone).any():
+        if read is not None and not np.isin(found.classes(read), frozen).all():
             source = data_inputs(operand.node)[0]
-            ranks[str(source.name)] = len(shape_of(source))
-    return channel_means(
+            places[str(source.name)] = Place(shape_of(source), found.axes[source][0])
+    return moments(
         to_model(model, context.source),
-        ranks,
+        places,
         context.images(),
         threads=context.threads,
         progress=context.progress,
     )
+
+
+def _importance(
+    step: Prune, model: ir.Model, found: Removable, told: Mapping[str, Moments], context: Context
+) -> Floats:
+    if step.by == "l1":
+        return by_weights(found)
+    module = {"taylor": "paredown.compress.prune.taylor", "slim": "paredown.compress.prune.slimming"}[step.by]
+    made: Floats = import_module(module).importance(model, found, told, context)
+    return made
 
 
 def _size(node: ir.Node) -> tuple[int, int, int]:

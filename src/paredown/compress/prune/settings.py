@@ -20,5 +20,5 @@ class Prune(Step):
     amount: ClassVar[str] = "percent"
 
     percent: float = 30.0
-    by: Literal["l1", "taylor", "slim"] = "l1"
+    by: Literal["l1", "taylor", "slim"] = "taylor"
     align: int = 8

@@ -1,15 +1,20 @@
 """Removing channels from a graph: constants lose entries, shapes written into the graph are written anew.
 
-The graph afterwards computes what it would with the columns of the removed channels at zero, and, where their
-means are given, what they answered on average is added to the biases behind them:
+The graph afterwards computes what it would with the columns of the removed channels at zero. Where the
+moments of what a layer reads are given, the columns that stay first take over what can be told of the others,
 
-    y = sum_{c kept} W_c x_c + (b + sum_{c removed} W_c E[x_c])
+    x_r ~ A x_k + b,    A = S_rk S_kk^-1,    b = E[x_r] - A E[x_k]
+    W_k' = W_k + W_r A,    bias' = bias + W_r b
 
-Exact for a channel that is constant, but for the border where a convolution pads with zeros.
+with k the channels kept, r those removed and S their covariance: least squares for a kernel of one place.
 
-Source: Evci et al. 2018, "Mean replacement pruning" (the mean instead of zero).
+Source: He et al. 2017, "Channel pruning for accelerating very deep neural networks", arXiv 1707.06168, eq. 1
+(the layer's answer rebuilt by least squares); Kim et al. 2020, "Neuron merging", arXiv 2010.13160 (into the
+columns that stay).
+Differs from the source: a removed channel is told from the others at its own place, not from the whole patch;
+so one small covariance serves a kernel of any size, and zeros of padding stay zeros but for b.
 
-Shapes: C channels along a tensor's axis; O rows of a weight.
+Shapes: C channels along a tensor's axis; O rows of a weight, R columns read by a group, K their kernel.
 """
 
 from __future__ import annotations
@@ -20,10 +25,13 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from paredown.compress.prune.moments import Moments
 from paredown.compress.quantize.write import add_constant, drop_unused
 from paredown.graph.moves import Ids, slice_bounds
 from paredown.graph.removal import Operand, Removable
-from paredown.graph.walk import attribute, constant, data_inputs, output_axis, shape_of
+from paredown.graph.walk import attribute, constant, data_inputs, shape_of
+
+RIDGE = 1e-3  # of the mean variance, added to each: channels that nearly repeat each other stay solvable
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -32,16 +40,16 @@ Write = Callable[[ir.Graph, ir.Node, "_Gone"], None]
 
 
 def shrink(
-    graph: ir.Graph, found: Removable, removed: Collection[int], means: Mapping[str, Floats] | None = None
+    graph: ir.Graph, found: Removable, removed: Collection[int], told: Mapping[str, Moments] | None = None
 ) -> None:
     """Take the removed classes out of the graph.
 
-    means: tensor that a layer reads -> (C,) mean of each channel.
+    told: tensor that a layer reads -> the moments of its channels.
     """
     gone = _Gone(found, removed)
     for operand in found.operands:
-        if operand.reads >= 0 and means:
-            _fold(graph, operand, gone, means)
+        if operand.reads >= 0 and (seen := (told or {}).get(str(data_inputs(operand.node)[0].name))):
+            _take_over(graph, operand, gone, seen)
     for node in graph:
         if node.op_type in _SHAPES:
             _SHAPES[node.op_type](graph, node, gone)
@@ -105,25 +113,52 @@ def _cut(graph: ir.Graph, node: ir.Node, index: int, keeps: list[Mask | None]) -
     replace_input(graph, node, index, np.ascontiguousarray(array))
 
 
-def _fold(graph: ir.Graph, operand: Operand, gone: _Gone, means: Mapping[str, Floats]) -> None:
-    """The mean answer of what is removed goes into the bias of the layer that read it."""
-    node, read = operand.node, operand.ids[operand.reads]
-    mean = means.get(str(data_inputs(node)[0].name))
-    weight = constant(node.inputs[1])
-    if mean is None or read is None or weight is None or node.op_type not in ("Conv", "Gemm"):
+def _take_over(graph: ir.Graph, operand: Operand, gone: _Gone, seen: Moments) -> None:
+    """The columns that stay, and the bias, take over what can be told of those that go."""
+    node, read, weight = operand.node, operand.ids[operand.reads], constant(operand.node.inputs[1])
+    if read is None or weight is None:
         return
-    group = attribute(node, "group", 1) if node.op_type == "Conv" else 1
-    lost = mean * ~gone.kept(np.tile(read, group))  # (C,)
-    if not lost.any():
+    kept = gone.kept(read)
+    if kept.all():
         return
-    outer = output_axis(node)
-    rows = np.moveaxis(np.asarray(weight, np.float64), (outer, operand.reads), (0, 1))
-    columns = rows.reshape(group, -1, rows.shape[1], int(np.prod(rows.shape[2:]))).sum(axis=3)
-    shift = np.einsum("gor,gr->go", columns, lost.reshape(group, -1)).ravel() * attribute(node, "alpha", 1.0)
+    group = attribute(node, "group", 1)
+    if node.op_type == "ConvTranspose" and group > 1:
+        return  # columns of different groups belong to different answers
+    outer = 1 - operand.reads  # the axis of the rows
+    front = np.moveaxis(np.asarray(weight, np.float64), (outer, operand.reads), (0, 1))
+    rows = front.reshape(group, -1, front.shape[1], int(np.prod(front.shape[2:])))  # (groups, O, R, K)
+    biased = node.op_type != "MatMul"
+    shift = np.zeros(rows.shape[:2])
+    for g, one in enumerate(rows):
+        a, b = _told_by(kept, seen, slice(g * len(kept), (g + 1) * len(kept)), biased)
+        one[:, kept] += np.einsum("ork,rc->ock", one[:, ~kept], a)
+        shift[g] = one[:, ~kept].sum(axis=2) @ b
+    made = np.moveaxis(rows.reshape(front.shape), (0, 1), (outer, operand.reads))
+    replace_input(graph, node, 1, made.astype(np.float32))
+    if biased:
+        _shift_bias(graph, node, shift.ravel())
+
+
+def _told_by(kept: Mask, seen: Moments, part: slice, centred: bool) -> tuple[Floats, Floats]:
+    """A (removed, kept) and b (removed,) for the channels in `part`."""
+    mean = seen.mean[part] if centred else np.zeros(len(kept))
+    none = np.zeros(((~kept).sum(), kept.sum())), mean[~kept]
+    if seen.product is None or not kept.any():
+        return none
+    s = seen.product[part, part] - np.outer(mean, mean)
+    inner = s[np.ix_(kept, kept)]
+    inner += np.eye(len(inner)) * (RIDGE * max(float(np.trace(inner)) / len(inner), 1e-12))
+    a: Floats = np.linalg.solve(inner, s[np.ix_(kept, ~kept)]).T
+    return a, mean[~kept] - a @ mean[kept]
+
+
+def _shift_bias(graph: ir.Graph, node: ir.Node, shift: Floats) -> None:
+    """Adds to what a layer answers."""
     before = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    if node.op_type == "Gemm":  # alpha (x W) + beta C
+        shift = shift * attribute(node, "alpha", 1.0) / (attribute(node, "beta", 1.0) or 1.0)
     start = np.zeros(len(shift)) if before is None else np.asarray(before, np.float64)
-    scale = attribute(node, "beta", 1.0) or 1.0
-    replace_input(graph, node, 2, (start + shift / scale).astype(np.float32))
+    replace_input(graph, node, 2, (start + shift).astype(np.float32))
 
 
 def _regroup(node: ir.Node, gone: _Gone) -> None:

@@ -1,0 +1,68 @@
+"""Recovery: a float graph that was pruned learns to answer as the model it was made from.
+
+All weights and biases are learned from images alone (distill.py), the model in front of the recipe's first
+step as the teacher. Single weights that were pruned stay zero.
+
+Source: Hinton et al. 2015, arXiv 1503.02531; Li et al. 2017, arXiv 1608.08710, section 3.4 (retraining all
+layers after pruning).
+Differs from the source: no labels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from paredown.compress.finetune.distill import Learned, Training, distill
+from paredown.compress.finetune.settings import Distill
+from paredown.compress.quantize.write import FLOAT
+from paredown.compress.recipe import Context
+from paredown.graph.learnable import learnables, zeros_kept
+from paredown.graph.walk import constant, to_ir, to_model
+from paredown.graph.write_back import write_into
+from paredown.measurement import StepRecord
+
+
+def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
+    """The same graph with learned weights, and a record of how near it came."""
+    if FLOAT in model.meta:
+        why = "the graph is quantized: its integers are learned by qat"
+        return model, (StepRecord(step.name, "", "skipped", why),)
+    if _same(model.graph, to_ir(context.source).graph):
+        why = "nothing was lost yet: put this step behind prune"
+        return model, (StepRecord(step.name, "", "skipped", why),)
+    learned = distill(
+        to_model(model, context.source),
+        context.source,
+        context.images,
+        Training(
+            step.steps, rate=step.rate, minutes=step.minutes, seed=context.seed, threads=context.threads
+        ),
+        masks=zeros_kept(learnables(model.graph)),
+        progress=context.progress,
+    )
+    write_into(model.graph, learned.arrays)
+    return model, (_told(step, learned),)
+
+
+def _same(graph: ir.Graph, source: ir.Graph) -> bool:
+    """True where the graph holds the numbers of its source."""
+    mine, theirs = (
+        {name: constant(value) for name, value in g.initializers.items()} for g in (graph, source)
+    )
+    return mine.keys() == theirs.keys() and all(
+        a is not None and (b := theirs[name]) is not None and np.array_equal(a, b) for name, a in mine.items()
+    )
+
+
+def _told(step: Distill, learned: Learned) -> StepRecord:
+    why = (
+        f"error at the heads and inside brought to {learned.error:.0%} of what it was, "
+        f"{learned.steps} steps, stopped by {learned.stopped}"
+    )
+    data = {
+        "parts": dict(learned.parts),
+        "minutes": round(learned.seconds / 60, 2),
+        "device": learned.device,
+    }
+    return StepRecord(step.name, "", "note" if learned.error < 1 else "skipped", why, data)
