@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from paredown.analyze.pareto import pareto_front
 from paredown.measurement import Quantity, Trial
 from paredown.report.story import Story
 
@@ -59,6 +60,31 @@ def measured(all_rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 def float_row(all_rows: tuple[Row, ...]) -> Row | None:
     return next((r for r in all_rows if r.trial.recipe == "float"), None)
+
+
+def speed_name(all_rows: tuple[Row, ...]) -> str:
+    """The quantity that speed is compared by: the interleaved ratio where every timed model has one.
+
+    Medians of trials timed at different moments do not compare on a busy machine; interleaved ratios do.
+    """
+    timed = [r for r in all_rows if r.get("latency_s") is not None]
+    return "latency_ratio" if all(r.get("latency_ratio") is not None for r in timed) else "latency_s"
+
+
+def leading(all_rows: tuple[Row, ...], metric: str) -> tuple[Row, ...]:
+    """The models that every plot draws: without those of the search that another beats in speed and accuracy.
+
+    A search tries dozens of recipes, and a plot of dozens shows nothing.
+    """
+    speed = speed_name(all_rows)
+    found = [
+        (r, x.value, y.value)
+        for r in all_rows
+        if (x := r.get(speed)) is not None and (y := r.get(metric)) is not None
+    ]
+    front = pareto_front([(x, y) for _, x, y in found], ("lower", "higher"))
+    kept = {id(found[i][0]) for i in front}
+    return tuple(r for r in all_rows if r.trial.origin == "named" or r.role == "recommended" or id(r) in kept)
 
 
 def points_lost(row: Row, metric: str, reference: Row | None) -> Quantity | None:

@@ -142,11 +142,13 @@ def trials(story: Story, rows: tuple[Row, ...]) -> Html:
         "table", tag("thead", tag("tr", head, tag("th", "verdict"))), tag("tbody", body), class_="cards"
     )
     quantities = [q for _, _, found in columns for q in found.values()]
+    searched = any(row.trial.origin == "search" for row in rows)
     lead = (
         f"Every figure is {evidence.unit_note(quantities) or 'missing'} on target {rows[0].trial.target}. "
         "Small figures are 95 % intervals; point at a figure to see what it was made of. "
-        "“Stock” marks another tool's own defaults, shown for comparison; “search” a recipe that the search "
-        "proposed. "
+        "“Stock” marks another tool's own defaults, shown for comparison"
+        + (", “search” a recipe that the search proposed" if searched else "")
+        + ". "
         "MB is 1,000,000 bytes; a point is 0.01 of the metric."
     )
     return section("trials", "Trials", tag("div", table, class_="scroll"), lead=lead)

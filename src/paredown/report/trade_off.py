@@ -34,7 +34,10 @@ PLACES = {  # text position -> which way the label's box lies from its point
 
 @dataclass(frozen=True)
 class Mark:
-    """One model in the plot. `y` is where it is drawn: on the lower edge where `collapsed`."""
+    """One model in the plot. `y` is where it is drawn: on the lower edge where `collapsed`.
+
+    Where it is not `labelled` its name is seen by pointing at it.
+    """
 
     row: Row
     latency: Quantity
@@ -42,6 +45,7 @@ class Mark:
     lost: Quantity | None
     y: float
     collapsed: bool
+    labelled: bool
 
     @property
     def x(self) -> float:
@@ -55,9 +59,7 @@ class Mark:
 def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
     """The scatter with its front; None with fewer than two complete trials."""
     reference = evidence.float_row(all_rows)
-    # medians of trials timed at different moments do not compare on a busy machine; interleaved ratios do
-    related = all(r.get("latency_ratio") is not None for r in all_rows if r.get("latency_s") is not None)
-    speed = "latency_ratio" if related else "latency_s"
+    speed, labelled = evidence.speed_name(all_rows), {id(r) for r in evidence.leading(all_rows, metric)}
     found = [
         (r, x, y, evidence.points_lost(r, metric, reference))
         for r in all_rows
@@ -69,13 +71,18 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
     upright = [y.value for _, _, y, _ in found if y.value >= (1 - COLLAPSED) * top]
     pad = max(0.18 * (max(upright) - min(upright)), 0.01 * top, 1e-6)
     floor = min(upright) - 2 * pad
-    marks = [Mark(r, x, y, lost, max(y.value, floor), y.value < floor) for r, x, y, lost in found]
+    marks = [
+        Mark(r, x, y, lost, max(y.value, floor), y.value < floor, id(r) in labelled)
+        for r, x, y, lost in found
+    ]
     x_range = (0.0, 1.08 * max(m.x for m in marks))
     y_range = (floor - 0.6 * pad, max(upright) + 1.6 * pad)
     positions = _label_places(marks, x_range, y_range)
     data = [_front_line(marks), *(_scatter(m, p, metric) for m, p in zip(marks, positions, strict=True))]
     layout = {
-        "xaxis": axis("latency over float" if related else "median latency, ms", range=list(x_range)),
+        "xaxis": axis(
+            "latency over float" if speed == "latency_ratio" else "median latency, ms", range=list(x_range)
+        ),
         "yaxis": axis(
             title_of(metric),
             range=list(y_range),
@@ -111,7 +118,8 @@ def _scatter(mark: Mark, position: str, metric: str) -> dict[str, Any]:
         "y": [mark.y],
         "error_x": errors([mark.latency]),
         "error_y": _paired_bars(mark),
-        "text": [f" {mark.label} "],
+        "text": [f" {mark.label} " if mark.labelled else ""],
+        "customdata": [mark.label],
         "textposition": position,
         "cliponaxis": False,
         "marker": {
@@ -120,7 +128,7 @@ def _scatter(mark: Mark, position: str, metric: str) -> dict[str, Any]:
             "color": colour,
             "line": {"width": 1.5, "color": colour},
         },
-        "hovertemplate": f"{words}<br>{shown(mark.latency)}<extra>%{{text}}</extra>",
+        "hovertemplate": f"{words}<br>{shown(mark.latency)}<extra>%{{customdata}}</extra>",
     }
 
 
@@ -140,7 +148,12 @@ def _caption(marks: Sequence[Mark]) -> str:
         "Star: recommended; open diamond: another tool's defaults."
     )
     fallen = any(m.collapsed for m in marks)
-    return text + (" Triangle: lies far below this scale, its value beside it." if fallen else "")
+    text += " Triangle: lies far below this scale, its value beside it." if fallen else ""
+    if all(m.labelled for m in marks):
+        return text
+    return (
+        text + " Without a name: tried by the search, and another beats it in both; point at it for its name."
+    )
 
 
 def _label_places(marks: Sequence[Mark], x_range: Point, y_range: Point) -> list[str]:
@@ -156,6 +169,9 @@ def _label_places(marks: Sequence[Mark], x_range: Point, y_range: Point) -> list
     taken = [_mark_box(m, centre, per_unit) for m, centre in zip(marks, centres, strict=True)]
     chosen = []
     for mark, centre in zip(marks, centres, strict=True):
+        if not mark.labelled:
+            chosen.append("top center")
+            continue
         boxes = {place: _label_box(mark.label, centre, way) for place, way in PLACES.items()}
         best = min(
             boxes, key=lambda place: sum(_shared(boxes[place], t) for t in taken) + _outside(boxes[place])

@@ -42,6 +42,7 @@ EARLY = (
 def render(story: Story) -> Html:
     """The whole page."""
     rows = evidence.rows(story)
+    leading = evidence.leading(rows, story.metric)
     body = tag(
         "body",
         _top(story),
@@ -51,8 +52,8 @@ def render(story: Story) -> Html:
             summary.summary(story, rows),
             summary.trials(story, rows),
             charts.trade_off(story, rows),
-            charts.accuracy(story, rows),
-            charts.over_time(rows),
+            charts.accuracy(story, leading),
+            charts.over_time(leading),
             details.pictures(story),
             details.floats(rows),
             details.model_and_data(story),

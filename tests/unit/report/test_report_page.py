@@ -174,3 +174,25 @@ def test_a_figure_that_was_not_measured_says_so_beside_it() -> None:
     text = render(replace(told, trials=(told.trials[0], changed)))
     assert "<small>estimated</small>" in text
     assert "Every figure is estimated, measured on target local" in text
+
+
+def test_what_the_search_tried_is_marked_and_drawn_only_where_it_leads() -> None:
+    named = story()
+    slow = next(t for t in named.trials if t.label == "int8-dynamic")  # others beat it in both
+    fast = next(t for t in named.trials if t.recipe == named.advice.recipe)
+    beaten = replace(slow, recipe="beaten", label="beaten", origin="search")
+    leading = replace(fast, recipe="leads", label="leads", origin="search")  # as good as the best
+    told = replace(named, trials=(*named.trials, beaten, leading))
+    drawn = figure(rows(told), told.metric)
+    names = {
+        trace["customdata"][0]: trace["text"][0].strip() for trace in drawn.data if "customdata" in trace
+    }
+    assert names["beaten"] == ""
+    assert names["leads"] == "leads"
+    assert names["int8-dynamic"] == "int8-dynamic"
+    assert "tried by the search" in drawn.caption
+    text = render(told)
+    assert text.count('<span class="mark">search</span>') == 2
+    plots = "".join(re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL))
+    assert plots.count('"beaten"') < plots.count('"leads"')
+    assert '<span class="mark">search</span>' not in render(named)
