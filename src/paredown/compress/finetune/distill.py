@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -90,18 +90,20 @@ def distill(
     unrounded: Mapping[str, NDArray[np.float32]] | None = None,
     masks: Mapping[str, NDArray[np.bool_]] | None = None,
     sculpt: Sculpt | None = None,
+    left: Mapping[str, NDArray[np.int64]] | None = None,
     progress: Progress = silent,
 ) -> Learned:
     """What the pupil's graph has learned from the teacher's; neither model is changed.
 
     pupil: the teacher's graph with other numbers in it, quantized or not, or with fewer channels. masks:
     weights that count as zero where they are False. sculpt: changes them on the way; what was best under
-    older masks is then forgotten.
+    older masks is then forgotten. left: tensor -> which of the teacher's channels the pupil still has.
 
     Raises: CalibrationError without images; UnsupportedModel for a graph that cannot be learned through.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    watched = _comparable(watch(to_ir(teacher).graph), pupil, teacher)
+    left = left or {}
+    watched = _comparable(watch(to_ir(teacher).graph), pupil, teacher, left)
     names = _pupil_names(pupil, watched)
     taught = Executor(teacher, [*watched.heads, *watched.features, *watched.answers], device=device)
     learner = Executor(
@@ -113,13 +115,13 @@ def distill(
         ]
         if not seen:
             raise CalibrationError("there is no image to learn from", expected="at least one, 100 are good")
-        return _Trainer(taught, learner, names, seen, training, watched, sculpt).run(progress)
+        return _Trainer(taught, learner, names, seen, training, watched, sculpt, left).run(progress)
 
 
-def _comparable(watched: Watch, pupil: Model, teacher: Model) -> Watch:
-    """Without the features that lost channels: there is nothing left to compare one by one."""
+def _comparable(watched: Watch, pupil: Model, teacher: Model, left: Collection[str]) -> Watch:
+    """Without the features that lost channels nobody knows which: nothing can be compared one by one."""
     theirs, mine = _shapes(teacher), _shapes(pupil)
-    kept = tuple(name for name in watched.features if mine.get(name) == theirs[name])
+    kept = tuple(name for name in watched.features if mine.get(name) == theirs[name] or name in left)
     return replace(watched, features=kept)
 
 
@@ -143,9 +145,13 @@ class _Trainer:
         training: Training,
         watched: Watch,
         sculpt: Sculpt | None,
+        left: Mapping[str, NDArray[np.int64]],
     ) -> None:
         self.teacher, self.pupil, self.names, self.training = teacher, pupil, names, training
         self.sculpt = sculpt
+        self.left = {
+            name: torch.from_numpy(left[name]).to(pupil.device) for name in watched.features if name in left
+        }
         self.held, self.images = _divide(images)
         size = self.images[0].numel()
         self.batch = max(training.batch, min(FEW_VALUES // size, LARGE_BATCH))
@@ -272,7 +278,8 @@ class _Trainer:
 
     def _taught(self, x: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
-            return self.teacher.run({self.teacher.model.inputs[0].name: x})
+            made = self.teacher.run({self.teacher.model.inputs[0].name: x})
+        return made | {name: made[name].index_select(1, kept) for name, kept in self.left.items()}
 
     def _asked(self, x: Tensor) -> dict[str, Tensor]:
         made = self.pupil.run({self.pupil.model.inputs[0].name: x})

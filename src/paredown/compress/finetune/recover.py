@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from paredown.compress.finetune.distill import Learned, Training, distill
 from paredown.compress.finetune.settings import Distill
+from paredown.compress.prune.shrink import LEFT
 from paredown.compress.quantize.write import FLOAT
 from paredown.compress.recipe import Context
 from paredown.graph.learnable import learnables, zeros_kept
@@ -39,6 +40,7 @@ def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, t
             step.steps, rate=step.rate, minutes=step.minutes, seed=context.seed, threads=context.threads
         ),
         masks=zeros_kept(learnables(model.graph)),
+        left=model.meta.get(LEFT, {}),
         progress=context.progress,
     )
     write_into(model.graph, learned.arrays)

@@ -19,11 +19,12 @@ from paredown.compress.prune.choose import Choice, choose
 from paredown.compress.prune.importance import by_weights
 from paredown.compress.prune.moments import Moments, Place, moments
 from paredown.compress.prune.settings import Prune
-from paredown.compress.prune.shrink import shrink
+from paredown.compress.prune.shrink import LEFT, shrink
 from paredown.compress.quantize.write import FLOAT
 from paredown.compress.recipe import Context
 from paredown.errors import UsageError
 from paredown.graph.inspect import macs_of
+from paredown.graph.moves import Ids
 from paredown.graph.removal import Removable, removable
 from paredown.graph.walk import data_inputs, output_axis, shape_of, to_model, weight_of
 from paredown.measurement import StepRecord
@@ -55,11 +56,17 @@ def apply(step: Prune, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     worth = _importance(step, model, found, told, context)
     choice = choose(graph, found, worth, step.percent / 100, step.align)
     if choice.removed:
-        shrink(graph, found, choice.removed, told)
+        _remember(model, shrink(graph, found, choice.removed, told))
     return model, (
         _told(step, choice, before),
         *(_layer(step, node, size, found, context) for node, size in before.items()),
     )
+
+
+def _remember(model: ir.Model, left: dict[str, Ids]) -> None:
+    """Which of the source's channels every tensor has, also after several prunings."""
+    before: dict[str, Ids] = model.meta.setdefault(LEFT, {})
+    before |= {name: before[name][kept] if name in before else kept for name, kept in left.items()}
 
 
 def _check(step: Prune) -> None:

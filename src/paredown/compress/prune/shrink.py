@@ -31,6 +31,7 @@ from paredown.graph.moves import Ids, slice_bounds
 from paredown.graph.removal import Operand, Removable
 from paredown.graph.walk import attribute, constant, data_inputs, shape_of
 
+LEFT = "paredown.left"  # key of `meta`: tensor -> which of the source's channels it still has
 RIDGE = 1e-3  # of the mean variance, added to each: channels that nearly repeat each other stay solvable
 
 Floats = NDArray[np.float64]
@@ -41,8 +42,8 @@ Write = Callable[[ir.Graph, ir.Node, "_Gone"], None]
 
 def shrink(
     graph: ir.Graph, found: Removable, removed: Collection[int], told: Mapping[str, Moments] | None = None
-) -> None:
-    """Take the removed classes out of the graph.
+) -> dict[str, Ids]:
+    """Takes the removed classes out of the graph. Gives tensor -> which of its channels (axis 1) are left.
 
     told: tensor that a layer reads -> the moments of its channels.
     """
@@ -58,9 +59,14 @@ def shrink(
     for operand in found.operands:
         keeps = [None if ids is None else gone.kept(ids) for ids in operand.ids]
         _cut(graph, operand.node, operand.index, keeps)
+    left = {}
     for value in found.axes:
-        value.shape = ir.Shape(gone.shape(value))
+        if (cut := gone.mask(value)) is not None:
+            value.shape = ir.Shape(gone.shape(value))
+            if cut[0] == 1:
+                left[str(value.name)] = np.flatnonzero(cut[1])
     drop_unused(graph)
+    return left
 
 
 def replace_input(graph: ir.Graph, node: ir.Node, index: int, array: NDArray[np.generic]) -> None:
@@ -148,7 +154,7 @@ def _told_by(kept: Mask, seen: Moments, part: slice, centred: bool) -> tuple[Flo
     s = seen.product[part, part] - np.outer(mean, mean)
     inner = s[np.ix_(kept, kept)]
     inner += np.eye(len(inner)) * (RIDGE * max(float(np.trace(inner)) / len(inner), 1e-12))
-    a: Floats = np.linalg.solve(inner, s[np.ix_(kept, ~kept)]).T
+    a = np.asarray(np.linalg.solve(inner, s[np.ix_(kept, ~kept)]).T, np.float64)
     return a, mean[~kept] - a @ mean[kept]
 
 
