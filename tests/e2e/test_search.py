@@ -60,7 +60,7 @@ def test_a_search_without_an_end_is_refused_before_any_work(toy, tmp_path, capsy
 def test_time_that_is_up_leaves_nothing_for_the_search(toy, tmp_path):
     outcome = searched(toy, tmp_path / "a", search=0, budget_s=0.0)
     assert [t.recipe for t in outcome.trials] == ["float"]
-    assert "the search proposed 0 of the recipes" in outcome.notes
+    assert any("no time was left for the search" in note for note in outcome.notes)
     facts = json.loads((outcome.directory / "facts.json").read_text())
     assert "--search --budget 0s" in facts["command"]  # the command that does it again
 

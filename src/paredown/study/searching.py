@@ -13,13 +13,13 @@ from paredown.errors import UsageError
 from paredown.measurement import Quantity, Trial
 from paredown.search.propose import Tried, propose, require_optuna
 from paredown.search.space import space_for
+from paredown.study.bench import Untimed
 from paredown.study.options import Options
 from paredown.study.store import Store
 from paredown.study.trials import Work, attempt, label_of
 from paredown.study.verdict import DEFAULT_MAX_DROP, FLOAT, Limits, accuracy_of, points_lost
 
 HOPELESS = 5.0  # times the allowed loss: a model that lost more is not timed
-COSTS = ("latency_ratio", "size_bytes")  # besides the points lost; those that the float model has
 
 
 def check_search(options: Options) -> None:
@@ -58,56 +58,49 @@ def run_search(
         done += 1
         label = label_of(recipe)
         work.say(f"[search {done}] {label}")
-        trial = attempt(work, store, label, recipe, reference, _Hopeless(baseline, limits))
+        trial = attempt(work, store, label, recipe, reference, hopeless(baseline, limits))
         store.append(replace(trial, origin="search"))
     return _notes(done)
 
 
 def tried(trial: Trial, baseline: Trial, limits: Limits) -> Tried:
-    """What the search learns from a trial. costs: points lost, and `COSTS` relative to the float model's.
+    """What the search learns from a trial. costs: points lost, size over the float model's, latency ratio.
 
-    A cost that was not measured, as in a model that was not timed, counts as the float model's. Points, and
-    times by which latency and size are over their limits, are added up.
+    The ratio is left out where the target cannot be timed here; that of a single model that was not timed is
+    the float model's. Points, and times by which latency and size are over their limits, are added up.
     """
     lost = 0.0 if trial.recipe == FLOAT else points_lost(trial, baseline)
-    if trial.measurement is None or baseline.measurement is None or lost is None or not math.isfinite(lost):
+    measured, floats = trial.measurement, baseline.measurement
+    if measured is None or floats is None or lost is None or not math.isfinite(lost):
         return Tried(trial.recipe)
-    costs = [lost]
-    for name in COSTS:
-        whole = baseline.measurement.value(name)
-        if whole:
-            value = trial.measurement.value(name)
-            costs.append(1.0 if value is None else value / whole)
+    size, whole = (m.value("size_bytes") or 1.0 for m in (measured, floats))  # every trial has one
+    costs = [lost, size / whole]
+    if floats.value("latency_ratio") is not None:
+        costs.append(measured.value("latency_ratio") or 1.0)
     over = max(lost - limits.drop, 0.0)
     for name, limit in (("latency_s", limits.max_latency_s), ("size_bytes", limits.max_size_bytes)):
-        value = trial.measurement.value(name)
+        value = measured.value(name)
         if limit and value is not None:
             over += max(value / limit - 1, 0.0)
     return Tried(trial.recipe, tuple(costs), over)
 
 
-class _Hopeless:
-    """Called with a model's quantities so far: why it need not be timed; "" where it should be."""
+def hopeless(baseline: Trial, limits: Limits) -> Untimed:
+    """What says of a model that it lost too much to be worth timing."""
+    floats, most = accuracy_of(baseline), HOPELESS * max(limits.drop, DEFAULT_MAX_DROP)
 
-    def __init__(self, baseline: Trial, limits: Limits) -> None:
-        self._floats = accuracy_of(baseline)
-        self._most = HOPELESS * max(limits.drop, DEFAULT_MAX_DROP)
-
-    def __call__(self, quantities: Sequence[Quantity]) -> str:
-        floats = self._floats
+    def why(quantities: Sequence[Quantity]) -> str:
         mine = next((q for q in quantities if floats is not None and q.name == floats.name), None)
         if mine is None or floats is None:
             return ""
         lost = 100 * (floats.value - mine.value)
-        return f"it loses {lost:.1f} points" if lost > self._most else ""
+        return f"it loses {lost:.1f} points" if lost > most else ""
+
+    return why
 
 
 def _notes(done: int) -> tuple[str, ...]:
-    return (
-        f"the search proposed {done} of the recipes"
-        + (
-            "; the best of many looks a little better on the images that chose it than on others"
-            if done
-            else ""
-        ),
-    )
+    if not done:
+        return ("no time was left for the search; the same command with more goes on",)
+    why = "the best of many looks a little better on the images that chose it than on others"
+    return (f"the search proposed {done} of the recipes; {why}",)
