@@ -29,31 +29,22 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown.compress.finetune.settings import AdaRound
+from paredown.compress.quantize.chain import Link, chain
 from paredown.compress.quantize.follow import function_after
-from paredown.compress.quantize.patches import (
-    Layer,
-    Patches,
-    Places,
-    Rows,
-    answers,
-    layer_of,
-    places,
-    reader_of,
-    sample,
-)
+from paredown.compress.quantize.patches import Layer, layer_of, reader_of
 from paredown.compress.quantize.write import FLOAT, HEAD, LIMITS, UNROUNDED, replace_constant, shift_bias
 from paredown.compress.recipe import Context
 from paredown.graph.executor import threads
 from paredown.graph.torch_ops import Tensor, torch
-from paredown.graph.walk import constant, to_ir, to_model
+from paredown.graph.walk import constant, to_ir
 from paredown.measurement import StepRecord
 from paredown.numerics.ranges import Function
 
 ZETA, GAMMA = 1.1, -0.1  # the source's, section 3.2
 BETA = (20.0, 2.0)  # from, to
 WARM_UP = 0.2  # of the steps: no regulariser yet, the source's
-LAMBDA = 0.1  # of a channel's nearest-rounding error, for a weight halfway
-RATE = 0.03  # v starts within +-2.4: a few hundred steps must be able to turn it
+LAMBDA = 30.0  # of a channel's nearest-rounding error, for a weight halfway
+RATE = 0.1  # v starts within +-2.4: a few hundred steps must be able to turn it
 BIAS_RATE = 0.01  # of a channel's spread, a step
 BATCH = 256  # patches
 HELD_OUT = 8  # every eighth image judges
@@ -74,30 +65,11 @@ def apply(step: AdaRound, model: ir.Model, context: Context) -> tuple[ir.Model, 
         for dq, why in found.items()
         if isinstance(why, str)
     ]
-    source = model.meta[FLOAT]
-    at = places(layers, context.seed)
-    wanted = answers(source, layers, at, context.images(), threads=context.threads, progress=context.progress)
-    after = _functions(to_ir(source).graph)
-    pairs = list(zip(layers, at, strict=True))
+    after = {str(v.name): function_after(v) for n in to_ir(model.meta[FLOAT]).graph for v in n.outputs}
     with threads(context.threads):
-        for layer, place in context.progress(pairs, "learning to round", len(pairs)):
-            read = _read(model, layer, place, context)
-            log.append(_round_layer(step, layer, read, wanted.pop(0), after[layer.answer], context.seed))
+        for link in chain(model, layers, context):
+            log.append(_round_layer(step, link, after[link.layer.answer], context.seed))
     return model, tuple(log)
-
-
-def _functions(graph: ir.Graph) -> dict[str, Function | None]:
-    """The function that follows each tensor of the float network."""
-    return {str(v.name): function_after(v) for node in graph for v in node.outputs}
-
-
-def _read(model: ir.Model, layer: Layer, place: Places, context: Context) -> Patches:
-    """The patches that the layer reads in the quantized network as it stands."""
-    reading = layer.node.inputs[0]
-    assert reading is not None
-    own = replace(layer, source=str(reading.name))
-    network = to_model(model, context.source)
-    return sample(network, [own], [place], context.images(), threads=context.threads)[0]
 
 
 @dataclass(frozen=True)
@@ -170,61 +142,51 @@ def _nearest_error(problem: Problem) -> Tensor:
     return error.clamp_min(1e-6 * problem.wanted.var(dim=1, correction=0) + 1e-12)
 
 
-def _round_layer(
-    step: AdaRound, layer: Layer, read: Patches, wanted: Rows, after: Function | None, seed: int
-) -> StepRecord:
+def _round_layer(step: AdaRound, link: Link, after: Function | None, seed: int) -> StepRecord:
     """Learns one layer's rounding; channels that are no better on held-out patches stay as they were."""
-    node, stored = layer.node, layer.weight.inputs[0]
+    layer, stored = link.layer, link.layer.weight.inputs[0]
     assert stored is not None
     before = np.asarray(constant(stored))
-    bias = _bias(node)
-    problem = _problem(layer, read, wanted, after)
-    every = torch.arange(len(read))
-    learned = every[every % HELD_OUT != 0] if len(read) >= HELD_OUT else every
+    problem, free_bias = _problem(link, after), layer.bias is not None
+    every = torch.arange(len(link.read))
+    learned = every[every % HELD_OUT != 0] if len(every) >= HELD_OUT else every
     judge, old = problem.part(every[::HELD_OUT]), torch.from_numpy(layer.rows(before))
-    new, shift = learn(problem.part(learned), step.steps, seed, bias is not None)
+    new, shift = learn(problem.part(learned), step.steps, seed, free_bias)
     with torch.no_grad():
         errors = torch.stack([judge.error(old), judge.error(new, shift)])
         better = errors[1] < errors[0]
         new = torch.where(better[..., None], new, old)
-        shift = torch.where(better[:, None], shift, 0.0)
+        shift = torch.where(better[:, None], shift / problem.unit, 0.0)
     replace_constant(stored, layer.shaped(new.numpy()).astype(before.dtype))
-    if bias is not None:
-        unit = np.asarray(constant(bias.inputs[1]), np.float32)
-        shift_bias(bias, shift.numpy().reshape(-1) / unit)
+    if layer.bias is not None:
+        shift_bias(layer.bias, shift.numpy().reshape(-1))
     left = float(errors.min(dim=0).values.sum() / errors[0].sum().clamp_min(1e-30))
     changed = float((new != old).float().mean())
-    data = {"op": node.op_type, "error_left": round(left, 4), "changed": round(changed, 4)}
+    data = {"op": layer.node.op_type, "error_left": round(left, 4), "changed": round(changed, 4)}
     why = f"rounding learned, {float(better.float().mean()):.0%} of the channels better"
-    return StepRecord(step.name, str(node.name), "changed", why, data)
+    return StepRecord(step.name, str(layer.node.name), "changed", why, data)
 
 
-def _bias(node: ir.Node) -> ir.Node | None:
-    """The DequantizeLinear of a layer's bias."""
-    value = node.inputs[2] if len(node.inputs) > 2 else None
-    return None if value is None else value.producer()
-
-
-def _problem(layer: Layer, read: Patches, wanted: Rows, after: Function | None) -> Problem:
+def _problem(link: Link, after: Function | None) -> Problem:
     """The layer's numbers as tensors. A layer that answers in a head's integers is judged in those."""
-    head = layer.node.meta.get(HEAD)
-    if head is not None:
-        wanted, after = (wanted / head.scale + head.zero_point).astype(np.float32), None
-    groups = layer.groups
-    f = _identity if after is None else _torched(after)
-    scale = np.asarray(constant(layer.weight.inputs[1]), np.float32) * layer.scale
-    dq, count = _bias(layer.node), wanted.shape[1]
-    bias = np.zeros(count, np.float32)
-    if dq is not None:
-        steps, unit = (np.asarray(constant(dq.inputs[i]), np.float32) for i in (0, 1))
-        bias = steps * unit
+    layer, (groups, outer) = link.layer, link.wanted.shape[1:]
+    f = _identity if after is None or HEAD in layer.node.meta else _torched(after)
+    bias = (
+        np.zeros(1, np.float32)
+        if layer.bias is None
+        else np.asarray(constant(layer.bias.inputs[0]), np.float32)
+    )
+    unit, bias = (
+        np.broadcast_to(a, groups * outer).reshape(groups, 1, outer).copy() for a in (layer.unit, bias)
+    )
+    wanted = torch.from_numpy(link.wanted.transpose(1, 0, 2) * unit + bias * unit)
     low, high = layer.weight.meta[LIMITS]
     return Problem(
         torch.from_numpy(layer.rows(layer.weight.meta[UNROUNDED])),
-        torch.from_numpy(read.astype(np.float32) - layer.zero).transpose(0, 1).contiguous(),
-        f(torch.from_numpy(wanted).reshape(len(read), groups, -1).transpose(0, 1).contiguous()),
-        torch.from_numpy(np.broadcast_to(scale, count).reshape(groups, 1, -1).copy()),
-        torch.from_numpy(bias.reshape(groups, 1, -1)),
+        torch.from_numpy(link.read.transpose(1, 0, 2).astype(np.float32) - layer.zero),
+        f(wanted),
+        torch.from_numpy(unit),
+        torch.from_numpy(bias * unit),
         f,
         low,
         high,

@@ -64,6 +64,18 @@ class Layer:
         return _ints(self.node, "group", 1, 1)[0]
 
     @property
+    def bias(self) -> ir.Node | None:
+        """The DequantizeLinear of its bias. A step of it is `unit`."""
+        value = self.node.inputs[2] if len(self.node.inputs) > 2 else None
+        return None if value is None else value.producer()
+
+    @property
+    def unit(self) -> Rows:
+        """What a step of weight times a step of input is worth, (1,) or (G O,)."""
+        scale = np.asarray(constant(self.weight.inputs[1]), np.float32)
+        return np.atleast_1d(scale * np.float32(self.scale))
+
+    @property
     def _turned(self) -> bool:
         return not (self.node.op_type == "Conv" or attribute(self.node, "transB", 0))
 

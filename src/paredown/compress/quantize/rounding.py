@@ -10,23 +10,34 @@ and the j-th term is least, given the integers before, for
 
     q_j = round( w_j - sum_{i<j} (q_i - w_i) M_ij / M_jj ).
 
+`chained`: x are the patches that the layer reads in the network quantized so far, t is what the float network
+answers there, and w is first moved to where it answers that best,
+
+    w <- w + mean( (t - w x) x^T ) (H + ridge)^-1,
+
+so that each layer makes up for what those in front of it lost.
+
 Source: Frantar et al. 2022, "GPTQ", arXiv 2210.17323, eq. 2 and 3, in the form of Babai's nearest plane (Chen
-et al. 2025, arXiv 2507.18553), which needs no inverse of H.
-Differs from the source: H is centred, because a bias can undo any mean error exactly, b += (w - q) mean(x),
-and does so here (Nagel et al. 2019, arXiv 1906.04721, section 4.2); values come in the order of falling H_jj.
+et al. 2025, arXiv 2507.18553), which needs no inverse of H. `chained`: the mismatched problem of Zhang et al.
+2025, "Qronos", arXiv 2505.11695.
+Differs from the source: H is centred, because a bias can undo any mean error exactly, b += mean(t - q x), and
+does so here (Nagel et al. 2019, arXiv 1906.04721, section 4.2); values come in the order of falling H_jj; a
+row is kept where it is better on patches that it was not made from; the ridge keeps w near the float weights.
 
 Shapes: G groups, O rows, K values in a patch, n sampled patches.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import onnx_ir as ir
 
-from paredown.compress.quantize.patches import Layer, Patches, Rows, layer_of, places, reader_of, sample
+from paredown.compress.quantize.chain import Link, chain
+from paredown.compress.quantize.patches import Layer, Rows, layer_of, places, reader_of, sample
 from paredown.compress.quantize.write import FLOAT, LIMITS, SIGNS, UNROUNDED, replace_constant, shift_bias
 from paredown.compress.recipe import Context, Step
 from paredown.graph.walk import constant
@@ -34,14 +45,21 @@ from paredown.measurement import StepRecord
 
 BLOCK = 64  # columns rounded between two matrix products
 DAMPING = 0.1  # of the mean of H's diagonal, added to it: a sample of patches is not the population
+RIDGE = 1.0  # of the same, for moving w: benchmarks/constants.py
+HELD_OUT = 8  # every eighth patch judges
 
 
 @dataclass(frozen=True)
 class SecondOrder(Step):
-    """gptq: rounds the weights behind w8a8, w4a8 or w2a8 again, with regard to what the layers read."""
+    """gptq: rounds the weights behind w8a8, w4a8 or w2a8 again, with regard to what the layers read.
+
+    `chained`: each layer is fitted to what those in front of it have become.
+    """
 
     kind: ClassVar[str] = "gptq"
     summary: ClassVar[str] = "second-order rounding of quantized weights (Frantar 2022)"
+
+    order: Literal["", "chained"] = ""
 
 
 def apply(step: SecondOrder, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
@@ -52,6 +70,13 @@ def apply(step: SecondOrder, model: ir.Model, context: Context) -> tuple[ir.Mode
         return model, (StepRecord(step.name, "", "skipped", why),)
     found = {dq: "its weights are signs" if SIGNS in dq.meta else layer_of(dq) for dq in weights}
     layers = [layer for layer in found.values() if isinstance(layer, Layer)]
+    log = [_skipped(step, dq, why) for dq, why in found.items() if isinstance(why, str)]
+    links = chain(model, layers, context) if step.order else _apart(model, layers, context)
+    return model, (*log, *(_round_layer(step, link) for link in links))
+
+
+def _apart(model: ir.Model, layers: Sequence[Layer], context: Context) -> Iterator[Link]:
+    """Every layer by itself: it reads what the float network does, and should answer as its float weights."""
     patches = sample(
         model.meta[FLOAT],
         layers,
@@ -60,10 +85,11 @@ def apply(step: SecondOrder, model: ir.Model, context: Context) -> tuple[ir.Mode
         threads=context.threads,
         progress=context.progress,
     )
-    log = [_skipped(step, dq, why) for dq, why in found.items() if isinstance(why, str)]
     for layer in layers:
-        log.append(_round_layer(step, layer, patches.pop(0)))
-    return model, tuple(log)
+        read = patches.pop(0)
+        rows = layer.rows(layer.weight.meta[UNROUNDED])
+        x = read.transpose(1, 0, 2).astype(np.float32) - layer.zero
+        yield Link(layer, read, (x @ rows.transpose(0, 2, 1)).transpose(1, 0, 2))
 
 
 def _skipped(step: SecondOrder, dq: ir.Node, why: str) -> StepRecord:
@@ -71,35 +97,44 @@ def _skipped(step: SecondOrder, dq: ir.Node, why: str) -> StepRecord:
     return StepRecord(step.name, str(node.name), "skipped", why, {"op": node.op_type})
 
 
-def _round_layer(step: SecondOrder, layer: Layer, patches: Patches) -> StepRecord:
-    """Rounds one layer's integers again where that lowers its error on the patches."""
-    node, stored = layer.node, layer.weight.inputs[0]
+def _round_layer(step: SecondOrder, link: Link) -> StepRecord:
+    """Rounds one layer's integers again where that lowers its error on the patches that judge."""
+    layer, stored = link.layer, link.layer.weight.inputs[0]
+    assert stored is not None
     before = np.asarray(constant(stored))
-    low, high = layer.weight.meta[LIMITS]
     wanted, old = layer.rows(layer.weight.meta[UNROUNDED]), layer.rows(before)
-    new, mean = old.copy(), np.zeros((layer.groups, wanted.shape[2]), np.float32)
-    bias = node.inputs[2].producer() if len(node.inputs) > 2 and node.inputs[2] is not None else None
-    errors = np.zeros(2)
+    new, shift, errors = old.copy(), np.zeros(old.shape[:2]), np.zeros(2)
     for g in range(layer.groups):
-        x = patches[:, g].astype(np.float32) - layer.zero
-        if bias is not None:
-            mean[g] = x.mean(axis=0)
-            x -= mean[g]
-        h = np.asarray(x.T @ x / len(x), np.float32)
-        rounded = round_rows(wanted[g], h, low, high)
-        cost = np.stack([_cost(old[g] - wanted[g], h), _cost(rounded - wanted[g], h)])
+        x, t = link.read[:, g].astype(np.float32) - layer.zero, link.wanted[:, g]
+        means = (x.mean(axis=0), t.mean(axis=0)) if layer.bias is not None else (np.float32(0), np.float32(0))
+        x, t = x - means[0], t - means[1]
+        rounded = _fit(wanted[g], x, t, layer.weight.meta[LIMITS])
+        cost = np.stack(
+            [np.square(x[::HELD_OUT] @ q.T - t[::HELD_OUT]).mean(axis=0) for q in (old[g], rounded)]
+        )
         new[g] = np.where((cost[1] < cost[0])[:, None], rounded, old[g])
         errors += [cost[0].sum(), cost.min(axis=0).sum()]
-    assert stored is not None
+        if layer.bias is not None:
+            shift[g] = means[1] - new[g] @ means[0]
     replace_constant(stored, layer.shaped(new).astype(before.dtype))
-    if bias is not None:
-        shift = np.einsum("gok,gk->go", wanted - new, mean).reshape(-1)
-        shift_bias(bias, shift)
+    if layer.bias is not None:
+        shift_bias(layer.bias, shift.reshape(-1))
     kept = float(errors[1] / errors[0]) if errors[0] > 0 else 1.0
-    data = {"op": node.op_type, "error_left": round(kept, 4), "changed": round(float(np.mean(new != old)), 4)}
-    return StepRecord(
-        step.name, str(node.name), "changed", "weights rounded again, mean error into the bias", data
-    )
+    op, why = layer.node.op_type, "weights rounded again, mean error into the bias"
+    data = {"op": op, "error_left": round(kept, 4), "changed": round(float(np.mean(new != old)), 4)}
+    return StepRecord(step.name, str(layer.node.name), "changed", why, data)
+
+
+def _fit(w: Rows, x: Rows, t: Rows, limits: tuple[int, int]) -> Rows:
+    """Integers q, (O, K), with x q^T near t: from w, which answers t or nearly so. x: (n, K). t: (n, O)."""
+    if len(x) >= HELD_OUT:
+        learned = np.arange(len(x)) % HELD_OUT != 0
+        x, t = x[learned], t[learned]
+    h = np.asarray(x.T @ x / len(x), np.float32)
+    missed = (t - x @ w.T).T @ x / len(x)
+    ridge = RIDGE * max(float(np.diag(h).mean()), 1e-12)
+    moved = w + np.linalg.solve(h + ridge * np.eye(len(h), dtype=np.float32), missed.T).T
+    return round_rows(np.asarray(moved, np.float32), h, *limits)
 
 
 def round_rows(w: Rows, h: Rows, low: int, high: int) -> Rows:
@@ -129,8 +164,3 @@ def _nearest_plane(w: Rows, m: Rows, low: int, high: int) -> Rows:
             q[:, j] = np.clip(np.rint(target[:, j - start] - inside), low, high)
             e[:, j] = q[:, j] - w[:, j]
     return q
-
-
-def _cost(e: Rows, h: Rows) -> Rows:
-    """e h e^T of every row, (O,)."""
-    return np.asarray(np.einsum("ok,ok->o", e @ h, e))

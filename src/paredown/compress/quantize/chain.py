@@ -1,0 +1,66 @@
+"""Layer by layer from the front: what each reads once all before it are made, and what it should answer.
+
+A layer fitted to what it reads in the float network cannot know what the layers in front of it lost. Fitted
+to what it reads in the quantized network, and to what the float network answers at the same positions, it
+takes a part of that back.
+
+Source: asymmetric reconstruction, Nagel et al. 2020, arXiv 2004.10568, eq. 25 (there W x and W~ x^).
+
+Shapes: n sampled positions, G groups, K values in a patch, O output channels of a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx_ir as ir
+
+from paredown.compress.quantize.patches import Layer, Patches, Rows, answers, places, sample
+from paredown.compress.quantize.write import FLOAT, HEAD
+from paredown.compress.recipe import Context
+from paredown.graph.walk import constant, to_model
+
+
+@dataclass(frozen=True)
+class Link:
+    """A layer with what it reads, (n, G, K) integers of its input's grid, and what it should answer.
+
+    wanted: (n, G, O) in steps of the layer's int32 sums, its bias not counted.
+    """
+
+    layer: Layer
+    read: Patches
+    wanted: Rows
+
+
+def chain(model: ir.Model, layers: Sequence[Layer], context: Context) -> Iterator[Link]:
+    """The layers in order. Each is read when it is asked for: by then the caller has changed those before."""
+    at = places(layers, context.seed)
+    answered = answers(
+        model.meta[FLOAT],
+        layers,
+        at,
+        context.images(),
+        threads=context.threads,
+        progress=context.progress,
+    )
+    pairs = list(zip(layers, at, strict=True))
+    for layer, place in context.progress(pairs, "rounding layer by layer", len(pairs)):
+        reading = layer.node.inputs[0]
+        assert reading is not None
+        own, network = replace(layer, source=str(reading.name)), to_model(model, context.source)
+        read = sample(network, [own], [place], context.images(), threads=context.threads)[0]
+        yield Link(layer, read, _in_steps(layer, answered.pop(0)))
+
+
+def _in_steps(layer: Layer, answer: Rows) -> Rows:
+    """A float answer, (n, G O), as int32 sums without the bias, (n, G, O)."""
+    head = layer.node.meta.get(HEAD)
+    if head is not None:  # this layer answers in integers of a grid for every channel
+        answer = answer / head.scale + head.zero_point
+    steps = answer / layer.unit
+    if layer.bias is not None:
+        steps = steps - np.asarray(constant(layer.bias.inputs[0]), np.float32)
+    return steps.astype(np.float32).reshape(len(answer), layer.groups, -1)
