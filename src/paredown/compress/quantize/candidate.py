@@ -22,55 +22,71 @@ from paredown.model import Model
 from paredown.numerics.grid import Grid
 
 Choice = Literal["float", "w8", "w8a8", "w4a8"]
+ADDED = 0.1  # of a candidate's damage: what storing the weights of float layers in 8 bits may add
+BESIDE = "left float beside a layer that is released"
 BYTES: Mapping[Choice, float] = {"float": 4.0, "w8": 1.0, "w8a8": 1.0, "w4a8": 0.5}
 
 
 @dataclass(frozen=True)
-class Writer:
-    """What every candidate of one model shares. grid_of: tensor -> its grid. source: the float network."""
-
-    source: Model
-    grid_of: Mapping[str, Grid]
-    context: Context
-
-    def write(self, point: Point, chosen: Mapping[str, Choice], why: Mapping[str, str]) -> Candidate:
-        """The candidate. chosen: layer -> choice. why: node -> reason, for those released."""
-        model = to_ir(self.source)
-        model.meta[FLOAT] = self.source
-        graph = model.graph
-        released = {name: why.get(name, "left float beside its neighbours") for name in point.released}
-        plan = place(graph, ORT_CPU, self.context.keep_float, released)
-        grids = {group: self.grid_of[members[0]] for group, members in plan.members().items()}
-        for node in [n for n in graph if chosen.get(str(n.name)) == "w8" and n not in plan.roles]:
-            store(graph, node, np.asarray(constant(weight_of(node)), np.float32), weight_grid(node, "pc", 8))
-        bits = {
-            n: self._bits(chosen.get(str(n.name), "w8a8")) for n in plan.roles if weight_of(n) is not None
-        }
-        insert(
-            graph,
-            plan,
-            grids,
-            {n: weight_grid(n, "pc", b, LIMIT_STEPS * (b < 7)) for n, b in bits.items()},
-        )
-        if "w4a8" in chosen.values():
-            model, _ = rounding.apply(rounding.SecondOrder(), model, self.context)
-            model, _ = int4.apply(int4.Pack(), model, self.context)
-        return Candidate(point, chosen, plan, grids, model, to_model(model, self.context.source))
-
-    def _bits(self, choice: Choice) -> int:
-        return 4 if choice == "w4a8" else self.context.profile.weight_bits
-
-
-@dataclass(frozen=True)
 class Candidate:
-    """A written model. plan, grids: of its own graph."""
+    """A written model. plan, grids: of its own graph. damage: of grids and weights, estimated."""
 
     point: Point
     chosen: Mapping[str, Choice]
+    damage: float
     plan: Plan
     grids: dict[str, Grid]
     graph: ir.Model = field(repr=False)
     model: Model = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Writer:
+    """What every candidate of one model shares. source: the float network. grid_of: tensor -> its grid.
+
+    weight_bits: of W8A8 layers. why: node -> what the log says where it is released.
+    """
+
+    source: Model
+    grid_of: Mapping[str, Grid]
+    weight_bits: int
+    context: Context
+    why: Mapping[str, str] = field(default_factory=dict)
+
+    def coarser(self) -> Writer:
+        """Writes the same candidates with steps twice as wide everywhere: four times the damage."""
+        grid_of = {tensor: coarser(grid) for tensor, grid in self.grid_of.items()}
+        return replace(self, grid_of=grid_of, weight_bits=self.weight_bits - 1)
+
+    def write(self, point: Point, chosen: Mapping[str, Choice], added: float = 0.0) -> Candidate:
+        """The candidate. chosen: layer -> choice. added: damage that the point does not know of."""
+        model = to_ir(self.source)
+        model.meta[FLOAT] = self.source
+        graph = model.graph
+        released = {name: self.why.get(name, BESIDE) for name in point.released}
+        plan = place(graph, ORT_CPU, self.context.keep_float, released)
+        grids = {group: self.grid_of[members[0]] for group, members in plan.members().items()}
+        weights: dict[ir.Node, Grid] = {}
+        for node in [n for n in graph if weight_of(n) is not None]:
+            choice = chosen.get(str(node.name), "float")
+            if node in plan.roles:
+                bits = 4 if choice == "w4a8" else self.weight_bits
+                weights[node] = weight_grid(node, "pc", bits, LIMIT_STEPS * (bits < 7))
+            elif choice == "w8":
+                weight = np.asarray(constant(weight_of(node)), np.float32)
+                store(graph, node, weight, weight_grid(node, "pc", 8))
+        insert(graph, plan, grids, weights)
+        if "w4a8" in chosen.values():
+            model, _ = rounding.apply(rounding.SecondOrder(), model, self.context)
+            model, _ = int4.apply(int4.Pack(), model, self.context)
+        made = to_model(model, self.context.source)
+        return Candidate(point, chosen, point.damage + added, plan, grids, model, made)
+
+
+def coarser(grid: Grid) -> Grid:
+    """The grid over the same range with half as many steps."""
+    scale, zero = (2 * grid.scale).astype(np.float32), np.rint(grid.zero_point / 2).astype(np.int32)
+    return replace(grid, scale=scale, zero_point=zero, low=grid.low // 2, high=grid.high // 2)
 
 
 @dataclass(frozen=True)
@@ -82,17 +98,21 @@ class Weights:
     damage4: Mapping[str, float]
 
 
-def plain_choices(point: Point, weights: Weights, enough: float) -> dict[str, Choice]:
-    """Eight bits everywhere: in float layers too, where that does no damage to speak of."""
+def plain_choices(point: Point, weights: Weights) -> tuple[dict[str, Choice], float]:
+    """W8A8 for layers in integers; of the others W8 for those where it adds least damage, else float.
+
+    Also the damage added, at most `ADDED` of the point's own.
+    """
     integer = {str(n.name) for n in point.plan.roles}
-
-    def choice(name: str) -> Choice:
-        if name in integer:
-            return "w8a8"
-        small = weights.size[name] < int4.WORTH
-        return "float" if small or weights.damage8[name] > enough else "w8"
-
-    return {name: choice(name) for name in weights.size}
+    chosen: dict[str, Choice] = {name: "w8a8" if name in integer else "float" for name in weights.size}
+    floats = [name for name in weights.size if name not in integer and weights.size[name] >= int4.WORTH]
+    added = 0.0
+    for name in sorted(floats, key=lambda n: weights.damage8[n] / weights.size[n]):
+        if added + weights.damage8[name] > ADDED * point.damage:
+            break
+        chosen[name] = "w8"
+        added += weights.damage8[name]
+    return chosen, added
 
 
 def narrowed(
@@ -128,8 +148,3 @@ def _option(
 ) -> tuple[float, float, str, Choice]:
     saved = (BYTES[old] - BYTES[new]) * weights.size[name]
     return max(damage, 0.0) / saved, saved, name, new
-
-
-def with_damage(point: Point, added: float) -> Point:
-    """The point with the damage of narrower weights."""
-    return replace(point, damage=point.damage + added)

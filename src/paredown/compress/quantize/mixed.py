@@ -2,17 +2,17 @@
 
     calibrate -> search ranges -> sensitivity, costs -> path -> candidates, judged -> the cheapest that holds
 
-A layer is computed in integers with weights in 8 or 4 bits (W8A8, W4A8), or in float with its weight stored
-in 8 bits (W8) or as it was. Without a limit on latency: the fastest that loses at most `drop` points on images
-that calibrated nothing. With one: the least damage under it. Under a limit on size, weights get narrower
-where that does least damage for each byte saved.
+A layer is computed in integers with its weight in 8 or 4 bits (W8A8, W4A8), or in float with its weight in 8
+(W8) or as it was. Without a limit on latency: the fastest that loses at most `drop` points on images that
+calibrated nothing. With one: the least damage under it. Under a limit on size weights get narrower where that
+does least damage for each byte saved.
 
 Sources: allocate.py (the path), sensitivity.py (damage), costs.py (latency).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -92,8 +92,10 @@ def apply(step: Mixed, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     source = to_model(model, context.source)
     ranged = _ranges(model.graph, plan, source, context)
     weights = _weight_damages(model.graph, ranged, source, context)
-    writer = Writer(source, {t: ranged.grids[g] for t, g in ranged.plan.group.items()}, context)
+    grid_of = {t: ranged.grids[g] for t, g in ranged.plan.group.items()}
+    writer = Writer(source, grid_of, context.profile.weight_bits, context)
     choices = _choices(model.graph, ranged, weights, writer, context)
+    writer = replace(writer, why=reasons(choices))
     made, tried = _decide(step, choices, weights, writer, context)
     log = note(step, made, tried, choices, context), *told(step, made, choices, weights)
     made.graph.meta[FLOAT] = source
@@ -144,7 +146,7 @@ def _costs(choices: Choices, weights: Weights, writer: Writer, context: Context)
     assert context.time_nodes is not None
     every_second = frozenset().union(*allocate.blocks(choices.graph, choices.base)[1::2])
     points = [choices.point(frozenset()), choices.point(every_second)]
-    written = [writer.write(p, candidate.plain_choices(p, weights, FLOOR), {}).model for p in points]
+    written = [writer.write(p, *candidate.plain_choices(p, weights)).model for p in points]
     times = context.time_nodes([writer.source, *written])
     return costs_from(times[0], times[1], times[2], choices.graph, points[1].plan)
 
@@ -154,51 +156,56 @@ def _decide(
 ) -> tuple[Candidate, Sequence[Verified]]:
     """The candidate chosen, and those that were judged on the way."""
     points = allocate.front(allocate.path(choices))
-    why = reasons(choices)
+    if step.ms:
+        point = _least_damage(points, step.ms)
+        made = _within_size(step, point, weights, writer)
+        if context.judge is None:
+            return made, []
+        lost = context.judge(made.model)
+        return made, [Verified(made, made.damage, lost, lost.points)]
 
     def write(index: int) -> Candidate:
-        return _within_size(step, points[index], weights, writer, why)
+        return _within_size(step, points[index], weights, writer)
 
-    if step.ms:
-        points = [p for p in points if 1000 * p.price <= step.ms]
-        if not points:
-            least = min(1000 * p.price for p in allocate.path(choices))
-            raise UnsupportedModel(
-                "no allocation is as fast as asked",
-                got=f"{least:.3g} ms, estimated from the nodes' own times",
-                expected=f"at most {step.ms:g} ms",
-                hint="prune the model first, or take a smaller one",
-            )
-        made = write(len(points) - 1)
-        return made, [Verified(made, context.judge(made.model))] if context.judge is not None else []
     if context.judge is None:
-        index = next((i for i, p in enumerate(points) if p.damage <= BUDGET), len(points) - 1)
-        return write(index), []
-    index, tried = cheapest_within([p.damage for p in points], write, context.judge, step.drop)
-    made = next((v.candidate for v in tried if v.candidate.point is points[index]), None) or write(index)
-    return made, tried
+        return write(next((i for i, p in enumerate(points) if p.damage <= BUDGET), len(points) - 1)), []
+    coarse = writer.coarser().write(points[0], *candidate.plain_choices(points[0], weights))
+    return cheapest_within([p.damage for p in points], write, context.judge, step.drop, coarse)
 
 
-def _within_size(
-    step: Mixed, point: Point, weights: Weights, writer: Writer, why: Mapping[str, str]
-) -> Candidate:
+def _least_damage(points: Sequence[Point], limit_ms: float) -> Point:
+    """The last point of the front that is fast enough. Raises: UnsupportedModel where none is."""
+    fast = [p for p in points if 1000 * p.price <= limit_ms]
+    if not fast:
+        raise UnsupportedModel(
+            "no allocation is as fast as asked",
+            got=f"{1000 * points[0].price:.3g} ms, estimated from the nodes' own times",
+            expected=f"at most {limit_ms:g} ms",
+            hint="prune the model first, or take a smaller one",
+        )
+    return fast[-1]
+
+
+def _within_size(step: Mixed, point: Point, weights: Weights, writer: Writer) -> Candidate:
     """The point written down, its weights narrowed until the file has at most `mb` megabytes.
 
     Raises: UnsupportedModel where the narrowest choices do not get there.
     """
-    chosen = candidate.plain_choices(point, weights, FLOOR)
-    made, to_save, limit = writer.write(point, chosen, why), 0.0, 1e6 * step.mb
-    for _ in range(SIZE_TRIES if step.mb else 0):
+    chosen, added = candidate.plain_choices(point, weights)
+    made, to_save, limit = writer.write(point, chosen, added), 0.0, 1e6 * step.mb
+    if not step.mb:
+        return made
+    for _ in range(SIZE_TRIES):
         if made.model.size_bytes <= limit:
             return made
         to_save += made.model.size_bytes - limit
-        narrow, added = candidate.narrowed(chosen, weights, to_save)
-        made = writer.write(candidate.with_damage(point, added), narrow, why)
-    if step.mb and made.model.size_bytes > limit:
-        raise UnsupportedModel(
-            "the model cannot be made as small as asked with weights of 4 bits or more",
-            got=f"{made.model.size_bytes / 1e6:.3g} MB",
-            expected=f"at most {step.mb:g} MB",
-            hint="prune the model first, or ask for w2a8 with qat",
-        )
-    return made
+        narrow, more = candidate.narrowed(chosen, weights, to_save)
+        made = writer.write(point, narrow, added + more)
+    if made.model.size_bytes <= limit:
+        return made
+    raise UnsupportedModel(
+        "the model cannot be made as small as asked with weights of 4 bits or more",
+        got=f"{made.model.size_bytes / 1e6:.3g} MB",
+        expected=f"at most {step.mb:g} MB",
+        hint="prune the model first, or ask for w2a8 with qat",
+    )

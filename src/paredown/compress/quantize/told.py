@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from paredown.compress.quantize.allocate import Choices, blocks
 from paredown.compress.quantize.candidate import Candidate, Choice, Weights
 from paredown.compress.quantize.static import records
-from paredown.compress.quantize.verify import MARGIN, Verified
+from paredown.compress.quantize.verify import Verified
 from paredown.compress.recipe import Context, Step
 from paredown.graph.walk import weight_of
 from paredown.measurement import StepRecord
@@ -73,47 +74,50 @@ def note(
     step: Step, made: Candidate, tried: Sequence[Verified], choices: Choices, context: Context
 ) -> StepRecord:
     """What was chosen for the whole, by which figures, and what was judged on the way."""
-    counts: dict[str, int] = {}
-    for choice in made.chosen.values():
-        counts[SHOWN[choice]] = counts.get(SHOWN[choice], 0) + 1
+    counts = Counter(SHOWN[choice] for choice in made.chosen.values())
     parts = [", ".join(f"{n} layers {name}" for name, n in counts.items())]
-    parts.append(f"noise at the heads estimated at {made.point.damage:.2%} of the signal")
-    data: dict[str, object] = {"choices": counts, "damage": made.point.damage}
-    if choices.costs is None:
-        parts.append("latency not known (this machine is not the device): every layer has the same price")
-    else:
-        floats = sum(choices.costs.node_s(str(n.name), False) for n in choices.graph)
-        whole = choices.point(frozenset()).price
-        parts.append(
-            f"{1e3 * made.point.price:.2f} ms estimated from the nodes' own times, {1e3 * whole:.2f} ms with "
-            f"all in integers, {1e3 * floats:.2f} ms with all in float; {choices.costs.unmapped:.1%} of the time "
-            "belongs to no node"
-        )
-        data |= {
-            "latency_ms": 1e3 * made.point.price,
-            "int8_ms": 1e3 * whole,
-            "float_ms": 1e3 * floats,
-            "border_ns_per_value": 1e9 * choices.costs.border_s,
-        }
+    parts.append(f"noise at the heads estimated at {made.damage:.2%} of the signal")
+    words, figures = _latency(made, choices)
+    parts.append(words)
     if context.judge is None:
         parts.append("not judged on detections: there was nothing to judge on")
-    for verified in tried:
-        lost = verified.lost
-        chosen = " (chosen)" if verified.candidate is made else ""
-        parts.append(
-            f"judged at {verified.candidate.point.damage:.2%}: {lost.points:.2f} +- {lost.noise:.2f} points "
-            f"of {lost.metric} lost on {lost.images}{chosen}"
-        )
-    data["judged"] = [
+    parts += [_judged(v, v.candidate is made) for v in tried]
+    judged = [
         {
-            "damage": v.candidate.point.damage,
+            "damage": v.damage,
             "points": v.lost.points,
             "noise": v.lost.noise,
-            "margin": MARGIN,
-            "images": v.lost.images,
+            "expected": v.expected,
             "metric": v.lost.metric,
             "chosen": v.candidate is made,
         }
         for v in tried
     ]
+    data = {"choices": dict(counts), "damage": made.damage, **figures, "judged": judged}
     return StepRecord(step.name, "", "note", "; ".join(parts), data)
+
+
+def _latency(made: Candidate, choices: Choices) -> tuple[str, dict[str, object]]:
+    """What one inference is estimated to take, in words and in milliseconds."""
+    costs = choices.costs
+    if costs is None:
+        return "latency not known, this machine is not the device: every layer has the same price", {}
+    figures = {
+        "latency_ms": 1e3 * made.point.price,
+        "int8_ms": 1e3 * choices.point(frozenset()).price,
+        "float_ms": 1e3 * sum(costs.node_s(str(n.name), False) for n in choices.graph),
+    }
+    mine, integers, floats = figures.values()
+    words = (
+        f"{mine:.2f} ms estimated from the nodes' own times, {integers:.2f} ms with all in integers, "
+        f"{floats:.2f} ms in float; {costs.unmapped:.1%} of the time belongs to no node"
+    )
+    return words, {**figures, "border_ns_per_value": 1e9 * costs.border_s}
+
+
+def _judged(verified: Verified, chosen: bool) -> str:
+    lost = verified.lost
+    return (
+        f"judged at {verified.damage:.2%}: {lost.points:.2f} +- {lost.noise:.2f} points of {lost.metric} lost "
+        f"on {lost.images}, {verified.expected:.2f} expected{' (chosen)' if chosen else ''}"
+    )

@@ -1,7 +1,18 @@
-"""The limit is held on detections: candidates are written and judged until the cheapest is found that keeps it.
+"""The limit is held on detections: the cheapest candidate is found that is judged to keep it.
 
 Predicted damage orders the candidates; what it costs in points differs from model to model, so the limit is
 found by halving the logarithm of the damage between a candidate that loses too much and one that does not.
+
+Points lost on some hundred images are mostly chance. Damage is small noise at the heads, and what it costs is
+on average proportional to it, so all that was judged tells of the slope; most of all a candidate on grids
+twice as coarse, where the loss is four times as large and the chance at most twice. What a candidate is
+expected to lose is its own judgement y +- s and the slope of the others, c d +- t, weighed by their certainty:
+
+    (y / s^2 + c d / t^2) / (1 / s^2 + 1 / t^2),      c = sum(d y / s^2) / sum(d^2 / s^2),
+
+    t^2 = (STRAY c d)^2 + d^2 / sum(d^2 / s^2)
+
+Where the two contradict each other, its own judgement alone counts.
 """
 
 from __future__ import annotations
@@ -14,47 +25,75 @@ from paredown.compress.quantize.candidate import Candidate
 from paredown.protocols import Judge, Lost
 
 VERIFICATIONS = 6  # candidates judged at most; each halves the logarithm of the damage in question
-MARGIN = 1.0  # standard errors of the judged drop that must still fit under the limit
+MARGIN = 1.0  # standard errors of the judged drop that must fit under the limit beside what is expected
+STRAY = 0.5  # how far a candidate lies from the slope by its own nature, as a part of it
+CONTRADICTION = 2.0  # standard errors between judgement and slope, above which the slope does not count
+COARSE = 4.0  # times the damage, where steps are twice as wide
 
 
 @dataclass(frozen=True)
 class Verified:
-    """A candidate and what it was judged to lose."""
+    """A candidate and what it was judged to lose. expected: points, in the light of all judged before."""
 
     candidate: Candidate
+    damage: float
     lost: Lost
+    expected: float
 
     def keeps(self, limit: float) -> bool:
-        return self.lost.points + MARGIN * self.lost.noise <= limit
+        return self.expected + MARGIN * self.lost.noise <= limit
 
 
 def cheapest_within(
-    damages: Sequence[float], write: Callable[[int], Candidate], judge: Judge, limit: float
-) -> tuple[int, list[Verified]]:
-    """Index of the cheapest candidate that keeps the limit, and all that were judged, in order.
+    damages: Sequence[float],
+    write: Callable[[int], Candidate],
+    judge: Judge,
+    limit: float,
+    coarse: Candidate,
+) -> tuple[Candidate, list[Verified]]:
+    """The cheapest candidate that keeps the limit, and all that were judged, in order.
 
     damages: falling, the last that of the float network, which needs no judging. write: makes a candidate.
+    coarse: the first candidate on grids of steps twice as wide.
     """
-    bad, good = -1, len(damages) - 1
-    tried: list[Verified] = []
-    index = 0
-    while good - bad > 1 and len(tried) < VERIFICATIONS:
+    bad, good, index = -1, len(damages) - 1, 0
+    tried = [_verified(coarse, COARSE * coarse.damage, judge, [])]
+    while good - bad > 1 and len(tried) <= VERIFICATIONS:
         candidate = write(index)
-        tried.append(Verified(candidate, judge(candidate.model)))
+        tried.append(_verified(candidate, candidate.damage, judge, tried))
         if tried[-1].keeps(limit):
             good = index
         else:
             bad = index
         index = _between(damages, bad, good)
-    return good, tried
+    made = next((v.candidate for v in tried[:0:-1] if v.keeps(limit)), None)
+    return made or write(good), tried
+
+
+def _verified(candidate: Candidate, damage: float, judge: Judge, others: Sequence[Verified]) -> Verified:
+    lost = judge(candidate.model)
+    return Verified(candidate, damage, lost, expected(damage, lost, [(v.damage, v.lost) for v in others]))
+
+
+def expected(damage: float, lost: Lost, others: Sequence[tuple[float, Lost]]) -> float:
+    """Points lost, from a candidate's own judgement and the slope of the others."""
+    known = [(d, o.points, max(o.noise, 1e-6)) for d, o in others if o.noise == o.noise]
+    weight = sum(d * d / (s * s) for d, _, s in known)
+    if weight == 0 or damage == 0:
+        return lost.points
+    slope = max(0.0, sum(d * y / (s * s) for d, y, s in known) / weight)
+    own, trend = max(lost.noise, 1e-6) ** 2, (STRAY * slope * damage) ** 2 + damage * damage / weight
+    if abs(lost.points - slope * damage) > CONTRADICTION * math.sqrt(own + trend):
+        return lost.points
+    return (lost.points / own + slope * damage / trend) / (1 / own + 1 / trend)
 
 
 def _between(damages: Sequence[float], bad: int, good: int) -> int:
     """The index strictly between whose damage is nearest to the middle of the two, in logarithms."""
     if good - bad < 2:
         return good
-    least = damages[bad] / 64 if bad >= 0 else 0.0
-    middle = (_log(damages[max(bad, 0)]) + _log(max(damages[good], least))) / 2
+    worst = damages[max(bad, 0)]
+    middle = (_log(worst) + _log(max(damages[good], worst / 64))) / 2
     return min(range(bad + 1, good), key=lambda i: abs(_log(damages[i]) - middle))
 
 
