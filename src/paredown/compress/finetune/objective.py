@@ -60,7 +60,7 @@ class Objective:
         }
         if self.watch.features:
             made["features"] = sum_of(
-                ((pupil[name] - teacher[name]) / self.spread[name]).square().mean()
+                F.mse_loss(pupil[name], teacher[name]) / self.spread[name].square()
                 for name in self.watch.features
             )
         return made

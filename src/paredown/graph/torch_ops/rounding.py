@@ -100,8 +100,8 @@ class _FakeQuantize(torch.autograd.Function):
         at_x = _inside(g, x, ctx.low * s.item(), ctx.high * s.item()) if whole else g * _mask(x, s, ctx)
         if not ctx.needs_input_grad[1]:
             return at_x, None, None, None
-        if whole:  # two products of long rows: most of the time of learning is spent here
-            at_s = torch.dot(at_x.flatten(), (y - x).flatten()) + torch.dot((g - at_x).flatten(), y.flatten())
+        if whole:  # the sum of at_x (y - x) + (g - at_x) y, in two passes and no tensor in between
+            at_s = torch.dot(g.flatten(), y.flatten()) - torch.dot(at_x.flatten(), x.flatten())
         else:
             at_s = (at_x * (y - x) + (g - at_x) * y).sum_to_size(s.shape)
         top = ctx.high if isinstance(ctx.high, float) else ctx.high.max().item()
