@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 
 from paredown.metrics import METRICS
-from paredown.report import cells, left_float
+from paredown.report import cells, left_float, sensitivity
 from paredown.report.evidence import Row
 from paredown.report.format import count, look, mb, number, plural, title_of, with_unit
 from paredown.report.html import Child, Html, bullets, facts, join, nothing, section, tag
+from paredown.report.plots import draw
 from paredown.report.story import Picture, Story
 
 
@@ -16,7 +17,8 @@ def floats(rows: tuple[Row, ...]) -> Html:
     """For every compressed model, the reasons for what stayed float, each with its places."""
     logged = [r for r in rows if r.trial.log]
     first = next((r for r in logged if r.role == "recommended"), logged[0] if logged else None)
-    parts = [_log(r, opened=r is first) for r in logged]
+    layers = [f for i, r in enumerate(logged) if (f := sensitivity.figure(r, f"plot-layers-{i}")) is not None]
+    parts = [*(draw(f) for f in layers), *(_log(r, opened=r is first) for r in logged)]
     lead = "Every place in the graph that a recipe looked at and did not quantize, with the reason it gave."
     none = nothing("No recipe kept a log, so there is nothing to explain here.")
     return section("left-float", "What was left float, and why", parts or none, lead=lead)

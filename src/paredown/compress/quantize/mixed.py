@@ -29,7 +29,7 @@ from paredown.compress.quantize.guard import BUDGET, FLOOR, Guarded, guard, head
 from paredown.compress.quantize.kernels import require_kernels
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
 from paredown.compress.quantize.static import LIMIT_STEPS, records, weight_grid
-from paredown.compress.quantize.told import note, reasons, told
+from paredown.compress.quantize.told import notes, reasons, told
 from paredown.compress.quantize.verify import Verified, cheapest_within
 from paredown.compress.quantize.weight_damage import SwitchedWeights
 from paredown.compress.quantize.write import FLOAT
@@ -97,7 +97,7 @@ def apply(step: Mixed, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     choices = _choices(model.graph, ranged, weights, writer, context)
     writer = replace(writer, why=reasons(choices))
     made, tried = _decide(step, choices, weights, writer, context)
-    log = note(step, made, tried, choices, context), *told(step, made, choices, weights)
+    log = *notes(step, made, tried, choices, context), *told(step, made, choices, weights)
     made.graph.meta[FLOAT] = source
     return made.graph, log
 

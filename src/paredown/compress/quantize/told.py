@@ -44,8 +44,9 @@ def told(step: Step, made: Candidate, choices: Choices, weights: Weights) -> tup
         if weight_of(node) is not None or str(node.name) in made.chosen
     }
     figures = _figures(made, choices, weights)
+    place = {str(n.name): i for i, n in enumerate(choices.graph)}
     log = []
-    for record in records(step, made.plan, made.grids, bits):
+    for record in sorted(records(step, made.plan, made.grids, bits), key=lambda r: place[r.where]):
         data = figures.get(record.where, {})
         why = f"{data['choice']}: {record.why}" if data else record.why
         log.append(StepRecord(record.step, record.where, record.action, why, {**record.data, **data}))
@@ -70,31 +71,41 @@ def _figures(made: Candidate, choices: Choices, weights: Weights) -> dict[str, d
     return found
 
 
-def note(
+def notes(
     step: Step, made: Candidate, tried: Sequence[Verified], choices: Choices, context: Context
-) -> StepRecord:
-    """What was chosen for the whole, by which figures, and what was judged on the way."""
+) -> tuple[StepRecord, ...]:
+    """What was chosen for the whole and by which figures; then every candidate that was judged."""
     counts = Counter(SHOWN[choice] for choice in made.chosen.values())
-    parts = [", ".join(f"{n} layers {name}" for name, n in counts.items())]
-    parts.append(f"noise at the heads estimated at {made.damage:.2%} of the signal")
     words, figures = _latency(made, choices)
-    parts.append(words)
+    parts = [
+        ", ".join(f"{n} layers {name}" for name, n in counts.items()),
+        f"noise at the heads estimated at {made.damage:.2%} of the signal",
+        words,
+    ]
     if context.judge is None:
         parts.append("not judged on detections: there was nothing to judge on")
-    parts += [_judged(v, v.candidate is made) for v in tried]
-    judged = [
-        {
-            "damage": v.damage,
-            "points": v.lost.points,
-            "noise": v.lost.noise,
-            "expected": v.expected,
-            "metric": v.lost.metric,
-            "chosen": v.candidate is made,
-        }
-        for v in tried
-    ]
-    data = {"choices": dict(counts), "damage": made.damage, **figures, "judged": judged}
-    return StepRecord(step.name, "", "note", "; ".join(parts), data)
+    data = {"choices": dict(counts), "damage": made.damage, **figures}
+    return (
+        StepRecord(step.name, "", "note", "; ".join(parts), data),
+        *(_judged(step, v, v.candidate is made) for v in tried),
+    )
+
+
+def _judged(step: Step, verified: Verified, chosen: bool) -> StepRecord:
+    lost = verified.lost
+    why = (
+        f"a candidate with {verified.damage:.2%} of noise lost {lost.points:.2f} +- {lost.noise:.2f} points of "
+        f"{lost.metric} on {lost.images}; {verified.expected:.2f} are expected of it"
+    )
+    data = {
+        "damage": verified.damage,
+        "points": lost.points,
+        "noise": lost.noise,
+        "expected": verified.expected,
+        "metric": lost.metric,
+        "chosen": chosen,
+    }
+    return StepRecord(step.name, "", "note", f"{why}: chosen" if chosen else why, data)
 
 
 def _latency(made: Candidate, choices: Choices) -> tuple[str, dict[str, object]]:
@@ -113,11 +124,3 @@ def _latency(made: Candidate, choices: Choices) -> tuple[str, dict[str, object]]
         f"{floats:.2f} ms in float; {costs.unmapped:.1%} of the time belongs to no node"
     )
     return words, {**figures, "border_ns_per_value": 1e9 * costs.border_s}
-
-
-def _judged(verified: Verified, chosen: bool) -> str:
-    lost = verified.lost
-    return (
-        f"judged at {verified.damage:.2%}: {lost.points:.2f} +- {lost.noise:.2f} points of {lost.metric} lost "
-        f"on {lost.images}, {verified.expected:.2f} expected{' (chosen)' if chosen else ''}"
-    )

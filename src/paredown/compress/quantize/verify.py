@@ -6,7 +6,7 @@ found by halving the logarithm of the damage between a candidate that loses too 
 Points lost on some hundred images are mostly chance. Damage is small noise at the heads, and what it costs is
 on average proportional to it, so all that was judged tells of the slope; most of all a candidate on grids
 twice as coarse, where the loss is four times as large and the chance at most twice. What a candidate is
-expected to lose is its own judgement y +- s and the slope of the others, c d +- t, weighed by their certainty:
+expected to lose is its own judgement y +- s and the slope of the others, c d +- t, weighed by certainty:
 
     (y / s^2 + c d / t^2) / (1 / s^2 + 1 / t^2),      c = sum(d y / s^2) / sum(d^2 / s^2),
 
