@@ -25,10 +25,11 @@ from paredown.model import Model
 from paredown.numerics.grid import Grid, affine
 from paredown.numerics.ranges import Seen
 
-BUDGET = 0.02  # noise-to-signal at the heads, all grids together, that costs little in mAP
-FLOOR = BUDGET / 20  # damage of one grid that is not worth a search
+BUDGET = 0.05  # noise-to-signal at the heads, all grids together, that costs little in mAP
+FLOOR = BUDGET / 50  # damage of one grid that is not worth a search
 WORST = 24  # most grids whose range is searched
-IMAGES = 3  # for a final figure; a search uses two, the first screening one: damages differ by factors
+IMAGES = 6  # for a figure; the first screening uses one: damages differ by factors
+LOOKED_AT = 24  # images among which those are found that show most objects
 LADDER = (0.8, 0.62, 0.48, 0.37, 0.28, 0.2)  # fractions of the range found so far that a search tries
 
 
@@ -37,7 +38,7 @@ class Guarded:
     """The plan and grids after the guard.
 
     alone: group -> its damage alone, in the end. released: node -> why.
-    before, after: damage of all groups together.
+    before, after: damage of all groups together. images: those it was read on.
     """
 
     plan: Plan
@@ -46,6 +47,7 @@ class Guarded:
     released: dict[str, str]
     before: float
     after: float
+    images: tuple[NDArray[np.generic], ...] = ()
 
 
 def guard(
@@ -55,20 +57,25 @@ def guard(
     grids: dict[str, Grid],
     seen: Mapping[str, Seen],
     context: Context,
+    *,
+    release: bool = True,
 ) -> Guarded:
-    """The plan with the damage at the heads brought towards `BUDGET`. model: the same graph, serialized."""
-    images = list(islice(iter(context.images()), IMAGES))
-    search = _Search(Switched(model, plan, grids, _heads(plan, graph), context.threads), images, dict(grids))
-    before = search.together(search.switched.groups)
-    search.screen(search.switched.groups, before)
+    """The plan with the damage at the heads brought towards `BUDGET`. model: the same graph, serialized.
+
+    release: whether what is still too much may be left float; else only the ranges are searched.
+    """
+    switched = Switched(model, plan, grids, heads_of(plan, graph), context.threads)
+    search = _Search(switched, _telling(switched, context, grids), dict(grids))
+    before = search.together(switched.groups)
+    search.screen(switched.groups, before)
     worst = [g for g in search.ranked()[:WORST] if search.alone[g] > FLOOR and grids[g].axis is None]
     for group in context.progress(worst, "searching ranges by damage"):
         search.refine(group, pool([seen[m] for m in plan.members()[group]]))
-    released, after = search.release()
+    released, after = search.release() if release else ([], search.together(switched.groups))
     why = {n: text for g in released for n, text in _around(graph, plan, g, search.alone[g]).items()}
     new = place(graph, ORT_CPU, context.keep_float, why) if why else plan
     carried = {group: search.grids[plan.group[members[0]]] for group, members in new.members().items()}
-    return Guarded(new, carried, search.alone, why, before, after)
+    return Guarded(new, carried, search.alone, why, before, after, tuple(search.images))
 
 
 @dataclass
@@ -77,9 +84,10 @@ class _Search:
     images: list[NDArray[np.generic]]
     grids: dict[str, Grid]
     alone: dict[str, float] = field(default_factory=dict)
+    found: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def together(self, on: list[str]) -> float:
-        return self.switched.damage(self.images, on, self.grids)
+        return float(self.switched.damage(self.images, on, self.grids).mean())
 
     def ranked(self) -> list[str]:
         return sorted(self.alone, key=lambda g: -self.alone[g])
@@ -91,11 +99,11 @@ class _Search:
             return
         middle = len(groups) // 2
         for half in (groups[:middle], groups[middle:]):
-            self.screen(half, self.switched.damage(self.images[:1], half, self.grids))
+            self.screen(half, float(self.switched.damage(self.images[:1], half, self.grids)[0]))
 
     def refine(self, group: str, whole: Seen) -> None:
         """Give one group the range of least damage: the extremes, or its own with an end pulled in."""
-        self.alone[group] = self._damage(group, self.grids[group])
+        self.found = self._damage(group, self.grids[group])
         low, high = (float(b) for b in self.grids[group].bounds())
         if abs(whole.low) < abs(whole.high) / 50:  # SiLU's shallow lobe: on a coarse grid it is lost
             low = whole.low
@@ -110,16 +118,18 @@ class _Search:
                     worse += 1
                 if worse == 2:  # close to unimodal: past the best
                     break
+        self.alone[group] = float(self.found.mean())
 
     def _keep_better(self, group: str, grid: Grid) -> bool:
         damage = self._damage(group, grid)
-        if damage >= self.alone[group]:
+        gain = self.found - damage
+        if gain.mean() <= gain.std() / np.sqrt(len(gain)):
             return False
-        self.grids[group], self.alone[group] = grid, damage
+        self.grids[group], self.found = grid, damage
         return True
 
-    def _damage(self, group: str, grid: Grid) -> float:
-        return self.switched.damage(self.images[:2], (group,), {**self.grids, group: grid})
+    def _damage(self, group: str, grid: Grid) -> NDArray[np.float64]:
+        return self.switched.damage(self.images, (group,), {**self.grids, group: grid})
 
     def release(self) -> tuple[list[str], float]:
         """The fewest groups, worst first, without which the budget is kept; the damage of all others."""
@@ -132,7 +142,14 @@ class _Search:
         return released, after
 
 
-def _heads(plan: Plan, graph: ir.Graph) -> list[str]:
+def _telling(switched: Switched, context: Context, grids: Mapping[str, Grid]) -> list[NDArray[np.generic]]:
+    """The images in which the float model finds most: the others hardly tell what is lost."""
+    some = list(islice(iter(context.images()), LOOKED_AT))
+    found = [switched.found(image, grids) for image in some]
+    return [some[i] for i in np.argsort(found, kind="stable")[::-1][:IMAGES]]
+
+
+def heads_of(plan: Plan, graph: ir.Graph) -> list[str]:
     """Where damage is read: what convolutions hand to the tail, else what leaves the integer part."""
     if plan.heads:
         return sorted(plan.heads)

@@ -2,9 +2,9 @@
 
 The float graph gets a switch at every tensor: x + g (snap(x) - x), with g an input of its own. One session
 then answers for every grid alone (its g = 1, all others 0) and for any set of them, without building a model
-for each. The damage is the noise-to-signal ratio at the heads (the last tensors in front of the decode tail),
-because there classes and boxes still have their own tensors and no decode arithmetic scales one over the
-other. Noise of different grids is close to independent, so damages add up.
+for each. The damage (heads.py) is read at the heads, the last tensors in front of the decode tail, because
+there classes and boxes still have their own channels and no decode arithmetic scales one over the other.
+Noise of different grids is close to independent, so damages add up.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from paredown.compress.quantize.heads import Answer, answers
 from paredown.compress.quantize.placement import Plan
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
@@ -36,7 +37,7 @@ class Switched:
         proto = to_proto(model)
         _add_switches(proto, plan, grids, self.index, self.heads)
         self.session = open_session(proto.SerializeToString(), threads, frugal=True)
-        self._float: dict[int, tuple[NDArray[np.generic], list[NDArray[np.float32]]]] = {}
+        self._float: dict[int, tuple[NDArray[np.generic], list[Answer]]] = {}
 
     def answers(
         self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, Grid]
@@ -52,20 +53,22 @@ class Switched:
 
     def damage(
         self, images: Sequence[NDArray[np.generic]], on: Sequence[str], grids: Mapping[str, Grid]
-    ) -> float:
-        """Mean over the heads of noise power over signal power, all images together."""
-        noise, signal = np.zeros(len(self.heads)), np.zeros(len(self.heads))
-        for image in images:
-            clean = self._clean(image, grids)
-            for i, (a, b) in enumerate(zip(clean, self.answers(image, on, grids), strict=True)):
-                noise[i] += float(np.square(b - a).sum(dtype=np.float64))
-                signal[i] += float(a.var(dtype=np.float64) * a.size)
-        return float(np.mean(noise / np.maximum(signal, 1e-12)))
+    ) -> NDArray[np.float64]:
+        """(images,) the mean over the heads."""
+        return np.array([self._damage(image, on, grids) for image in images])
 
-    def _clean(self, image: NDArray[np.generic], grids: Mapping[str, Grid]) -> list[NDArray[np.float32]]:
+    def _damage(self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, Grid]) -> float:
+        pairs = zip(self._clean(image, grids), self.answers(image, on, grids), strict=True)
+        return float(np.mean([clean.damage(other) for clean, other in pairs]))
+
+    def found(self, image: NDArray[np.generic], grids: Mapping[str, Grid]) -> float:
+        """About how many positions of the heads tell of an object in this image."""
+        return sum(answer.found for answer in self._clean(image, grids))
+
+    def _clean(self, image: NDArray[np.generic], grids: Mapping[str, Grid]) -> list[Answer]:
         """The float answers, once for every image; the image is kept so that its id stays its own."""
         if id(image) not in self._float:
-            self._float[id(image)] = (image, self.answers(image, (), grids))
+            self._float[id(image)] = (image, answers(self.answers(image, (), grids)))
         return self._float[id(image)][1]
 
 
