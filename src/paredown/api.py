@@ -40,7 +40,7 @@ from paredown.protocols import Progress, silent
 from paredown.report import write_report
 from paredown.sample import Dataset
 from paredown.study.bench import LATENCY, WHAT, Bench, tensors
-from paredown.study.choosing import choosing_images
+from paredown.study.choosing import choosing_images, learning_images
 from paredown.study.files import make_directory, write_whole
 from paredown.study.images import read_images
 from paredown.study.options import CALIBRATION_IMAGES
@@ -133,17 +133,20 @@ def compress(
     seed: int = 0,
     limits: Limits | None = None,
     choose_on: Dataset | None = None,
+    folder: str | Path | None = None,
     progress: Progress = silent,
 ) -> Compressed:
     """The model after one recipe, calibrated on `images`. It must carry a card (see `load`).
 
-    limits: for steps that choose by them. choose_on: images on which such a step judges its candidates; where
-    there are few of them or none, those of `images` are judged on as well.
+    limits: for steps that choose by them. choose_on: more images; a step that chooses judges its candidates
+    on them (where there are few or none, on those of `images` as well), a step that learns learns from both.
+    folder: where a step that learns keeps what it needs to go on after a stop.
     """
     card, where = _card(model), find_target(target)
     wanted = parse_recipe(recipe) if isinstance(recipe, str) else recipe
     prepared = _prepared(model)
-    chosen = choosing_images(images if choose_on is None else choose_on, images)
+    more = images if choose_on is None else choose_on
+    chosen = choosing_images(more, images)
     return apply_recipe(
         prepared,
         wanted if limits is None else limits.on(wanted),
@@ -155,6 +158,8 @@ def compress(
         progress=progress,
         judge=chosen.judge(prepared, card, where, threads, progress),
         time_nodes=where.time_nodes(threads),
+        lessons=lambda: tensors(learning_images(more, images), card),
+        folder=None if folder is None else Path(folder),
     )
 
 

@@ -53,6 +53,7 @@ def main(args: argparse.Namespace) -> int:
         seed=args.seed,
         limits=closing.limits_of(args),
         choose_on=given,
+        folder=args.out,
         progress=voice.progress,
     )
     api.save(made, args.out)

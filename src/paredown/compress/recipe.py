@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
 
 import numpy as np
@@ -91,7 +92,9 @@ class Context:
     source: the prepared float model, before the first step. images: calibration inputs, restartable.
     profile: the device the result must run on. keep_float: node names the user wants left alone.
     judge: tells what a candidate loses; None where there is nothing to judge on. time_nodes: what each node
-    costs on the device; None where this machine is not the device.
+    costs on the device; None where this machine is not the device. lessons: more images for steps that learn,
+    those to calibrate on among them. folder: where a step that takes long keeps what it needs to go on after
+    a stop; it may not exist yet.
     """
 
     source: Model
@@ -103,6 +106,8 @@ class Context:
     progress: Progress = silent
     judge: Judge | None = None
     time_nodes: TimeNodes | None = None
+    lessons: ImageTensors | None = None
+    folder: Path | None = None
 
 
 Apply = Callable[[Any, "ir.Model", Context], "tuple[ir.Model, tuple[StepRecord, ...]]"]

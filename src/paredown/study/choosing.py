@@ -30,6 +30,13 @@ class Choosing:
         return ImageJudge(model, self.images, card, target, self.words, threads, progress)
 
 
+def learning_images(given: Dataset, calibration: Dataset, judged: Dataset | None = None) -> Dataset:
+    """What to learn from: the images that calibrate, and more of those given; none `judged`."""
+    more = data.sample(given, MOST)
+    rest = data.without(more, *((calibration,) if judged is None else (calibration, judged)))
+    return replace(calibration, samples=(*calibration.samples, *rest.samples))
+
+
 def choosing_images(given: Dataset, calibration: Dataset, judged: Dataset | None = None) -> Choosing:
     """What to choose on, of all images given to calibrate on; those `judged` in the end are left out."""
     others = (calibration,) if judged is None else (calibration, judged)

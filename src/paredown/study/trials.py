@@ -17,7 +17,7 @@ from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.protocols import Judge, Lost, Progress, silent
 from paredown.study.bench import Bench, Untimed, always_timed, tensors
-from paredown.study.choosing import choosing_images
+from paredown.study.choosing import choosing_images, learning_images
 from paredown.study.images import Images
 from paredown.study.options import Options
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
@@ -138,10 +138,11 @@ def attempt(
 def _compress_and_measure(
     work: Work, store: Store, label: str, recipe: Recipe, reference: list[Prediction], untimed: Untimed
 ) -> Trial:
+    images, card = work.images, work.bench.card
     made = compress(
         work.prepared,
         recipe,
-        lambda: tensors(work.images.calibration, work.bench.card),
+        lambda: tensors(images.calibration, card),
         work.bench.target.profile,
         threads=work.options.threads,
         keep_float=work.options.keep_float,
@@ -149,6 +150,8 @@ def _compress_and_measure(
         progress=work.progress,
         judge=_judge(work),
         time_nodes=work.bench.target.time_nodes(work.options.threads),
+        lessons=lambda: tensors(learning_images(images.given, images.calibration, images.judged), card),
+        folder=store.directory / "learning",
     )
     predicted = work.bench.predict(made.model, work.progress)
     file = store.directory / store.save_model(made.model.data, label)

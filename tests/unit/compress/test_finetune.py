@@ -96,16 +96,19 @@ def test_a_stopped_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
             raise Stop
         return items
 
-    kept = replace(SHORT, checkpoint=tmp_path / "training.pt")
+    kept = replace(SHORT, folder=tmp_path / "new")
     with pytest.raises(Stop):
         distill(pupil, source, nets.images, kept, progress=stopping)
+    (file,) = kept.folder.iterdir()
+    with pytest.raises(Stop):  # another training does not find it
+        distill(pupil, source, nets.images, replace(kept, seed=3), progress=stopping)
+    written = file.read_bytes()
     again = distill(pupil, source, nets.images, kept)
+    assert not file.exists()
     assert again.error == pytest.approx(whole.error, rel=1e-3)
     for name, want in whole.arrays.items():
         np.testing.assert_allclose(again.arrays[name], want, rtol=1e-4, atol=1e-6)
-    with pytest.raises(StorageError, match="another training"):
-        distill(pupil, source, nets.images, replace(kept, seed=3))
-    kept.checkpoint.write_bytes(b"no checkpoint")
+    file.write_bytes(written[: len(written) // 2])
     with pytest.raises(StorageError, match="no checkpoint"):
         distill(pupil, source, nets.images, kept)
 

@@ -33,6 +33,7 @@ def save(path: Path, state: Checkpoint) -> None:
     """Writes the file whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(vars(state), temporary)
         temporary.replace(path)
     except OSError as error:

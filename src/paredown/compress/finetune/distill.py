@@ -12,6 +12,7 @@ A training that its time limit ends promises no such thing.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -42,6 +43,7 @@ FEW_VALUES = (
     100_000  # of the input: a step takes at least so many, if that is no more than LARGE_BATCH images
 )
 LARGE_BATCH = 16
+MEMORY = 1 << 30  # bytes of images kept, about 430 of 640 x 640
 SMALLEST = 1e-3  # a parameter's size counts as at least this
 HASTE = 12  # times as far moves a weight of three values, whose steps are wide: benchmarks/learn.py
 PATIENCE = 8  # checks without a better one before it stops
@@ -61,7 +63,9 @@ class Training:
     checks: int = 20  # times that the held-out images judge
     seed: int = 0
     threads: int = 0
-    checkpoint: Path | None = None  # written at every check; a training that finds its own goes on from there
+    folder: Path | None = (
+        None  # gets a checkpoint at every check; a training that finds its own goes on there
+    )
 
 
 Sculpt = Callable[[Executor, float], bool]
@@ -110,12 +114,20 @@ def distill(
         pupil, list(dict.fromkeys(names.values())), device=device, unrounded=unrounded, masks=masks
     )
     with threads(training.threads):
-        seen = [
-            torch.from_numpy(x.astype(np.float16 if x.dtype == np.float32 else x.dtype)) for x in images()
-        ]
+        seen = _read(images)
         if not seen:
             raise CalibrationError("there is no image to learn from", expected="at least one, 100 are good")
         return _Trainer(taught, learner, names, seen, training, watched, sculpt, left).run(progress)
+
+
+def _read(images: ImageTensors) -> list[Tensor]:
+    """As many images as `MEMORY` holds, at half precision."""
+    seen: list[Tensor] = []
+    for x in images():
+        seen.append(torch.from_numpy(x.astype(np.float16 if x.dtype == np.float32 else x.dtype)))
+        if sum(y.nbytes for y in seen) > MEMORY:
+            break
+    return seen
 
 
 def _comparable(watched: Watch, pupil: Model, teacher: Model, left: Collection[str]) -> Watch:
@@ -162,33 +174,47 @@ class _Trainer:
         self.optimizer = torch.optim.Adam(_groups(pupil, training), betas=(0.9, 0.99), eps=1e-12)
         self.average = {k: p.detach().clone() for k, p in pupil.parameters.items()}
         self.first = self._real(pupil.parameters)
+        self.checkpoint: Path | None = None
         self.state = self._start()
 
     def run(self, progress: Progress) -> Learned:
         """Trains until the steps, the time or the progress end."""
-        state, training = self.state, self.training
-        begun = time.perf_counter() - state.seconds
-        every = max(training.steps // training.checks, 1)
-        stopped = "steps"
-        while state.step < training.steps:
-            until = min((state.step // every + 1) * every, training.steps)
-            for step in progress(range(state.step, until), self._tell(), until - state.step):
+        begun, stopped = time.perf_counter() - self.state.seconds, ""
+        while not stopped:
+            for step in progress(self._steps(begun), self._tell(), self._expected()):
                 done = self._done(step, time.perf_counter() - begun)
                 if self.sculpt is not None and self.sculpt(self.pupil, done):
-                    state.best, state.best_error, state.checks_since_best = self.first, 1.0, 0
+                    self.state.best, self.state.best_error, self.state.checks_since_best = self.first, 1.0, 0
                 self._learn(step, done)
-                state.step = step + 1
-                if self._done(state.step, time.perf_counter() - begun) >= 1:
-                    break
-            state.seconds = time.perf_counter() - begun
+                self.state.step = step + 1
+            self.state.seconds = time.perf_counter() - begun
             self._judge()
-            if state.seconds >= 60 * training.minutes and state.step < training.steps:
-                stopped = "time"
-                break
-            if state.checks_since_best >= PATIENCE and self._done(state.step, state.seconds) > 0.6:
-                stopped = "no progress"
-                break
+            stopped = self._ended()
+        if self.checkpoint:
+            self.checkpoint.unlink(missing_ok=True)
         return self._learned(stopped)
+
+    def _steps(self, begun: float) -> Iterator[int]:
+        """The steps up to the next check."""
+        state, checks = self.state, self.training.checks
+        last = (math.floor(self._done(state.step, state.seconds) * checks + 1e-9) + 1) / checks
+        while self._done(state.step, time.perf_counter() - begun) < last - 1e-9:
+            yield state.step
+
+    def _expected(self) -> int:
+        """About so many steps lie between two checks."""
+        state, training = self.state, self.training
+        pace = 60 * training.minutes * state.step / state.seconds if state.seconds > 0 else training.steps
+        return max(int(min(training.steps, pace) / training.checks), 1)
+
+    def _ended(self) -> str:
+        state, training = self.state, self.training
+        if state.step >= training.steps:
+            return "steps"
+        if state.seconds >= 60 * training.minutes:
+            return "time"
+        late = self._done(state.step, state.seconds) > 0.6
+        return "no progress" if late and state.checks_since_best >= PATIENCE else ""
 
     def _learned(self, stopped: str) -> Learned:
         self._take(self.state.best)
@@ -208,8 +234,11 @@ class _Trainer:
     def _start(self) -> Checkpoint:
         """The state before the first step, or that of the checkpoint."""
         self.objective.start = {name: float(value) for name, value in self._held_parts().items()}
-        key = f"{self.pupil.model.sha256} {self.teacher.model.sha256} {_key(self.training)}"
-        found = load(self.training.checkpoint, key) if self.training.checkpoint else None
+        key = f"{self.pupil.model.sha256} {self.teacher.model.sha256} {_key(self.training, self.images)}"
+        if self.training.folder is not None:
+            digest = hashlib.sha256(key.encode()).hexdigest()
+            self.checkpoint = self.training.folder / f"learning-{digest[:12]}.pt"
+        found = load(self.checkpoint, key) if self.checkpoint else None
         if found is None:
             return Checkpoint(key, 0, 0.0, self.first, self.average, self.first, 1.0, 0, {})
         self._take(found.parameters)
@@ -253,10 +282,10 @@ class _Trainer:
         if better:
             state.best, state.best_error = self._real(self.average), error
         self._take(now)
-        if self.training.checkpoint:
+        if self.checkpoint:
             state.parameters, state.average, state.optimizer = now, self.average, self.optimizer.state_dict()
             state.masks = self.pupil.masks
-            save(self.training.checkpoint, state)
+            save(self.checkpoint, state)
 
     def _held_parts(self) -> dict[str, Tensor]:
         sums: dict[str, Tensor] = {}
@@ -336,7 +365,8 @@ def _batches(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
         yield items[start : start + size]
 
 
-def _key(training: Training) -> str:
+def _key(training: Training, images: Sequence[Tensor]) -> str:
     """What must be the same for a checkpoint to be gone on from."""
-    kept = {k: v for k, v in vars(training).items() if k not in ("checkpoint", "threads", "minutes")}
-    return ", ".join(f"{k}={v}" for k, v in kept.items())
+    kept = {k: v for k, v in vars(training).items() if k not in ("folder", "threads", "minutes")}
+    seen = f"{len(images)} images, {sum(float(x.float().mean()) for x in images):.9g}"
+    return ", ".join([*(f"{k}={v}" for k, v in kept.items()), seen])

@@ -30,13 +30,20 @@ def apply(step: Qat, model: ir.Model, context: Context) -> tuple[ir.Model, tuple
         return model, (StepRecord(step.name, "", "skipped", why),)
     weights = [node for node in model.graph if UNROUNDED in node.meta]
     before = {node: np.asarray(constant(node.inputs[0])) for node in weights}
+    pupil, teacher = to_model(model, context.source), model.meta[FLOAT]
+    training = Training(
+        step.steps,
+        rate=step.rate,
+        minutes=step.minutes,
+        seed=context.seed,
+        threads=context.threads,
+        folder=context.folder,
+    )
     learned = distill(
-        to_model(model, context.source),
-        model.meta[FLOAT],
-        context.images,
-        Training(
-            step.steps, rate=step.rate, minutes=step.minutes, seed=context.seed, threads=context.threads
-        ),
+        pupil,
+        teacher,
+        context.lessons or context.images,
+        training,
         unrounded={str(node.name): node.meta[UNROUNDED] for node in weights},
         progress=context.progress,
     )

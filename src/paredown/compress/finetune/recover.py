@@ -35,9 +35,14 @@ def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, t
     learned = distill(
         to_model(model, context.source),
         context.source,
-        context.images,
+        context.lessons or context.images,
         Training(
-            step.steps, rate=step.rate, minutes=step.minutes, seed=context.seed, threads=context.threads
+            step.steps,
+            rate=step.rate,
+            minutes=step.minutes,
+            seed=context.seed,
+            threads=context.threads,
+            folder=context.folder,
         ),
         masks=zeros_kept(learnables(model.graph)),
         left=model.meta.get(LEFT, {}),
