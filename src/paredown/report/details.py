@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from paredown.metrics import METRICS
-from paredown.report import cells, left_float, sensitivity
+from paredown.report import cells, left_float, outliers, sensitivity
 from paredown.report.evidence import Row
 from paredown.report.format import count, look, mb, number, plural, title_of, with_unit
 from paredown.report.html import Child, Html, bullets, facts, join, nothing, section, tag
@@ -34,7 +34,7 @@ def _log(row: Row, *, opened: bool) -> Html:
         tag("p", record.why) for record in row.trial.log if not record.where and record.action != "skipped"
     ]
     silent = nothing("Nothing was left float." if counts else "This recipe does not say what it did where.")
-    body = tag("div", notes, reasons or silent, class_="inside")
+    body = tag("div", notes, reasons or silent, outliers.table(row.trial.log), class_="inside")
     return tag("details", head, body, open=opened)
 
 

@@ -25,6 +25,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown.compress.quantize.calibrate import calibrate
+from paredown.compress.quantize.outliers import LOUD, loudness_of, stands_out
 from paredown.compress.quantize.placement import body_of
 from paredown.compress.quantize.write import add_constant, drop_unused
 from paredown.compress.recipe import Context, Step
@@ -53,9 +54,8 @@ def apply(step: Equalize, model: ir.Model, context: Context) -> tuple[ir.Model, 
     kept = [n for n in nodes if str(n.name) in context.keep_float]
     for node in kept:
         _freeze(node, channels)
-    factors = np.ones(len(channels.parent))
-    if loudness := _loudness(nodes, channels, model, context):
-        factors = _factors(nodes, channels, loudness)
+    loudness = _loudness(nodes, channels, model, context)
+    factors = _factors(nodes, channels, loudness) if loudness else np.ones(len(channels.parent))
     log = []
     for node in nodes:
         action, why = ("float", "kept float as asked") if node in kept else ("skipped", _ALONE)
@@ -63,9 +63,20 @@ def apply(step: Equalize, model: ir.Model, context: Context) -> tuple[ir.Model, 
         if scaled := _scale(graph, node, channels, factors):
             action, why = "changed", "channel ranges equalized"
             data |= {"smallest": scaled[0], "largest": scaled[1]}
+            data |= _outlier(str(data_inputs(node)[0].name), loudness, channels, factors)
         log.append(StepRecord(step.name, str(node.name), action, why, data))
     drop_unused(graph)
     return model, tuple(log)
+
+
+def _outlier(
+    tensor: str, loudness: dict[str, NDArray[np.float32]], channels: Channels, factors: NDArray[np.float64]
+) -> dict[str, object]:
+    """For the log, where channels of what a layer reads stood out: how far they did, how far they do now."""
+    if tensor not in loudness or (before := stands_out(loudness[tensor])) < LOUD:
+        return {}
+    after = stands_out(loudness[tensor] / factors[channels.of(tensor)])
+    return {"outlier": round(before, 1), "handled": f"equalized to {after:.1f} times the typical channel"}
 
 
 def _freeze(node: ir.Node, channels: Channels) -> None:
@@ -90,7 +101,7 @@ def _loudness(
         seed=context.seed,
         progress=context.progress,
     )
-    return {t: np.maximum(np.abs(seen[t].channel_low), np.abs(seen[t].channel_high)) for t in free}
+    return {t: loudness_of(seen[t]) for t in free}
 
 
 def _factors(

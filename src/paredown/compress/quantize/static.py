@@ -12,6 +12,7 @@ from paredown.compress.quantize.calibrate import calibrate
 from paredown.compress.quantize.grids import activation_grids
 from paredown.compress.quantize.guard import Guarded, guard
 from paredown.compress.quantize.kernels import require_kernels
+from paredown.compress.quantize.outliers import Grids, tell
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
 from paredown.compress.quantize.widths import Layers, Width, read_by_few_bits, widths
 from paredown.compress.quantize.write import (
@@ -125,6 +126,7 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
     width = widths(plan, step.bits, context.profile.weight_bits, step.layers)
     few = read_by_few_bits(plan, width, step.bits, step.activation_bits)
     grids = activation_grids(graph, plan, seen, step.ranges, step.weights == "pc", few)
+    calibrated = {tensor: grids[group] for tensor, group in plan.group.items()}
     guarded = None
     if step.guard:
         guarded = guard(graph, model.meta[FLOAT], plan, grids, seen, context)
@@ -135,7 +137,8 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
     }
     insert(graph, plan, grids, weights)
     told = () if guarded is None else (_tell(step, guarded),)
-    return model, (*told, *records(step, plan, grids, width))
+    log = tell(records(step, plan, grids, width), graph, seen, Grids(plan, grids, calibrated))
+    return model, (*told, *log)
 
 
 def _tell(step: Static, guarded: Guarded) -> StepRecord:
