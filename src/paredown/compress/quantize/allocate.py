@@ -14,6 +14,7 @@ where both of its neighbours round the tensors between.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -110,8 +111,11 @@ def around(graph: ir.Graph, plan: Plan, tensors: Iterable[str]) -> list[str]:
     return [str(n.name) for n in dict.fromkeys(near)]
 
 
-def path(choices: Choices) -> list[Point]:
-    """From everything in integers to everything float; each point leaves more float than the one before."""
+def path(choices: Choices, most: float = math.inf) -> list[Point]:
+    """From everything in integers to everything float; each point leaves more float than the one before.
+
+    most: a price that no point behind the first may exceed; the path then leaves out what does.
+    """
     current = choices.point(frozenset())
     found, left = [current], moves(choices)
     gains: dict[frozenset[str], tuple[bool, float]] = {}
@@ -122,6 +126,9 @@ def path(choices: Choices) -> list[Point]:
             gains[move] = _gain(current, choices.point(current.released | move))
         best = max(left, key=gains.__getitem__)
         after = choices.point(current.released | best)
+        if after.price > max(most, current.price):
+            left, stale = [move for move in left if move != best], []
+            continue
         changed = {str(n.name) for n in current.plan.roles.keys() - after.plan.roles.keys()} | best
         near = changed.union(*(neighbours.get(name, ()) for name in changed))
         current = after
@@ -144,7 +151,9 @@ def front(points: Sequence[Point]) -> list[Point]:
 def _gain(before: Point, after: Point) -> tuple[bool, float]:
     """What a move brings, to be compared: those at no price first, then by damage taken for the price."""
     price, damage = after.price - before.price, before.damage - after.damage
-    return (True, -price) if price <= 0 else (False, damage / price)
+    if price < 0 or (price == 0 and damage > 0):
+        return True, -price
+    return False, damage / price if price else 0.0
 
 
 def _neighbours(graph: ir.Graph) -> dict[str, set[str]]:

@@ -155,14 +155,14 @@ def _decide(
     step: Mixed, choices: Choices, weights: Weights, writer: Writer, context: Context
 ) -> tuple[Candidate, Sequence[Verified]]:
     """The candidate chosen, and those that were judged on the way."""
-    points = allocate.front(allocate.path(choices))
     if step.ms:
-        point = _least_damage(points, step.ms)
-        made = _within_size(step, point, weights, writer)
+        made = _within_size(step, _least_damage(choices, step.ms), weights, writer)
         if context.judge is None:
             return made, []
         lost = context.judge(made.model)
         return made, [Verified(made, made.damage, lost, lost.points)]
+
+    points = allocate.front(allocate.path(choices))
 
     def write(index: int) -> Candidate:
         return _within_size(step, points[index], weights, writer)
@@ -173,8 +173,9 @@ def _decide(
     return cheapest_within([p.damage for p in points], write, context.judge, step.drop, coarse)
 
 
-def _least_damage(points: Sequence[Point], limit_ms: float) -> Point:
-    """The last point of the front that is fast enough. Raises: UnsupportedModel where none is."""
+def _least_damage(choices: Choices, limit_ms: float) -> Point:
+    """The point of least damage among those that are fast enough. Raises: UnsupportedModel where none is."""
+    points = allocate.path(choices, limit_ms / 1000)
     fast = [p for p in points if 1000 * p.price <= limit_ms]
     if not fast:
         raise UnsupportedModel(
@@ -183,7 +184,7 @@ def _least_damage(points: Sequence[Point], limit_ms: float) -> Point:
             expected=f"at most {limit_ms:g} ms",
             hint="prune the model first, or take a smaller one",
         )
-    return fast[-1]
+    return min(fast, key=lambda p: p.damage)
 
 
 def _within_size(step: Mixed, point: Point, weights: Weights, writer: Writer) -> Candidate:

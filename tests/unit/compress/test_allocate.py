@@ -1,0 +1,125 @@
+"""The allocator: which nodes belong to a layer, what a border costs, and the path from integers to float."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+import nets
+from paredown.compress.quantize.allocate import Choices, Point, blocks, front, moves, path
+from paredown.compress.quantize.costs import Costs, changing, costs_from
+from paredown.compress.quantize.placement import ORT_CPU, Plan, place
+from paredown.graph.prepare import prepare
+from paredown.graph.walk import to_ir
+from paredown.protocols import NodeTimes
+
+
+def chain() -> tuple[ir.Graph, Plan]:
+    """conv a, LeakyRelu, depthwise conv b, LeakyRelu, conv c: nodes N0 to N4."""
+    graph = to_ir(prepare(nets.depthwise())).graph
+    return graph, place(graph, ORT_CPU)
+
+
+def choices(costs: Costs | None, **damage: float) -> Choices:
+    """Of the chain, with the damage of grids by the number of the node that writes them."""
+    graph, plan = chain()
+    made = {str(n.name): str(n.outputs[0].name) for n in graph}
+    return Choices(graph, plan, (), {made[n]: d for n, d in damage.items()}, {}, costs)
+
+
+def costs(floats: dict[str, float], border_s: float = 0.0) -> Costs:
+    """Every node takes a second in integers, and in float what is said."""
+    return Costs(
+        {f"N{i}": floats.get(f"N{i}", 1.0) for i in range(5)}, {f"N{i}": 1.0 for i in range(5)}, border_s, 0.0
+    )
+
+
+def test_a_layer_is_its_weights_and_the_function_behind_it() -> None:
+    assert blocks(*chain()) == [{"N0", "N1"}, {"N2", "N3"}, {"N4"}]
+
+
+def test_a_sigmoid_and_its_product_belong_to_the_layer_but_a_sum_does_not() -> None:
+    graph = to_ir(prepare(nets.detector())).graph
+    first = blocks(graph, place(graph, ORT_CPU))[0]
+    assert sorted(n.op_type for n in graph if n.name in first) == ["Conv", "Mul", "Sigmoid"]
+    graph = to_ir(prepare(nets.residual())).graph
+    assert all(n.op_type != "Add" for b in blocks(graph, place(graph, ORT_CPU)) for n in graph if n.name in b)
+
+
+def test_a_move_frees_a_layer_or_all_around_a_noisy_tensor() -> None:
+    found = moves(choices(None, N1=0.5))  # between the first and the depthwise layer
+    assert {frozenset({"N0", "N1"}), frozenset({"N4"})} <= set(found)
+    assert {"N0", "N1", "N2", "N3"} in found
+
+
+def test_values_that_change_their_form_are_counted() -> None:
+    graph, plan = chain()
+    pixels, channels = nets.SIZE**2, 8
+    assert changing(graph, plan) == 3 * pixels + 4 * pixels  # the image in, the answer out
+    middle = place(graph, ORT_CPU, (), dict.fromkeys(("N2", "N3"), "released"))
+    assert changing(graph, middle) == 7 * pixels + 2 * channels * pixels
+
+
+def test_what_an_alternating_graph_takes_beyond_its_nodes_is_the_border() -> None:
+    graph, _ = chain()
+    mixed = place(graph, ORT_CPU, (), dict.fromkeys(("N2", "N3"), "released"))
+    floats, integers = ({f"N{i}": s for i in range(5)} for s in (3.0, 1.0))
+    alternating = NodeTimes({"N0": 1.0, "q": 8.0}, unmapped_s=1.0)  # 10 s; the nodes alone take 3 + 2 * 3
+    found = costs_from(NodeTimes(floats), NodeTimes(integers), alternating, graph, mixed)
+    assert found.border_s == pytest.approx((10 - 9) / changing(graph, mixed))
+    assert found.unmapped == pytest.approx(1 / 30)
+    assert found.latency_s(graph, mixed) == pytest.approx(10)
+
+
+def test_the_noisiest_layer_for_its_price_goes_first() -> None:
+    """Damage 4 for one second more stands before damage 6 for three."""
+    found = path(choices(costs({"N0": 4.0, "N2": 2.0}), N0=6.0, N2=4.0))
+    assert {"N2"} < found[1].released
+    assert "N0" not in found[1].released
+    assert found[0].damage == 10.0
+    assert found[1].damage == 6.0
+
+
+def test_a_layer_that_is_faster_in_float_goes_before_all() -> None:
+    found = path(choices(costs({"N4": 0.5}), N0=9.0))
+    assert found[1].released == {"N4"}
+    assert found[1].price == pytest.approx(4.5)
+
+
+def test_a_path_ends_in_float_and_never_takes_back() -> None:
+    found = path(choices(costs({}, border_s=1e-6), N0=1.0, N1=2.0, N3=0.5))
+    assert not found[-1].quantizes
+    assert found[-1].damage == 0.0
+    for before, after in pairwise(found):
+        assert before.released < after.released
+        assert after.damage <= before.damage
+
+
+def test_neighbours_go_together_where_the_border_between_them_costs() -> None:
+    """The tensor between two layers is freed only when both are float, and then its border is gone."""
+    both = {"N0", "N1", "N2", "N3"}
+    found = path(choices(costs({}, border_s=1e-3), N1=1.0))
+    assert found[1].released == both
+
+
+def test_without_costs_every_layer_has_the_same_price() -> None:
+    found = path(choices(None, N0=1.0, N2=5.0))
+    assert found[1].released == {"N2", "N3"}
+    assert [p.price for p in found] == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_the_front_holds_what_none_beats() -> None:
+    plan = Plan()
+    points = [
+        Point(frozenset(str(i)), plan, d, p)
+        for i, (p, d) in enumerate([(1, 5), (2, 6), (3, 2), (3, 4), (4, 0)])
+    ]
+    assert [(p.price, p.damage) for p in front(points)] == [(1, 5), (3, 2), (4, 0)]
+
+
+def test_one_network_gives_one_path() -> None:
+    twice = [path(choices(costs({"N0": 2.0}, border_s=1e-6), N0=1.0, N3=np.pi)) for _ in range(2)]
+    assert [p.released for p in twice[0]] == [p.released for p in twice[1]]

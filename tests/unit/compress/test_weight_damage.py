@@ -1,0 +1,78 @@
+"""Damage of weights: found by halving, and equal to what the rounded network does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import nets
+from paredown.compress.quantize.heads import answers
+from paredown.compress.quantize.weight_damage import SwitchedWeights, by_halves
+from paredown.graph.load import from_proto, to_proto
+from paredown.graph.prepare import prepare
+from paredown.graph.walk import constant, to_ir, weight_of
+from paredown.model import Model
+from paredown.numerics.grid import symmetric, weight_limits
+
+
+def switched(bits: int) -> tuple[Model, SwitchedWeights, dict[str, np.ndarray]]:
+    model = prepare(nets.depthwise())
+    errors = {}
+    for node in to_ir(model).graph:
+        if weight_of(node) is not None:
+            weight = np.asarray(constant(weight_of(node)), np.float32)
+            errors[str(node.name)] = symmetric(weight_limits(weight, 0), bits, 0).snap(weight) - weight
+    heads = [o.name for o in model.outputs]
+    return model, SwitchedWeights(model, errors, heads, nets.images(2), threads=1), errors
+
+
+def test_by_halves_every_figure_is_exact_where_damages_add_up() -> None:
+    damage = {"a": 1.0, "b": 0.0, "c": 0.25, "d": 0.0, "e": 8.0}
+    asked = []
+
+    def together(items: list[str]) -> float:
+        asked.append(tuple(items))
+        return sum(damage[i] for i in items)
+
+    assert by_halves(list(damage), together, enough=0.0) == damage
+    assert by_halves(list(damage), together, enough=0.5)["c"] <= 0.25
+    assert asked[0] == ("a", "b", "c", "d", "e")
+
+
+def test_a_harmless_set_is_asked_once() -> None:
+    asked = []
+
+    def together(items: list[str]) -> float:
+        asked.append(items)
+        return 0.04
+
+    assert by_halves(list("abcd"), together, enough=0.1) == dict.fromkeys("abcd", 0.01)
+    assert len(asked) == 1
+    assert by_halves([], together, enough=0.1) == {}
+
+
+def test_without_a_switch_it_is_the_float_network() -> None:
+    _, weights, _ = switched(8)
+    assert weights.damage([]) == 0.0
+
+
+def test_one_switch_is_the_network_with_that_weight_rounded() -> None:
+    model, weights, errors = switched(4)
+    name = weights.nodes[1]
+    proto = to_proto(model)
+    node = next(n for n in proto.graph.node if n.name == name)
+    stored = next(t for t in proto.graph.initializer if t.name == node.input[1])
+    values = np.frombuffer(stored.raw_data, np.float32).reshape(stored.dims) + errors[name]
+    stored.raw_data = values.astype(np.float32).tobytes()
+    rounded = from_proto(proto, "rounded")
+    want = []
+    for image in nets.images(2):
+        clean = answers(nets.run(model, image))
+        want += [c.damage(o) for c, o in zip(clean, nets.run(rounded, image), strict=True)]
+    assert weights.damage([name]) == pytest.approx(np.mean(want), rel=1e-3)
+
+
+def test_four_bits_do_more_damage_than_eight() -> None:
+    (_, eight, _), (_, four, _) = switched(8), switched(4)
+    fine, coarse = eight.alone(0.0), four.alone(0.0)
+    assert all(coarse[name] > 10 * fine[name] for name in fine)
