@@ -30,7 +30,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A model, the images to calibrate on, and the two sets it is judged on, none of which shares an image."""
+    """A model, the images to calibrate on, and the sets of other images that it is judged on."""
 
     name: str
     model: Model
@@ -39,10 +39,10 @@ class HeldOut:
     threads: int
 
     def compress(self, recipe: str, images: Dataset | None = None) -> tuple[paredown.Compressed, float]:
-        """The compressed model and the seconds it took."""
-        started = time.perf_counter()
+        """The compressed model, and the seconds of the processor that it took."""
+        started = time.process_time()
         made = paredown.compress(self.model, recipe, images or self.calibration, threads=self.threads)
-        return made, time.perf_counter() - started
+        return made, time.process_time() - started
 
     def judge(self, model: Model) -> dict[str, Any]:
         """For each set: fidelity to the float model's answers, in percent, and points lost."""

@@ -1,0 +1,60 @@
+"""Which rounding of the weights pays: what each wins back over the nearest integer, and in how many seconds.
+
+    python benchmarks/rounding.py --material MATERIAL                     # resumes where it was stopped
+
+Chosen by the fidelity to the float model's own detections on the calibration images that nothing was
+calibrated on; the evaluation images are shown beside it as the outcome. Seconds are of the processor, one
+thread, and of the rounding alone: the whole recipe less the same recipe without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from common import arguments, first_line, read_rows, say, write
+from held_out import HeldOut, open_subject
+
+from paredown.errors import ParedownError
+
+BASES = {8: "w8a8-pc-mse", 4: "w4a8-pc-mse"}
+ROUNDINGS = ("nearest", "gptq", "gptq-chained", "adaround", "gptq-chained+adaround")
+
+
+def main() -> int:
+    """Exit code: 1 where a recipe failed, after all others were tried."""
+    parser = arguments(__doc__, "rounding.json", ["resnet20_cifar10", "nanodet_m_320", "yolov5n", "yolov8n"])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--roundings", nargs="+", default=list(ROUNDINGS))
+    args = parser.parse_args()
+    rows = read_rows(args.out)
+    for name in args.models:
+        done = {(row["model"], row["bits"], row["rounding"]) for row in rows}
+        wanted = [(b, r) for b in BASES for r in args.roundings if (name, b, r) not in done]
+        if not wanted:
+            continue
+        subject = open_subject(args.material, name, args.images, args.threads)
+        for bits, rounding in wanted:
+            rows.append(
+                {"model": name, "bits": bits, "rounding": rounding, **_row(args, subject, bits, rounding)}
+            )
+            say(str(rows[-1]))
+            write(args.out, rows, args.threads)
+    return int(any("error" in row for row in rows))
+
+
+def _row(args: argparse.Namespace, subject: HeldOut, bits: int, rounding: str) -> dict[str, Any]:
+    """The recipe's figures, or its error."""
+    recipe = BASES[bits] if rounding == "nearest" else f"{BASES[bits]}+{rounding}"
+    try:
+        made, seconds = subject.compress(recipe)
+    except ParedownError as error:
+        return {"error": first_line(error, args.material)}
+    counts = {"images": len(subject.calibration), "rest": len(subject.sets["rest"].images)}
+    judged = {"judged": len(subject.sets["eval"].images)}
+    return {"recipe": recipe, "cpu_s": seconds, **subject.judge(made.model), **counts, **judged}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
