@@ -9,7 +9,17 @@ from paredown.compress.finetune import settings
 from paredown.compress.pack import cluster, int4
 from paredown.compress.prune import channels, magnitude
 from paredown.compress.prune import settings as pruning
-from paredown.compress.quantize import bias, dynamic, equalize, mixed, rounding, static, stock, weight_only
+from paredown.compress.quantize import (
+    bias,
+    dynamic,
+    equalize,
+    mixed,
+    rounding,
+    static,
+    stock,
+    weight_only,
+    xnor,
+)
 from paredown.compress.recipe import Apply, Step
 
 
@@ -34,6 +44,7 @@ STEPS: dict[str, tuple[type[Step], Apply]] = {
     "w4a4": (static.Static4x4, static.apply),
     "w1a4": (static.Static1x4, static.apply),
     "mix": (mixed.Mixed, mixed.apply),
+    "xnor": (xnor.Xnor, xnor.apply),
     "gptq": (rounding.SecondOrder, rounding.apply),
     "bc": (bias.BiasCorrection, bias.apply),
     "adaround": (settings.AdaRound, _lazily("paredown.compress.finetune.adaround")),

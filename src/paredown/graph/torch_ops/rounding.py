@@ -19,6 +19,7 @@ from torch import Tensor
 
 from paredown.graph.torch_ops.call import Call
 
+WINDOW = 2.0  # times the mean of |x|: beyond, a sign will not change
 FAR = 3.0  # times its scale: a weight of two values that is farther from zero will not change its sign
 
 
@@ -50,6 +51,16 @@ def signs(call: Call, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> T
     below 1); the scale is learned and does not follow the mean of |x|.
     """
     made: Tensor = _Signs.apply(x, _along(call, x, scale))  # type: ignore[no-untyped-call]
+    return made
+
+
+def sign(call: Call, x: Tensor) -> Tensor:
+    """sign(x), with a gradient of 1 where |x| is below `WINDOW` times its mean, else 0.
+
+    Source: Rastegari et al. 2016, arXiv 1603.05279, section 3.1.
+    Differs from the source: the window follows |x|, whose mean is not 1 without batch normalisation.
+    """
+    made: Tensor = _Sign.apply(x)  # type: ignore[no-untyped-call]
     return made
 
 
@@ -123,6 +134,21 @@ class _Signs(torch.autograd.Function):
         g = grads[0]
         at_s = (g * torch.where(x < 0, -1.0, 1.0)).sum_to_size(s.shape)
         return g * (x.abs() < FAR * s), at_s * (x.numel() / s.numel()) ** -0.5
+
+
+class _Sign(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.sign(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        size = x.abs()
+        mean = size.mean().clamp(min=1e-12)
+        made: Tensor = grads[0] * (size < WINDOW * mean) / mean
+        return made
 
 
 def _inside(g: Tensor, x: Tensor, low: float, high: float) -> Tensor:

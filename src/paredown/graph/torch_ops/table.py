@@ -100,7 +100,7 @@ OPS: dict[str, Function] = {
     "Selu": arithmetic.selu,
     "Shape": moving.shape_of,
     "Sigmoid": unary(torch.sigmoid),
-    "Sign": unary(torch.sign),
+    "Sign": rounding.sign,
     "Sin": unary(torch.sin),
     "Size": moving.size_of,
     "Slice": moving.slice_,
