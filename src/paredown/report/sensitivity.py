@@ -20,8 +20,8 @@ LEAST = 1e-6  # damage below which a layer is drawn at the foot of the scale
 CAPTION = (
     "Every layer of {label} in the order of the network. Above, simulated: the noise at the heads, as a part "
     "of the signal, that its activations in 8 bits cause alone, and its weight in 4 bits (triangles). Below, "
-    "measured by the runtime's own profile: its time in float (outline) and in integers (filled). Colours say "
-    "what was chosen: noisy layers that cost little in float are left float first."
+    "measured by the runtime's own profile: its time in float (outline) and in integers (filled). Colours "
+    "say what was chosen: noisy layers that cost little in float are left float first."
 )
 
 

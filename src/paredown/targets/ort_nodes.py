@@ -30,6 +30,7 @@ ROUNDS = 15  # runs of each model, in turns: what slows the machine down slows a
 _KERNEL = "_kernel_time"
 _SUFFIX = re.compile(r"(_token_\d+|_nchwc|_nhwc|_quant|/\w*Fusion\w*/?|_\w*[Ff]usion\w*)$")
 _LAYOUT = frozenset({"ReorderInput", "ReorderOutput", "Transpose"})
+_PRODUCTS = ("Conv", "Gemm", "MatMul")
 _CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
@@ -87,30 +88,59 @@ def owners_of(optimized: onnx.ModelProto, given: onnx.ModelProto) -> dict[str, s
     """Kernel name -> name of the node of the model as given that it computes, where that can be told."""
     named = {n.name: n for n in given.graph.node}
     made = {o: n for n in given.graph.node for o in n.output}
-    producer = {o: n for n in optimized.graph.node for o in n.output}
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in optimized.graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
     found: dict[str, str] = {}
-    layouts: list[onnx.NodeProto] = []
+    layouts = [k for k in optimized.graph.node if k.op_type in _LAYOUT and k.name not in named]
+    behind: list[tuple[str, onnx.NodeProto]] = []  # products, known only by what they are fused with
+    turning = {k.name for k in layouts}
     for kernel in optimized.graph.node:
-        if kernel.op_type in _LAYOUT and kernel.name not in named:
-            layouts.append(kernel)
+        if kernel.name in turning:
             continue
-        node = _by_name(kernel.name, named, made)
-        for name in () if node is not None else kernel.output:
-            node = node or _by_name(name, named, made)
-        if node is not None and node.op_type in _CONVERSIONS and kernel.op_type not in _CONVERSIONS:
+        names = (kernel.name, *kernel.output)
+        node = next((n for name in names if (n := _by_name(name, named, made)) is not None), None)
+        if node is None:
+            continue
+        if node.op_type in _CONVERSIONS and kernel.op_type not in _CONVERSIONS:
             node = made.get(node.input[0], node)  # named after the Q behind what it computes
-        if node is not None:
-            found[kernel.name] = node.name
+        if _is_product(kernel) and not _is_product(node):
+            behind.append((kernel.name, node))
+        found[kernel.name] = node.name
+    for _ in behind:  # each round may leave only one product for another kernel
+        for name, node in behind:
+            products = _products_before(node, made) - set(found.values())
+            if len(products) == 1:
+                found[name] = products.pop()
+    return found | _owners_of_layouts(layouts, optimized, found)
+
+
+def _owners_of_layouts(
+    layouts: Sequence[onnx.NodeProto], optimized: onnx.ModelProto, found: dict[str, str]
+) -> dict[str, str]:
+    """A change of layout counts for the node whose result it turns; that of an input, for its reader."""
+    producer = {o: n for n in optimized.graph.node for o in n.output}
+    owners: dict[str, str] = {}
     for kernel in layouts:
         source = producer.get(kernel.input[0])
-        beside = [source] if source is not None else readers.get(kernel.output[0], [])
-        owner = next((found[n.name] for n in beside if n.name in found), None)
+        readers = [n for n in optimized.graph.node if kernel.output[0] in n.input]
+        beside = readers if source is None else [source]
+        owner = next((o for n in beside if (o := found.get(n.name) or owners.get(n.name))), None)
         if owner is not None:
-            found[kernel.name] = owner
+            owners[kernel.name] = owner
+    return owners
+
+
+def _is_product(node: onnx.NodeProto) -> bool:
+    return any(word in node.op_type for word in _PRODUCTS)
+
+
+def _products_before(node: onnx.NodeProto, made: dict[str, onnx.NodeProto]) -> set[str]:
+    """The nearest convolutions and matrix products that a node depends on."""
+    found, todo = set(), [made[i] for i in node.input if i in made]
+    while todo:
+        before = todo.pop()
+        if _is_product(before):
+            found.add(before.name)
+        else:
+            todo += [made[i] for i in before.input if i in made]
     return found
 
 

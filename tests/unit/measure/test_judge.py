@@ -1,0 +1,49 @@
+"""The judge: what a candidate loses on images set aside."""
+
+from __future__ import annotations
+
+import pytest
+
+from conftest import Toy
+from paredown import api
+from paredown.graph.prepare import prepare
+from paredown.measure.judge import ImageJudge
+from paredown.model import Model
+
+
+def subject(toy: Toy, spec: str) -> tuple[Model, ImageJudge]:
+    images = api.read_dataset(spec)
+    loaded = api.load(toy.model, api.read_dataset(str(toy.data)))
+    assert loaded.card is not None
+    model = prepare(loaded, loaded.card.preprocess.size)
+    return model, ImageJudge(model, images, loaded.card, api.target(), "toy images", threads=1)
+
+
+def test_against_the_truth_where_there_is_some(toy: Toy) -> None:
+    model, judge = subject(toy, str(toy.data))
+    lost = judge(model)
+    assert lost.points == 0.0
+    assert lost.noise == 0.0
+    assert lost.metric == "map50_95"
+    assert lost.images == "toy images"
+
+
+def test_against_the_float_model_where_there_is_none(toy: Toy) -> None:
+    model, judge = subject(toy, f"plain:{toy.data / 'images'}")
+    assert judge(model).points == pytest.approx(0.0)
+    assert judge(model).metric == "fidelity_map50_95"
+
+
+def test_what_is_worse_loses_points_and_says_how_sure_that_is(toy: Toy) -> None:
+    model, judge = subject(toy, str(toy.data))
+    made = api.compress(model, "w2a8-all", api.read_dataset(str(toy.calib)), threads=1).model
+    lost = judge(made)
+    assert lost.points > 1
+    assert 0 < lost.noise < 50
+
+
+def test_the_float_model_is_asked_once(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, judge = subject(toy, str(toy.data))
+    judge(model)
+    monkeypatch.setattr(judge, "source", None)
+    judge(model)
