@@ -94,8 +94,8 @@ def notes(
 def _judged(step: Step, verified: Verified, chosen: bool) -> StepRecord:
     lost = verified.lost
     why = (
-        f"a candidate with {verified.damage:.2%} of noise lost {lost.points:.2f} +- {lost.noise:.2f} points of "
-        f"{lost.metric} on {lost.images}; {verified.expected:.2f} are expected of it"
+        f"a candidate with {verified.damage:.2%} of noise lost {lost.points:.2f} +- {lost.noise:.2f} points "
+        f"of {lost.metric} on {lost.images}; {verified.expected:.2f} are expected of it"
     )
     data = {
         "damage": verified.damage,
