@@ -69,11 +69,13 @@ class Operand:
 
 @dataclass
 class Removable:
-    """What may be removed. axes: tensor -> the axis its channels stand along, and their (C,) ids.
+    """What may be removed from `graph`.
 
+    axes: tensor -> the axis its channels stand along, and their (C,) ids.
     Classes are the roots of `channels`; those in `channels.is_frozen()` must stay.
     """
 
+    graph: ir.Graph
     channels: Channels
     axes: dict[ir.Value, tuple[int, Ids]] = field(default_factory=dict)
     operands: list[Operand] = field(default_factory=list)
@@ -104,7 +106,7 @@ def removable(graph: ir.Graph) -> Removable:
         return made
 
     channels, full = trace(graph, send)
-    found = Removable(channels, operands=operands)
+    found = Removable(graph, channels, operands=operands)
     for value, ids in full.items():
         varying = _varying(channels, ids)
         if len(varying) <= 1 and ids.ndim:

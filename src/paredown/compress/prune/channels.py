@@ -54,9 +54,9 @@ def apply(step: Prune, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     before = {node: _size(node) for node in graph if weight_of(node) is not None}
     told = _moments(model, found, context)
     worth = _importance(step, model, found, told, context)
-    choice = choose(graph, found, worth, step.percent / 100, step.align)
+    choice = choose(found, worth, step.percent / 100, step.align)
     if choice.removed:
-        _remember(model, shrink(graph, found, choice.removed, told))
+        _remember(model, shrink(found, choice.removed, told))
     return model, (
         _told(step, choice, before),
         *(_layer(step, node, size, found, context) for node, size in before.items()),

@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from math import ceil, prod
 
 import numpy as np
-import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown.graph.inspect import macs_of
@@ -83,15 +82,13 @@ class Choice:
     share: float
 
 
-def choose(
-    graph: ir.Graph, found: Removable, importance: NDArray[np.float64], share: float, align: int
-) -> Choice:
+def choose(found: Removable, importance: NDArray[np.float64], share: float, align: int) -> Choice:
     """The classes to remove so that `share` of the graph's MACs goes, or as much as can.
 
     importance: for every class (by its root), what the model loses without it.
     """
-    layers, entries = _layers(graph, found)
-    everything = sum(macs_of(node) for node in graph)
+    layers, entries = _layers(found)
+    everything = sum(macs_of(node) for node in found.graph)
     cohorts = _cohorts(found, importance)
     removed: set[int] = set()
     saved = 0.0
@@ -114,10 +111,10 @@ def choose(
     return Choice(frozenset(removed), saved / everything if everything else 0.0)
 
 
-def _layers(graph: ir.Graph, found: Removable) -> tuple[_Layers, dict[int, Entries]]:
+def _layers(found: Removable) -> tuple[_Layers, dict[int, Entries]]:
     """The layers, and for every class the entries of their weights that it owns."""
     layers, entries = _Layers(), defaultdict[int, Entries](dict)
-    number = {node: i for i, node in enumerate(n for n in graph if weight_of(n) is not None)}
+    number = {node: i for i, node in enumerate(n for n in found.graph if weight_of(n) is not None)}
     layers.macs = [macs_of(node) for node in number]
     for operand, axis, ids in _weight_axes(found):
         layer = number[operand.node]

@@ -41,13 +41,13 @@ Write = Callable[[ir.Graph, ir.Node, "_Gone"], None]
 
 
 def shrink(
-    graph: ir.Graph, found: Removable, removed: Collection[int], told: Mapping[str, Moments] | None = None
+    found: Removable, removed: Collection[int], told: Mapping[str, Moments] | None = None
 ) -> dict[str, Ids]:
-    """Takes the removed classes out of the graph. Gives tensor -> which of its channels (axis 1) are left.
+    """Which channels (axis 1) are left, by tensor that lost some; the graph that was looked into is changed.
 
     told: tensor that a layer reads -> the moments of its channels.
     """
-    gone = _Gone(found, removed)
+    graph, gone = found.graph, _Gone(found, removed)
     for operand in found.operands:
         if operand.reads >= 0 and (seen := (told or {}).get(str(data_inputs(operand.node)[0].name))):
             _take_over(graph, operand, gone, seen)

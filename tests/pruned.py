@@ -1,0 +1,68 @@
+"""Two ways to take channels out of a network that must answer alike: columns set to zero, tensors made
+smaller."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from paredown.compress.prune.choose import choose
+from paredown.compress.prune.importance import by_weights
+from paredown.compress.prune.shrink import shrink
+from paredown.graph.load import to_proto
+from paredown.graph.removal import removable
+from paredown.graph.run import open_session, random_feeds
+from paredown.graph.walk import to_ir, to_model
+from paredown.model import Model
+
+
+def chosen(model: Model, share: float, align: int = 1, seed: int | None = None) -> set[int]:
+    """Classes that give up a share of a network's MACs, by weight, or by chance where a seed is given."""
+    found = removable(to_ir(model).graph)
+    worth = by_weights(found)
+    if seed is not None:
+        worth = np.random.default_rng(seed).random(len(worth))
+    return set(choose(found, worth, share, align).removed)
+
+
+def zeroed(model: Model, removed: set[int]) -> Model:
+    """The network with the columns of the removed classes at zero, nothing taken out."""
+    graph = to_ir(model)
+    found = removable(graph.graph)
+    for operand in found.operands:
+        ids = operand.ids[operand.reads] if operand.reads >= 0 else None
+        if ids is None:
+            continue
+        gone = np.isin(found.classes(ids), sorted(removed))
+        value = operand.node.inputs[1]
+        assert value is not None
+        array = value.const_value.numpy().copy()
+        np.moveaxis(array, operand.reads, 0)[gone] = 0
+        made = ir.Value(name=f"{operand.node.name}_zeroed", const_value=ir.tensor(array))
+        made.shape, made.type = value.shape, value.type
+        graph.graph.register_initializer(made)
+        operand.node.replace_input_with(1, made)
+    return to_model(graph, model)
+
+
+def shrunk(model: Model, removed: set[int]) -> Model:
+    """The network without the removed classes; every shape written in it is checked by inference."""
+    graph = to_ir(model)
+    shrink(removable(graph.graph), removed)
+    made = to_model(graph, model)
+    proto = to_proto(made)
+    onnx.checker.check_model(proto)
+    onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
+    return made
+
+
+def difference(a: Model, b: Model) -> float:
+    """The largest difference of their answers to one random input, relative to the largest answer."""
+    feeds = random_feeds(a, seed=1)
+    answers = [open_session(m.data, threads=1).run(None, feeds) for m in (a, b)]
+    worst = 0.0
+    for x, y in zip(*answers, strict=True):
+        assert x.shape == y.shape
+        worst = max(worst, float(np.abs(x - y).max(initial=0) / max(float(np.abs(x).max(initial=0)), 1e-6)))
+    return worst
