@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 
 from paredown.errors import UnknownName, UnsupportedModel
 from paredown.graph.batches import batch_fault
-from paredown.graph.learnable import Learnable, along, learnables, limits_behind, stored_behind, type_limits
+from paredown.graph.learnable import (
+    Learnable,
+    along,
+    learnables,
+    limits_behind,
+    stored_behind,
+    type_limits,
+)
 from paredown.graph.torch_ops import torch
 from paredown.graph.torch_ops.call import Batch, Call, Function
 from paredown.graph.torch_ops.rounding import fake_quantize, signs
@@ -51,7 +58,8 @@ class Executor:
 
     outputs: names of the tensors wanted, inner ones too; only what they depend on is run. unrounded: weights
     from before they were rounded, in steps of their grid, by the name of their DequantizeLinear: learning
-    starts there, within half a step of the integers stored. masks: by weight name, False where the weight
+    starts there, within half a step of the integers stored; weights from before they took the values of a
+    codebook, by the name of its Gather. masks: by weight name, False where the weight
     counts as zero; `self.masks` may be changed between runs, and the weight behind a zero goes on learning.
     given: names of tensors that are fed instead of computed; only what lies behind them is run.
 
@@ -175,7 +183,8 @@ class Executor:
             if (item := self._learned_integers(node)) is not None:
                 if node.op_type == "Cast":
                     continue  # the parameter is read past it
-                inputs[0], function = item.name, _on_grid(item)
+                place = 0 if item.shared is None else 1
+                inputs[place], function = item.name, _on_grid(item) if item.shared is None else _on_table
             elif (pair := self._pair(node)) is not None:
                 done |= {pair, *([clip] if (clip := clip_behind(node)) is not None else [])}
                 call = replace(call, attributes={**call.attributes, **_limits(node)})
@@ -184,13 +193,13 @@ class Executor:
         return _with_ends(plain, {*self.outputs, *self._constants, *self.parameters})
 
     def _learned_integers(self, node: ir.Node) -> Learnable | None:
-        """The parameter behind a DequantizeLinear (or the Cast before it) of stored integers."""
-        if node.op_type == "DequantizeLinear":
-            value = stored_behind(node)
+        """The parameter behind a DequantizeLinear or Gather (or the Cast before it) of stored integers."""
+        if node.op_type in ("DequantizeLinear", "Gather"):
+            value = stored_behind(node, int(node.op_type == "Gather"))
         else:
             value = node.inputs[0] if node.op_type == "Cast" else None
         item = self.learnables.get(str(value.name)) if value is not None else None
-        return item if item is not None and item.stored is not None else None
+        return item if item is not None and (item.stored or item.shared) is not None else None
 
     def _pair(self, node: ir.Node) -> ir.Node | None:
         """The DQ behind a Q on the same grid: the two run as one."""
@@ -221,7 +230,7 @@ class Executor:
 
 
 def masked(weight: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The weight times its mask; gradients pass as if there were none (Guo et al. 2016, 1608.04493, eq. 3)."""
+    """The weight times its mask; gradients pass as if there were none (Guo 2016, arXiv 1608.04493, eq. 3)."""
     return weight + (weight * (mask - 1)).detach()
 
 
@@ -290,6 +299,14 @@ def _on_grid(item: Learnable) -> Function:
     return run
 
 
+def _on_table(call: Call, table: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """The nearest values of the table; gradients go to x as if there were none, and to the table."""
+    rising, _ = torch.sort(table)
+    middles = (rising.detach()[1:] + rising.detach()[:-1]) / 2
+    index = torch.bucketize(x.detach(), middles)
+    return rising.index_select(0, index.reshape(-1)).reshape(x.shape) + (x - x.detach())
+
+
 def _within(items: dict[str, Learnable], nodes: list[ir.Node]) -> dict[str, Learnable]:
     """Those that the nodes read."""
     read = {str(v.name) for n in nodes for v in n.inputs if v is not None}
@@ -299,6 +316,8 @@ def _within(items: dict[str, Learnable], nodes: list[ir.Node]) -> dict[str, Lear
 def _start(item: Learnable, unrounded: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
     if item.kind == "scale":
         return np.asarray(np.log(item.start))
+    if item.shared is not None:
+        return unrounded.get(str(item.shared.gather.name), item.start).astype(np.float32)
     stored = item.stored
     if stored is None or stored.fine or (steps := unrounded.get(str(stored.dequantize.name))) is None:
         return item.start.copy()

@@ -6,8 +6,9 @@ and the scales of activations, are parameters too, kept as logarithms: positive 
 of the optimiser is relative. A bias stored as int32 is a plain float parameter: its grid is finer than
 anything it is added to.
 
-Weights shared by a codebook (Gather from a table of floats) are learned as the table: the gradient of a
-value is the sum over all weights that share it (Han et al. 2016, arXiv 1510.00149, eq. 3).
+Weights that share the values of a codebook (Gather from a table of floats) are float parameters that take the
+nearest value of the table at every run. The table is a parameter too: the gradient of a value is the sum over
+all weights that share it (Han et al. 2016, arXiv 1510.00149, eq. 3).
 """
 
 from __future__ import annotations
@@ -39,6 +40,14 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class Shared:
+    """Indices in the file, the Gather that reads them, and the name of the table it takes them from."""
+
+    gather: ir.Node
+    table: str
+
+
+@dataclass(frozen=True)
 class Learnable:
     """One initializer that can be learned."""
 
@@ -46,6 +55,7 @@ class Learnable:
     kind: Kind
     start: NDArray[np.float32]  # the real numbers in the file
     stored: Stored | None = None
+    shared: Shared | None = None
 
 
 def learnables(graph: ir.Graph) -> dict[str, Learnable]:
@@ -57,12 +67,22 @@ def learnables(graph: ir.Graph) -> dict[str, Learnable]:
                 value = node.inputs[place] if len(node.inputs) > place else None
                 if value is not None and (made := _operand(value, kind)) is not None:  # type: ignore[arg-type]
                     found[made.name] = made
+        elif node.op_type in ("Add", "Sub"):
+            for value in node.inputs:
+                if value is not None and _is_per_channel(value):
+                    found[str(value.name)] = Learnable(
+                        str(value.name), "bias", np.asarray(constant(value), np.float32)
+                    )
         elif node.op_type == "QuantizeLinear":
             scale = node.inputs[1]
             if scale is not None and constant(scale) is not None and _is_shared(node):
                 found[str(scale.name)] = _scale(scale)
     for item in list(found.values()):
-        if item.stored is not None and item.kind == "weight":
+        if item.shared is not None:
+            table = graph.initializers[item.shared.table]
+            start = np.asarray(constant(table), np.float32)
+            found[item.shared.table] = Learnable(item.shared.table, "weight", start)
+        elif item.stored is not None and item.kind == "weight":
             scale = item.stored.dequantize.inputs[1]
             if scale is not None and all(_reads_a_weight(n) for n in consumers(scale)):
                 found[str(scale.name)] = _scale(scale)
@@ -77,8 +97,7 @@ def _operand(value: ir.Value, kind: Kind) -> Learnable | None:
         )
     node = value.producer()
     if node is not None and node.op_type == "Gather":
-        table = node.inputs[0]
-        return _operand(table, kind) if table is not None and table.producer() is None else None
+        return _shared(node, kind)
     if node is None or node.op_type != "DequantizeLinear":
         return None
     source = stored_behind(node)
@@ -93,10 +112,45 @@ def _operand(value: ir.Value, kind: Kind) -> Learnable | None:
     return Learnable(str(source.name), kind, start, Stored(node, low, high, fine, signs and not fine))
 
 
-def zeros_kept(items: Mapping[str, Learnable]) -> dict[str, NDArray[np.bool_]]:
-    """Masks that keep at zero what is exactly zero: pruned weights, and a codebook's value of them."""
-    weights = {name: item.start != 0 for name, item in items.items() if item.kind == "weight"}
-    return {name: mask for name, mask in weights.items() if not mask.all()}
+def _shared(gather: ir.Node, kind: Kind) -> Learnable | None:
+    table, indices = constant(gather.inputs[0]), stored_behind(gather, 1)
+    if table is None or indices is None or table.dtype != np.float32 or table.ndim != 1:
+        return None
+    name = str(gather.inputs[0].name) if gather.inputs[0] is not None else ""
+    start = table[np.asarray(constant(indices)).astype(np.int64)]
+    return Learnable(str(indices.name), kind, np.asarray(start, np.float32), shared=Shared(gather, name))
+
+
+def zeros_kept(
+    items: Mapping[str, Learnable], before: Mapping[str, NDArray[np.float32]]
+) -> dict[str, NDArray[np.bool_]]:
+    """Masks that keep at zero what is exactly zero: pruned weights, and a codebook's value of them.
+
+    before: weights from before they took a codebook's values, by the name of its Gather.
+    """
+    masks = {}
+    for name, item in items.items():
+        start = item.start if item.shared is None else before.get(str(item.shared.gather.name), item.start)
+        if item.kind == "weight" and not np.all(start):
+            masks[name] = start != 0
+    return masks
+
+
+def nearest(table: NDArray[np.floating], values: NDArray[np.floating]) -> NDArray[np.int64]:
+    """For every value the index of the nearest in the table, which rises."""
+    middles = (table[1:].astype(np.float64) + table[:-1]) / 2
+    return np.searchsorted(middles, values)
+
+
+def _is_per_channel(value: ir.Value) -> bool:
+    """True for a float constant (1, C, 1, 1) of several channels: a bias that stands in a node of its own."""
+    array = constant(value)
+    return (
+        array is not None
+        and array.dtype == np.float32
+        and array.ndim == 4
+        and array.size == array.shape[1] > 1
+    )
 
 
 def _scale(value: ir.Value) -> Learnable:
@@ -115,9 +169,9 @@ def _reads_a_weight(node: ir.Node) -> bool:
     return node.op_type == "DequantizeLinear" and stored_behind(node) is not None
 
 
-def stored_behind(dequantize: ir.Node) -> ir.Value | None:
-    """The initializer whose integers a DequantizeLinear reads, directly or through a Cast."""
-    value = dequantize.inputs[0]
+def stored_behind(reader: ir.Node, place: int = 0) -> ir.Value | None:
+    """The initializer whose integers a DequantizeLinear or Gather reads, directly or through a Cast."""
+    value = reader.inputs[place]
     if value is not None and value.const_value is None:
         producer = value.producer()
         value = producer.inputs[0] if producer is not None and producer.op_type == "Cast" else None

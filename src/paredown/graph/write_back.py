@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.graph.learnable import BIAS_LIMIT, Learnable, Stored, learnables, quantized
+from paredown.graph.learnable import BIAS_LIMIT, Learnable, Stored, learnables, nearest, quantized
 from paredown.graph.walk import constant, consumers
 
 Arrays = Mapping[str, NDArray[np.float32]]
@@ -22,8 +22,11 @@ def write_into(graph: ir.Graph, arrays: Arrays) -> None:
     items = {name: item for name, item in learnables(graph).items() if name in arrays}
     values = graph.initializers
     for name, item in items.items():
-        if item.stored is None:
+        if item.stored is None and item.shared is None:
             _set(values[name], arrays[name])
+    for name, item in items.items():
+        if item.shared is not None:
+            _set_indices(values[name], values[item.shared.table], arrays[name])
     biases = {name: i.stored for name, i in items.items() if i.stored is not None and i.stored.fine}
     for name, stored in biases.items():
         _make_room(stored, arrays[name])
@@ -72,6 +75,13 @@ def _scale_value(node: ir.Node) -> ir.Value:
     value = node.inputs[1]
     assert value is not None
     return value
+
+
+def _set_indices(value: ir.Value, table: ir.Value, array: NDArray[np.float32]) -> None:
+    """The indices of the nearest values; the table is put in order first."""
+    rising = np.sort(np.asarray(constant(table)))
+    _set(table, rising)
+    _set(value, nearest(rising, array))
 
 
 def _set_integers(value: ir.Value, item: Learnable, stored: Stored, array: NDArray[np.float32]) -> None:

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import nets
 from paredown.compress.compress import compress
-from paredown.compress.pack.cluster import kmeans
+from paredown.compress.pack.codebook import kmeans
 from paredown.compress.presets import PRESETS, parse_recipe
 from paredown.compress.quantize.patches import Layer, answers, layer_of, places, sample
 from paredown.compress.quantize.rounding import DAMPING, round_rows
@@ -175,9 +175,10 @@ def test_the_preset_packs(wide: Model) -> None:
 def test_tables_hold_what_they_stand_for() -> None:
     """Few values are kept exactly; of many, every entry is the mean of its own."""
     w = np.array([[0.0, 1.0, 2.0], [10.0, 11.0, 12.0]])
-    assert kmeans(w, 16)[0].tolist() == [0, 1, 2, 10, 11, 12]
+    assert kmeans(w, 16).table.tolist() == [0, 1, 2, 10, 11, 12]
     many = np.random.default_rng(0).normal(size=4000)
-    table, index = kmeans(many, 16)
+    book = kmeans(many, 16)
+    table, index = book.table, book.indices
     assert len(table) == 16
     for k, centre in enumerate(table):
         assert abs(many[index == k].mean() - centre) < 0.05

@@ -105,7 +105,7 @@ def test_zero_stays_a_value_of_the_table() -> None:
     source = prepare(nets.residual())
     made = nets.compressed(source, "sparse50+cluster-k8+distill-steps20", threads=1)
     before = nets.compressed(source, "sparse50+cluster-k8", threads=1)
-    masks = zeros_kept(learnables(to_ir(made.model).graph))
+    masks = zeros_kept(learnables(to_ir(made.model).graph), {})
     tables = [n for n in masks if "table" in n]
     assert tables
     for name in tables:

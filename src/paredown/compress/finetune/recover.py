@@ -4,8 +4,8 @@ All weights and biases are learned from images alone (distill.py), the model in 
 step as the teacher. Single weights that were pruned stay zero.
 
 Source: Hinton et al. 2015, arXiv 1503.02531; Li et al. 2017, arXiv 1608.08710, section 3.4 (retraining all
-layers after pruning).
-Differs from the source: no labels.
+layers after pruning); Han et al. 2016, arXiv 1510.00149, section 3.3 (codebooks).
+Differs from the source: no labels; a weight may change the value of the codebook that it takes.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import onnx_ir as ir
 
 from paredown.compress.finetune.distill import Learned, Training, distill
 from paredown.compress.finetune.settings import Distill
+from paredown.compress.pack.cluster import UNSHARED
 from paredown.compress.prune.shrink import LEFT
 from paredown.compress.quantize.write import FLOAT
 from paredown.compress.recipe import Context
-from paredown.graph.learnable import learnables, zeros_kept
+from paredown.graph.learnable import learnables, stored_behind, zeros_kept
 from paredown.graph.walk import constant, to_ir, to_model
 from paredown.graph.write_back import write_into
 from paredown.measurement import StepRecord
@@ -32,6 +33,8 @@ def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, t
     if _same(model.graph, to_ir(context.source).graph):
         why = "nothing was lost yet: put this step behind prune"
         return model, (StepRecord(step.name, "", "skipped", why),)
+    books = [node for node in model.graph if UNSHARED in node.meta]
+    dense = {str(node.name): node.meta[UNSHARED] for node in books}
     learned = distill(
         to_model(model, context.source),
         context.source,
@@ -44,11 +47,16 @@ def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, t
             threads=context.threads,
             folder=context.folder,
         ),
-        masks=zeros_kept(learnables(model.graph)),
+        unrounded=dense,
+        masks=zeros_kept(learnables(model.graph), dense),
         left=model.meta.get(LEFT, {}),
         progress=context.progress,
     )
     write_into(model.graph, learned.arrays)
+    for node in books:
+        indices = stored_behind(node, 1)
+        if indices is not None and str(indices.name) in learned.arrays:
+            node.meta[UNSHARED] = learned.arrays[str(indices.name)]
     return model, (_told(step, learned),)
 
 

@@ -48,9 +48,14 @@ def learn(step: Sparse, model: ir.Model, layers: Sequence[Layer], context: Conte
     learned = distill(
         to_model(model, context.source),
         context.source,
-        context.images,
+        context.lessons or context.images,
         Training(
-            step.steps, rate=step.rate, minutes=step.minutes, seed=context.seed, threads=context.threads
+            step.steps,
+            rate=step.rate,
+            minutes=step.minutes,
+            seed=context.seed,
+            threads=context.threads,
+            folder=context.folder,
         ),
         masks=masks_at_once(step, layers),
         sculpt=sculptor,
