@@ -35,10 +35,20 @@ def main(args: argparse.Namespace) -> int:
     from paredown import api, data
     from paredown.cli import closing, console
     from paredown.compress.presets import parse_recipe
+    from paredown.errors import UsageError
     from paredown.study.images import read_images
+    from paredown.study.verdict import Limits
 
     voice = console.Voice(args.quiet)
     recipe = parse_recipe(args.recipe)  # a typo is found before any work
+    limits = closing.limits_of(args)
+    if limits != Limits() and limits.on(recipe) == recipe:
+        raise UsageError(
+            "no step of this recipe chooses by limits",
+            got=recipe.name,
+            expected="a recipe with a step `mix`, and without limits of its own",
+            hint="--recipe mixed",
+        )
     given = read_images(args.calib)
     sampled = data.sample(given, api.CALIBRATION_IMAGES, args.seed)
     images = data.verify(sampled, args.max_bad, voice.progress)
@@ -51,7 +61,7 @@ def main(args: argparse.Namespace) -> int:
         threads=args.threads,
         keep_float=args.keep_float,
         seed=args.seed,
-        limits=closing.limits_of(args),
+        limits=limits,
         choose_on=given,
         folder=args.out,
         progress=voice.progress,
