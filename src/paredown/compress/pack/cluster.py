@@ -28,8 +28,9 @@ from paredown.errors import UsageError
 from paredown.graph.walk import constant, shape_of, weight_of
 from paredown.measurement import StepRecord
 
-LARGEST = 256  # values of a table: 8-bit indices; up to 16 take 4 bits
-WORTH = 32  # weights for each value of the table: smaller layers stay as they are
+NARROW = 16  # values of a table whose indices take 4 bits
+LARGEST = 256  # values of a table: 8-bit indices
+WORTH = 512  # weights: smaller layers stay as they are
 UNSHARED = "paredown.unshared"  # on a codebook's Gather: the weight before it took the table's values
 
 
@@ -40,12 +41,16 @@ class Cluster(Step):
     kind: ClassVar[str] = "cluster"
     summary: ClassVar[str] = "codebooks of 16 values a layer (Han 2016), turned back when loaded"
 
-    k: int = 16
-    bits: float = 0.0  # a weight, entropy-coded; 0: as many as k-means needs
+    k: int = 0  # values of a table, at most; 0: 16, or 256 where bits are given
+    bits: float = 0.0  # a weight, entropy-coded; 0: as many as k values need
+
+    @property
+    def values(self) -> int:
+        return self.k or (LARGEST if self.bits else NARROW)
 
     def check(self) -> None:
         """Raises UsageError for a table of no or too many values."""
-        if not 2 <= self.k <= LARGEST:
+        if not 2 <= self.values <= LARGEST:
             raise UsageError(
                 f"{self.name}: no such table", got=f"{self.k} values", expected=f"2 to {LARGEST}"
             )
@@ -81,15 +86,14 @@ def _why_spared(
     """Action and reason."""
     if _layer(node) in context.keep_float:
         return "float", "kept float as asked"
-    few = weight.size < WORTH * step.k
-    return ("skipped", f"fewer than {WORTH * step.k} values") if few else None
+    return ("skipped", f"fewer than {WORTH} values") if weight.size < WORTH else None
 
 
 def _books(step: Cluster, weights: Mapping[ir.Node, NDArray[Any]]) -> dict[ir.Node, Book]:
     if not step.bits:
-        return {node: kmeans(w, step.k) for node, w in weights.items()}
-    found = widths(weights, step.k, step.bits)
-    return {node: lattice(w, step.k, found[node]) for node, w in weights.items()}
+        return {node: kmeans(w, step.values) for node, w in weights.items()}
+    found = widths(weights, step.values, step.bits)
+    return {node: lattice(w, step.values, found[node]) for node, w in weights.items()}
 
 
 def _layer(node: ir.Node) -> str:
@@ -114,7 +118,7 @@ def _store(graph: ir.Graph, node: ir.Node, weight: NDArray[Any], book: Book) -> 
     old = node.inputs[place]
     assert old is not None
     name, shape = f"{old.name}_{node.name}", ir.Shape(shape_of(old))
-    narrow = len(book.table) <= 16
+    narrow = len(book.table) <= NARROW
     stored = book.indices.astype(ml_dtypes.uint4 if narrow else np.uint8)
     index_type = ir.DataType.UINT4 if narrow else ir.DataType.UINT8
     packed = ir.Value(
