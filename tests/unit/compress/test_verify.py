@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paredown.compress.quantize.verify import VERIFICATIONS, cheapest_within, expected
+from paredown.compress.quantize.verify import VERIFICATIONS, cheapest_within, expected, verified
 from paredown.protocols import Lost
 
 
@@ -45,9 +45,11 @@ def search(
     def candidate(index: int, factor: float = 1.0) -> Any:
         return SimpleNamespace(model=factor * damages[index], damage=damages[index], index=index)
 
-    return cheapest_within(
-        damages, candidate, lambda damage: lost(loses(damage), noise), limit, candidate(0, 4.0)
-    )
+    def judge(damage: Any) -> Lost:
+        return lost(loses(damage), noise)
+
+    slope = verified(candidate(0, 4.0), 4 * damages[0], judge, [])
+    return cheapest_within(damages, candidate, judge, limit, slope)
 
 
 DAMAGES = [0.08 * 0.8**i for i in range(30)] + [0.0]

@@ -22,7 +22,6 @@ from paredown.model import Model
 from paredown.numerics.grid import Grid
 
 Choice = Literal["float", "w8", "w8a8", "w4a8"]
-ADDED = 0.1  # of a candidate's damage: what storing the weights of float layers in 8 bits may add
 BESIDE = "left float beside a layer that is released"
 BYTES: Mapping[Choice, float] = {"float": 4.0, "w8": 1.0, "w8a8": 1.0, "w4a8": 0.5}
 
@@ -98,17 +97,17 @@ class Weights:
     damage4: Mapping[str, float]
 
 
-def plain_choices(point: Point, weights: Weights) -> tuple[dict[str, Choice], float]:
+def plain_choices(point: Point, weights: Weights, room: float) -> tuple[dict[str, Choice], float]:
     """W8A8 for layers in integers; of the others W8 for those where it adds least damage, else float.
 
-    Also the damage added, at most `ADDED` of the point's own.
+    Also the damage added, at most `room`: the file is smaller for it, and as fast.
     """
     integer = {str(n.name) for n in point.plan.roles}
     chosen: dict[str, Choice] = {name: "w8a8" if name in integer else "float" for name in weights.size}
     floats = [name for name in weights.size if name not in integer and weights.size[name] >= int4.WORTH]
     added = 0.0
     for name in sorted(floats, key=lambda n: weights.damage8[n] / weights.size[n]):
-        if added + weights.damage8[name] > ADDED * point.damage:
+        if added + weights.damage8[name] > room:
             break
         chosen[name] = "w8"
         added += weights.damage8[name]

@@ -30,7 +30,7 @@ from paredown.compress.quantize.kernels import require_kernels
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
 from paredown.compress.quantize.static import LIMIT_STEPS, records, weight_grid
 from paredown.compress.quantize.told import notes, reasons, told
-from paredown.compress.quantize.verify import Verified, cheapest_within
+from paredown.compress.quantize.verify import COARSE, Verified, cheapest_within, verified
 from paredown.compress.quantize.weight_damage import SwitchedWeights
 from paredown.compress.quantize.write import FLOAT
 from paredown.compress.recipe import Context, Recipe, Step
@@ -39,6 +39,7 @@ from paredown.graph.walk import constant, to_model, weight_of
 from paredown.measurement import StepRecord
 from paredown.model import Model
 
+STORED = 0.1  # of the damage that may be done: what may go to weights of float layers stored in 8 bits
 SIZE_TRIES = 4  # times a candidate is written again, narrower, until its file keeps the limit
 
 
@@ -146,7 +147,7 @@ def _costs(choices: Choices, weights: Weights, writer: Writer, context: Context)
     assert context.time_nodes is not None
     every_second = frozenset().union(*allocate.blocks(choices.graph, choices.base)[1::2])
     points = [choices.point(frozenset()), choices.point(every_second)]
-    written = [writer.write(p, *candidate.plain_choices(p, weights)).model for p in points]
+    written = [writer.write(p, *candidate.plain_choices(p, weights, 0.0)).model for p in points]
     times = context.time_nodes([writer.source, *written])
     return costs_from(times[0], times[1], times[2], choices.graph, points[1].plan)
 
@@ -155,22 +156,28 @@ def _decide(
     step: Mixed, choices: Choices, weights: Weights, writer: Writer, context: Context
 ) -> tuple[Candidate, Sequence[Verified]]:
     """The candidate chosen, and those that were judged on the way."""
+    whole, judge = choices.point(frozenset()), context.judge
     if step.ms:
-        made = _within_size(step, _least_damage(choices, step.ms), weights, writer)
-        if context.judge is None:
-            return made, []
-        lost = context.judge(made.model)
-        return made, [Verified(made, made.damage, lost, lost.points)]
-
+        point = _least_damage(choices, step.ms)
+        made = _within_size(step, point, weights, writer, STORED * whole.damage)
+        return made, [] if judge is None else [verified(made, made.damage, judge, [])]
     points = allocate.front(allocate.path(choices))
+    if judge is None:
+        point = next((p for p in points if p.damage <= BUDGET), points[-1])
+        return _within_size(step, point, weights, writer, STORED * BUDGET), []
+    coarse = writer.coarser().write(whole, *candidate.plain_choices(whole, weights, 0.0))
+    slope = verified(coarse, COARSE * coarse.damage, judge, [])
+    room = STORED * slope.damage * min(1.0, step.drop / max(slope.lost.points, 1e-9))
 
     def write(index: int) -> Candidate:
-        return _within_size(step, points[index], weights, writer)
+        if index == len(points):
+            return writer.write(points[-1], dict.fromkeys(weights.size, "float"))
+        return _within_size(step, points[index], weights, writer, room)
 
-    if context.judge is None:
-        return write(next((i for i, p in enumerate(points) if p.damage <= BUDGET), len(points) - 1)), []
-    coarse = writer.coarser().write(points[0], *candidate.plain_choices(points[0], weights))
-    return cheapest_within([p.damage for p in points], write, context.judge, step.drop, coarse)
+    damages = [p.damage for p in points]
+    if not step.mb:  # beside a limit on size the float network is no way out
+        damages.append(0.0)
+    return cheapest_within(damages, write, judge, step.drop, slope)
 
 
 def _least_damage(choices: Choices, limit_ms: float) -> Point:
@@ -187,12 +194,14 @@ def _least_damage(choices: Choices, limit_ms: float) -> Point:
     return min(fast, key=lambda p: p.damage)
 
 
-def _within_size(step: Mixed, point: Point, weights: Weights, writer: Writer) -> Candidate:
+def _within_size(step: Mixed, point: Point, weights: Weights, writer: Writer, room: float) -> Candidate:
     """The point written down, its weights narrowed until the file has at most `mb` megabytes.
+
+    room: see `candidate.plain_choices`.
 
     Raises: UnsupportedModel where the narrowest choices do not get there.
     """
-    chosen, added = candidate.plain_choices(point, weights)
+    chosen, added = candidate.plain_choices(point, weights, room)
     made, to_save, limit = writer.write(point, chosen, added), 0.0, 1e6 * step.mb
     if not step.mb:
         return made

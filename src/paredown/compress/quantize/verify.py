@@ -49,18 +49,18 @@ def cheapest_within(
     write: Callable[[int], Candidate],
     judge: Judge,
     limit: float,
-    coarse: Candidate,
+    slope: Verified,
 ) -> tuple[Candidate, list[Verified]]:
     """The cheapest candidate that keeps the limit, and all that were judged, in order.
 
-    damages: falling, the last that of the float network, which needs no judging. write: makes a candidate.
-    coarse: the first candidate on grids of steps twice as wide.
+    damages: falling; the last one is what is left where no other keeps the limit, and is not judged. write: makes a candidate.
+    slope: what was judged before, on grids twice as coarse; it is no candidate itself.
     """
     bad, good, index = -1, len(damages) - 1, 0
-    tried = [_verified(coarse, COARSE * coarse.damage, judge, [])]
+    tried = [slope]
     while good - bad > 1 and len(tried) <= VERIFICATIONS:
         candidate = write(index)
-        tried.append(_verified(candidate, candidate.damage, judge, tried))
+        tried.append(verified(candidate, candidate.damage, judge, tried))
         if tried[-1].keeps(limit):
             good = index
         else:
@@ -70,7 +70,8 @@ def cheapest_within(
     return made or write(good), tried
 
 
-def _verified(candidate: Candidate, damage: float, judge: Judge, others: Sequence[Verified]) -> Verified:
+def verified(candidate: Candidate, damage: float, judge: Judge, others: Sequence[Verified]) -> Verified:
+    """The candidate, judged. damage: its own, as far as known. others: those judged before."""
     lost = judge(candidate.model)
     return Verified(candidate, damage, lost, expected(damage, lost, [(v.damage, v.lost) for v in others]))
 
