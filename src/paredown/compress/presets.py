@@ -18,6 +18,11 @@ PRESETS: dict[str, tuple[str, str]] = {
     "int4": ("w4a8-pc-mse+gptq+pack", "a sixth of the file at the speed of INT8"),
     "int8-qat": ("cle+w8a8-pc-mse-guard+qat", "int8, then learned from your images for up to half an hour"),
     "int4-qat": ("w4a8-pc-mse+qat+pack", "int4, then learned from your images for up to half an hour"),
+    "pruned": ("prune30-taylor+distill", "a third of the operations gone, recovered from your images"),
+    "pruned-int8": (
+        "prune30-taylor+distill+cle+w8a8-pc-mse-guard",
+        "a third of the operations gone, recovered from your images, then int8",
+    ),
     "int8-dynamic": ("dynamic", "no calibration; activation ranges found at every run"),
     "int8-weights": ("w8-pc", "a quarter of the file, float arithmetic"),
     "ort-static": ("ort-static-pt-minmax", "stock ONNX Runtime, static, its defaults"),
@@ -25,7 +30,12 @@ PRESETS: dict[str, tuple[str, str]] = {
 }
 """Preset name -> (spelled recipe, what it is for)."""
 
-DEFAULT_RECIPES: tuple[str, ...] = tuple(name for name in PRESETS if not name.endswith("-qat"))
+_LEARNING = frozenset({"qat", "distill"})
+"""Steps that learn for minutes."""
+
+DEFAULT_RECIPES: tuple[str, ...] = tuple(
+    name for name, (steps, _) in PRESETS.items() if _LEARNING.isdisjoint(steps.split("+"))
+)
 """What `paredown run` tries when no recipes are named, in this order. Learning is to be asked for."""
 
 STOCK = frozenset({"ort-static", "ort-dynamic"})
@@ -38,7 +48,7 @@ _AMOUNT = re.compile(r"([a-z-]*[a-z])(\d+(?:\.\d+)?)(-.*)?")  # "prune30-taylor"
 def parse_recipe(text: str) -> Recipe:
     """The recipe behind a preset's name, a spelled name ("w8a8-pc-mse+bc") or a TOML file.
 
-    The file says `recipe = "<spelled name>"`, or `steps = ["<step>", ...]`.
+    Presets may be parts of a spelled name: "prune30+int8-qat". The file says `recipe = "<spelled name>"`, or `steps = ["<step>", ...]`.
 
     Raises:
         UnknownName: a name that is neither, with a did-you-mean.
@@ -48,9 +58,8 @@ def parse_recipe(text: str) -> Recipe:
         return _from_file(Path(text))
     if text == "float":
         return Recipe()
-    if text in PRESETS:
-        text = PRESETS[text][0]
-    return Recipe(tuple(_parse_step(part.strip(), text) for part in text.split("+")))
+    parts = [step for part in text.split("+") for step in PRESETS.get(part.strip(), (part,))[0].split("+")]
+    return Recipe(tuple(_parse_step(part.strip(), text) for part in parts))
 
 
 def _parse_step(text: str, whole: str) -> Step:

@@ -34,6 +34,10 @@ def test_presets_are_spelled_recipes() -> None:
     assert set(STEPS) >= STOCK
 
 
+def test_presets_may_be_parts_of_a_name() -> None:
+    assert parse_recipe("prune30+int8-qat").name == f"prune30-taylor+{parse_recipe('int8-qat').name}"
+
+
 @pytest.mark.parametrize(
     ("typo", "meant"), [("in8", "int8"), ("int8-dinamic", "int8-dynamic"), ("w8a9", "w8a8")]
 )
