@@ -18,10 +18,10 @@ PRESETS: dict[str, tuple[str, str]] = {
     "int4": ("w4a8-pc-mse+gptq+pack", "a sixth of the file at the speed of INT8"),
     "int8-qat": ("cle+w8a8-pc-mse-guard+qat", "int8, then learned from your images for up to half an hour"),
     "int4-qat": ("w4a8-pc-mse+qat+pack", "int4, then learned from your images for up to half an hour"),
-    "pruned": ("prune30-taylor+distill", "a third of the operations gone, recovered from your images"),
+    "pruned": ("prune30-taylor+distill", "30 % of the operations gone, recovered from your images"),
     "pruned-int8": (
         "prune30-taylor+distill+cle+w8a8-pc-mse-guard",
-        "a third of the operations gone, recovered from your images, then int8",
+        "30 % of the operations gone, recovered from your images, then int8",
     ),
     "int8-dynamic": ("dynamic", "no calibration; activation ranges found at every run"),
     "int8-weights": ("w8-pc", "a quarter of the file, float arithmetic"),
@@ -48,7 +48,8 @@ _AMOUNT = re.compile(r"([a-z-]*[a-z])(\d+(?:\.\d+)?)(-.*)?")  # "prune30-taylor"
 def parse_recipe(text: str) -> Recipe:
     """The recipe behind a preset's name, a spelled name ("w8a8-pc-mse+bc") or a TOML file.
 
-    Presets may be parts of a spelled name: "prune30+int8-qat". The file says `recipe = "<spelled name>"`, or `steps = ["<step>", ...]`.
+    Presets may be parts of a spelled name: "prune30+int8-qat". The file says `recipe = "<spelled name>"`, or
+    `steps = ["<step>", ...]`.
 
     Raises:
         UnknownName: a name that is neither, with a did-you-mean.
