@@ -79,8 +79,8 @@ def _measure(args: argparse.Namespace, name: str, recipe: str) -> dict[str, Any]
         **row,
         "spelled": made.recipe.name,
         "judged": len(subject.judged),
-        "bytes": made.model.size_bytes,
-        "float_bytes": subject.model.size_bytes,
+        "size_bytes": made.model.size_bytes,
+        "float_size_bytes": subject.model.size_bytes,
         **_figures(measured, metric),
         **_chosen(made.log),
     }
@@ -97,7 +97,7 @@ def _figures(measured: Measurement, metric: str) -> dict[str, Any]:
     assert ratio is not None
     return {
         "metric": metric,
-        "value": measured.value(metric),
+        "accuracy": measured.value(metric),
         "points_lost": lost.value,
         "points_low": lost.low,
         "points_high": lost.high,
