@@ -7,7 +7,8 @@ import pytest
 
 import nets
 from paredown.compress.quantize.heads import answers
-from paredown.compress.quantize.weight_damage import SwitchedWeights, by_halves
+from paredown.compress.quantize.sensitivity import by_halves
+from paredown.compress.quantize.weight_damage import SwitchedWeights
 from paredown.graph.load import from_proto, to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import constant, to_ir, weight_of

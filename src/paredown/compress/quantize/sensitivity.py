@@ -9,7 +9,8 @@ Noise of different grids is close to independent, so damages add up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 import onnx
@@ -18,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from paredown.compress.quantize.heads import Answer, answers
 from paredown.compress.quantize.placement import Plan
+from paredown.compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.model import Model
@@ -70,6 +72,44 @@ class Switched:
         if id(image) not in self._float:
             self._float[id(image)] = (image, answers(self.answers(image, (), grids)))
         return self._float[id(image)][1]
+
+
+LOOKED_AT = 24  # images among which those are found that show most objects
+
+
+def most_telling(
+    switched: Switched, context: Context, grids: Mapping[str, Grid], number: int
+) -> list[NDArray[np.generic]]:
+    """The images in which the float model finds most: the others hardly tell what is lost."""
+    some = list(islice(iter(context.images()), LOOKED_AT))
+    found = [switched.found(image, grids) for image in some]
+    return [some[i] for i in np.argsort(found, kind="stable")[::-1][:number]]
+
+
+def damage_alone(
+    switched: Switched, image: NDArray[np.generic], grids: Mapping[str, Grid], floor: float
+) -> dict[str, float]:
+    """Group -> about its damage alone on one image; groups that stay below `floor` together share theirs."""
+    return by_halves(switched.groups, lambda on: float(switched.damage([image], on, grids)[0]), floor)
+
+
+def by_halves(
+    items: Sequence[str], damage: Callable[[Sequence[str]], float], enough: float
+) -> dict[str, float]:
+    """Every item's own damage. A set whose damage is at most `enough` shares it equally.
+
+    Damages add up and most halves do next to none, so few sets are taken apart.
+    """
+    found: dict[str, float] = {}
+    todo = [list(items)] if items else []
+    while todo:
+        part = todo.pop()
+        together = damage(part)
+        if len(part) == 1 or together <= enough:
+            found.update(dict.fromkeys(part, together / len(part)))
+        else:
+            todo += [part[len(part) // 2 :], part[: len(part) // 2]]
+    return found
 
 
 def _add_switches(

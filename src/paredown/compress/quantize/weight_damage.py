@@ -1,13 +1,12 @@
 """How much rounding each weight damages the answer at the heads, one weight at a time.
 
 The float graph gets a switch at every weight, w + g (snap(w) - w), as sensitivity.py puts one at every
-activation. Damages add up, so a set of weights that does next to nothing together need not be taken apart:
-every figure is found by halving.
+activation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from paredown.compress.quantize.heads import answers
+from paredown.compress.quantize.sensitivity import by_halves
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.model import Model
@@ -58,22 +58,6 @@ class SwitchedWeights:
         switches = np.array([name in wanted for name in self.nodes], np.float32)
         feeds: dict[str, NDArray[np.generic]] = {self.input: image, "/weights": switches}
         return list(self.session.run([f"{h}/head" for h in self.heads], feeds))
-
-
-def by_halves(
-    items: Sequence[str], damage: Callable[[Sequence[str]], float], enough: float
-) -> dict[str, float]:
-    """Every item's own damage. A set whose damage is at most `enough` shares it equally."""
-    found: dict[str, float] = {}
-    todo = [list(items)] if items else []
-    while todo:
-        part = todo.pop()
-        together = damage(part)
-        if len(part) == 1 or together <= enough:
-            found.update(dict.fromkeys(part, together / len(part)))
-        else:
-            todo += [part[len(part) // 2 :], part[: len(part) // 2]]
-    return found
 
 
 def _add_switches(proto: onnx.ModelProto, errors: Mapping[str, Floats], heads: Sequence[str]) -> None:
