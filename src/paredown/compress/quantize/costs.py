@@ -7,14 +7,15 @@ whatever its time exceeds the sum of its nodes by, spread over the values that c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
 
 from paredown.compress.quantize.placement import Plan
 from paredown.graph.walk import consumers, shape_of
+from paredown.measurement import StepRecord
 from paredown.protocols import NodeTimes
 
 
@@ -53,6 +54,29 @@ def costs_from(
     return Costs(
         floats.seconds, integers.seconds, max(excess, 0.0) / max(changing(graph, mixed), 1), unmapped
     )
+
+
+def justified(
+    log: Sequence[StepRecord], released: Collection[str], floats: NodeTimes, integers: NodeTimes
+) -> tuple[StepRecord, ...]:
+    """The log with what each released node costs in float and would cost in integers; their sum in front."""
+
+    def with_times(record: StepRecord) -> StepRecord:
+        if record.where not in released:
+            return record
+        ms = [1e3 * times.seconds.get(record.where, 0.0) for times in (floats, integers)]
+        why = f"{record.why}; {ms[0]:.3f} ms in float, {ms[1]:.3f} ms in integers"
+        return replace(record, why=why, data={**record.data, "float_ms": ms[0], "int8_ms": ms[1]})
+
+    told = [with_times(record) for record in log]
+    sums = {
+        key: sum(float(str(r.data[key])) for r in told if key in r.data) for key in ("float_ms", "int8_ms")
+    }
+    why = (
+        f"what was released takes {sums['float_ms']:.3f} ms of {1e3 * floats.total_s:.2f} ms in float, "
+        f"and would take {sums['int8_ms']:.3f} ms of {1e3 * integers.total_s:.2f} ms in integers"
+    )
+    return (StepRecord(log[0].step, "", "note", why, sums), *told)
 
 
 def changing(graph: ir.Graph, plan: Plan) -> int:

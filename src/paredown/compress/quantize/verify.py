@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from paredown.compress.quantize.candidate import Candidate
 from paredown.protocols import Judge, Lost
 
-VERIFICATIONS = 6  # candidates judged at most; each halves the logarithm of the damage in question
+VERIFICATIONS = 5  # candidates judged at most; each halves the logarithm of the damage in question
 MARGIN = 1.0  # standard errors of the judged drop that must fit under the limit beside what is expected
 STRAY = 0.5  # how far a candidate lies from the slope by its own nature, as a part of it
 CONTRADICTION = 2.0  # standard errors between judgement and slope, above which the slope does not count
@@ -53,7 +53,7 @@ def cheapest_within(
 ) -> tuple[Candidate, list[Verified]]:
     """The cheapest candidate that keeps the limit, and all that were judged, in order.
 
-    damages: falling; the last one is what is left where no other keeps the limit, and is not judged. write: makes a candidate.
+    damages: falling; the last one is taken unjudged where no other keeps the limit. write: makes a candidate.
     slope: what was judged before, on grids twice as coarse; it is no candidate itself.
     """
     bad, good, index = -1, len(damages) - 1, 0
