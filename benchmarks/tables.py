@@ -142,6 +142,87 @@ def cpus(result: Result) -> str:
     return _table(head, lines) + _foot(result)
 
 
+def rounding(result: Result) -> str:
+    """What each rounding wins back over the nearest integer, and how fast."""
+    head = [
+        "model",
+        "weights",
+        "rounding",
+        "fidelity, %",
+        "points lost",
+        "s more",
+        "fidelity gained per second",
+        "evaluation images: fidelity, %",
+        "points lost",
+    ]
+    lines = []
+    for row in result["rows"]:
+        who = [row["model"], f"{row['bits']} bits", f"`{row['rounding']}`"]
+        if "error" in row:
+            lines.append([*who, f"failed: {_cell(row['error'])}", *[""] * 5])
+            continue
+        base = next(r for r in result["rows"] if _about(r, "model", "bits") == _about(row, "model", "bits"))
+        more, gained = (row[key] - base[key] for key in ("cpu_s", "rest_fidelity"))
+        paid = ["-", "-"] if row is base else [f"{more:.1f}", f"{gained / max(more, 1e-3):+.3f}"]
+        rest, outcome = ([f"{row[f'{s}_fidelity']:.2f}", f"{row[f'{s}_points_lost']:.2f}"] for s in _SETS)
+        lines.append([*who, *rest, *paid, *outcome])
+    return _table(head, lines) + _foot(result)
+
+
+_SETS = ("rest", "eval")
+
+
+def constants(result: Result) -> str:
+    """Fidelity at every value of every constant, models side by side; the value in use in bold."""
+    models = list(_by(result["rows"], "model"))
+    lines = []
+    for constant, rows in _by(result["rows"], "constant").items():
+        for value in sorted({row["value"] for row in rows}):
+            cells = {row["model"]: row for row in rows if row["value"] == value}
+            used = any(row.get("default") for row in cells.values())
+            found = [_fidelity(cells.get(model)) for model in models]
+            lines.append([constant, f"**{value:g}**" if used else f"{value:g}", *found])
+    return _table(["constant", "value", *models], lines) + _foot(result)
+
+
+def mixed(result: Result) -> str:
+    """One row per model: points lost and latency of `int8` and of `mixed`, and what the layers became."""
+    head = [
+        "model",
+        "`int8`: points lost",
+        "`mixed`: points lost",
+        "layers W8A8 / W4A8 / W8 / float",
+        "`int8`: latency of FP32",
+        "`mixed`: latency of FP32",
+        "`mixed` over `int8`",
+        "MB",
+        "s",
+    ]
+    lines = []
+    for model, rows in _by(result["rows"], "model").items():
+        by_recipe = {row["recipe"]: row for row in rows}
+        plain, ours = (by_recipe.get(r, {"error": "not measured"}) for r in ("int8", "mixed"))
+        chosen = ours.get("choices", {})
+        layers = " / ".join(str(chosen.get(c, 0)) for c in ("W8A8", "W4A8", "W8", "float")) if chosen else "-"
+        both = [row.get("latency_s") for row in (ours, plain)]
+        ratio = "-" if None in both else f"{both[0] / both[1]:.2f}"
+        size = f"{_mb(plain)} → {_mb(ours)}"
+        seconds = _number(ours.get("seconds"), 0)
+        figures = [_lost(plain), _lost(ours), layers, _ratio(plain), _ratio(ours), ratio, size, seconds]
+        lines.append([model, *figures])
+    return f"Limit: at most {result['max_drop']:g} points.\n\n{_table(head, lines)}{_foot(result)}"
+
+
+def _fidelity(row: Row | None) -> str:
+    if row is None:
+        return "-"
+    return "failed" if "error" in row else f"{row['rest_fidelity']:.2f}"
+
+
+def _about(row: Row, *keys: str) -> tuple[Any, ...]:
+    return tuple(row[key] for key in keys)
+
+
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "summary": ("results.json", summary),
     "trials": ("results.json", trials),
@@ -151,6 +232,9 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "settling": ("calibration.json", settling),
     "latency": ("latency_ratio.json", latency),
     "cpus": ("avx2.json", cpus),
+    "rounding": ("rounding.json", rounding),
+    "mixed": ("mixed.json", mixed),
+    "constants": ("constants.json", constants),
 }
 """Name between the markers -> file of results, and what writes the table."""
 

@@ -20,7 +20,6 @@ Shapes: C output channels, n sampled positions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ClassVar
@@ -31,6 +30,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from paredown.compress.quantize.stepwise import Stepwise
 from paredown.compress.quantize.write import FLOAT, HEAD, float_name, shift_bias
 from paredown.compress.recipe import Context, Step
 from paredown.graph.load import to_proto
@@ -46,8 +46,6 @@ PLACES = 192  # positions of each image
 Mean = NDArray[np.float64]
 Sample = NDArray[np.float32]
 Places = NDArray[np.int64]
-State = dict[str, NDArray[Any]]
-"""The tensors of one image that later pieces still read, by name."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +66,14 @@ def apply(step: BiasCorrection, model: ir.Model, context: Context) -> tuple[ir.M
     rng = np.random.default_rng(context.seed)
     places = {float_name(n.outputs[0]): _places(n.outputs[0], rng) for n in layers.values()}
     wanted = _drawn(source, list(places), places, context)
-    states: list[State] = [{source.inputs[0].name: x} for x in islice(context.images(), IMAGES)]
-    pieces = _pieces(onnx.shape_inference.infer_shapes(ir.to_proto(model)), list(layers))
+    run = Stepwise(model, islice(context.images(), IMAGES), context.threads)
     log = []
-    for piece in context.progress(pieces, "correcting biases", len(layers)):
-        node = layers[piece.layer]
+    for layer, node in context.progress(layers.items(), "correcting biases", len(layers)):
         name = float_name(node.outputs[0])
-        got = piece.run(states, places[name], context.threads)
-        shift, moved = _correct(node, wanted[name], got)
-        for state in states:
-            if piece.layer in state:
-                state[piece.layer] = _moved(state[piece.layer], moved)
+        got = [y.reshape(y.shape[1], -1)[:, places[name]] for y in run.to(layer)]
+        shift, moved = _correct(node, wanted[name], np.concatenate(got, axis=1))
+        for state in run.states:
+            state[layer] = _moved(state[layer], moved)
         data = {"op": node.op_type, "largest": float(np.abs(shift).max())}
         log.append(StepRecord(step.name, str(node.name), "changed", "mean shift taken back", data))
     return model, tuple(log)
@@ -114,55 +109,6 @@ def _correct(node: ir.Node, wanted: Sample, got: Sample) -> tuple[Mean, Mean]:
 
 def _moved(y: NDArray[Any], by: Mean) -> NDArray[Any]:
     return (y + by.reshape(1, -1, *[1] * (y.ndim - 2))).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """The nodes from behind one layer to the next, `layer`'s output included, as a model of its own."""
-
-    layer: str
-    data: bytes
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    later: frozenset[str]  # what the pieces behind this one read
-
-    def run(self, states: list[State], places: Places, threads: int) -> Sample:
-        """Brings every state behind this piece. Gives the layer's values at the places, (C, n)."""
-        session = open_session(self.data, threads)
-        drawn = []
-        for state in states:
-            answers = session.run(self.outputs, {name: state[name] for name in self.inputs})
-            state |= dict(zip(self.outputs, answers, strict=True))
-            y = state[self.layer]
-            drawn.append(y.reshape(y.shape[1], -1)[:, places])
-            for name in state.keys() - self.later:
-                del state[name]
-        return np.concatenate(drawn, axis=1)
-
-
-def _pieces(proto: onnx.ModelProto, layers: Sequence[str]) -> Iterator[_Piece]:
-    """The graph cut behind every layer, in order; what follows the last is left out."""
-    nodes = list(proto.graph.node)
-    behind = [i + 1 for i, n in enumerate(nodes) if n.output[0] in set(layers)]
-    constants = {t.name: t for t in proto.graph.initializer}
-    types = {v.name: v for v in (*proto.graph.input, *proto.graph.value_info, *proto.graph.output)}
-    reads = [{t for n in nodes[a:b] for t in n.input if t} - constants.keys() for a, b in _spans(behind)]
-    for index, (first, last) in enumerate(_spans(behind)):
-        piece = nodes[first:last]
-        made = {t for n in piece for t in n.output if t}
-        later = frozenset().union(*reads[index + 1 :])
-        inputs = tuple(sorted(reads[index] - made))
-        outputs = tuple(sorted((made & later) | {piece[-1].output[0]}))
-        used = [constants[t] for t in sorted({t for n in piece for t in n.input} & constants.keys())]
-        graph = helper.make_graph(
-            piece, "piece", [types[t] for t in inputs], [types[t] for t in outputs], used
-        )
-        made_model = helper.make_model(graph, opset_imports=proto.opset_import, ir_version=proto.ir_version)
-        yield _Piece(piece[-1].output[0], made_model.SerializeToString(), inputs, outputs, later)
-
-
-def _spans(behind: Sequence[int]) -> list[tuple[int, int]]:
-    return list(zip([0, *behind[:-1]], behind, strict=True))
 
 
 def _drawn(

@@ -12,15 +12,20 @@ Shapes: n sampled positions, G groups, K values in a patch, O output channels of
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import onnx_ir as ir
 
-from paredown.compress.quantize.patches import Layer, Patches, Rows, answers, places, sample
+from paredown.compress.quantize.patches import Layer, Patches, Rows, answers, indices, integers, places
+from paredown.compress.quantize.stepwise import Stepwise
 from paredown.compress.quantize.write import FLOAT, HEAD
 from paredown.compress.recipe import Context
-from paredown.graph.walk import constant, to_model
+from paredown.graph.walk import constant
+from paredown.model import Model
+
+IMAGES = 24  # of the calibration images: what they hold between two layers stays in memory
 
 
 @dataclass(frozen=True)
@@ -37,22 +42,20 @@ class Link:
 
 def chain(model: ir.Model, layers: Sequence[Layer], context: Context) -> Iterator[Link]:
     """The layers in order. Each is read when it is asked for: by then the caller has changed those before."""
-    at = places(layers, context.seed)
-    answered = answers(
-        model.meta[FLOAT],
-        layers,
-        at,
-        context.images(),
-        threads=context.threads,
-        progress=context.progress,
-    )
+    at = places(layers, context.seed, IMAGES)
+    images = list(islice(context.images(), IMAGES))
+    source: Model = model.meta[FLOAT]
+    answered = answers(source, layers, at, images, threads=context.threads, progress=context.progress)
+    run = Stepwise(model, images, context.threads)
     pairs = list(zip(layers, at, strict=True))
     for layer, place in context.progress(pairs, "rounding layer by layer", len(pairs)):
         reading = layer.node.inputs[0]
         assert reading is not None
-        own, network = replace(layer, source=str(reading.name)), to_model(model, context.source)
-        read = sample(network, [own], [place], context.images(), threads=context.threads)[0]
-        yield Link(layer, read, _in_steps(layer, answered.pop(0)))
+        where = indices(layer, place)
+        read = [
+            integers(layer, where, x.reshape(-1)[np.maximum(where, 0)]) for x in run.to(str(reading.name))
+        ]
+        yield Link(layer, np.concatenate(read), _in_steps(layer, answered.pop(0)))
 
 
 def _in_steps(layer: Layer, answer: Rows) -> Rows:

@@ -132,7 +132,7 @@ def _size(layer: Layer) -> tuple[int, int]:
     return (h + top + bottom - dy * (kh - 1) - 1) // sy + 1, (w + left + right - dx * (kw - 1) - 1) // sx + 1
 
 
-def _where(layer: Layer, place: Places) -> NDArray[np.int64]:
+def indices(layer: Layer, place: Places) -> NDArray[np.int64]:
     """(positions, G, K) indices into the flat input of the patches at these places; -1 is padding."""
     if layer.node.op_type != "Conv":
         return np.arange(int(np.prod(layer.shape)), dtype=np.int64).reshape(-1, 1, layer.shape[-1])[place]
@@ -156,12 +156,18 @@ def _ints(node: ir.Node, name: str, default: int, count: int) -> list[int]:
     return [int(v) for v in np.atleast_1d(np.asarray(value))]
 
 
-def places(layers: Sequence[Layer], seed: int) -> list[Places]:
-    """Random positions of every layer's output, so many that all patches of `IMAGES` images fit `BUDGET`."""
+def places(layers: Sequence[Layer], seed: int, images: int = IMAGES) -> list[Places]:
+    """Random positions of every layer's output, so many that the patches of all images fit `BUDGET`."""
     rng = np.random.default_rng(seed)
     width = sum(int(np.prod(shape_of(layer.weight.outputs[0])[1:])) * layer.groups for layer in layers)
-    count = max(1, min(MOST, BUDGET // max(width, 1)) // IMAGES)
+    count = max(1, min(MOST, BUDGET // max(width, 1)) // images)
     return [np.sort(rng.permutation(int(np.prod(_size(layer))))[:count]) for layer in layers]
+
+
+def integers(layer: Layer, where: NDArray[np.int64], real: Rows) -> Patches:
+    """Values of a layer's input as integers of its grid, a byte each; `zero` where `where` is padding."""
+    steps = np.clip(np.rint(real / layer.scale) + layer.zero, layer.low, layer.high)
+    return np.where(where < 0, layer.zero, steps).astype(np.int8 if layer.low < 0 else np.uint8)
 
 
 def sample(
@@ -174,7 +180,7 @@ def sample(
     progress: Progress = silent,
 ) -> list[Patches]:
     """The patches of every layer: (n, G, K) integers of its input's grid, a byte each; padding is `zero`."""
-    wheres = [_where(layer, place) for layer, place in zip(layers, at, strict=True)]
+    wheres = [indices(layer, place) for layer, place in zip(layers, at, strict=True)]
     tensors = [layer.source for layer in layers]
     kept: list[list[Patches]] = [[] for _ in layers]
     session = open_session(_instrument(network, tensors, [np.maximum(w, 0) for w in wheres]), threads)
@@ -182,9 +188,7 @@ def sample(
         for drawn, layer, where, parts in zip(
             session.run(None, {network.inputs[0].name: image}), layers, wheres, kept, strict=True
         ):
-            steps = np.clip(np.rint(drawn / layer.scale) + layer.zero, layer.low, layer.high)
-            steps = np.where(where < 0, layer.zero, steps.reshape(where.shape))
-            parts.append(steps.astype(np.int8 if layer.low < 0 else np.uint8))
+            parts.append(integers(layer, where, drawn.reshape(where.shape)))
     return [np.concatenate(parts) for parts in kept]
 
 
