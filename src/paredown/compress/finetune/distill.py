@@ -63,6 +63,9 @@ class Training:
     checks: int = 20  # times that the held-out images judge
     seed: int = 0
     threads: int = 0
+    brief: bool = (
+        False  # learns in bfloat16 where the processor multiplies it; judges in float32 all the same
+    )
     folder: Path | None = (
         None  # gets a checkpoint at every check; a training that finds its own goes on there
     )
@@ -167,6 +170,7 @@ class _Trainer:
         self.held, self.images = _divide(images)
         size = self.images[0].numel()
         self.batch = max(training.batch, min(FEW_VALUES // size, LARGE_BATCH))
+        self.brief = training.brief and str(pupil.device) == "cpu" and multiplies_bfloat16()
         mixes = teacher.batch_fault() or pupil.batch_fault()
         self.together = 1 if mixes else max(VALUES // size, 1)
         self.objective = make_objective(teacher, watched, [self._ready(x) for x in images[:STATISTICS]])
@@ -254,7 +258,11 @@ class _Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         for some in _batches(list(chosen), self.together):
             x = augment(torch.cat([self._ready(self.images[i]) for i in some]), rng)
-            error = self.objective.total(self.objective.parts(self._taught(x), self._asked(x)))
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.brief):
+                taught, asked = self._taught(x), self._asked(x)
+            if self.brief:
+                taught, asked = _widened(taught), _widened(asked)
+            error = self.objective.total(self.objective.parts(taught, asked))
             torch.autograd.backward(error * (len(some) / self.batch))
         self._drop_infinite()
         factor = _cosine(done, training.warm_up)
@@ -330,6 +338,16 @@ class _Trainer:
             else ""
         )
         return f"learning, error {state.best_error:.0%} of the start{left}"
+
+
+def _widened(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: x.float() if x.is_floating_point() else x for name, x in tensors.items()}
+
+
+def multiplies_bfloat16() -> bool:
+    """True on a processor with bfloat16 matrix instructions: on others it is slower than float32."""
+    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
 def _divide(images: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:

@@ -45,6 +45,7 @@ def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, t
             minutes=step.minutes,
             seed=context.seed,
             threads=context.threads,
+            brief=not books,
             folder=context.folder,
         ),
         unrounded=dense,

@@ -39,4 +39,4 @@ class Distill(Step):
 
     steps: int = 2000
     minutes: float = 30.0  # whichever ends first
-    rate: float = 0.002
+    rate: float = 0.003
