@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import ml_dtypes
 import numpy as np
@@ -22,10 +22,11 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown.compress.pack.codebook import Book, entropy, kmeans, lattice, widths
+from paredown.compress.pack.feedback import rounded
 from paredown.compress.pack.int4 import INT4, integers_of, raise_opset
 from paredown.compress.recipe import Context, Step
 from paredown.errors import UsageError
-from paredown.graph.walk import constant, shape_of, weight_of
+from paredown.graph.walk import constant, shape_of, to_model, weight_of
 from paredown.measurement import StepRecord
 
 NARROW = 16  # values of a table whose indices take 4 bits
@@ -41,6 +42,7 @@ class Cluster(Step):
     kind: ClassVar[str] = "cluster"
     summary: ClassVar[str] = "codebooks of 16 values a layer (Han 2016), turned back when loaded"
 
+    rounding: Literal["", "gptq"] = ""  # with bits: errors that make up for each other (pack/feedback.py)
     k: int = 0  # values of a table, at most; 0: 16, or 256 where bits are given
     bits: float = 0.0  # a weight, entropy-coded; 0: as many as k values need
 
@@ -54,6 +56,8 @@ class Cluster(Step):
             raise UsageError(
                 f"{self.name}: no such table", got=f"{self.k} values", expected=f"2 to {LARGEST}"
             )
+        if self.rounding and not self.bits:
+            raise UsageError(f"{self.name}: even cells are needed", hint="say how many bits: -bits2.5")
         if self.bits and not 0.5 <= self.bits <= 8:
             raise UsageError(f"{self.name}: no such size", got=f"{self.bits:g} bits", expected="0.5 to 8")
 
@@ -66,7 +70,7 @@ def apply(step: Cluster, model: ir.Model, context: Context) -> tuple[ir.Model, t
     model = raise_opset(model, INT4)
     weights = {node: array for node in model.graph if (array := _weight(node)) is not None}
     spared = {node: why for node, w in weights.items() if (why := _why_spared(step, node, w, context))}
-    books = _books(step, {node: w for node, w in weights.items() if node not in spared})
+    books = _books(step, model, {node: w for node, w in weights.items() if node not in spared}, context)
     log = []
     for node, weight in weights.items():
         if node in spared:
@@ -89,11 +93,17 @@ def _why_spared(
     return ("skipped", f"fewer than {WORTH} values") if weight.size < WORTH else None
 
 
-def _books(step: Cluster, weights: Mapping[ir.Node, NDArray[Any]]) -> dict[ir.Node, Book]:
+def _books(
+    step: Cluster, model: ir.Model, weights: Mapping[ir.Node, NDArray[Any]], context: Context
+) -> dict[ir.Node, Book]:
     if not step.bits:
         return {node: kmeans(w, step.values) for node, w in weights.items()}
     found = widths(weights, step.values, step.bits)
-    return {node: lattice(w, step.values, found[node]) for node, w in weights.items()}
+    books = {node: lattice(w, step.values, found[node]) for node, w in weights.items()}
+    if step.rounding:  # what was pruned must stay zero, so such layers are not rounded again
+        whole = {node: w for node, w in weights.items() if weight_of(node) is not None and np.all(w)}
+        books |= dict(rounded(to_model(model, context.source), whole, found, step.values, context))
+    return books
 
 
 def _layer(node: ir.Node) -> str:
@@ -142,7 +152,7 @@ def _store(graph: ir.Graph, node: ir.Node, weight: NDArray[Any], book: Book) -> 
         made.outputs[0].name = f"{name}_{output}"
         made.outputs[0].type, made.outputs[0].shape = ir.TensorType(dtype), shape
     if weight.dtype == np.float32:
-        gather.meta[UNSHARED] = weight
+        gather.meta[UNSHARED] = weight if book.start is None else book.start
     graph.insert_before(node, [cast, gather])
     node.replace_input_with(place, gather.outputs[0])
     if not old.uses():

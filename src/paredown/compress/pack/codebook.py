@@ -43,10 +43,14 @@ Name = TypeVar("Name")
 
 @dataclass(frozen=True)
 class Book:
-    """table: (at most k,), rising, in the weight's own type. indices: of the weight's shape."""
+    """table: (at most k,), rising, in the weight's own type. indices: of the weight's shape.
+
+    start: where learning starts, each weight nearest to its value; None: at the weights themselves.
+    """
 
     table: NDArray[Any]
     indices: NDArray[np.uint8]
+    start: NDArray[np.float32] | None = None
 
     @property
     def values(self) -> NDArray[Any]:
@@ -97,18 +101,19 @@ def _width(w: NDArray[Any], log_m: float) -> float:
 
 def _finest(w: NDArray[Any], k: int) -> float:
     """The width of k cells that serve the weights best, in squares: those far out may lie beyond the last."""
-    widest = max(float(np.abs(w).max()), 1e-30) / max(_reach(k), 1)
+    widest = max(float(np.abs(w).max()), 1e-30) / max(reach(k), 1)
     tried = widest * np.linspace(0.2, 1.0, FRACTIONS)
     return float(min(tried, key=lambda d: float(np.square(_cells(w, k, d) * d - w).sum())))
 
 
-def _reach(k: int) -> int:
+def reach(k: int) -> int:
+    """Cells on either side of the one around zero."""
     return (k - 1) // 2
 
 
 def _cells(w: NDArray[Any], k: int, width: float) -> NDArray[np.int64]:
     """The number of the cell of every weight, 0 around zero; those beyond the last cells go into them."""
-    return np.clip(np.rint(w / width), -_reach(k), _reach(k)).astype(np.int64)
+    return np.clip(np.rint(w / width), -reach(k), reach(k)).astype(np.int64)
 
 
 def _book(w: NDArray[Any], values: NDArray[np.float64]) -> Book:
