@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
         counts[record.action] = counts.get(record.action, 0) + 1
     summary = {
         "model": str(args.out / "model.onnx"),
-        "recipe": recipe.name,
+        "recipe": made.recipe.name,
         "size_bytes": made.model.size_bytes,
         "source_size_bytes": model.size_bytes,
         "seconds": made.seconds,
@@ -84,6 +84,6 @@ def main(args: argparse.Namespace) -> int:
     out = console.stdout()
     sizes = f"{model.size_bytes / 1e6:.2f} MB -> {made.model.size_bytes / 1e6:.2f} MB"
     done = ", ".join(f"{n} {action}" for action, n in counts.items())
-    out.print(f"{recipe.name}: {sizes} in {made.seconds:.1f} s; {done}", markup=False)
+    out.print(f"{made.recipe.name}: {sizes} in {made.seconds:.1f} s; {done}", markup=False)
     out.print(summary["model"], markup=False, soft_wrap=True)
     return 0

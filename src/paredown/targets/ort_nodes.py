@@ -2,8 +2,9 @@
 
 The runtime fuses, renames and reorders nodes before it runs them. It writes that graph down beside the
 profile; every kernel in it is led back to one node of the model as given: by the kernel's name (with the
-suffixes that fusions add taken off), else by the tensor that it writes. Kernels that only change a memory
-layout count for the node whose result they turn. What cannot be led back is told, not shared out.
+suffixes that fusions add taken off), else by the tensor that it writes, else by its readers where they belong
+to one node: it is a part of that. Kernels that only change a memory layout count for the node whose result
+they turn. What cannot be led back is told, not shared out.
 
 To be profiled takes time itself, a microsecond or two for every kernel: all times of a model are scaled so
 that they add up to an inference that is not profiled.
@@ -103,6 +104,7 @@ def owners_of(optimized: onnx.ModelProto, given: onnx.ModelProto) -> dict[str, s
     made = {o: n for n in given.graph.node for o in n.output}
     found: dict[str, str] = {}
     layouts = [k for k in optimized.graph.node if k.op_type in _LAYOUT and k.name not in named]
+    inner: list[onnx.NodeProto] = []  # parts of a fusion, between tensors that the given model has not
     behind: list[tuple[str, onnx.NodeProto]] = []  # products, known only by what they are fused with
     turning = {k.name for k in layouts}
     for kernel in optimized.graph.node:
@@ -111,38 +113,44 @@ def owners_of(optimized: onnx.ModelProto, given: onnx.ModelProto) -> dict[str, s
         names = (kernel.name, *kernel.output)
         node = next((n for name in names if (n := _by_name(name, named, made)) is not None), None)
         if node is None:
+            inner.append(kernel)
             continue
         if node.op_type in _CONVERSIONS and kernel.op_type not in _CONVERSIONS:
             node = made.get(node.input[0], node)  # named after the Q behind what it computes
         if _is_product(kernel) and not _is_product(node):
             behind.append((kernel.name, node))
         found[kernel.name] = node.name
+    _settle_products(behind, made, found)
+    for kernel in reversed(inner):
+        owners = {found.get(n.name) for n in _readers(kernel, optimized)}
+        if len(owners) == 1 and (owner := owners.pop()) is not None:
+            found[kernel.name] = owner
+    producer = {o: n for n in optimized.graph.node for o in n.output}
+    for kernel in layouts:  # of an input: for what reads it
+        source = producer.get(kernel.input[0])
+        beside = _readers(kernel, optimized) if source is None else [source]
+        if (owner := next((o for n in beside if (o := found.get(n.name))), None)) is not None:
+            found[kernel.name] = owner
+    return found
+
+
+def _readers(kernel: onnx.NodeProto, graph: onnx.ModelProto) -> list[onnx.NodeProto]:
+    return [n for n in graph.graph.node if any(o in n.input for o in kernel.output)]
+
+
+def _is_product(node: onnx.NodeProto) -> bool:
+    return any(word in node.op_type for word in _PRODUCTS)
+
+
+def _settle_products(
+    behind: Sequence[tuple[str, onnx.NodeProto]], made: dict[str, onnx.NodeProto], found: dict[str, str]
+) -> None:
+    """Give kernels of products that one product which no other kernel computes."""
     for _ in behind:  # each round may leave only one product for another kernel
         for name, node in behind:
             products = _products_before(node, made) - set(found.values())
             if len(products) == 1:
                 found[name] = products.pop()
-    return found | _owners_of_layouts(layouts, optimized, found)
-
-
-def _owners_of_layouts(
-    layouts: Sequence[onnx.NodeProto], optimized: onnx.ModelProto, found: dict[str, str]
-) -> dict[str, str]:
-    """A change of layout counts for the node whose result it turns; that of an input, for its reader."""
-    producer = {o: n for n in optimized.graph.node for o in n.output}
-    owners: dict[str, str] = {}
-    for kernel in layouts:
-        source = producer.get(kernel.input[0])
-        readers = [n for n in optimized.graph.node if kernel.output[0] in n.input]
-        beside = readers if source is None else [source]
-        owner = next((o for n in beside if (o := found.get(n.name) or owners.get(n.name))), None)
-        if owner is not None:
-            owners[kernel.name] = owner
-    return owners
-
-
-def _is_product(node: onnx.NodeProto) -> bool:
-    return any(word in node.op_type for word in _PRODUCTS)
 
 
 def _products_before(node: onnx.NodeProto, made: dict[str, onnx.NodeProto]) -> set[str]:

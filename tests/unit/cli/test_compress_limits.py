@@ -1,0 +1,43 @@
+"""`compress` with limits: handed to the step that chooses by them, refused where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conftest import Toy
+from paredown.cli import main
+
+
+def test_limits_reach_the_step(toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "compress",
+        str(toy.model),
+        "--recipe",
+        "mixed",
+        "--calib",
+        str(toy.calib),
+        "--out",
+        str(tmp_path),
+    ]
+    assert main([*words, "--max-drop", "20", "--max-size", "0.1", "--threads", "1", "--quiet"]) == 0
+    assert "cle+mix-drop20-mb0.1" in capsys.readouterr().out
+    assert (tmp_path / "model.onnx").stat().st_size <= 100_000
+
+
+def test_a_recipe_that_chooses_nothing_refuses_limits(
+    toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "compress",
+        str(toy.model),
+        "--recipe",
+        "int8",
+        "--calib",
+        str(toy.calib),
+        "--out",
+        str(tmp_path),
+    ]
+    assert main([*words, "--max-drop", "1"]) == 2
+    assert "chooses by limits" in capsys.readouterr().err
