@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ("calibration.py", "latency_ratio.py", "results.py", "ptq_peers.py", "avx2.py")
+SCRIPTS = ("calibration.py", "latency_ratio.py", "results.py", "ptq_peers.py", "avx2.py", "mixed.py")
 
 
 def main() -> int:

@@ -89,9 +89,9 @@ def test_the_least_loss_of_a_model_is_bold_and_its_best_runtime_counts(scripts):
 
 
 def test_every_marker_of_the_docs_has_a_table(scripts):
-    tables, place = scripts("tables").TABLES, scripts("render")._PLACE
-    page = "".join((BENCHMARKS.parent / "docs" / name).read_text() for name in ("benchmarks.md", "cpus.md"))
-    assert {found[2] for found in place.finditer(page)} == set(tables)
+    tables, render = scripts("tables").TABLES, scripts("render")
+    page = "".join(file.read_text() for file in render.DEFAULT_FILES)
+    assert {found[2] for found in render._PLACE.finditer(page)} == set(tables)
 
 
 def test_rendering_replaces_what_stands_between_the_markers_and_nothing_else(scripts, tmp_path):
@@ -134,3 +134,20 @@ def test_fresh_process_that_fails_says_why_in_one_line(scripts, code, said):
     with pytest.raises(fresh.Failed, match=said) as failure:
         fresh.run_fresh([sys.executable, "-c", code], fresh.Limits(0.2e9, seconds))
     assert "\n" not in str(failure.value)
+
+
+def test_mixed_says_what_the_limit_cost(scripts):
+    rows = [
+        {**trial("int8", 0.40, latency_ratio=0.5, latency_s=0.02), "recipe": "int8"},
+        {
+            **trial("mixed", 0.408, latency_ratio=0.6, latency_s=0.025),
+            "recipe": "mixed",
+            "choices": {"W8A8": 40, "W8": 3, "float": 2},
+            "seconds": 71.6,
+        },
+        {"model": "n", "recipe": "int8", "error": "no kernel"},
+    ]
+    text = scripts("tables").mixed({**RESULT, "rows": rows, "max_drop": 0.5})
+    assert "Limit: at most 0.5 points." in text
+    assert "| m | 1.00 | 0.20 | 40 / 0 / 3 / 2 | 0.50 | 0.60 | 1.25 | 4.0 → 4.0 | 72 |" in text
+    assert "| n | failed | failed | - | - | - | - | - → - | - |" in text
