@@ -26,12 +26,13 @@ def main() -> int:
     """Exit code: 1 where a recipe failed, after all others were tried."""
     parser = arguments(__doc__, "rounding.json", ["resnet20_cifar10", "nanodet_m_320", "yolov5n", "yolov8n"])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--bits", nargs="+", type=int, choices=BASES, default=list(BASES))
     parser.add_argument("--roundings", nargs="+", default=list(ROUNDINGS))
     args = parser.parse_args()
     rows = read_rows(args.out)
     for name in args.models:
         done = {(row["model"], row["bits"], row["rounding"]) for row in rows}
-        wanted = [(b, r) for b in BASES for r in args.roundings if (name, b, r) not in done]
+        wanted = [(b, r) for b in args.bits for r in args.roundings if (name, b, r) not in done]
         if not wanted:
             continue
         subject = open_subject(args.material, name, args.images, args.threads)
