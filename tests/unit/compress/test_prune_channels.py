@@ -226,3 +226,21 @@ def test_recovery_of_what_lost_nothing_is_skipped() -> None:
     pytest.importorskip("torch", reason="pip install 'paredown[train]'")
     log = nets.compressed(prepare(nets.residual()), "distill").log
     assert [r.action for r in log] == ["skipped"]
+
+
+def test_slimming_closes_the_gates_of_what_can_be_spared() -> None:
+    """Channel 0 hardly reaches the answer: its gate closes and the other's stays open."""
+    pytest.importorskip("torch", reason="pip install 'paredown[train]'")
+    from paredown.compress.prune.slimming import importance
+    from paredown.compress.recipe import Context
+
+    rows = np.array([[1.0, 1, 1], [1, 1, 1]])
+    model = two_layers(rows, np.zeros(2), np.array([[0.01, 1.0], [0.01, -1.0]]))
+    (spare, needed), _ = inner(model)
+    graph = to_ir(model)
+    context = Context(model, nets.images, nets.ANY_BOARD, threads=1)
+    gates = importance(graph, removable(graph.graph), lambda g: bool(g.min() < 0.2), context)
+    assert gates[spare] < 0.2
+    assert gates[needed] > 0.5
+    kernel = initializers(to_model(graph, model))["constant2"].reshape(2, 2)
+    assert np.abs(kernel[:, 0]).max() < 0.004  # folded in: 0.01 times the gate

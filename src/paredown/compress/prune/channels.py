@@ -8,7 +8,6 @@ float graph with fewer channels: any quantizing step may follow, and `distill` r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from importlib import import_module
 
 import numpy as np
@@ -31,6 +30,7 @@ from paredown.measurement import StepRecord
 
 Floats = NDArray[np.float64]
 
+NEAR = 0.2  # the mean gate of what slimming has made ready to go
 _KEPT = "kept float as asked"
 _WORTH = "every channel is worth more than the operations it takes"
 
@@ -52,8 +52,7 @@ def apply(step: Prune, model: ir.Model, context: Context) -> tuple[ir.Model, tup
                 if ids is not None:
                     found.channels.freeze(ids, _KEPT)
     before = {node: _size(node) for node in graph if weight_of(node) is not None}
-    told = _moments(model, found, context)
-    worth = _importance(step, model, found, told, context)
+    worth, told = _weighed(step, model, found, context)
     choice = choose(found, worth, step.percent / 100, step.align)
     if choice.removed:
         _remember(model, shrink(found, choice.removed, told))
@@ -96,14 +95,25 @@ def _moments(model: ir.Model, found: Removable, context: Context) -> dict[str, M
     )
 
 
-def _importance(
-    step: Prune, model: ir.Model, found: Removable, told: Mapping[str, Moments], context: Context
-) -> Floats:
+def _weighed(
+    step: Prune, model: ir.Model, found: Removable, context: Context
+) -> tuple[Floats, dict[str, Moments]]:
+    """(classes,) importance, and the moments of what the layers read; slimming changes the weights first."""
+
+    def enough(gates: Floats) -> bool:
+        removed = choose(found, gates, step.percent / 100, step.align).removed
+        return bool(removed) and float(np.mean(gates[sorted(removed)])) < NEAR
+
+    if step.by == "slim":
+        slimming = import_module("paredown.compress.prune.slimming")
+        gates: Floats = slimming.importance(model, found, enough, context)
+        return gates, _moments(model, found, context)
+    told = _moments(model, found, context)
     if step.by == "l1":
-        return by_weights(found)
-    module = {"taylor": "paredown.compress.prune.taylor", "slim": "paredown.compress.prune.slimming"}[step.by]
-    made: Floats = import_module(module).importance(model, found, told, context)
-    return made
+        return by_weights(found), told
+    taylor = import_module("paredown.compress.prune.taylor")
+    worth: Floats = taylor.importance(model, found, told, context)
+    return worth, told
 
 
 def _size(node: ir.Node) -> tuple[int, int, int]:
