@@ -6,8 +6,9 @@ suffixes that fusions add taken off), else by the tensor that it writes, else by
 to one node: it is a part of that. Kernels that only change a memory layout count for the node whose result
 they turn. What cannot be led back is told, not shared out.
 
-To be profiled takes time itself, a microsecond or two for every kernel: all times of a model are scaled so
-that they add up to an inference that is not profiled.
+What other processes take only ever adds, so a kernel's time is the lower quartile of its runs. To be profiled
+takes time itself, some microseconds for every kernel: a model's times are scaled by the processor time that
+it takes without the profile, over that with it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 import onnx
 import onnxruntime
@@ -27,11 +28,11 @@ from paredown.errors import TargetError
 from paredown.graph.load import to_proto
 from paredown.graph.run import random_feeds
 from paredown.model import Model
-from paredown.protocols import NodeTimes
+from paredown.protocols import Array, NodeTimes
 from paredown.targets.cpu import usable_cores
 
 WARMUP = 3  # runs left out
-ROUNDS = 15  # runs of each model, in turns: what slows the machine down slows all of them
+ROUNDS = 20  # runs of each model, in turns: what slows the machine down slows all of them
 _KERNEL = "_kernel_time"
 _SUFFIX = re.compile(r"(_token_\d+|_nchwc|_nhwc|_quant|/\w*Fusion\w*/?|_\w*[Ff]usion\w*)$")
 _LAYOUT = frozenset({"ReorderInput", "ReorderOutput", "Transpose"})
@@ -40,7 +41,7 @@ _CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
 def node_times(models: Sequence[Model], *, threads: int = 0, rounds: int = ROUNDS) -> list[NodeTimes]:
-    """The median seconds of every node of each model. All models have the same inputs.
+    """The seconds of every node of each model. All models have the same inputs.
 
     threads: 0 takes all usable physical cores. Raises: TargetError where the runtime refuses a model.
     """
@@ -49,17 +50,21 @@ def node_times(models: Sequence[Model], *, threads: int = 0, rounds: int = ROUND
         profiled = [_session(m, threads, place) for m, place in zip(models, places, strict=True)]
         plain = [_session(m, threads) for m in models]
         feeds = [random_feeds(m, seed=0) for m in models]
-        whole_s: list[list[float]] = [[] for _ in models]
+        scales: list[list[float]] = [[] for _ in models]
         for _ in range(WARMUP + rounds):
             for i, feed in enumerate(feeds):
-                profiled[i].run(None, feed)
-                start = time.perf_counter()
-                plain[i].run(None, feed)
-                whole_s[i].append(time.perf_counter() - start)
+                with_it, without = (_cpu_s(session, feed) for session in (profiled[i], plain[i]))
+                scales[i].append(without / max(with_it, 1e-9))
         return [
-            _told(m, Path(s.end_profiling()), Path(f"{place}.onnx"), median(whole[WARMUP:]))
-            for m, s, place, whole in zip(models, profiled, places, whole_s, strict=True)
+            _told(m, Path(s.end_profiling()), Path(f"{place}.onnx"), min(1.0, median(scale[WARMUP:])))
+            for m, s, place, scale in zip(models, profiled, places, scales, strict=True)
         ]
+
+
+def _cpu_s(session: onnxruntime.InferenceSession, feed: Mapping[str, Array]) -> float:
+    start = time.process_time()
+    session.run(None, feed)
+    return time.process_time() - start
 
 
 def _session(model: Model, threads: int, beside: Path | None = None) -> onnxruntime.InferenceSession:
@@ -79,18 +84,16 @@ def _session(model: Model, threads: int, beside: Path | None = None) -> onnxrunt
         raise TargetError("ONNX Runtime cannot run this model to time its nodes", got=reason) from error
 
 
-def _told(model: Model, profile: Path, optimized: Path, whole_s: float) -> NodeTimes:
+def _told(model: Model, profile: Path, optimized: Path, scale: float) -> NodeTimes:
     kernels: dict[str, list[float]] = {}
     for event in json.loads(profile.read_text(encoding="utf-8")):
         if event.get("cat") == "Node" and event["name"].endswith(_KERNEL):
             kernels.setdefault(event["name"].removesuffix(_KERNEL), []).append(event["dur"] * 1e-6)
     owners = owners_of(onnx.load(optimized, load_external_data=False), to_proto(model))
-    times_s = {kernel: median(durations[WARMUP:]) for kernel, durations in kernels.items()}
-    scale = whole_s / max(sum(times_s.values()), 1e-9)
     seconds: dict[str, float] = {}
     unmapped_s = 0.0
-    for kernel, profiled_s in times_s.items():
-        time_s, owner = profiled_s * scale, owners.get(kernel)
+    for kernel, durations in kernels.items():
+        time_s, owner = quantiles(durations[WARMUP:], n=4)[0] * scale, owners.get(kernel)
         if owner is None:
             unmapped_s += time_s
         else:

@@ -25,7 +25,7 @@ from paredown.compress.quantize.candidate import Candidate
 from paredown.protocols import Judge, Lost
 
 VERIFICATIONS = 5  # candidates judged at most; each halves the logarithm of the damage in question
-MARGIN = 1.0  # standard errors of the judged drop that must fit under the limit beside what is expected
+MARGIN = 0.5  # standard errors of the judged drop that must fit under the limit beside what is expected
 STRAY = 0.5  # how far a candidate lies from the slope by its own nature, as a part of it
 CONTRADICTION = 2.0  # standard errors between judgement and slope, above which the slope does not count
 COARSE = 4.0  # times the damage, where steps are twice as wide
