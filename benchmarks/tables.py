@@ -223,6 +223,36 @@ def _about(row: Row, *keys: str) -> tuple[Any, ...]:
     return tuple(row[key] for key in keys)
 
 
+def prune(result: Result) -> str:
+    """One row for each recipe: MACs gone, points lost, latency, minutes of making it."""
+    head = [
+        "model",
+        "recipe",
+        "MACs gone",
+        "accuracy",
+        "points lost",
+        "latency of FP32",
+        "ms",
+        "MB",
+        "minutes",
+    ]
+    lines = []
+    for model, rows in _by(result["rows"], "model").items():
+        whole = next((r["macs"] for r in rows if r["recipe"] == "float"), None)
+        for row in rows:
+            who = [model, f"`{row['recipe']}`"]
+            if "error" in row:
+                lines.append([*who, f"failed: {_cell(row['error'])}", "", "", "", "", "", ""])
+                continue
+            plain = row["recipe"] == "float"
+            gone = "-" if plain or whole is None else f"{100 * (1 - row['macs'] / whole):.1f} %"
+            lost = "-" if plain else _lost(row)
+            took = "-" if plain else f"{row['minutes']:.1f} ({row['computed_minutes']:.1f})"
+            timed = ["-" if plain else _ratio(row), _ms(row["latency_s"]), _mb(row)]
+            lines.append([*who, gone, _accuracy(row), lost, *timed, took])
+    return _table(head, lines) + _foot(result)
+
+
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "summary": ("results.json", summary),
     "trials": ("results.json", trials),
@@ -235,6 +265,7 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "rounding": ("rounding.json", rounding),
     "mixed": ("mixed.json", mixed),
     "constants": ("constants.json", constants),
+    "prune": ("prune.json", prune),
 }
 """Name between the markers -> file of results, and what writes the table."""
 
