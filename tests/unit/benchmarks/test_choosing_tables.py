@@ -1,4 +1,4 @@
-"""What the scripts that choose make of their figures: seconds paid, fidelity won, the value in use in bold."""
+"""What the scripts that choose make of figures: seconds paid, fidelity won, the value in use in bold."""
 
 from __future__ import annotations
 
