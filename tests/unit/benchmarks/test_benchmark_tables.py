@@ -151,3 +151,18 @@ def test_mixed_says_what_the_limit_cost(scripts):
     assert "Limit: at most 0.5 points." in text
     assert "| m | 1.00 | 0.20 | 40 / 0 / 3 / 2 | 0.50 | 0.60 | 1.25 | 4.0 → 4.0 | 72 |" in text
     assert "| n | failed | failed | - | - | - | - | - → - | - |" in text
+
+
+def test_prune_has_a_line_per_recipe_with_what_is_gone(scripts):
+    figures = {"latency_s": 0.002, "size_bytes": 1e6, "minutes": 4.0, "computed_minutes": 2.0}
+    rows = [
+        {"model": "m", "recipe": "float", "accuracy": 0.5, "macs": 100, "points_lost": 0.0, **figures},
+        {
+            **{"model": "m", "recipe": "prune30", "accuracy": 0.45, "macs": 60, "points_lost": 5.0},
+            **{"points_low": 4.0, "points_high": 6.0, "latency_ratio": 0.7, **figures},
+        },
+        {"model": "m", "recipe": "prune90", "error": "no"},
+    ]
+    text = scripts("tables").prune({**RESULT, "rows": rows})
+    assert "| m | `prune30` | 40.0 % | 0.4500 | 5.00 (4.0 .. 6.0) | 0.70 | 2.0 | 1.0 | 4.0 (2.0) |" in text
+    assert "| m | `prune90` | failed: no |" in text
