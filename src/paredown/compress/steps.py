@@ -13,6 +13,7 @@ from paredown.compress.quantize import (
     bias,
     dynamic,
     equalize,
+    gates,
     mixed,
     rounding,
     static,
@@ -34,6 +35,7 @@ def _lazily(module: str) -> Apply:
 
 STEPS: dict[str, tuple[type[Step], Apply]] = {
     "cle": (equalize.Equalize, equalize.apply),
+    "gates": (gates.Gates, gates.apply),
     "prune": (pruning.Prune, channels.apply),
     "distill": (settings.Distill, _lazily("paredown.compress.finetune.recover")),
     "sparse": (magnitude.Sparse, magnitude.apply),

@@ -18,7 +18,7 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown.graph.moves import MOVES, Full, Ids
-from paredown.graph.walk import attribute, data_inputs, shape_of, weight_of
+from paredown.graph.walk import attribute, consumers, data_inputs, shape_of, weight_of
 
 HOMOGENEOUS = (
     "Relu",
@@ -96,9 +96,32 @@ Send = Callable[[ir.Node, Full, Channels], list[Ids]]
 """send(node, full, channels) -> the ids at every place of the node's outputs."""
 
 
-def channel_classes(graph: ir.Graph) -> Channels:
-    """The channel classes of a graph with static shapes, frozen where they may not be scaled."""
-    return trace(graph, _send)[0]
+def channel_classes(graph: ir.Graph, through_gates: bool = False) -> Channels:
+    """The channel classes of a graph with static shapes, frozen where they may not be scaled.
+
+    through_gates: x sigmoid(x) counts as homogeneous in x. Who scales x must hand the gate what x was.
+    """
+    return trace(graph, _send_through_gates if through_gates else _send)[0]
+
+
+def gated(node: ir.Node) -> ir.Value | None:
+    """x, where the node is the product of x and a sigmoid(x) that nothing else reads; else None."""
+    if node.op_type != "Mul":
+        return None
+    for x, gate in (tuple(node.inputs), tuple(reversed(node.inputs))):
+        sigmoid = None if gate is None else gate.producer()
+        if sigmoid is None or sigmoid.op_type != "Sigmoid" or sigmoid.inputs[0] is not x:
+            continue
+        return x if consumers(sigmoid.outputs[0]) == [node] else None
+    return None
+
+
+def _send_through_gates(node: ir.Node, full: Full, channels: Channels) -> list[Ids]:
+    if (x := gated(node)) is not None and x in full:
+        return [full[x]]
+    if node.op_type == "Sigmoid" and any(gated(reader) is not None for reader in consumers(node.outputs[0])):
+        return [spread(channels.new(count(node.outputs[0]), "a gate"), shape_of(node.outputs[0]))]
+    return _send(node, full, channels)
 
 
 def trace(graph: ir.Graph, send: Send) -> tuple[Channels, Full]:

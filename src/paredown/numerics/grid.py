@@ -80,6 +80,17 @@ def affine(low: float, high: float, bits: int = 8, signed: bool = False) -> Grid
     return Grid(np.asarray(scale, np.float32), np.asarray(zero, np.int32), first, last)
 
 
+def exact(x: Floats) -> Grid | None:
+    """The unsigned 8-bit grid that holds positive numbers exactly, as multiples of the least; else None."""
+    least = np.min(x, initial=np.inf)
+    if not 0 < least < np.inf:
+        return None
+    steps = np.rint(x / least)
+    if steps.max() > 255 or np.any(steps * least != x):
+        return None
+    return Grid(np.asarray(least, np.float32), np.asarray(0, np.int32), 0, 255)
+
+
 def affine_per_channel(low: Floats, high: Floats, bits: int = 8, axis: int = 1) -> Grid:
     """Unsigned grids over [low, high] for every channel, (n,) along `axis`; zero lies on each of them."""
     first, last = integer_range(bits, signed=False)

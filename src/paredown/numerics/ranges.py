@@ -65,7 +65,15 @@ def penalty(distance: NDArray[np.float32]) -> NDArray[np.float32]:
     return distance * distance * distance
 
 
-def mse(seen: Seen, bits: int = 8, after: Function | None = None) -> tuple[float, float]:
+@dataclass(frozen=True)
+class PerChannel:
+    """A function with a factor for every channel: y = function(x, f), f (C,) by the channel of x."""
+
+    function: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
+    factors: NDArray[np.float32]
+
+
+def mse(seen: Seen, bits: int = 8, after: Function | PerChannel | None = None) -> tuple[float, float]:
     """The range of least error over the sample, judged after the function `after` where one follows.
 
     The error is the mean of |x - snap(x)|^3: between squares, which clip the rare large values that a
@@ -75,7 +83,10 @@ def mse(seen: Seen, bits: int = 8, after: Function | None = None) -> tuple[float
     Source: Choukroun et al. 2019, arXiv 1902.06822 (least squared error, one clip). Differs from the source:
     both ends move, the exponent is 3 (`penalty`), and the error is seen through the activation function.
     """
-    x = _bins(seen)
+    if isinstance(after, PerChannel):
+        x, after = _bins_by_factor(seen, after)
+    else:
+        x = _bins(seen.sample)
     target = x.values if after is None else after(x.values)
 
     def error(low: float, high: float) -> float:
@@ -105,16 +116,26 @@ class _Bins:
     counts: NDArray[np.float64]
 
 
-def _bins(seen: Seen, number: int = 8192) -> _Bins:
+def _bins(sample: NDArray[np.float32], number: int = 8192) -> _Bins:
     """The sample as the means of many narrow bins and their counts: the search need not visit every value."""
-    if len(seen.sample) <= number:
-        return _Bins(seen.sample, np.ones(len(seen.sample)))
-    low, width = float(seen.sample.min()), float(np.ptp(seen.sample))
-    index = ((seen.sample - low) * ((number - 1) / max(width, 1e-30))).astype(np.int64)
+    if len(sample) <= number:
+        return _Bins(sample, np.ones(len(sample)))
+    low, width = float(sample.min()), float(np.ptp(sample))
+    index = ((sample - low) * ((number - 1) / max(width, 1e-30))).astype(np.int64)
     counts = np.bincount(index, minlength=number)
-    sums = np.bincount(index, seen.sample, minlength=number)
+    sums = np.bincount(index, sample, minlength=number)
     filled = counts > 0
     return _Bins((sums[filled] / counts[filled]).astype(np.float32), counts[filled].astype(np.float64))
+
+
+def _bins_by_factor(seen: Seen, after: PerChannel) -> tuple[_Bins, Function]:
+    """Bins of each factor's values by themselves, and the function that gives each bin its factor."""
+    of = after.factors[seen.channel]
+    kinds = np.unique(of)
+    parts = [_bins(seen.sample[of == f], 8192 // min(len(kinds), 8)) for f in kinds]
+    factor = np.repeat(kinds, [len(p.values) for p in parts])
+    bins = _Bins(np.concatenate([p.values for p in parts]), np.concatenate([p.counts for p in parts]))
+    return bins, lambda x: after.function(x, factor)
 
 
 _LADDER = np.concatenate([np.linspace(0.98, 0.5, 25), np.geomspace(0.48, 0.02, 15)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 import pytest
@@ -12,11 +14,13 @@ from paredown.compress.quantize.grids import activation_grids
 from paredown.compress.quantize.guard import BUDGET, FLOOR, Guarded, guard
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
 from paredown.compress.recipe import Context
+from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.model import Model
 from paredown.numerics.grid import Grid, affine
 from paredown.numerics.ranges import Seen
+from paredown.protocols import NodeTimes
 
 
 class Case:
@@ -143,3 +147,21 @@ def test_nothing_left_to_compute_in_integers_is_no_crash() -> None:
     image = nets.images(1, seed=7)[0]
     made = nets.compressed(model, "w8a8-guard")
     assert nets.agreement(nets.run(model, image)[0], nets.run(made.model, image)[0]) < 0.1
+
+
+def test_what_is_released_is_justified_by_its_time_both_ways() -> None:
+    """A device on which every node takes 2 ms in float and 1 ms in integers."""
+
+    def times(models: Sequence[Model]) -> list[NodeTimes]:
+        nodes = [[n.name for n in to_proto(m).graph.node] for m in models]
+        return [NodeTimes(dict.fromkeys(names, 1e-3 * ms)) for names, ms in zip(nodes, (2, 1), strict=True)]
+
+    made = nets.compressed(amplified_whispers(), "w8a8-pc-mse-guard", time_nodes=times)
+    released = [r for r in made.log if "float_ms" in r.data and r.where]
+    assert released
+    for record in released:
+        assert record.action == "float"
+        assert record.why.endswith("2.000 ms in float, 1.000 ms in integers")
+    total = next(r for r in made.log if r.why.startswith("what was released"))
+    assert total.data["float_ms"] == pytest.approx(2.0 * len(released))
+    assert total.data["int8_ms"] == pytest.approx(1.0 * len(released))

@@ -49,18 +49,15 @@ def apply(step: Equalize, model: ir.Model, context: Context) -> tuple[ir.Model, 
     """The same function with equalized weights, and one record for every convolution and matrix product."""
     graph = model.graph
     channels = channel_classes(graph)
-    body = body_of(graph)
-    nodes = [n for n in graph if n in body and weight_of(n) is not None]
-    kept = [n for n in nodes if str(n.name) in context.keep_float]
-    for node in kept:
-        _freeze(node, channels)
+    nodes = weighted_in_body(graph)
+    kept = freeze_kept(nodes, channels, context)
     loudness = _loudness(nodes, channels, model, context)
-    factors = _factors(nodes, channels, loudness) if loudness else np.ones(len(channels.parent))
+    factors = class_factors(nodes, channels, loudness) if loudness else np.ones(len(channels.parent))
     log = []
     for node in nodes:
         action, why = ("float", "kept float as asked") if node in kept else ("skipped", _ALONE)
         data: dict[str, object] = {"op": node.op_type}
-        if scaled := _scale(graph, node, channels, factors):
+        if scaled := scale_around(graph, node, channels, factors):
             action, why = "changed", "channel ranges equalized"
             data |= {"smallest": scaled[0], "largest": scaled[1]}
             data |= _outlier(str(data_inputs(node)[0].name), loudness, channels, factors)
@@ -79,9 +76,19 @@ def _outlier(
     return {"outlier": round(before, 1), "handled": f"equalized to {after:.1f} times the typical channel"}
 
 
-def _freeze(node: ir.Node, channels: Channels) -> None:
-    for value in (data_inputs(node)[0], node.outputs[0]):
-        channels.frozen.update(channels.ids.get(str(value.name), np.zeros(0, np.int64)).tolist())
+def weighted_in_body(graph: ir.Graph) -> list[ir.Node]:
+    """The convolutions and matrix products in front of the decode tail."""
+    body = body_of(graph)
+    return [n for n in graph if n in body and weight_of(n) is not None]
+
+
+def freeze_kept(nodes: list[ir.Node], channels: Channels, context: Context) -> list[ir.Node]:
+    """The nodes that are to stay float as asked; what stands around them may not be scaled any more."""
+    kept = [n for n in nodes if str(n.name) in context.keep_float]
+    for node in kept:
+        for value in (data_inputs(node)[0], node.outputs[0]):
+            channels.freeze(channels.ids.get(str(value.name), np.zeros(0, np.int64)), "kept float as asked")
+    return kept
 
 
 def _loudness(
@@ -104,7 +111,7 @@ def _loudness(
     return {t: loudness_of(seen[t]) for t in free}
 
 
-def _factors(
+def class_factors(
     nodes: list[ir.Node], channels: Channels, loudness: dict[str, NDArray[np.float32]]
 ) -> NDArray[np.float64]:
     """The factor of every class, (classes,), 1 where frozen. Activations of a class are divided by it."""
@@ -142,7 +149,7 @@ def _columns(node: ir.Node, count: int) -> NDArray[np.float64]:
     return columns.reshape(-1)[:count]
 
 
-def _scale(
+def scale_around(
     graph: ir.Graph, node: ir.Node, channels: Channels, factors: NDArray[np.float64]
 ) -> tuple[float, float] | None:
     """The smallest and largest factor on a node's inputs, once its weight is scaled; None where all are 1."""

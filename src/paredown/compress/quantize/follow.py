@@ -8,8 +8,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.graph.walk import attribute, consumers
-from paredown.numerics.ranges import Function
+from paredown.graph.walk import attribute, constant, consumers
+from paredown.numerics.ranges import Function, PerChannel
 
 Floats = NDArray[np.float32]
 
@@ -54,10 +54,11 @@ _FUNCTIONS: dict[str, Callable[[ir.Node], Function]] = {
 }
 
 
-def function_after(value: ir.Value) -> Function | None:
+def function_after(value: ir.Value) -> Function | PerChannel | None:
     """The elementwise function through which every reader sees the value; None where one sees it as it is.
 
-    x * sigmoid(x) and x * hardsigmoid(x) are recognised as one function of x.
+    x * sigmoid(x) and x * hardsigmoid(x) are recognised as one function of x, and x * sigmoid(f x) with a
+    factor f for every channel (gates.py) as one of x and f.
     """
     readers = consumers(value)
     if value.is_graph_output() or not readers:
@@ -70,4 +71,17 @@ def function_after(value: ir.Value) -> Function | None:
         if gate and product and gate.outputs[0] in product.inputs and len(consumers(gate.outputs[0])) == 1:
             inner = _FUNCTIONS[gate.op_type](gate)
             return silu if gate.op_type == "Sigmoid" else lambda x: x * inner(x)
+        return _after_scaled_gate(readers)
+    return None
+
+
+def _after_scaled_gate(readers: list[ir.Node]) -> PerChannel | None:
+    for scaled, product in (readers, readers[::-1]):
+        factor = constant(scaled.inputs[1]) if scaled.op_type == product.op_type == "Mul" else None
+        gate = consumers(scaled.outputs[0])
+        if factor is None or [n.op_type for n in gate] != ["Sigmoid"]:
+            continue
+        if consumers(gate[0].outputs[0]) == [product]:
+            factors = np.asarray(factor, np.float32).reshape(-1)
+            return PerChannel(lambda x, f: x * sigmoid(f * x), factors)
     return None

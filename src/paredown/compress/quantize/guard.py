@@ -8,9 +8,8 @@ What is still too much is released: the nodes around that tensor stay float, wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 
 import numpy as np
 import onnx_ir as ir
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from paredown.compress.quantize.grids import pool
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
-from paredown.compress.quantize.sensitivity import Switched
+from paredown.compress.quantize.sensitivity import Switched, damage_alone, most_telling
 from paredown.compress.recipe import Context
 from paredown.graph.walk import consumers
 from paredown.model import Model
@@ -29,7 +28,6 @@ BUDGET = 0.05  # noise-to-signal at the heads, all grids together, that costs li
 FLOOR = BUDGET / 50  # damage of one grid that is not worth a search
 WORST = 24  # most grids whose range is searched
 IMAGES = 6  # for a figure; the first screening uses one: damages differ by factors
-LOOKED_AT = 24  # images among which those are found that show most objects
 LADDER = (0.8, 0.62, 0.48, 0.37, 0.28, 0.2)  # fractions of the range found so far that a search tries
 
 
@@ -64,13 +62,15 @@ def guard(
 
     release: whether what is still too much may be left float; else only the ranges are searched.
     """
-    switched = Switched(model, plan, grids, heads_of(plan, graph), context.threads)
-    search = _Search(switched, _telling(switched, context, grids), dict(grids))
+    heads = heads_of(plan, graph)
+    switched = Switched(model, plan, grids, heads, context.threads)
+    search = _Search(switched, most_telling(switched, context, grids, IMAGES), dict(grids))
     before = search.together(switched.groups)
-    search.screen(switched.groups, before)
+    search.alone = damage_alone(switched, search.images[0], grids, FLOOR)
     worst = [g for g in search.ranked()[:WORST] if search.alone[g] > FLOOR and grids[g].axis is None]
+    few = Switched(model, plan, grids, heads, context.threads, worst)
     for group in context.progress(worst, "searching ranges by damage"):
-        search.refine(group, pool([seen[m] for m in plan.members()[group]]))
+        search.refine(few, group, pool([seen[m] for m in plan.members()[group]]))
     released, after = search.release() if release else ([], search.together(switched.groups))
     why = {n: text for g in released for n, text in _around(graph, plan, g, search.alone[g]).items()}
     new = place(graph, ORT_CPU, context.keep_float, why) if why else plan
@@ -84,7 +84,6 @@ class _Search:
     images: list[NDArray[np.generic]]
     grids: dict[str, Grid]
     alone: dict[str, float] = field(default_factory=dict)
-    found: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def together(self, on: list[str]) -> float:
         return float(self.switched.damage(self.images, on, self.grids).mean())
@@ -92,44 +91,29 @@ class _Search:
     def ranked(self) -> list[str]:
         return sorted(self.alone, key=lambda g: -self.alone[g])
 
-    def screen(self, groups: list[str], damage: float) -> None:
-        """Every group's damage alone: by halves, because damages add up and most halves do next to none."""
-        if damage <= FLOOR or len(groups) == 1:
-            self.alone.update(dict.fromkeys(groups, damage / len(groups)))
-            return
-        middle = len(groups) // 2
-        for half in (groups[:middle], groups[middle:]):
-            self.screen(half, float(self.switched.damage(self.images[:1], half, self.grids)[0]))
+    def refine(self, few: Switched, group: str, whole: Seen) -> None:
+        """Give one group the range of least damage: the extremes, or its own with an end pulled in.
 
-    def refine(self, group: str, whole: Seen) -> None:
-        """Give one group the range of least damage: the extremes, or its own with an end pulled in."""
-        self.found = self._damage(group, self.grids[group])
-        low, high = (float(b) for b in self.grids[group].bounds())
-        if abs(whole.low) < abs(whole.high) / 50:  # SiLU's shallow lobe: on a coarse grid it is lost
-            low = whole.low
-        self._keep_better(group, affine(whole.low, whole.high))
-        for end in ("high", "low") if whole.high >= -whole.low else ("low", "high"):
-            start, worse = (low, high), 0
-            for fraction in LADDER:
-                trial = (start[0], start[1] * fraction) if end == "high" else (start[0] * fraction, start[1])
-                if self._keep_better(group, affine(*trial)):
-                    (low, high), worse = trial, 0
-                else:
-                    worse += 1
-                if worse == 2:  # close to unimodal: past the best
-                    break
-        self.alone[group] = float(self.found.mean())
+        few: the same model with fewer switches, this group's among them.
+        """
+        best = few.damage(self.images, (group,), self.grids)
 
-    def _keep_better(self, group: str, grid: Grid) -> bool:
-        damage = self._damage(group, grid)
-        gain = self.found - damage
-        if gain.mean() <= gain.std() / np.sqrt(len(gain)):
-            return False
-        self.grids[group], self.found = grid, damage
-        return True
+        def better(grid: Grid) -> bool:
+            """Keeps the grid if it gains more than chance, an image being as good as another."""
+            nonlocal best
+            trial = {**self.grids, group: grid}
+            first = few.damage(self.images[:2], (group,), trial)
+            if first.mean() >= best[:2].mean():
+                return False
+            damage = np.concatenate([first, few.damage(self.images[2:], (group,), trial)])
+            gain = best - damage
+            if gain.mean() <= gain.std() / np.sqrt(len(gain)):
+                return False
+            self.grids[group], best = grid, damage
+            return True
 
-    def _damage(self, group: str, grid: Grid) -> NDArray[np.float64]:
-        return self.switched.damage(self.images, (group,), {**self.grids, group: grid})
+        _search(self.grids[group], whole, better)
+        self.alone[group] = float(best.mean())
 
     def release(self) -> tuple[list[str], float]:
         """The fewest groups, worst first, without which the budget is kept; the damage of all others."""
@@ -142,11 +126,22 @@ class _Search:
         return released, after
 
 
-def _telling(switched: Switched, context: Context, grids: Mapping[str, Grid]) -> list[NDArray[np.generic]]:
-    """The images in which the float model finds most: the others hardly tell what is lost."""
-    some = list(islice(iter(context.images()), LOOKED_AT))
-    found = [switched.found(image, grids) for image in some]
-    return [some[i] for i in np.argsort(found, kind="stable")[::-1][:IMAGES]]
+def _search(grid: Grid, whole: Seen, better: Callable[[Grid], bool]) -> None:
+    """Tries the extremes, then the range found with one end pulled in, then the other."""
+    low, high = (float(b) for b in grid.bounds())
+    if abs(whole.low) < abs(whole.high) / 50:  # SiLU's shallow lobe: on a coarse grid it is lost
+        low = whole.low
+    better(affine(whole.low, whole.high))
+    for end in ("high", "low") if whole.high >= -whole.low else ("low", "high"):
+        start, worse = (low, high), 0
+        for fraction in LADDER:
+            trial = (start[0], start[1] * fraction) if end == "high" else (start[0] * fraction, start[1])
+            if better(affine(*trial)):
+                (low, high), worse = trial, 0
+            else:
+                worse += 1
+            if worse == 2:  # close to unimodal: past the best
+                break
 
 
 def heads_of(plan: Plan, graph: ir.Graph) -> list[str]:

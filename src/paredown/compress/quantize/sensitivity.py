@@ -30,9 +30,16 @@ class Switched:
     """The float model with a switch on every grid. Grids are fed: trying others takes no new session."""
 
     def __init__(
-        self, model: Model, plan: Plan, grids: Mapping[str, Grid], heads: Sequence[str], threads: int
+        self,
+        model: Model,
+        plan: Plan,
+        grids: Mapping[str, Grid],
+        heads: Sequence[str],
+        threads: int,
+        groups: Sequence[str] | None = None,
     ) -> None:
-        self.groups = list(plan.members())
+        """groups: that get switches, all of the plan's if not said; every one costs time at every answer."""
+        self.groups = list(plan.members() if groups is None else groups)
         self.index = {group: i for i, group in enumerate(self.groups)}
         self.heads = list(heads)
         self.input = model.inputs[0].name
@@ -124,8 +131,9 @@ def _add_switches(
         graph.input.append(helper.make_tensor_value_info(f"/zero{i}", TensorProto.UINT8, shape))
         graph.initializer.append(numpy_helper.from_array(np.array(i, np.int64), f"/switch{i}/index"))
         made.append(helper.make_node("Gather", ["/switches", f"/switch{i}/index"], [f"/switch{i}"]))
-    mixed = {tensor: f"{tensor}/mixed" for tensor in plan.group}
-    for tensor, group in plan.group.items():
+    switched = {tensor: group for tensor, group in plan.group.items() if group in index}
+    mixed = {tensor: f"{tensor}/mixed" for tensor in switched}
+    for tensor, group in switched.items():
         made += _switch(tensor, grids[group].axis, index[group])
     for node in graph.node:
         for position, name in enumerate(node.input):

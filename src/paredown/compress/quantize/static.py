@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown.compress.quantize.calibrate import calibrate
+from paredown.compress.quantize.costs import justified
 from paredown.compress.quantize.grids import activation_grids
 from paredown.compress.quantize.guard import Guarded, guard
 from paredown.compress.quantize.kernels import require_kernels
@@ -21,13 +23,15 @@ from paredown.compress.quantize.write import (
     HEAD,
     drop_unused,
     quantize_bias,
+    quantize_constants,
     quantize_head,
     quantize_tensor,
     quantize_weight,
 )
 from paredown.compress.recipe import Context, Step
-from paredown.graph.walk import constant, output_axis, to_model, weight_of
+from paredown.graph.walk import constant, output_axis, to_ir, to_model, weight_of
 from paredown.measurement import StepRecord
+from paredown.model import Model
 from paredown.numerics.grid import Floats, Grid, binary, symmetric, weight_limits
 
 
@@ -136,9 +140,23 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         n: weight_grid(n, step.weights, bits, LIMIT_STEPS * (bits < 7)) for n, (bits, _) in width.items()
     }
     insert(graph, plan, grids, weights)
-    told = () if guarded is None else (_tell(step, guarded),)
     log = tell(records(step, plan, grids, width), graph, seen, Grids(plan, grids, calibrated))
-    return model, (*told, *log)
+    if guarded is None:
+        return model, tuple(log)
+    if guarded.released and context.time_nodes is not None:
+        whole = _all_in_integers(step, model.meta[FLOAT], calibrated, context)
+        log = justified(log, guarded.released, *context.time_nodes([model.meta[FLOAT], whole]))
+    return model, (_tell(step, guarded), *log)
+
+
+def _all_in_integers(step: Static, source: Model, grid_of: Mapping[str, Grid], context: Context) -> Model:
+    """The network with nothing released, to be timed: its ranges are the first ones found."""
+    model = to_ir(source)
+    plan = place(model.graph, ORT_CPU, context.keep_float)
+    grids = {group: grid_of[members[0]] for group, members in plan.members().items()}
+    weights = {n: weight_grid(n, step.weights, 8) for n in plan.roles if weight_of(n) is not None}
+    insert(model.graph, plan, grids, weights)
+    return to_model(model, source)
 
 
 def _tell(step: Static, guarded: Guarded) -> StepRecord:
@@ -166,6 +184,9 @@ def insert(graph: ir.Graph, plan: Plan, grids: dict[str, Grid], weights: dict[ir
         if head is not None and head.axis is None:
             head = None
         _insert_weight(graph, node, grid, grids[plan.group[str(source.name)]], head)
+    for node in plan.roles:
+        if node.op_type in ("Add", "Mul"):
+            quantize_constants(graph, node)
     values = {str(v.name): v for v in (*graph.inputs, *(o for n in graph for o in n.outputs))}
     parameters: dict[str, tuple[ir.Value, ir.Value]] = {}
     for tensor, group in plan.group.items():

@@ -11,8 +11,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.graph.walk import readers_of_integers
-from paredown.numerics.grid import Grid, Signs
+from paredown.graph.walk import constant, readers_of_integers
+from paredown.numerics.grid import Grid, Signs, exact
 
 BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the sums of products
 
@@ -139,6 +139,21 @@ def quantize_weight(
         dq.meta[SIGNS] = True
     graph.insert_before(node, dq)
     node.replace_input_with(1, dq.outputs[0])
+
+
+def quantize_constants(graph: ir.Graph, node: ir.Node) -> None:
+    """A constant operand that some uint8 grid holds exactly becomes its integers behind a DQ."""
+    for index, value in enumerate(node.inputs):
+        real = constant(value)
+        if value is None or real is None or (grid := exact(np.asarray(real, np.float32))) is None:
+            continue
+        name = f"{node.name}_{index}"
+        stored = add_constant(graph, f"{name}_q", grid.quantize(real).astype(np.uint8))
+        inputs = [stored, *_parameters(graph, name, grid)]
+        dq = _node("DequantizeLinear", f"{name}_DequantizeLinear", inputs, f"{name}_dq", value, None)
+        dq.outputs[0].type = value.type
+        graph.insert_before(node, dq)
+        node.replace_input_with(index, dq.outputs[0])
 
 
 def quantize_bias(

@@ -1,0 +1,224 @@
+"""Equalization through x sigmoid(x): one channel's range no longer sets the step of all others.
+
+SiLU is not homogeneous, so ordinary equalization stops at it. But its sigmoid may be handed another number
+than its product. For any diagonal S > 0 of powers of two,
+
+    y = x sigmoid(x),   x = W1 u + b1           becomes    y' = x' sigmoid(S x'),   x' = S^-1 (W1 u + b1)
+    W2 y                                                   (W2 S) y'                with y' = S^-1 y
+
+the same function exactly. It costs one more integer product for a tensor, S x', whose constant a uint8 grid
+holds exactly; so it is done only where it pays: for bundles of tensors that damage the heads, and that damage
+them clearly less once equalized. Depthwise networks with SiLU live from it: their channels differ by orders
+of magnitude, and no per-tensor grid fits them.
+
+Source: ours; S is chosen as in equalize.py, after Nagel et al. 2019, arXiv 1906.04721, eq. 7, and Xiao et al.
+2023, arXiv 2211.10438, eq. 4. Its constants were set by hand on a few models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import ClassVar
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from paredown.compress.quantize.calibrate import calibrate
+from paredown.compress.quantize.equalize import class_factors, freeze_kept, scale_around, weighted_in_body
+from paredown.compress.quantize.grids import activation_grids
+from paredown.compress.quantize.guard import FLOOR, heads_of
+from paredown.compress.quantize.outliers import loudness_of
+from paredown.compress.quantize.placement import ORT_CPU, Plan, place
+from paredown.compress.quantize.sensitivity import LOOKED_AT, Switched, most_telling
+from paredown.compress.quantize.write import add_constant, drop_unused
+from paredown.compress.recipe import Context, Step
+from paredown.graph.channels import Channels, channel_classes, gated
+from paredown.graph.walk import data_inputs, shape_of, to_ir, to_model, weight_of
+from paredown.measurement import StepRecord
+from paredown.model import Model
+from paredown.numerics.grid import Grid
+
+LOWEST, HIGHEST = (
+    -3,
+    4,
+)  # of the powers of two: 128 steps, so that a uint8 grid holds a gate's factors exactly
+SPREAD = 4.0  # largest over smallest factor, from which a tensor is worth a try
+GAIN = 0.7  # the damage must fall below this part of what it was
+IMAGES = 2  # that measure the damage: with and without factors it differs by times
+
+
+@dataclass(frozen=True)
+class Gates(Step):
+    """gates: equalize channel ranges through x sigmoid(x), where it lowers the damage at the heads."""
+
+    kind: ClassVar[str] = "gates"
+    summary: ClassVar[str] = "equalize channel ranges through SiLU, with a factor at its gate, where it pays"
+
+
+@dataclass(frozen=True)
+class _Bundle:
+    """Products x sigmoid(x) whose channels are tied together. classes: of their channels."""
+
+    products: tuple[ir.Node, ...]
+    classes: frozenset[int]
+
+    @property
+    def names(self) -> str:
+        return ", ".join(str(node.name) for node in self.products)
+
+
+def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
+    """The same function with factors at its gates, and one record for every bundle of gates."""
+    channels = channel_classes(model.graph, through_gates=True)
+    nodes = weighted_in_body(model.graph)
+    freeze_kept(nodes, channels, context)
+    bundles = _bundles(model.graph, channels)
+    if not bundles:
+        why = "no product of a tensor and its own sigmoid stands between convolutions"
+        return model, (StepRecord(step.name, "", "skipped", why),)
+    before = _gridded(to_model(model, context.source), context)
+    loudness = {t: loud for t, loud in before.loudness.items() if t in channels.ids}
+    factors = _powers(class_factors(nodes, channels, loudness))
+    tried = [b for b in bundles if _spread(b, channels, factors) >= SPREAD]
+    log = [StepRecord(step.name, b.names, "skipped", _ALIKE) for b in bundles if b not in tried]
+    if not tried:
+        return model, tuple(log)
+    trial = to_ir(to_model(model, context.source))
+    _rewrite(trial.graph, channels, _only(factors, tried))
+    after = _gridded(to_model(trial, context.source), context)
+    kept = []
+    for bundle, old, new in _damages(tried, channels, before, after, context):
+        pays = old > FLOOR and new < GAIN * old
+        kept += [bundle] if pays else []
+        why = f"noise at the heads of its tensors {old:.2%} of the signal, with factors {new:.2%}"
+        log.append(StepRecord(step.name, bundle.names, "changed" if pays else "skipped", why))
+    _rewrite(model.graph, channels, _only(factors, kept))
+    return model, tuple(log)
+
+
+_ALIKE = "its channels are alike: factors could not help much"
+
+
+@dataclass(frozen=True)
+class _Gridded:
+    """A float model with its grids. loudness: of what weights read, tensor -> (C,)."""
+
+    model: Model
+    plan: Plan
+    heads: list[str]
+    grids: Mapping[str, Grid]
+    loudness: dict[str, NDArray[np.float32]]
+
+    def groups(self, bundle: _Bundle, channels: Channels) -> list[str]:
+        """The grids of the bundle's tensors, its gates' own included."""
+        tensors = {str(v.name) for node in bundle.products for v in node.inputs if v is not None}
+        tensors |= {_gate_name(node) for node in bundle.products}
+        tensors |= {n for n in channels.ids if not bundle.classes.isdisjoint(channels.of(n).tolist())}
+        return sorted({self.plan.group[t] for t in tensors if t in self.plan.group})
+
+    def switched(self, groups: Iterable[str], threads: int) -> Switched:
+        return Switched(self.model, self.plan, self.grids, self.heads, threads, sorted(set(groups)))
+
+
+def _gridded(model: Model, context: Context) -> _Gridded:
+    graph = to_ir(model).graph
+    plan = place(graph, ORT_CPU, context.keep_float)
+    seen = calibrate(
+        model,
+        sorted(plan.group),
+        islice(iter(context.images()), LOOKED_AT),
+        threads=context.threads,
+        seed=context.seed,
+        progress=context.progress,
+    )
+    read = {str(data_inputs(node)[0].name) for node in weighted_in_body(graph)}
+    loudness = {t: loudness_of(seen[t]) for t in sorted(read & seen.keys())}
+    grids = activation_grids(graph, plan, seen, "mse", per_channel=True)
+    return _Gridded(model, plan, heads_of(plan, graph), grids, loudness)
+
+
+def _damages(
+    bundles: list[_Bundle], channels: Channels, before: _Gridded, after: _Gridded, context: Context
+) -> Iterator[tuple[_Bundle, float, float]]:
+    """What each bundle's tensors damage without factors and with them."""
+    old, new = ({b: of.groups(b, channels) for b in bundles} for of in (before, after))
+    plain = before.switched((g for groups in old.values() for g in groups), context.threads)
+    scaled = after.switched((g for groups in new.values() for g in groups), context.threads)
+    images = most_telling(plain, context, before.grids, IMAGES)
+    for bundle in context.progress(bundles, "weighing factors at gates"):
+        first = plain.damage(images, old[bundle], before.grids)
+        second = scaled.damage(images, new[bundle], after.grids)
+        yield bundle, float(first.mean()), float(second.mean())
+
+
+def _bundles(graph: ir.Graph, channels: Channels) -> list[_Bundle]:
+    """The gated products of a graph, those that share a class in one; none with a frozen channel."""
+    frozen = channels.is_frozen()
+    found: list[_Bundle] = []
+    for node in graph:
+        x = gated(node)
+        if x is None or str(x.name) not in channels.ids:
+            continue
+        classes = frozenset(channels.of(str(x.name)).tolist())
+        tied = [b for b in found if not b.classes.isdisjoint(classes)]
+        found = [b for b in found if b not in tied]
+        products = (*(p for b in tied for p in b.products), node)
+        found.append(_Bundle(products, classes.union(*(b.classes for b in tied))))
+    return [b for b in found if b.classes.isdisjoint(frozen)]
+
+
+def _powers(factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The nearest powers of two, within what a gate's constant holds."""
+    return np.asarray(2.0 ** np.clip(np.rint(np.log2(factors)), LOWEST, HIGHEST))
+
+
+def _only(factors: NDArray[np.float64], bundles: Iterable[_Bundle]) -> NDArray[np.float64]:
+    """The factors of some bundles' classes, 1 for all others."""
+    made = np.ones_like(factors)
+    for bundle in bundles:
+        classes = sorted(bundle.classes)
+        made[classes] = factors[classes]
+    return made
+
+
+def _spread(bundle: _Bundle, channels: Channels, factors: NDArray[np.float64]) -> float:
+    """The largest over the smallest factor in one tensor."""
+    own = [factors[channels.of(str(node.outputs[0].name))] for node in bundle.products]
+    return max(float(f.max() / f.min()) for f in own)
+
+
+def _rewrite(graph: ir.Graph, channels: Channels, factors: NDArray[np.float64]) -> None:
+    """Scales the weights around every class and hands each gate what its tensor was."""
+    for node in graph:
+        if weight_of(node) is not None and data_inputs(node):
+            scale_around(graph, node, channels, factors)
+    for node in list(graph):
+        x = gated(node)
+        if x is None or str(x.name) not in channels.ids:
+            continue
+        own = factors[channels.of(str(x.name))]
+        if np.any(own != 1):
+            _hand_over(graph, node, x, own)
+    drop_unused(graph)
+
+
+def _gate_name(product: ir.Node) -> str:
+    return f"{product.outputs[0].name}_gate"
+
+
+def _hand_over(graph: ir.Graph, product: ir.Node, x: ir.Value, factors: NDArray[np.float64]) -> None:
+    gate = next(v for v in product.inputs if v is not x)
+    sigmoid = None if gate is None else gate.producer()
+    assert sigmoid is not None  # `gated` says so
+    shape = (1, -1, *[1] * (len(shape_of(x)) - 2))
+    constant = add_constant(
+        graph, f"{_gate_name(product)}_factors", factors.astype(np.float32).reshape(shape)
+    )
+    scaled = ir.Node("", "Mul", [x, constant], name=_gate_name(product))
+    scaled.outputs[0].name = _gate_name(product)
+    scaled.outputs[0].shape, scaled.outputs[0].type = x.shape, x.type
+    graph.insert_before(sigmoid, scaled)
+    sigmoid.replace_input_with(0, scaled.outputs[0])

@@ -1,0 +1,137 @@
+"""Equalization through SiLU: the function stays to the bit, and one grid fits all channels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import nets
+from paredown.compress.compress import compress
+from paredown.compress.presets import parse_recipe
+from paredown.compress.quantize.follow import function_after, sigmoid
+from paredown.graph.channels import channel_classes, gated
+from paredown.graph.load import to_proto
+from paredown.graph.prepare import prepare
+from paredown.graph.walk import to_ir
+from paredown.model import Model
+from paredown.numerics.grid import exact
+from paredown.numerics.ranges import PerChannel, Seen, mse
+
+GAINS = np.geomspace(0.02, 20.0, 8).astype(np.float32)
+
+
+def silu(net: nets.Net, x: str) -> str:
+    return net.node("Mul", x, net.node("Sigmoid", x))
+
+
+def uneven(gains: np.ndarray = GAINS, depthwise: bool = True) -> Model:
+    """A network whose 8 inner channels differ in loudness, read by a depthwise convolution that levels them."""
+    net = nets.Net(seed=5)
+    weight = net.rng.normal(size=(8, 3, 3, 3)) * gains.reshape(-1, 1, 1, 1) / 3
+    x = silu(net, net.node("Conv", "image", net.constant(weight.astype(np.float32)), pads=[1] * 4))
+    if depthwise:
+        level = net.rng.normal(size=(8, 1, 3, 3)) / gains.reshape(-1, 1, 1, 1) / 3
+        x = net.node("Conv", x, net.constant(level.astype(np.float32)), pads=[1] * 4, group=8)
+        x = silu(net, x)
+    return prepare(net.model(net.conv(x, 8, 4, 1)))
+
+
+def made(model: Model, recipe: str) -> tuple[Model, list[str]]:
+    done = compress(model, parse_recipe(recipe), lambda: iter(nets.images(8)), nets.ANY_BOARD, threads=1)
+    return done.model, [record.action for record in done.log if record.step == "gates"]
+
+
+def test_factors_at_gates_change_nothing() -> None:
+    model = uneven()
+    scaled, actions = made(model, "gates")
+    assert "changed" in actions
+    assert sum(n.op_type == "Mul" for n in to_proto(scaled).graph.node) == 3  # two products and one factor
+    for image in nets.images(3, seed=9):
+        np.testing.assert_allclose(
+            nets.run(scaled, image)[0], nets.run(model, image)[0], rtol=1e-5, atol=1e-6
+        )
+
+
+def test_one_grid_then_fits_all_channels() -> None:
+    model = uneven()
+    errors = {}
+    for recipe in ("w8a8-pc-mse", "gates+w8a8-pc-mse"):
+        quantized, _ = made(model, recipe)
+        pairs = [(nets.run(model, i)[0], nets.run(quantized, i)[0]) for i in nets.images(3, seed=9)]
+        errors[recipe] = float(np.mean([np.square(a - b).mean() / a.var() for a, b in pairs]))
+    assert errors["gates+w8a8-pc-mse"] < errors["w8a8-pc-mse"] / 3
+
+
+def test_the_runtime_computes_factors_in_integers() -> None:
+    quantized, _ = made(uneven(), "gates+w8a8-pc-mse")
+    ops = nets.ops(nets.optimized(quantized).graph.node)
+    assert ops["QLinearMul"] == 3
+    assert ops["Mul"] == 0
+
+
+def test_channels_that_are_alike_are_left() -> None:
+    _, actions = made(uneven(gains=np.ones(8, np.float32)), "gates")
+    assert set(actions) == {"skipped"}
+
+
+def test_without_gates_it_says_so() -> None:
+    done = compress(
+        prepare(nets.NETS["residual"]()), parse_recipe("gates"), lambda: iter(nets.images()), nets.ANY_BOARD
+    )
+    (record,) = done.log
+    assert record.action == "skipped"
+    assert "sigmoid" in record.why
+
+
+def test_a_node_kept_float_is_not_touched() -> None:
+    model = uneven()
+    names = tuple(n.name for n in to_proto(model).graph.node if n.op_type == "Conv")
+    done = compress(
+        model, parse_recipe("gates"), lambda: iter(nets.images()), nets.ANY_BOARD, keep_float=names[:1]
+    )
+    assert "changed" not in {r.action for r in done.log}
+
+
+def test_a_sigmoid_that_others_read_is_no_gate() -> None:
+    net = nets.Net(seed=1)
+    x = net.conv("image", 3, 4)
+    gate = net.node("Sigmoid", x)
+    both = net.node("Add", net.node("Mul", x, gate), gate)
+    graph = to_ir(prepare(net.model(net.conv(both, 4, 4)))).graph
+    assert not [n for n in graph if gated(n) is not None]
+    channels = channel_classes(graph, through_gates=True)
+    assert channels.is_frozen() >= set(channels.of(x).tolist())
+
+
+def test_the_range_sees_each_channel_through_its_own_gate() -> None:
+    model, _ = made(uneven(), "gates")
+    graph = to_ir(model).graph
+    first = next(n for n in graph if n.op_type == "Conv").outputs[0]
+    after = function_after(first)
+    assert isinstance(after, PerChannel)
+    x = np.linspace(-4, 4, 8, dtype=np.float32)
+    np.testing.assert_allclose(after.function(x, after.factors), x * sigmoid(after.factors * x))
+
+
+def test_a_range_by_factor_clips_where_every_gate_is_shut() -> None:
+    """Two channels, their gates shut below -8 and below -1: what lies lower than -8 is not worth a step."""
+    rng = np.random.default_rng(0)
+    sample = rng.uniform(-40, 4, 4000).astype(np.float32)
+    channel = np.tile([0, 1], 2000).astype(np.int32)
+    ends = np.array([-40.0, -40.0], np.float32), np.array([4.0, 4.0], np.float32)
+    seen = Seen(sample, ends[0][:1], ends[1][:1], channel, *ends)
+    after = PerChannel(lambda x, f: x * sigmoid(f * x), np.array([1.0, 8.0], np.float32))
+    low, high = mse(seen, after=after)
+    assert -10 < low < -2
+    assert high == pytest.approx(4.0, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("values", "holds"), [([0.5, 2.0, 64.0], True), ([1.0, 1.5], False), ([-1.0], False)]
+)
+def test_exact_grids(values: list[float], holds: bool) -> None:
+    x = np.array(values, np.float32)
+    grid = exact(x)
+    assert (grid is not None) == holds
+    if grid is not None:
+        np.testing.assert_array_equal(grid.dequantize(grid.quantize(x)), x)
