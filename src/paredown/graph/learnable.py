@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from paredown.graph.walk import WEIGHTED, attribute, clip_behind, constant, consumers, readers_of_integers
 
 Number = TypeVar("Number", bound=np.number)
-Kind = Literal["weight", "bias", "scale"]
+Kind = Literal["weight", "bias", "scale", "table"]
 BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the sums of products
 
 
@@ -81,7 +81,7 @@ def learnables(graph: ir.Graph) -> dict[str, Learnable]:
         if item.shared is not None:
             table = graph.initializers[item.shared.table]
             start = np.asarray(constant(table), np.float32)
-            found[item.shared.table] = Learnable(item.shared.table, "weight", start)
+            found[item.shared.table] = Learnable(item.shared.table, "table", start)
         elif item.stored is not None and item.kind == "weight":
             scale = item.stored.dequantize.inputs[1]
             if scale is not None and all(_reads_a_weight(n) for n in consumers(scale)):
@@ -131,7 +131,7 @@ def zeros_kept(
     masks = {}
     for name, item in items.items():
         start = item.start if item.shared is None else before.get(str(item.shared.gather.name), item.start)
-        if item.kind == "weight" and not np.all(start):
+        if item.kind in ("weight", "table") and not np.all(start):
             masks[name] = start != 0
     return masks
 

@@ -30,9 +30,10 @@ from paredown.compress.finetune.objective import make_objective
 from paredown.compress.finetune.watch import Watch, at_pupil, watch
 from paredown.errors import CalibrationError
 from paredown.graph.executor import Executor, threads
+from paredown.graph.learnable import Learnable
 from paredown.graph.load import to_proto
 from paredown.graph.torch_ops import Tensor, torch
-from paredown.graph.walk import shape_of, to_ir
+from paredown.graph.walk import constant, shape_of, to_ir
 from paredown.model import Model
 from paredown.protocols import ImageTensors, Progress, silent
 
@@ -45,8 +46,8 @@ FEW_VALUES = (
 LARGE_BATCH = 16
 MEMORY = 1 << 30  # bytes of images kept, about 430 of 640 x 640
 SMALLEST = 1e-3  # a parameter's size counts as at least this
-HASTE = 12  # times as far moves a weight of three values, whose steps are wide: benchmarks/learn.py
-PATIENCE = 8  # checks without a better one before it stops
+HASTE = 10  # times the step of its grid count as the size of a weight on a grid: wide steps are far to go
+PATIENCE = 8  # checks behind the best before it stops
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ class Training:
     """How to train. rate: the longest step, as a part of a weight's size; scales move in their logarithm."""
 
     steps: int = 1000
-    batch: int = 4
+    batch: int = 2  # of large images; gradients differ so much that more steps tell more
     rate: float = 5e-4
-    scale_rate: float = 2e-3
+    scale_rate: float = 1e-3
     warm_up: float = 0.05  # of the whole
     average: float = 0.99  # of the EMA, a step
     minutes: float = 30.0
@@ -217,8 +218,8 @@ class _Trainer:
             return "steps"
         if state.seconds >= 60 * training.minutes:
             return "time"
-        late = self._done(state.step, state.seconds) > 0.6
-        return "no progress" if late and state.checks_since_best >= PATIENCE else ""
+        worse = state.best_error < 1 and state.checks_since_best >= PATIENCE
+        return "no progress" if worse else ""  # never better yet: it may be once the rate has fallen
 
     def _learned(self, stopped: str) -> Learned:
         self._take(self.state.best)
@@ -284,7 +285,9 @@ class _Trainer:
         state = self.state
         now = {k: p.detach().clone() for k, p in self.pupil.parameters.items()}
         self._take(self.average)
-        error = float(self.objective.total(self._held_parts()))
+        parts = self._held_parts()
+        heads = {name: part for name, part in parts.items() if name != "features"}  # these only help
+        error = float(self.objective.total(heads or parts))
         better = error < state.best_error
         state.checks_since_best = 0 if better else state.checks_since_best + 1
         if better:
@@ -361,14 +364,26 @@ def _divide(images: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
 def _groups(pupil: Executor, training: Training) -> list[dict[str, object]]:
     groups: list[dict[str, object]] = []
     for name, p in pupil.parameters.items():
-        size = max(float(p.detach().square().mean().sqrt()), SMALLEST)
         item = pupil.learnables[name]
-        few = item.stored is not None and item.stored.high - item.stored.low <= 2
-        weight_rate = training.rate * size * (HASTE if few else 1)
-        groups.append(
-            {"params": [p], "longest": training.scale_rate if item.kind == "scale" else weight_rate}
-        )
+        rate = training.scale_rate if item.kind == "scale" else training.rate * _size(p, item)
+        groups.append({"params": [p], "longest": rate})
     return groups
+
+
+def _size(p: Tensor, item: Learnable) -> float:
+    """What a step of the optimiser is a part of."""
+    if item.stored is not None and not item.stored.fine:
+        return HASTE * float(np.mean(np.asarray(constant(item.stored.dequantize.inputs[1]))))
+    if item.shared is not None:
+        return HASTE * _cell(np.asarray(constant(item.shared.gather.inputs[0])))
+    if item.kind == "table":  # what moves all weights of a cluster at once moves less
+        return _cell(item.start)
+    return max(float(p.detach().square().mean().sqrt()), SMALLEST)
+
+
+def _cell(table: NDArray[np.generic]) -> float:
+    """How far the values of a codebook lie apart, most of them."""
+    return float(np.median(np.diff(np.sort(table.astype(np.float64))))) if table.size > 1 else SMALLEST
 
 
 def _cosine(done: float, warm_up: float) -> float:
