@@ -25,7 +25,7 @@ def silu(net: nets.Net, x: str) -> str:
 
 
 def uneven(gains: np.ndarray = GAINS, depthwise: bool = True) -> Model:
-    """A network whose 8 inner channels differ in loudness, read by a depthwise convolution that levels them."""
+    """A network whose 8 inner channels differ in loudness, then a depthwise one that levels them."""
     net = nets.Net(seed=5)
     weight = net.rng.normal(size=(8, 3, 3, 3)) * gains.reshape(-1, 1, 1, 1) / 3
     x = silu(net, net.node("Conv", "image", net.constant(weight.astype(np.float32)), pads=[1] * 4))
