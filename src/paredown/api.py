@@ -40,7 +40,7 @@ from paredown.protocols import Progress, silent
 from paredown.report import write_report
 from paredown.sample import Dataset
 from paredown.study.bench import LATENCY, WHAT, Bench, tensors
-from paredown.study.choosing import choosing_images, learning_images
+from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.files import make_directory, write_whole
 from paredown.study.images import read_images
 from paredown.study.options import CALIBRATION_IMAGES
@@ -146,7 +146,6 @@ def compress(
     wanted = parse_recipe(recipe) if isinstance(recipe, str) else recipe
     prepared = _prepared(model)
     more = images if choose_on is None else choose_on
-    chosen = choosing_images(more, images)
     return apply_recipe(
         prepared,
         wanted if limits is None else limits.on(wanted),
@@ -156,7 +155,7 @@ def compress(
         keep_float=tuple(keep_float),
         seed=seed,
         progress=progress,
-        judge=chosen.judge(prepared, card, where, threads, progress),
+        judge=judge_on(lambda: choosing_images(more, images), prepared, card, where, threads, progress),
         time_nodes=where.time_nodes(threads),
         lessons=lambda: tensors(learning_images(more, images), card),
         folder=None if folder is None else Path(folder),

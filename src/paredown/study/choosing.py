@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from paredown import data
 from paredown.card import Card
 from paredown.measure.judge import ImageJudge
 from paredown.model import Model
-from paredown.protocols import Progress, silent
+from paredown.protocols import Judge, Lost, Progress, silent
 from paredown.sample import Dataset
 from paredown.targets import Target
 
@@ -23,11 +25,27 @@ class Choosing:
     images: Dataset
     words: str
 
-    def judge(
-        self, model: Model, card: Card, target: Target, threads: int = 0, progress: Progress = silent
-    ) -> ImageJudge:
-        """What judges candidates against the float `model`."""
-        return ImageJudge(model, self.images, card, target, self.words, threads, progress)
+
+def judge_on(
+    images: Callable[[], Choosing],
+    model: Model,
+    card: Card,
+    target: Target,
+    threads: int = 0,
+    progress: Progress = silent,
+) -> Judge:
+    """What judges candidates against the float `model`. The images are looked for when the first one comes:
+    most recipes choose nothing."""
+
+    @cache
+    def judge() -> ImageJudge:
+        chosen = images()
+        return ImageJudge(model, chosen.images, card, target, chosen.words, threads, progress)
+
+    def lost(candidate: Model) -> Lost:
+        return judge()(candidate)
+
+    return lost
 
 
 def learning_images(given: Dataset, calibration: Dataset, judged: Dataset | None = None) -> Dataset:

@@ -15,7 +15,7 @@ Source = str | Dataset
 
 @dataclass(frozen=True)
 class Images:
-    """`how` says in one sentence where the calibration images came from; `given`: what they were drawn from."""
+    """`how`: in one sentence, where the calibration images came from; `given`: what they were drawn from."""
 
     judged: Dataset
     calibration: Dataset

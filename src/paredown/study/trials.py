@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from paredown.compress.compress import compress
@@ -15,9 +14,9 @@ from paredown.detections import Prediction
 from paredown.errors import ParedownError, StorageError
 from paredown.measurement import Trial
 from paredown.model import Model
-from paredown.protocols import Judge, Lost, Progress, silent
+from paredown.protocols import Judge, Progress, silent
 from paredown.study.bench import Bench, Untimed, always_timed, tensors
-from paredown.study.choosing import choosing_images, learning_images
+from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.images import Images
 from paredown.study.options import Options
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
@@ -174,16 +173,15 @@ def _compress_and_measure(
 def _judge(work: Work) -> Judge:
     """What a recipe that chooses judges its candidates by: never the images of the verdict."""
 
-    @cache
-    def judge() -> Judge:
-        images, bench = work.images, work.bench
-        chosen = choosing_images(images.given, images.calibration, images.judged)
-        return chosen.judge(work.prepared, bench.card, bench.target, bench.threads, work.progress)
-
-    def lost(candidate: Model) -> Lost:
-        return judge()(candidate)
-
-    return lost
+    images, bench = work.images, work.bench
+    return judge_on(
+        lambda: choosing_images(images.given, images.calibration, images.judged),
+        work.prepared,
+        bench.card,
+        bench.target,
+        bench.threads,
+        work.progress,
+    )
 
 
 def _trial(work: Work, recipe: str, label: str, file: Path | None, **more: object) -> Trial:
