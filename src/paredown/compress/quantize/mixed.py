@@ -40,6 +40,7 @@ from paredown.measurement import StepRecord
 from paredown.model import Model
 
 STORED = 0.1  # of the damage that may be done: what may go to weights of float layers stored in 8 bits
+TIMED_TRIES = 3  # times a candidate is written again, faster, until it is timed to keep the limit
 SIZE_TRIES = 4  # times a candidate is written again, narrower, until its file keeps the limit
 
 
@@ -158,8 +159,7 @@ def _decide(
     """The candidate chosen, and those that were judged on the way."""
     whole, judge = choices.point(frozenset()), context.judge
     if step.ms:
-        point = _least_damage(choices, step.ms)
-        made = _within_size(step, point, weights, writer, STORED * whole.damage)
+        made = _within_latency(step, choices, weights, writer, context)
         return made, [] if judge is None else [verified(made, made.damage, judge, [])]
     points = allocate.front(allocate.path(choices))
     if judge is None:
@@ -180,18 +180,33 @@ def _decide(
     return cheapest_within(damages, write, judge, step.drop, slope)
 
 
-def _least_damage(choices: Choices, limit_ms: float) -> Point:
-    """The point of least damage among those that are fast enough. Raises: UnsupportedModel where none is."""
-    points = allocate.path(choices, limit_ms / 1000)
-    fast = [p for p in points if 1000 * p.price <= limit_ms]
-    if not fast:
-        raise UnsupportedModel(
-            "no allocation is as fast as asked",
-            got=f"{1000 * points[0].price:.3g} ms, estimated from the nodes' own times",
-            expected=f"at most {limit_ms:g} ms",
-            hint="prune the model first, or take a smaller one",
-        )
-    return min(fast, key=lambda p: p.damage)
+def _within_latency(
+    step: Mixed, choices: Choices, weights: Weights, writer: Writer, context: Context
+) -> Candidate:
+    """The candidate of least damage that is timed to be as fast as asked; estimates are scaled until it is.
+
+    Raises: UnsupportedModel where none is fast enough.
+    """
+    assert context.time_nodes is not None  # `apply` refused the limit
+    estimate_ms, took_ms = step.ms, 0.0
+    room = STORED * choices.point(frozenset()).damage
+    for _ in range(TIMED_TRIES):
+        points = allocate.path(choices, estimate_ms / 1000)
+        fast = [p for p in points if 1000 * p.price <= estimate_ms]
+        if not fast:
+            took_ms = 1000 * min(p.price for p in points) * step.ms / estimate_ms
+            break
+        made = _within_size(step, min(fast, key=lambda p: p.damage), weights, writer, room)
+        took_ms = 1000 * context.time_nodes([made.model])[0].total_s
+        if took_ms <= step.ms:
+            return made
+        estimate_ms *= step.ms / took_ms
+    raise UnsupportedModel(
+        "no allocation is as fast as asked",
+        got=f"{took_ms:.3g} ms",
+        expected=f"at most {step.ms:g} ms",
+        hint="prune the model first, or take a smaller one",
+    )
 
 
 def _within_size(step: Mixed, point: Point, weights: Weights, writer: Writer, room: float) -> Candidate:

@@ -76,7 +76,7 @@ def notes(
 ) -> tuple[StepRecord, ...]:
     """What was chosen for the whole and by which figures; then every candidate that was judged."""
     counts = Counter(SHOWN[choice] for choice in made.chosen.values())
-    words, figures = _latency(made, choices)
+    words, figures = _latency(made, choices, context)
     parts = [
         ", ".join(f"{n} layers {name}" for name, n in counts.items()),
         f"noise at the heads estimated at {made.damage:.2%} of the signal",
@@ -108,10 +108,10 @@ def _judged(step: Step, verified: Verified, chosen: bool) -> StepRecord:
     return StepRecord(step.name, "", "note", f"{why}: chosen" if chosen else why, data)
 
 
-def _latency(made: Candidate, choices: Choices) -> tuple[str, dict[str, object]]:
-    """What one inference is estimated to take, in words and in milliseconds."""
+def _latency(made: Candidate, choices: Choices, context: Context) -> tuple[str, dict[str, object]]:
+    """What one inference is estimated and timed to take, in words and in milliseconds."""
     costs = choices.costs
-    if costs is None:
+    if costs is None or context.time_nodes is None:
         return "latency not known, this machine is not the device: every layer has the same price", {}
     figures = {
         "latency_ms": 1e3 * made.point.price,
@@ -119,8 +119,9 @@ def _latency(made: Candidate, choices: Choices) -> tuple[str, dict[str, object]]
         "float_ms": 1e3 * sum(costs.node_s(str(n.name), False) for n in choices.graph),
     }
     mine, integers, floats = figures.values()
+    timed_ms = 1e3 * context.time_nodes([made.model])[0].total_s
     words = (
-        f"{mine:.2f} ms estimated from the nodes' own times, {integers:.2f} ms with all in integers, "
-        f"{floats:.2f} ms in float; {costs.unmapped:.1%} of the time belongs to no node"
+        f"{mine:.2f} ms estimated from the nodes' own times, {timed_ms:.2f} ms timed, {integers:.2f} ms with "
+        f"all in integers, {floats:.2f} ms in float; {costs.unmapped:.1%} of the time belongs to no node"
     )
-    return words, {**figures, "border_ns_per_value": 1e9 * costs.border_s}
+    return words, {**figures, "timed_ms": timed_ms, "border_ns_per_value": 1e9 * costs.border_s}
