@@ -91,7 +91,7 @@ def test_a_layer_that_is_faster_in_float_goes_before_all() -> None:
 
 def test_a_path_ends_in_float_and_never_takes_back() -> None:
     found = path(choices(costs({}, border_s=1e-6), N0=1.0, N1=2.0, N3=0.5))
-    assert not found[-1].quantizes
+    assert not found[-1].plan.group
     assert found[-1].damage == 0.0
     for before, after in pairwise(found):
         assert before.released < after.released

@@ -29,19 +29,12 @@ _BEHIND = frozenset({"Sigmoid", "HardSigmoid", "Mul", "LeakyRelu", "Relu", "Clip
 
 @dataclass(frozen=True)
 class Point:
-    """One way to compute the model. released: names of the nodes left float by choice.
-
-    latency_s: estimated, None without costs.
-    """
+    """One way to compute the model. released: names of the nodes left float by choice."""
 
     released: frozenset[str]
     plan: Plan
     damage: float
     price: float  # seconds, or layers left float where no latency is known
-
-    @property
-    def quantizes(self) -> bool:
-        return bool(self.plan.group)
 
 
 @dataclass(frozen=True)
