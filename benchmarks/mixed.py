@@ -43,10 +43,11 @@ def main() -> int:
     parser = arguments(__doc__, "mixed.json", list(MODELS))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--max-drop", type=float, default=0.5)
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES))
     args = parser.parse_args()
     rows = [r for r in read_rows(args.out) if r["max_drop"] == args.max_drop]
     for name in args.models:
-        for recipe in RECIPES:
+        for recipe in args.recipes:
             if not any((r["model"], r["recipe"]) == (name, recipe) for r in rows):
                 rows.append({"model": name, "recipe": recipe, **_measure(args, name, recipe)})
                 say(str({k: v for k, v in rows[-1].items() if k != "log"}))

@@ -7,9 +7,9 @@ moves that cost no latency come first. The path is walked once; a limit picks a 
 Source: Pandey et al. 2023, "A Practical Mixed Precision Algorithm for Post-Training Quantization", arXiv
 2302.05397: sensitivity of every quantizer alone at the network's output, then a greedy list, flipped until
 the accuracy limit is met.
-Differs from the source: the price is the latency measured node by node, borders included, not bit operations;
-a move frees what stands around a tensor together, because one float layer among integer ones gains nothing
-where both of its neighbours round the tensors between.
+Differs from the source: it walks from integers to float; the price is the latency measured node by node,
+borders included, not bit operations; a move frees what stands around a tensor together, because one float layer
+among integer ones gains nothing where both of its neighbours round the tensors between.
 """
 
 from __future__ import annotations
