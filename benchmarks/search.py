@@ -1,6 +1,7 @@
 """Whether the search finds good recipes sooner than chance does: every recipe measured once, then replayed.
 
     python benchmarks/search.py                  # the demo's model and scenes; goes on where it was stopped
+    python benchmarks/search.py --no-measuring   # replays the table as it stands in the results
 
 Each way of searching starts from the presets in the table, as a study does, and proposes one recipe after
 the other; what it is told comes from the table. Judged by the hypervolume: the part of the box from nothing
@@ -29,7 +30,7 @@ from paredown.measure.align import align
 from paredown.measure.latency import Plan, measure_latency
 from paredown.model import Model
 from paredown.sample import Dataset
-from paredown.search.propose import Tried, propose
+from paredown.search.propose import Sampler, Tried, propose, tpe
 from paredown.search.space import SCHEMES, SLOTS, Space
 from paredown.study.bench import Bench
 from paredown.targets import target
@@ -37,7 +38,7 @@ from paredown.targets import target
 LIMIT = 1.0  # points that may be lost
 SPACE = Space(
     {scheme: SCHEMES[scheme] for scheme in ("int8", "int4", "dynamic", "stored-int8", "stored-codebook")},
-    {**SLOTS, "ranges": ("-mse", "-minmax"), "layers": ("",), "codebook": ("",)},
+    {**SLOTS, "ranges": ("-mse", "-minmax"), "layers": ("",), "bias": ("",), "codebook": ("",)},
 )
 SHORT = Plan(min_runs=20, min_seconds=0.5, min_rounds=8, turn_s=0.03, warmup_s=0.2)
 DRAWN = 20_000  # points of the box that are tried for the hypervolume
@@ -62,7 +63,7 @@ def main() -> int:
     replayed = _replay(_table(rows), args.trials, args.seeds)
     write(args.out, rows, 1, replay=replayed, trials=args.trials, seeds=args.seeds, judged=args.eval)
     for name, found in replayed.items():
-        say(f"{name:8} " + "  ".join(f"{n}: {volume:.3f}" for n, volume in found.items()))
+        say(f"{name:26} " + "  ".join(f"{n}: {volume:.3f}" for n, volume in found.items()))
     return 0
 
 
@@ -113,7 +114,14 @@ def _replay(table: Table, trials: int, seeds: int) -> dict[str, dict[int, float]
     """Way of searching -> after how many proposals -> mean hypervolume over the seeds."""
     presets = [name for preset in DEFAULT_RECIPES if (name := parse_recipe(preset).name) in table]
     whole = _volume(table.values())
-    ways: dict[str, Search] = {"search": _by_search, "chance": _by_chance}
+    ways: dict[str, Search] = {
+        "chance": _by_chance,
+        "NSGA-II, population 10": _by(
+            lambda optuna, seed: optuna.samplers.NSGAIISampler(population_size=10, seed=seed)
+        ),
+        "TPE as Optuna sets it": _by(lambda optuna, seed: optuna.samplers.TPESampler(seed=seed)),
+        "TPE as `--search` sets it": _by(tpe),
+    }
     volumes = {way: np.zeros((seeds, trials + 1)) for way in ways}
     for way, proposed in ways.items():
         for seed in range(seeds):
@@ -127,9 +135,14 @@ def _replay(table: Table, trials: int, seeds: int) -> dict[str, dict[int, float]
     return {way: {n: round(float(v[:, n].mean()), 4) for n in shown} for way, v in volumes.items()}
 
 
-def _by_search(tried: Sequence[Tried], seed: int) -> str | None:
-    recipe = propose(SPACE, tried, seed)
-    return None if recipe is None else recipe.name
+def _by(sampler: Sampler) -> Search:
+    """The way of searching by one of Optuna's samplers."""
+
+    def proposed(tried: Sequence[Tried], seed: int) -> str | None:
+        recipe = propose(SPACE, tried, seed, sampler)
+        return None if recipe is None else recipe.name
+
+    return proposed
 
 
 def _by_chance(tried: Sequence[Tried], seed: int) -> str | None:
