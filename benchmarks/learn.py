@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from typing import Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
 
 from common import Loaded, arguments, first_line, load, read_rows, say, write
 
@@ -21,6 +23,7 @@ from paredown.errors import ParedownError
 from paredown.measure.accuracy import headline
 from paredown.model import Model
 
+T = TypeVar("T")
 RECIPES = ("int8-qat", "int4-qat", "w4a8-all-pc-mse+qat", "w2a8-all-pc-mse+qat")
 
 
@@ -29,18 +32,32 @@ def main() -> int:
     parser = arguments(__doc__, "learn.json", ["resnet20_cifar10", "yolox_nano", "yolov8n", "yolov5n"])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES))
+    parser.add_argument("--models-out", type=Path, help="folder for the models that were made")
     args = parser.parse_args()
     rows = read_rows(args.out)
     for name in args.models:
         subject = load(args.material, name, args.images, args.eval)
         done = {(row["model"], row["recipe"]) for row in rows}
-        for recipe in ["float", *(r for given in args.recipes for r in (_plain(given), given))]:
+        for recipe in [*args.recipes, *map(_plain, args.recipes), "float"]:
             if (name, recipe) not in done:
                 rows.append({"model": name, "recipe": recipe, **_measure(args, subject, recipe)})
                 done.add((name, recipe))
                 say(f"{name}: {rows[-1]}")
                 write(args.out, rows, args.threads)
     return int(any("error" in row for row in rows))
+
+
+def telling(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
+    """The items; says what is done when it begins."""
+    say(f"  {time.strftime('%H:%M:%S')} {what}")
+    return items
+
+
+def write_model(folder: Path | None, name: str, model: Model) -> None:
+    """The file that was measured, where it is asked for."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.onnx").write_bytes(model.data)
 
 
 def _plain(recipe: str) -> str:
@@ -51,15 +68,21 @@ def _plain(recipe: str) -> str:
 
 def _measure(args: argparse.Namespace, subject: Loaded, recipe: str) -> dict[str, Any]:
     """Accuracy, size, minutes of compressing, and what the learning step said."""
-    started, told = time.perf_counter(), ""
+    started, busy, told = time.perf_counter(), time.process_time(), ""
     model: Model = subject.model
+    folder = args.out.parent / f"learning-{subject.name}"  # a run that was stopped goes on from there
     try:
         if recipe != "float":
-            made = paredown.compress(model, recipe, subject.calibration, threads=args.threads)
+            made = paredown.compress(
+                model, recipe, subject.calibration, threads=args.threads, folder=folder, progress=telling
+            )
             told = "; ".join(r.why for r in made.log if r.step.startswith("qat") and not r.where)
             model = made.model
-        minutes = (time.perf_counter() - started) / 60
-        measured = paredown.measure(model, subject.judged, what=("map",), threads=args.threads)
+            write_model(args.models_out, f"{subject.name}-{recipe}", model)
+        minutes, core_minutes = (time.perf_counter() - started) / 60, (time.process_time() - busy) / 60
+        measured = paredown.measure(
+            model, subject.judged, baseline=subject.model, what=("map", "latency"), threads=args.threads
+        )
     except ParedownError as error:
         return {"error": first_line(error, args.material)}
     name = headline(subject.card.task, subject.judged.has_truth)
@@ -68,6 +91,8 @@ def _measure(args: argparse.Namespace, subject: Loaded, recipe: str) -> dict[str
         "value": measured.value(name),
         "bytes": model.size_bytes,
         "minutes": round(minutes, 2),
+        "core_minutes": round(core_minutes, 2),
+        "latency_ratio": measured.value("latency_ratio"),
         "learned": told,
         "images": len(subject.calibration),
         "judged": len(subject.judged),

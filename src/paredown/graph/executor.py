@@ -39,6 +39,9 @@ from paredown.model import Model
 
 Tensors = Mapping[str, torch.Tensor]
 NEARLY_HALF = 0.499  # of a step: still rounds to the same integer
+FIRMLY = (
+    0.25  # of a step: where rounding chose another integer than the nearest, the first steps must not undo it
+)
 SLIGHT = 0.01  # of a step: barely on its side of zero
 
 
@@ -326,4 +329,6 @@ def _start(item: Learnable, unrounded: Mapping[str, NDArray[np.float32]]) -> NDA
     integers = item.start / scale
     if stored.signs:  # as far from zero as the weight was, on the side its stored sign says
         return (np.where(steps * integers > 0, steps, integers * SLIGHT) * scale).astype(np.float32)
-    return (np.clip(steps, integers - NEARLY_HALF, integers + NEARLY_HALF) * scale).astype(np.float32)
+    apart = steps - integers
+    inside = np.where(np.abs(apart) < 0.5, apart, FIRMLY * np.sign(apart))
+    return ((integers + np.clip(inside, -NEARLY_HALF, NEARLY_HALF)) * scale).astype(np.float32)

@@ -46,7 +46,7 @@ FEW_VALUES = (
 LARGE_BATCH = 16
 MEMORY = 1 << 30  # bytes of images kept, about 430 of 640 x 640
 SMALLEST = 1e-3  # a parameter's size counts as at least this
-HASTE = 10  # times the step of its grid count as the size of a weight on a grid: wide steps are far to go
+HASTE = 6  # times the step of its grid count as the size of a weight on a grid: wide steps are far to go
 PATIENCE = 8  # checks behind the best before it stops
 
 
@@ -61,7 +61,7 @@ class Training:
     warm_up: float = 0.05  # of the whole
     average: float = 0.99  # of the EMA, a step
     minutes: float = 30.0
-    checks: int = 20  # times that the held-out images judge
+    checks: int = 12  # times that the held-out images judge
     seed: int = 0
     threads: int = 0
     brief: bool = (
