@@ -8,8 +8,8 @@ Source: Pandey et al. 2023, "A Practical Mixed Precision Algorithm for Post-Trai
 2302.05397: sensitivity of every quantizer alone at the network's output, then a greedy list, flipped until
 the accuracy limit is met.
 Differs from the source: it walks from integers to float; the price is the latency measured node by node,
-borders included, not bit operations; a move frees what stands around a tensor together, because one float layer
-among integer ones gains nothing where both of its neighbours round the tensors between.
+borders included, not bit operations; a move frees what stands around a tensor together, because one float
+layer among integer ones gains nothing where both of its neighbours round the tensors between.
 """
 
 from __future__ import annotations
