@@ -6,7 +6,7 @@ suffixes that fusions add taken off), else by the tensor that it writes, else by
 to one node: it is a part of that. Kernels that only change a memory layout count for the node whose result
 they turn. What cannot be led back is told, not shared out.
 
-What other processes take only ever adds, so a kernel's time is the lower quartile of its runs. To be profiled
+What other processes take only ever adds, so a kernel's time is the least of its runs. To be profiled
 takes time itself, some microseconds for every kernel: a model's times are scaled by the processor time that
 it takes without the profile, over that with it.
 """
@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 
 import onnx
 import onnxruntime
@@ -93,7 +93,7 @@ def _told(model: Model, profile: Path, optimized: Path, scale: float) -> NodeTim
     seconds: dict[str, float] = {}
     unmapped_s = 0.0
     for kernel, durations in kernels.items():
-        time_s, owner = quantiles(durations[WARMUP:], n=4)[0] * scale, owners.get(kernel)
+        time_s, owner = min(durations[WARMUP:]) * scale, owners.get(kernel)
         if owner is None:
             unmapped_s += time_s
         else:
