@@ -18,7 +18,18 @@ from tables import TABLES
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 DEFAULT_FILES = (
-    *(DOCS / name for name in ("benchmarks.md", "cpus.md", "mixed.md", "pruning.md", "rounding.md")),
+    *(
+        DOCS / name
+        for name in (
+            "benchmarks.md",
+            "cpus.md",
+            "learning.md",
+            "mixed.md",
+            "pruning.md",
+            "rounding.md",
+            "search.md",
+        )
+    ),
     HERE.parent / "README.md",
 )
 _PLACE = re.compile(r"(<!-- table:(\S+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)

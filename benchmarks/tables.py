@@ -253,6 +253,29 @@ def prune(result: Result) -> str:
     return _table(head, lines) + _foot(result)
 
 
+def learn(result: Result) -> str:
+    """One row for each recipe, those that learn and the same without learning."""
+    head = ["model", "recipe", "accuracy", "points lost", "MB", "latency of FP32", "minutes", "of one core"]
+    lines = []
+    for rows in _by(result["rows"], "model").values():
+        for row in sorted(rows, key=lambda r: (r["recipe"] != "float", r["recipe"])):
+            learned = "qat" in row["recipe"]
+            minutes = [_number(row.get(k) if learned else None, 1) for k in ("minutes", "computed_minutes")]
+            lost = "-" if row["recipe"] == "float" else _lost(row)
+            name = "float" if row["recipe"] == "float" else f"`{row['recipe']}`"
+            lines.append([row["model"], name, _accuracy(row), lost, _mb(row), _ratio(row), *minutes])
+    return _table(head, lines) + _foot(result)
+
+
+def searches(result: Result) -> str:
+    """One row per way of searching: the part of the whole table's hypervolume after so many proposals."""
+    found = result["replay"]
+    counts = list(next(iter(found.values())))
+    lines = [[way, *(f"{volumes[n]:.2f}" for n in counts)] for way, volumes in found.items()]
+    told = f", means of {result['seeds']} seeds"
+    return _table(["after so many proposals", *counts], lines) + _foot(result, told)
+
+
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "summary": ("results.json", summary),
     "trials": ("results.json", trials),
@@ -266,6 +289,9 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "mixed": ("mixed.json", mixed),
     "constants": ("constants.json", constants),
     "prune": ("prune.json", prune),
+    "search": ("search.json", searches),
+    "search-made-up": ("search_made_up.json", searches),
+    "learn": ("learn.json", learn),
 }
 """Name between the markers -> file of results, and what writes the table."""
 
