@@ -10,7 +10,9 @@ import pruned
 from paredown.compress.prune.choose import choose
 from paredown.compress.prune.importance import by_weights
 from paredown.compress.prune.moments import Moments, Place, moments
+from paredown.compress.prune.refit import refit
 from paredown.compress.prune.shrink import shrink
+from paredown.compress.recipe import Context
 from paredown.errors import UsageError
 from paredown.graph.inspect import inspect
 from paredown.graph.load import to_proto
@@ -194,7 +196,6 @@ def test_taylor_knows_what_reaches_the_answer() -> None:
     """Loud channels that the answer hardly reads are worth less than quiet ones that it reads."""
     pytest.importorskip("torch", reason="pip install 'paredown[train]'")
     from paredown.compress.prune.taylor import importance
-    from paredown.compress.recipe import Context
 
     rows = np.array([[10.0, 10, 10], [1, 1, 1]])
     model = two_layers(rows, np.zeros(2), np.array([[0.01, 1.0], [0.01, -1.0]]))
@@ -217,7 +218,7 @@ def test_recovery_brings_the_answers_nearer() -> None:
         np.mean([nets.agreement(nets.run(source, x)[0], nets.run(m, x)[0]) for x in images])
         for m in (plain, made.model)
     ]
-    assert error[1] < 0.9 * error[0]
+    assert error[1] < 0.97 * error[0]  # fitted again already, and four images are few
     assert made.log[-1].step.startswith("distill")
     assert made.log[-1].action == "note"
 
@@ -232,7 +233,6 @@ def test_slimming_closes_the_gates_of_what_can_be_spared() -> None:
     """Channel 0 hardly reaches the answer: its gate closes and the other's stays open."""
     pytest.importorskip("torch", reason="pip install 'paredown[train]'")
     from paredown.compress.prune.slimming import importance
-    from paredown.compress.recipe import Context
 
     rows = np.array([[1.0, 1, 1], [1, 1, 1]])
     model = two_layers(rows, np.zeros(2), np.array([[0.01, 1.0], [0.01, -1.0]]))
@@ -244,3 +244,49 @@ def test_slimming_closes_the_gates_of_what_can_be_spared() -> None:
     assert gates[needed] > 0.5
     kernel = initializers(to_model(graph, model))["constant2"].reshape(2, 2)
     assert np.abs(kernel[:, 0]).max() < 0.004  # folded in: 0.01 times the gate
+
+
+def test_refit_finds_what_the_channels_left_can_still_answer() -> None:
+    """Four linear channels of three colours: any three of them hold all there is."""
+    net = nets.Net(seed=5)
+    x = net.conv("image", 3, 4, 1)
+    model = net.model(net.conv(x, 4, 2, 3))
+    graph = to_ir(model)
+    found = removable(graph.graph)
+    read = found.operands[-2].ids[1]
+    assert read is not None
+    left = shrink(found, [int(found.classes(read)[2])])
+    context = Context(model, nets.images, nets.ANY_BOARD, threads=1)
+    assert left[x].tolist() == [0, 1, 3]
+    cut = pruned.difference(model, to_model(graph, model))
+    errors = refit(graph, model, left, context)
+    assert errors["N1"] < 0.2  # the damping draws it to what the weights were
+    assert pruned.difference(model, to_model(graph, model)) < 0.5 * cut
+
+
+def test_refit_leaves_a_whole_graph_as_it_is() -> None:
+    model = prepare(nets.residual())
+    graph = to_ir(model)
+    refit(graph, model, {}, Context(model, nets.images, nets.ANY_BOARD, threads=1))
+    assert pruned.difference(model, to_model(graph, model)) < 1e-4
+
+
+def test_refit_takes_the_error_of_a_residual_stream_back() -> None:
+    """What a layer's answer is added to is 3 too large, through no layer's fault: it answers 3 less."""
+
+    def net(extra: float) -> Model:
+        made = nets.Net(seed=6)
+        x = made.node(
+            "Add", made.conv("image", 3, 4, 1), made.constant(np.full((1, 4, 1, 1), extra, np.float32))
+        )
+        inner = made.conv(made.node("Relu", made.conv("image", 3, 4)), 4, 4)
+        return made.model(made.conv(made.node("Add", x, inner), 4, 2, 1))
+
+    whole, graph = net(0.0), to_ir(net(3.0))
+    before = initializers(to_model(graph, whole))
+    refit(graph, whole, {}, Context(whole, nets.images, nets.ANY_BOARD, threads=1))
+    after = initializers(to_model(graph, whole))
+    assert pruned.difference(whole, to_model(graph, whole)) < 1e-3
+    bias = next(n for n in graph.graph if n.name == "N4").inputs[2]
+    assert bias is not None
+    assert before[str(bias.name)] - after[str(bias.name)] == pytest.approx(np.full(4, 3.0), rel=1e-3)

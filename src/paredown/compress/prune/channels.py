@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from paredown.compress.prune.choose import Choice, choose
 from paredown.compress.prune.importance import by_weights
 from paredown.compress.prune.moments import Moments, Place, moments
+from paredown.compress.prune.refit import refit
 from paredown.compress.prune.settings import Prune
 from paredown.compress.prune.shrink import LEFT, shrink
 from paredown.compress.quantize.write import FLOAT
@@ -55,7 +56,10 @@ def apply(step: Prune, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     worth, told = _weighed(step, model, found, context)
     choice = choose(found, worth, step.percent / 100, step.align)
     if choice.removed:
-        _remember(model, shrink(found, choice.removed, told))
+        whole = to_model(model, context.source)
+        left = shrink(found, choice.removed, told)
+        refit(model, whole, left, context)
+        _remember(model, left)
     return model, (
         _told(step, choice, before),
         *(_layer(step, node, size, found, context) for node, size in before.items()),
