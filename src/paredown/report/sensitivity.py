@@ -45,7 +45,6 @@ def figure(row: Row, anchor: str) -> Figure | None:
         ),
         "showlegend": True,
         "barmode": "overlay",
-        "bargap": 0.25,
     }
     if timed:
         layout["yaxis2"] = axis("ms", domain=[0, 0.36], rangemode="tozero", anchor="x")
@@ -94,6 +93,7 @@ def _times(layers: Sequence[StepRecord], place: Mapping[str, int], colour: str) 
             "x": [place[r.where] for r in layers],
             "y": [_number(r, key) for r in layers],
             "yaxis": "y2",
+            "width": 0.75,  # of a layer's place; left to itself a bar fills the gap to the next of its choice
             "marker": look,
             "showlegend": False,
             "text": [_hover(r) for r in layers],

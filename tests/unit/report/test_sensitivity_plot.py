@@ -41,6 +41,7 @@ def test_every_layer_is_drawn_under_its_choice() -> None:
     assert "0.500 ms in float" in marks["float"]["text"][0]
     bars = [d for d in drawn.data if d["type"] == "bar"]
     assert sum(len(b["x"]) for b in bars) == 240
+    assert all(b["width"] < 1 for b in bars)
 
 
 def test_without_times_there_is_one_panel() -> None:
