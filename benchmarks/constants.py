@@ -52,7 +52,7 @@ CONSTANTS: dict[str, Constant] = {
     "BUDGET": Constant(f"{QUANTIZE}.guard", "BUDGET", (0.01, 0.02, 0.05, 0.1), "cle+w8a8-pc-mse-guard"),
     "SMALL_SHARE": Constant(f"{QUANTIZE}.widths", "SMALL_SHARE", (0, 0.04, 0.08, 0.16), "w4a8-pc-mse+gptq"),
     "DAMPING": Constant(f"{QUANTIZE}.rounding", "DAMPING", (0.01, 0.03, 0.1, 0.3), "w4a8-pc-mse+gptq"),
-    "RIDGE": Constant(f"{QUANTIZE}.rounding", "RIDGE", (0.1, 0.3, 1, 3, 10), "w4a8-pc-mse+gptq-chained"),
+    "RIDGE": Constant(f"{QUANTIZE}.rounding", "RIDGE", (0.1, 0.3, 1, 3, 10), "w4a8-pc-mse+gptq"),
 }
 """By the name on the command line. Beside them stands `images`, which is no constant: how many calibrate."""
 

@@ -9,6 +9,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+import nets
+from paredown.graph.prepare import prepare
+
 RESULT = {
     "command": "python benchmarks/x.py",
     "date": "2026-01-02T03:04:05+00:00",
@@ -70,3 +73,16 @@ def test_every_constant_that_is_varied_exists(scripts):
     constants = scripts("constants")
     for constant in constants.CONSTANTS.values():
         assert hasattr(importlib.import_module(constant.module), constant.name)
+
+
+def test_layers_apart_are_fitted_to_the_float_network(scripts):
+    """Each is better than the nearest by itself; the one that reads what those in front have become is other."""
+    source = prepare(nets.NETS["attention"]())
+    rounding = scripts("rounding")
+    with rounding.patched(rounding.apart):
+        apart = nets.compressed(source, "w4a8-all+gptq")
+    chained = nets.compressed(source, "w4a8-all+gptq")
+    left = [float(str(r.data["error_left"])) for r in apart.log if r.step == "gptq"]
+    assert max(left) <= 1
+    assert min(left) < 0.6
+    assert apart.model.data != chained.model.data

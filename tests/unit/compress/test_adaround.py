@@ -110,7 +110,7 @@ def test_each_layer_reads_what_the_one_before_has_become() -> None:
     assert np.ptp(middle, axis=0).max() == 0
 
 
-@pytest.mark.parametrize("recipe", ["gptq-chained", "adaround"])
+@pytest.mark.parametrize("recipe", ["gptq", "adaround"])
 def test_closer_than_the_nearest(recipe: str) -> None:
     source = prepare(nets.NETS["attention"]())
     image = nets.images(1, seed=3)[0]

@@ -15,7 +15,7 @@ import nets
 from paredown.compress.compress import compress
 from paredown.compress.pack.codebook import kmeans
 from paredown.compress.presets import PRESETS, parse_recipe
-from paredown.compress.quantize.patches import Layer, answers, layer_of, places, sample
+from paredown.compress.quantize.patches import Layer, answers, indices, integers, layer_of, places
 from paredown.compress.quantize.rounding import DAMPING, round_rows
 from paredown.compress.quantize.static import Static4, apply
 from paredown.compress.quantize.write import UNROUNDED, float_name
@@ -86,8 +86,9 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
     assert layers
     image = nets.images(1)[0]
     at = places(layers, seed=0)
-    read, made = sample(model, layers, at, [image]), answers(model, layers, at, [image])
-    for layer, x, y in zip(layers, read, made, strict=True):
+    for layer, place, y in zip(layers, at, answers(model, layers, at, [image]), strict=True):
+        where = indices(layer, place)
+        x = integers(layer, where, tensor(model, layer.source, image).reshape(-1)[np.maximum(where, 0)])
         weight, *bias = float_weights[str(layer.node.name)]
         rows = layer.rows(constants[weight])
         assert np.array_equal(layer.shaped(rows), constants[weight])
@@ -97,7 +98,7 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
         want = tensor(model, float_name(layer.node.outputs[0]), image)
         want = np.moveaxis(want, 1, -1) if layer.node.op_type == "Conv" else want
         assert np.abs(got - y).max() < 0.05 * np.ptp(want)
-        assert np.array_equal(y, want.reshape(-1, want.shape[-1])[at[layers.index(layer)]])
+        assert np.array_equal(y, want.reshape(-1, want.shape[-1])[place])
 
 
 def tensor(model: Model, name: str, image: np.ndarray, dtype: int = TensorProto.FLOAT) -> np.ndarray:

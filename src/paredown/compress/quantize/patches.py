@@ -170,28 +170,6 @@ def integers(layer: Layer, where: NDArray[np.int64], real: Rows) -> Patches:
     return np.where(where < 0, layer.zero, steps).astype(np.int8 if layer.low < 0 else np.uint8)
 
 
-def sample(
-    network: Model,
-    layers: Sequence[Layer],
-    at: Sequence[Places],
-    images: Iterable[NDArray[np.generic]],
-    *,
-    threads: int = 0,
-    progress: Progress = silent,
-) -> list[Patches]:
-    """The patches of every layer: (n, G, K) integers of its input's grid, a byte each; padding is `zero`."""
-    wheres = [indices(layer, place) for layer, place in zip(layers, at, strict=True)]
-    tensors = [layer.source for layer in layers]
-    kept: list[list[Patches]] = [[] for _ in layers]
-    session = open_session(_instrument(network, tensors, [np.maximum(w, 0) for w in wheres]), threads)
-    for image in progress(islice(images, IMAGES), "sampling layers"):
-        for drawn, layer, where, parts in zip(
-            session.run(None, {network.inputs[0].name: image}), layers, wheres, kept, strict=True
-        ):
-            parts.append(integers(layer, where, drawn.reshape(where.shape)))
-    return [np.concatenate(parts) for parts in kept]
-
-
 def answers(
     network: Model,
     layers: Sequence[Layer],
@@ -201,7 +179,7 @@ def answers(
     threads: int = 0,
     progress: Progress = silent,
 ) -> list[Rows]:
-    """What every layer answers at these places: (n, G O) float32, in the order of `sample`."""
+    """What every layer answers at these places: (n, G O) float32, image by image."""
     wheres = []
     for layer, place in zip(layers, at, strict=True):
         channel = np.arange(shape_of(layer.weight.outputs[0])[output_axis(layer.node)])

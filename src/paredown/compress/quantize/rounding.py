@@ -1,8 +1,12 @@
 """Second-order rounding: each weight is rounded so that it makes up for the rounding errors before it.
 
-With w one row of real weights, q the integers and H the covariance of the patches the layer reads, the
-layer's expected squared error is (q - w) H (q - w)^T. With H = M M^T, M upper triangular, this is a sum of
-squares,
+With x the patches that a layer reads in the network quantized so far, t what the float network answers there,
+and w one row of real weights, w is first moved to where it answers best,
+
+    w <- w + mean( (t - w x) x^T ) (H + ridge)^-1,        H = mean( x x^T ),
+
+so that a layer makes up for what those in front of it lost. With q the integers, the squared error added by
+rounding is (q - w) H (q - w)^T. With H = M M^T, M upper triangular, this is a sum of squares,
 
     sum_j ( M_jj (q_j - w_j) + sum_{i<j} (q_i - w_i) M_ij )^2,
 
@@ -10,16 +14,9 @@ and the j-th term is least, given the integers before, for
 
     q_j = round( w_j - sum_{i<j} (q_i - w_i) M_ij / M_jj ).
 
-`chained`: x are the patches that the layer reads in the network quantized so far, t is what the float network
-answers there, and w is first moved to where it answers that best,
-
-    w <- w + mean( (t - w x) x^T ) (H + ridge)^-1,
-
-so that each layer makes up for what those in front of it lost.
-
 Source: Frantar et al. 2022, "GPTQ", arXiv 2210.17323, eq. 2 and 3, in the form of Babai's nearest plane (Chen
-et al. 2025, arXiv 2507.18553), which needs no inverse of H. `chained`: the mismatched problem of Zhang et al.
-2025, "Qronos", arXiv 2505.11695.
+et al. 2025, arXiv 2507.18553), which needs no inverse of H; on the mismatched problem of Zhang et al. 2025,
+"Qronos", arXiv 2505.11695.
 Differs from the source: H is centred, because a bias can undo any mean error exactly, b += mean(t - q x), and
 does so here (Nagel et al. 2019, arXiv 1906.04721, section 4.2); values come in the order of falling H_jj; a
 row is kept where it is better on patches that it was not made from; the ridge keeps w near the float weights.
@@ -29,16 +26,15 @@ Shapes: G groups, O rows, K values in a patch, n sampled patches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
 
 from paredown.compress.quantize.chain import Link, chain
-from paredown.compress.quantize.patches import Layer, Rows, layer_of, places, reader_of, sample
-from paredown.compress.quantize.write import FLOAT, LIMITS, SIGNS, UNROUNDED, replace_constant, shift_bias
+from paredown.compress.quantize.patches import Layer, Rows, layer_of, reader_of
+from paredown.compress.quantize.write import LIMITS, SIGNS, UNROUNDED, replace_constant, shift_bias
 from paredown.compress.recipe import Context, Step
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
@@ -51,15 +47,10 @@ HELD_OUT = 8  # every eighth patch judges
 
 @dataclass(frozen=True)
 class SecondOrder(Step):
-    """gptq: rounds the weights behind w8a8, w4a8 or w2a8 again, with regard to what the layers read.
-
-    `chained`: each layer is fitted to what those in front of it have become.
-    """
+    """gptq: rounds the weights behind w8a8, w4a8 or w2a8 again, with regard to what the layers read."""
 
     kind: ClassVar[str] = "gptq"
     summary: ClassVar[str] = "second-order rounding of quantized weights (Frantar 2022)"
-
-    order: Literal["", "chained"] = ""
 
 
 def apply(step: SecondOrder, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
@@ -71,25 +62,7 @@ def apply(step: SecondOrder, model: ir.Model, context: Context) -> tuple[ir.Mode
     found = {dq: "its weights are signs" if SIGNS in dq.meta else layer_of(dq) for dq in weights}
     layers = [layer for layer in found.values() if isinstance(layer, Layer)]
     log = [_skipped(step, dq, why) for dq, why in found.items() if isinstance(why, str)]
-    links = chain(model, layers, context) if step.order else _apart(model, layers, context)
-    return model, (*log, *(_round_layer(step, link) for link in links))
-
-
-def _apart(model: ir.Model, layers: Sequence[Layer], context: Context) -> Iterator[Link]:
-    """Every layer by itself: it reads what the float network does, and should answer as its float weights."""
-    patches = sample(
-        model.meta[FLOAT],
-        layers,
-        places(layers, context.seed),
-        context.images(),
-        threads=context.threads,
-        progress=context.progress,
-    )
-    for layer in layers:
-        read = patches.pop(0)
-        rows = layer.rows(layer.weight.meta[UNROUNDED])
-        x = read.transpose(1, 0, 2).astype(np.float32) - layer.zero
-        yield Link(layer, read, (x @ rows.transpose(0, 2, 1)).transpose(1, 0, 2))
+    return model, (*log, *(_round_layer(step, link) for link in chain(model, layers, context)))
 
 
 def _skipped(step: SecondOrder, dq: ir.Node, why: str) -> StepRecord:
