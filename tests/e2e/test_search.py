@@ -31,7 +31,7 @@ def test_the_search_goes_on_where_it_stopped_and_its_trials_are_marked(toy, tmp_
     assert longer.trials[:3] == short.trials
     assert longer.trials[3].origin == "search"
     assert any("the search proposed 2" in note for note in longer.notes)
-    assert 'class="mark">search</span>' in longer.report.read_text()
+    assert 'class="mark search">search</span>' in longer.report.read_text()
     again = searched(toy, tmp_path / "a", search=2)
     assert again.trials == longer.trials
     assert read_study(tmp_path / "a")["options"]["search"] == 2

@@ -178,7 +178,7 @@ def _line(row: Row, columns: list[Column]) -> Html:
     words, style = MARKS.get(row.role, (None, ""))
     mark = tag("span", words, class_=f"mark {style}") if words else None
     name = row.trial.recipe if row.trial.recipe != row.label else None
-    found = tag("span", "search", class_="mark") if row.trial.origin == "search" else None
+    found = tag("span", "search", class_="mark search") if row.trial.origin == "search" else None
     first = tag(
         "td",
         tag("div", row.label, mark, found, class_="name"),

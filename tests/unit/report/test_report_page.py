@@ -192,7 +192,7 @@ def test_what_the_search_tried_is_marked_and_drawn_only_where_it_leads() -> None
     assert names["int8-dynamic"] == "int8-dynamic"
     assert "tried by the search" in drawn.caption
     text = render(told)
-    assert text.count('<span class="mark">search</span>') == 2
+    assert text.count('<span class="mark search">search</span>') == 2
     plots = "".join(re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL))
     assert plots.count('"beaten"') < plots.count('"leads"')
-    assert '<span class="mark">search</span>' not in render(named)
+    assert '<span class="mark search">search</span>' not in render(named)
