@@ -76,7 +76,7 @@ def test_every_constant_that_is_varied_exists(scripts):
 
 
 def test_layers_apart_are_fitted_to_the_float_network(scripts):
-    """Each is better than the nearest by itself; the one that reads what those in front have become is other."""
+    """Each is better than the nearest by itself; on the chain they come out otherwise."""
     source = prepare(nets.NETS["attention"]())
     rounding = scripts("rounding")
     with rounding.patched(rounding.apart):
