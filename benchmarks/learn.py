@@ -1,9 +1,10 @@
 """What learning brings: points lost with and without it, size, minutes.
 
     python benchmarks/learn.py --material MATERIAL                        # resumes where it was stopped
-    python benchmarks/learn.py --models resnet20_cifar10 --recipes w2a8-all+qat-rate0.0005
+    python benchmarks/learn.py --models resnet20_cifar10 --images 300 --recipes w4a4-pc-mse-ends+gptq+qat
 
 Each recipe is judged beside itself without its `qat` step. Labels are used to judge and never to learn.
+Minutes are those that passed, core minutes what this process had of the processor.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from paredown.measure.accuracy import headline
 from paredown.model import Model
 
 T = TypeVar("T")
-RECIPES = ("int8-qat", "int4-qat", "w4a8-all-pc-mse+qat", "w2a8-all-pc-mse+qat")
+RECIPES = ("int8-qat", "int4-qat", "w2a8-pc-mse-all+qat", "w4a4-pc-mse-ends+gptq+qat", "w1a4-pc-mse-ends+qat")
 
 
 def main() -> int:
@@ -79,20 +80,25 @@ def _measure(args: argparse.Namespace, subject: Loaded, recipe: str) -> dict[str
             told = "; ".join(r.why for r in made.log if r.step.startswith("qat") and not r.where)
             model = made.model
             write_model(args.models_out, f"{subject.name}-{recipe}", model)
-        minutes, core_minutes = (time.perf_counter() - started) / 60, (time.process_time() - busy) / 60
+        minutes, computed_minutes = (time.perf_counter() - started) / 60, (time.process_time() - busy) / 60
         measured = paredown.measure(
             model, subject.judged, baseline=subject.model, what=("map", "latency"), threads=args.threads
         )
     except ParedownError as error:
         return {"error": first_line(error, args.material)}
     name = headline(subject.card.task, subject.judged.has_truth)
+    lost = measured.get(f"{name}_drop")
     return {
         "metric": name,
-        "value": measured.value(name),
-        "bytes": model.size_bytes,
+        "accuracy": measured.value(name),
+        "points_lost": None if lost is None else lost.value,
+        "points_low": None if lost is None else lost.low,
+        "points_high": None if lost is None else lost.high,
+        "size_bytes": model.size_bytes,
         "minutes": round(minutes, 2),
-        "core_minutes": round(core_minutes, 2),
+        "computed_minutes": round(computed_minutes, 2),
         "latency_ratio": measured.value("latency_ratio"),
+        "doubts": list(measured.doubts),
         "learned": told,
         "images": len(subject.calibration),
         "judged": len(subject.judged),

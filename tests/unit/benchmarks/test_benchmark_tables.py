@@ -166,3 +166,16 @@ def test_prune_has_a_line_per_recipe_with_what_is_gone(scripts):
     text = scripts("tables").prune({**RESULT, "rows": rows})
     assert "| m | `prune30` | 40.0 % | 0.4500 | 5.00 (4.0 .. 6.0) | 0.70 | 2.0 | 1.0 | 4.0 (2.0) |" in text
     assert "| m | `prune90` | failed: no |" in text
+
+
+def test_learn_sets_what_was_learned_beside_the_same_without(scripts):
+    figures = {"size_bytes": 1e6, "latency_ratio": 0.5, "minutes": 30.0, "computed_minutes": 12.0}
+    rows = [
+        {"model": "m", "recipe": "w8a8+qat", "accuracy": 0.49, "points_lost": 1.0, **figures},
+        {"model": "m", "recipe": "w8a8", "accuracy": 0.48, "points_lost": 2.0, **figures},
+        {"model": "m", "recipe": "float", "accuracy": 0.5, **figures},
+    ]
+    lines = scripts("tables").learn({**RESULT, "rows": rows}).splitlines()[2:5]
+    assert [line.split(" | ")[1] for line in lines] == ["float", "`w8a8`", "`w8a8+qat`"]
+    assert lines[1].endswith("| 2.00 | 1.0 | 0.50 | - | - |")
+    assert lines[2].endswith("| 1.00 | 1.0 | 0.50 | 30.0 | 12.0 |")
