@@ -12,7 +12,7 @@ residual stream are taken back too.
 Source: He et al. 2017, arXiv 1707.06168, section 3.1 (reconstruction by least squares, the layers in front
 pruned already) and section 3.3 (residual branches).
 Differs from the source: the weights as they are (shrink.py) are what the fit is drawn to, not zero; one pass
-over all layers after everything is removed.
+over all layers after everything is removed; lambda is what does best on other images.
 
 Shapes: n sampled places, G groups, K values in a patch, O answers of a group.
 """
@@ -39,8 +39,9 @@ from paredown.graph.walk import attribute, constant, consumers, shape_of
 from paredown.model import Model
 
 IMAGES = 32  # of the calibration images: what they hold between two layers stays in memory
-MOST = 4096  # places of one layer over all images
-DAMPING = 0.05  # of the mean of X^T X's diagonal: a sample of patches is not the population
+MOST = 8192  # places of one layer over all images
+TRUSTED = 0.75  # of the places are fitted to
+DAMPINGS = (0.01, 0.1, 1.0, 10.0, 100.0)  # lambda, in means of X^T X's diagonal
 
 Floats = NDArray[np.float64]
 
@@ -155,22 +156,43 @@ def _patches(fit: _Fit, x: NDArray[np.generic]) -> NDArray[np.float32]:
 
 
 def _solve(graph: ir.Graph, node: ir.Node, x: NDArray[np.float32], y: Floats) -> float:
-    """Gives the layer its new weights. x: (n, G, K), y: (n, G O). Gives the share of the error left."""
+    """Gives the layer its new weights. x: (n, G, K), y: (n, G O). Gives the share of the error left.
+
+    The last quarter of the places, of other images, says how much to trust the rest.
+    """
     weight = np.asarray(constant(node.inputs[1]), np.float64)
     group, depth = x.shape[1:]
     rows = weight.reshape(group, -1, depth)
+    before = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    bias = np.zeros(rows.shape[:2]) if before is None else before.astype(np.float64).reshape(rows.shape[:2])
     y = y.reshape(len(y), group, -1)
-    mean_x, mean_y = x.mean(axis=0, dtype=np.float64), y.mean(axis=0)
+    seen = round(TRUSTED * len(x))
     errors = np.zeros(2)
     for g in range(group):
-        seen, wanted = x[:, g] - mean_x[g], y[:, g] - mean_y[g]
-        missing = wanted - seen @ rows[g].T
-        gram = seen.T @ seen
-        gram[np.diag_indices(depth)] += DAMPING * max(float(np.trace(gram)) / depth, 1e-9)
-        step = np.linalg.solve(gram, seen.T @ missing).T
+        missing = y[:, g] - x[:, g] @ rows[g].T - bias[g]  # (n, O)
+        step, shift = _ridge(x[:seen, g].astype(np.float64), missing[:seen], x[seen:, g], missing[seen:])
         rows[g] += step
-        errors += [np.square(missing).sum(), np.square(missing - seen @ step.T).sum()]
-    bias = mean_y - np.einsum("gok,gk->go", rows, mean_x)
+        bias[g] += shift
+        errors += [np.square(missing).sum(), np.square(missing - x[:, g] @ step.T - shift).sum()]
     replace_input(graph, node, 1, rows.reshape(weight.shape).astype(np.float32))
     replace_input(graph, node, 2, bias.ravel().astype(np.float32))
     return float(errors[1] / errors[0]) if errors[0] > 0 else 1.0
+
+
+def _ridge(x: Floats, y: Floats, x_other: NDArray[np.float32], y_other: Floats) -> tuple[Floats, Floats]:
+    """W' - W (O, K) and b' - b (O,) that do best on the other places; zero where nothing does better.
+
+    x: (n, K), y: (n, O) what is missing.
+    """
+    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
+    x, y = x - mean_x, y - mean_y
+    values, vectors = np.linalg.eigh(x.T @ x)
+    product = (y.T @ x) @ vectors  # (O, K)
+    scale = max(float(values.mean()), 1e-12)
+    best = (float(np.square(y_other).sum()), np.zeros_like(product), np.zeros_like(mean_y))
+    for damping in DAMPINGS:
+        step = (product / (np.maximum(values, 0) + damping * scale)) @ vectors.T
+        shift = mean_y - step @ mean_x
+        error = float(np.square(y_other - x_other @ step.T - shift).sum())
+        best = min(best, (error, step, shift), key=lambda found: found[0])
+    return best[1], best[2]
