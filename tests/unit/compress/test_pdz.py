@@ -52,13 +52,17 @@ def test_the_bytes_of_the_file_are_as_documented() -> None:
     assert packed[:4] == b"PDZ1"
     assert packed[4:36] == hashlib.sha256(data).digest()
     assert int.from_bytes(packed[36:44], "little") == len(data)
-    count = int.from_bytes(packed[44:48], "little")
-    table = [packed[48 + 9 * i : 57 + 9 * i] for i in range(count)]
-    sizes = [(int.from_bytes(r[:4], "little"), int.from_bytes(r[4:8], "little"), r[8]) for r in table]
-    assert sum(size for _, size, _ in sizes) == len(data)
-    assert 48 + 9 * count + sum(stored for stored, _, _ in sizes) == len(packed)
-    first = packed[48 + 9 * count :][: sizes[0][0]]
-    assert zlib.decompress(first, -15) == data[: sizes[0][1]]
+    count, stored, rest = (int.from_bytes(packed[a : a + 4], "little") for a in (44, 48, 52))
+    table = [packed[56 + 13 * i : 69 + 13 * i] for i in range(count)]
+    numbers = [[int.from_bytes(r[a : a + 4], "little") for a in (0, 4, 8)] for r in table]
+    assert count == 1  # the tensors of the ends are small
+    assert rest + sum(size for _, _, size in numbers) == len(data)
+    begin = 56 + 13 * count
+    assert begin + stored + sum(kept for _, kept, _ in numbers) == len(packed)
+    gap, _, size = numbers[0]
+    text = zlib.decompress(packed[begin : begin + stored], -15)
+    assert text == data[:gap] + data[gap + size :]
+    assert table[0][12] in (1, 4)
 
 
 @pytest.mark.parametrize("keep", [0, 3, 4, 40, 47, 60, -1])
@@ -79,10 +83,11 @@ def test_another_file_under_the_same_sum_is_refused() -> None:
         pdz.unpack(bytes(packed))
 
 
-def forged(size: int, *pieces: tuple[int, int, int], streams: bytes = b"") -> bytes:
-    """A file whose table says what it likes."""
-    table = b"".join(pdz.PIECE.pack(*p) for p in pieces)
-    return pdz.HEAD.pack(pdz.MAGIC, bytes(32), size, len(pieces)) + table + streams
+def forged(size: int, *pieces: tuple[int, int, int, int], streams: bytes = b"") -> bytes:
+    """A file whose table says what it likes; the first piece is the rest."""
+    (_, packed, rest, _), *others = pieces
+    table = b"".join(pdz.PIECE.pack(*p) for p in others)
+    return pdz.HEAD.pack(pdz.MAGIC, bytes(32), size, len(others), packed, rest) + table + streams
 
 
 BOMB = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -92,14 +97,15 @@ MILLION = BOMB.compress(bytes(10**6)) + BOMB.flush()
 @pytest.mark.parametrize(
     "file",
     [
-        forged(2**62, (4, 2**31, 1), streams=b"abcd"),
-        forged(2**20, (4, 2**20, 1), streams=b"abcd"),  # four bytes cannot become a million
-        forged(1000, (len(MILLION), 1000, 1), streams=MILLION),  # gives more than it says
-        forged(2 * 10**6, (len(MILLION), 2 * 10**6, 1), streams=MILLION),  # gives less
-        forged(8, (4, 8, 3), streams=b"abcd"),  # no such element
-        forged(7, (4, 7, 2), streams=b"abcd"),  # half an element
-        forged(0, (4, 0, 4), streams=b"abcd"),
-        pdz.HEAD.pack(pdz.MAGIC, bytes(32), 10, 2**32 - 1),
+        forged(2**62, (0, 4, 2**31, 1), streams=b"abcd"),
+        forged(2**20, (0, 4, 2**20, 1), streams=b"abcd"),  # four bytes cannot become a million
+        forged(1000, (0, len(MILLION), 1000, 1), streams=MILLION),  # gives more than it says
+        forged(2 * 10**6, (0, len(MILLION), 2 * 10**6, 1), streams=MILLION),  # gives less
+        forged(12, (0, 4, 4, 1), (0, 4, 8, 3), streams=b"abcdabcd"),  # no such element
+        forged(11, (0, 4, 4, 1), (0, 4, 7, 2), streams=b"abcdabcd"),  # half an element
+        forged(12, (0, 4, 4, 1), (5, 4, 8, 1), streams=b"abcdabcd"),  # beyond the end
+        forged(0, (0, 4, 0, 1), streams=b"abcd"),
+        pdz.HEAD.pack(pdz.MAGIC, bytes(32), 10, 2**32 - 1, 1, 1),
     ],
 )
 def test_sizes_are_not_believed(file: bytes) -> None:

@@ -47,6 +47,7 @@ LARGE_BATCH = 16
 MEMORY = 1 << 30  # bytes of images kept, about 430 of 640 x 640
 SMALLEST = 1e-3  # a parameter's size counts as at least this
 HASTE = 6  # times the step of its grid count as the size of a weight on a grid: wide steps are far to go
+TABLE = 0.3  # of a weight's step goes a value that many weights share
 PATIENCE = 8  # checks behind the best before it stops
 
 
@@ -375,9 +376,9 @@ def _size(p: Tensor, item: Learnable) -> float:
     if item.stored is not None and not item.stored.fine:
         return HASTE * float(np.mean(np.asarray(constant(item.stored.dequantize.inputs[1]))))
     if item.shared is not None:
-        return HASTE * _cell(np.asarray(constant(item.shared.gather.inputs[0])))
+        return _cell(np.asarray(constant(item.shared.gather.inputs[0])))
     if item.kind == "table":  # what moves all weights of a cluster at once moves less
-        return _cell(item.start)
+        return TABLE * _cell(item.start)
     return max(float(p.detach().square().mean().sqrt()), SMALLEST)
 
 

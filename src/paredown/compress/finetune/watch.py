@@ -1,7 +1,7 @@
 """Which tensors of a graph a pupil is compared with its teacher at.
 
-Heads are the outputs of the last layers before the decode tail. Features are what the heads read, and what
-every stage hands on before it halves the resolution.
+Heads are the outputs of the last layers before the decode tail, averaged where a classifier does so. Features
+are what the heads read, and what every stage hands on before it halves the resolution.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from paredown.graph.walk import (
     weight_of,
 )
 
+POOLS = ("GlobalAveragePool", "ReduceMean")
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -39,7 +41,7 @@ def watch(graph: ir.Graph) -> Watch:
     """What to watch in a float graph."""
     body = body_of(graph)
     last = [n for n in graph if n in body and not any(r in body for v in n.outputs for r in consumers(v))]
-    heads = [str(v.name) for n in last for v in n.outputs]
+    heads = [str(_pooled(v).name) for n in last for v in n.outputs]
     features: dict[str, None] = {}
     for node in graph:
         if node not in body or weight_of(node) is None:
@@ -62,6 +64,16 @@ def watch(graph: ir.Graph) -> Watch:
     made = [v for node in graph if node in known for v in node.outputs]
     answers = [v for v in made if v.is_graph_output() or any(r not in known for r in consumers(v))]
     return Watch(tuple(heads), inner, tuple(dict.fromkeys(scores)), tuple(str(v.name) for v in answers))
+
+
+def _pooled(head: ir.Value) -> ir.Value:
+    """What a classifier makes of a head by averaging over its positions; the head itself in other graphs."""
+    value = head
+    while len(readers := consumers(value)) == 1 and readers[0].op_type in ("Relu", "Clip", *POOLS):
+        value = readers[0].outputs[0]
+        if readers[0].op_type in POOLS:
+            return value
+    return head
 
 
 def _known(graph: ir.Graph) -> set[ir.Node]:

@@ -17,7 +17,7 @@ import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.compress.pack.codebook import Book, reach
+from paredown.compress.pack.codebook import Book, reach, short
 from paredown.compress.quantize.patches import IMAGES, Layer, Places, Rows, indices, places
 from paredown.compress.quantize.patches import _instrument as instrument
 from paredown.compress.quantize.rounding import round_rows
@@ -29,7 +29,8 @@ from paredown.model import Model
 
 TOGETHER = 1 << 26  # values of covariances kept at once: 256 MiB
 DRAWS = 4  # of positions: only their sums are kept, so there may be more than quantize/patches.py keeps
-NEARLY_HALF = 0.499  # of a cell
+DIGITS = 12  # binary, of a bias
+INSIDE = 0.25  # of a cell: learning starts no further from its middle
 
 Weights = Mapping[ir.Node, NDArray[Any]]
 
@@ -63,8 +64,8 @@ def _round(layer: Layer, w: NDArray[Any], width: float, k: int, mean: Rows, mome
         cells[g] = round_rows(rows[g], covariance.astype(np.float32), -reach(k), reach(k))
     if value is not None and bias is not None:
         shift = np.einsum("gok,gk->go", rows - cells, mean).reshape(-1) * width
-        value.const_value = ir.tensor((bias + shift).astype(np.float32), name=value.name)
-    start = cells + np.clip(rows - cells, -NEARLY_HALF, NEARLY_HALF)
+        value.const_value = ir.tensor(short((bias + shift).astype(np.float32), DIGITS), name=value.name)
+    start = cells + np.clip(rows - cells, -INSIDE, INSIDE)
     numbers, indices = np.unique(layer.shaped(cells), return_inverse=True)
     table = (numbers * width).astype(np.float32)
     return Book(table, indices.astype(np.uint8).reshape(w.shape), layer.shaped(start) * np.float32(width))

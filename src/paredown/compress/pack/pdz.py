@@ -1,8 +1,8 @@
 """The `.pdz` file: an ONNX file in fewer bytes, from which exactly that file comes back.
 
-The ONNX file is cut into pieces at its large tensors. Every piece is written as a DEFLATE stream of its own,
-with the strategy that makes it smallest; for indices of codebooks and for sparse weights that is canonical
-Huffman coding of bytes (a byte holds two 4-bit indices, so pairs are coded together), with or without runs.
+Every large tensor of the ONNX file becomes a DEFLATE stream of its own, all that stands around them another,
+each with the strategy that makes it smallest; for indices of codebooks and for sparse weights that is
+canonical Huffman coding of bytes (a byte holds two 4-bit indices, coded together), with or without runs.
 Tensors of several bytes an element are first laid out plane by plane: all first bytes, all second ones.
 
 All numbers are little endian. After the magic bytes:
@@ -11,9 +11,12 @@ All numbers are little endian. After the magic bytes:
     0       4      "PDZ1"
     4       32     SHA-256 of the ONNX file
     36      8      size of the ONNX file
-    44      4      number of pieces, P
-    48      9 P    for every piece: packed size (4), unpacked size (4), bytes of an element (1)
-    48+9P   ...    the packed pieces, one behind the other, to the end of the file
+    44      4      number of tensors, T
+    48      4      packed size of what stands around them
+    52      4      its size
+    56      13 T   for every tensor: bytes of the rest in front of it (4), packed size (4), size (4), bytes of
+                   an element (1)
+    ...     ...    the packed rest, then the packed tensors, to the end of the file
 
 Source: Han et al. 2016, "Deep Compression", arXiv 1510.00149, section 4 (Huffman coding); Deutsch 1996,
 RFC 1951 (DEFLATE).
@@ -36,8 +39,8 @@ from paredown.errors import ModelError
 from paredown.graph.load import MAX_BYTES, parse
 
 MAGIC = b"PDZ1"
-HEAD = struct.Struct("<4s32sQI")
-PIECE = struct.Struct("<IIB")
+HEAD = struct.Struct("<4s32sQIII")
+PIECE = struct.Struct("<IIIB")
 WIDTHS = (1, 2, 4, 8)  # bytes of an element
 MAX_PIECES = 1 << 16
 MAX_PIECE = 1 << 30  # bytes
@@ -48,6 +51,7 @@ _STRATEGIES = (zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE, zlib.Z_FILTERED, zlib.Z_DEFAULT_
 
 
 class _Piece(NamedTuple):
+    gap: int  # bytes of the rest in front of it
     packed: int
     size: int
     width: int
@@ -58,12 +62,18 @@ def pack(data: bytes) -> bytes:
 
     Raises: ModelError where the data is none, is over 2 GiB, or keeps its weights in another file.
     """
-    table, streams = b"", []
-    for start, end, width in _cut(data):
+    table, rest, streams = b"", b"", [b""]
+    at = 0
+    for start, end, width in _tensors(data):
         width, stream = _smallest(data[start:end], width)
-        table += PIECE.pack(len(stream), end - start, width)
+        table += PIECE.pack(start - at, len(stream), end - start, width)
+        rest += data[at:start]
         streams.append(stream)
-    head = HEAD.pack(MAGIC, hashlib.sha256(data).digest(), len(data), len(streams))
+        at = end
+    rest += data[at:]
+    streams[0] = _smallest(rest, 1)[1]
+    sha256 = hashlib.sha256(data).digest()
+    head = HEAD.pack(MAGIC, sha256, len(data), len(streams) - 1, len(streams[0]), len(rest))
     return b"".join([head, table, *streams])
 
 
@@ -75,12 +85,15 @@ def unpack(packed: bytes) -> bytes:
 
     Raises: ModelError where the file is no `.pdz`, cut short, or damaged.
     """
-    sha256, pieces, at = _read_head(packed)
+    sha256, rest_piece, pieces, at = _read_head(packed)
     streams = memoryview(packed)
+    rest = _inflate(streams[at : at + rest_piece.packed], rest_piece)
+    at, done = at + rest_piece.packed, 0
     parts = []
     for piece in pieces:
-        parts.append(_inflate(streams[at : at + piece.packed], piece))
-        at += piece.packed
+        parts += [rest[done : done + piece.gap], _inflate(streams[at : at + piece.packed], piece)]
+        at, done = at + piece.packed, done + piece.gap
+    parts.append(rest[done:])
     made = b"".join(parts)
     if hashlib.sha256(made).digest() != sha256:
         raise _damaged("the file that comes out is not the one that was packed")
@@ -92,28 +105,31 @@ def is_packed(data: bytes) -> bool:
     return data.startswith(MAGIC)
 
 
-def _read_head(packed: bytes) -> tuple[bytes, list[_Piece], int]:
-    """SHA-256, pieces, and where the first stream begins."""
+def _read_head(packed: bytes) -> tuple[bytes, _Piece, list[_Piece], int]:
+    """SHA-256, the rest, the tensors, and where the first stream begins."""
     if not is_packed(packed):
         raise ModelError(
             "this is no .pdz file", got=f"{len(packed)} bytes that begin otherwise", expected="PDZ1"
         )
     if len(packed) < HEAD.size:
         raise _damaged(f"cut short: {len(packed)} bytes")
-    _, sha256, size, count = HEAD.unpack_from(packed)
+    _, sha256, size, count, rest_packed, rest_size = HEAD.unpack_from(packed)
     begin = HEAD.size + count * PIECE.size
     if count > MAX_PIECES or begin > len(packed):
-        raise _damaged(f"{count} pieces do not fit into {len(packed)} bytes")
+        raise _damaged(f"{count} tensors do not fit into {len(packed)} bytes")
     pieces = [_Piece._make(numbers) for numbers in PIECE.iter_unpack(packed[HEAD.size : begin])]
-    if size > MAX_BYTES or sum(p.size for p in pieces) != size:
-        raise _damaged("the pieces do not add up to the size of the model")
-    if sum(p.packed for p in pieces) != len(packed) - begin:
-        raise _damaged("the pieces do not add up to the size of the file: cut short, or something behind it")
-    for piece in pieces:
+    rest = _Piece(0, rest_packed, rest_size, 1)
+    if size > MAX_BYTES or rest.size + sum(p.size for p in pieces) != size:
+        raise _damaged("the tensors and the rest do not add up to the size of the model")
+    if rest.packed + sum(p.packed for p in pieces) != len(packed) - begin:
+        raise _damaged("the streams do not add up to the size of the file: cut short, or something behind it")
+    if sum(p.gap for p in pieces) > rest.size:
+        raise _damaged("the tensors stand beyond the end of the model")
+    for piece in (rest, *pieces):
         fits = piece.width in WIDTHS and piece.size % piece.width == 0
         if not fits or not 0 < piece.size <= min(MAX_PIECE, MOST * piece.packed):
-            raise _damaged("a piece of impossible size")
-    return sha256, pieces, begin
+            raise _damaged("a stream of impossible size")
+    return sha256, rest, pieces, begin
 
 
 def _inflate(stream: memoryview, piece: _Piece) -> bytes:
@@ -123,7 +139,7 @@ def _inflate(stream: memoryview, piece: _Piece) -> bytes:
     except zlib.error as error:
         raise _damaged(str(error)) from error
     if len(made) != piece.size or not decoder.eof or decoder.unused_data:
-        raise _damaged("a piece gives another size than it says")
+        raise _damaged("a stream gives another size than it says")
     return made if piece.width == 1 else _planes(made, len(made) // piece.width)
 
 
@@ -144,18 +160,6 @@ def _smallest(data: bytes, width: int) -> tuple[int, bytes]:
 def _deflate(data: bytes, strategy: int) -> bytes:
     coder = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, MEMORY, strategy)
     return coder.compress(data) + coder.flush()
-
-
-def _cut(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Start, end and bytes of an element of every piece; together they are the whole file."""
-    at = 0
-    for start, end, width in _tensors(data):
-        if start > at:
-            yield at, start, 1
-        yield start, end, width
-        at = end
-    if at < len(data):
-        yield at, len(data), 1
 
 
 def _tensors(data: bytes) -> Iterator[tuple[int, int, int]]:
