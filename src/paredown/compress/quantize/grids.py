@@ -14,7 +14,7 @@ from paredown.graph.walk import constant, consumers
 from paredown.numerics.grid import Grid, affine, affine_per_channel
 from paredown.numerics.ranges import METHODS, Seen, mse
 
-LOW_MARGIN = 0.25  # of a head channel's range, below what was seen
+LOW_MARGIN = 0.25  # of a head channel's range, below what was seen: benchmarks/constants.py
 
 
 def activation_grids(

@@ -40,8 +40,8 @@ from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
 
 BLOCK = 64  # columns rounded between two matrix products
-DAMPING = 0.1  # of the mean of H's diagonal, added to it: a sample of patches is not the population
-RIDGE = 1.0  # of the same, for moving w: benchmarks/constants.py
+DAMPING = 0.1  # of the mean of H's diagonal, added to it: a sample is not the population
+RIDGE = 1.0  # of the same, for moving w; both varied by benchmarks/constants.py
 HELD_OUT = 8  # every eighth patch judges
 
 

@@ -16,7 +16,8 @@ import onnx_ir as ir
 from paredown.compress.quantize.placement import Plan
 from paredown.graph.walk import constant, is_depthwise, upstream, weight_of
 
-SMALL_SHARE = 0.08  # of all weights: the smallest layers that together hold less keep 8 bits
+# Of all weights: the smallest layers that together hold less keep 8 bits. Varied by benchmarks/constants.py.
+SMALL_SHARE = 0.08
 
 Width = tuple[int, str]
 """Bits of a weight, and why they differ from what the step asks for ("" where they do not)."""
