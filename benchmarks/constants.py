@@ -49,7 +49,7 @@ CONSTANTS: dict[str, Constant] = {
         "paredown.numerics.ranges", "penalty", (2, 2.5, 3, 3.5, 4), "cle+w8a8-pc-mse", _power
     ),
     "LOW_MARGIN": Constant(f"{QUANTIZE}.grids", "LOW_MARGIN", (0, 0.125, 0.25, 0.5), "cle+w8a8-pc-mse"),
-    "BUDGET": Constant(f"{QUANTIZE}.guard", "BUDGET", (0.01, 0.02, 0.05, 0.1), "cle+w8a8-pc-mse-guard"),
+    "BUDGET": Constant(f"{QUANTIZE}.guard", "BUDGET", (0.01, 0.02, 0.05, 0.1), "cle+gates+w8a8-pc-mse-guard"),
     "SMALL_SHARE": Constant(f"{QUANTIZE}.widths", "SMALL_SHARE", (0, 0.04, 0.08, 0.16), "w4a8-pc-mse+gptq"),
     "DAMPING": Constant(f"{QUANTIZE}.rounding", "DAMPING", (0.01, 0.03, 0.1, 0.3), "w4a8-pc-mse+gptq"),
     "RIDGE": Constant(f"{QUANTIZE}.rounding", "RIDGE", (0.1, 0.3, 1, 3, 10), "w4a8-pc-mse+gptq"),

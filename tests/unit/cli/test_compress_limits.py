@@ -22,7 +22,7 @@ def test_limits_reach_the_step(toy: Toy, tmp_path: Path, capsys: pytest.CaptureF
         str(tmp_path),
     ]
     assert main([*words, "--max-drop", "20", "--max-size", "0.1", "--threads", "1", "--quiet"]) == 0
-    assert "cle+mix-drop20-mb0.1" in capsys.readouterr().out
+    assert "cle+gates+mix-drop20-mb0.1" in capsys.readouterr().out
     assert (tmp_path / "model.onnx").stat().st_size <= 100_000
 
 

@@ -64,7 +64,7 @@ def first_note(made: Compressed) -> StepRecord:
 def test_limits_fill_what_the_recipe_leaves_open() -> None:
     recipe = with_limits(parse_recipe("mixed"), 0.3, 0.0125, 2_500_000)
     assert recipe.steps[-1] == Mixed(0.3, 12.5, 2.5)
-    assert recipe.name == "cle+mix-drop0.3-ms12.5-mb2.5"
+    assert recipe.name == "cle+gates+mix-drop0.3-ms12.5-mb2.5"
     assert parse_recipe(recipe.name) == recipe
     assert with_limits(parse_recipe("mix-drop0.1"), 0.3, None, None).steps == (Mixed(0.1),)
     assert with_limits(parse_recipe("int8"), 0.3, 1.0, 1.0) == parse_recipe("int8")

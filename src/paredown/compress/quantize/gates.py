@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from paredown.compress.quantize.calibrate import calibrate
 from paredown.compress.quantize.equalize import class_factors, freeze_kept, scale_around, weighted_in_body
 from paredown.compress.quantize.grids import activation_grids
-from paredown.compress.quantize.guard import FLOOR, heads_of
+from paredown.compress.quantize.guard import heads_of
 from paredown.compress.quantize.outliers import loudness_of
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
 from paredown.compress.quantize.sensitivity import LOOKED_AT, Switched, most_telling
@@ -46,7 +46,8 @@ LOWEST, HIGHEST = (
     4,
 )  # of the powers of two: 128 steps, so that a uint8 grid holds a gate's factors exactly
 SPREAD = 4.0  # largest over smallest factor, from which a tensor is worth a try
-GAIN = 0.7  # the damage must fall below this part of what it was
+GAIN = 0.8  # the damage must fall below this part of what it was
+LEAST = 0.0005  # damage that is not worth a product more
 IMAGES = 2  # that measure the damage: with and without factors it differs by times
 
 
@@ -91,7 +92,7 @@ def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     after = _gridded(to_model(trial, context.source), context)
     kept = []
     for bundle, old, new in _damages(tried, channels, before, after, context):
-        pays = old > FLOOR and new < GAIN * old
+        pays = old > LEAST and new < GAIN * old
         kept += [bundle] if pays else []
         why = f"noise at the heads of its tensors {old:.2%} of the signal, with factors {new:.2%}"
         log.append(StepRecord(step.name, bundle.names, "changed" if pays else "skipped", why))
