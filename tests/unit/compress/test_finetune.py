@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import numpy_helper
 
 import nets
 from paredown.errors import CalibrationError, StorageError, UnsupportedModel
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
-from paredown.graph.walk import to_ir
+from paredown.graph.walk import constant, to_ir
 from paredown.model import Model
 
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
@@ -22,6 +23,7 @@ from paredown.compress.finetune.distill import Training, distill  # noqa: E402
 from paredown.compress.finetune.objective import make_objective  # noqa: E402
 from paredown.compress.finetune.watch import watch  # noqa: E402
 from paredown.graph.executor import Executor  # noqa: E402
+from paredown.graph.learnable import along  # noqa: E402
 
 SHORT = Training(steps=20, batch=4, checks=4, threads=1)
 
@@ -233,3 +235,51 @@ def test_views_keep_shape_and_range(last: bool) -> None:
 def test_what_is_no_image_is_not_augmented() -> None:
     x = torch.ones(2, 7)
     assert augment(x, np.random.default_rng(0)) is x
+
+
+def test_rounding_against_the_nearest_integer_is_kept_at_first() -> None:
+    """Rounded away from the nearest integer, a weight begins well inside its own; others where they were."""
+    source = prepare(nets.NETS["residual"]())
+    pupil = nets.compressed(source, "w4a8-pc-mse-all", threads=1).model
+    plain = Executor(pupil)
+    name, item = next((n, i) for n, i in plain.learnables.items() if i.stored and not i.stored.fine)
+    node = item.stored.dequantize
+    scale = along(node, np.asarray(constant(node.inputs[1])), item.start.shape)
+    integers = item.start / scale
+    wanted = integers + 0.3
+    wanted.flat[0] = integers.flat[0] - 0.8
+    begun = (
+        Executor(pupil, unrounded={str(node.name): wanted.astype(np.float32)})
+        .parameters[name]
+        .detach()
+        .numpy()
+    )
+    apart = begun / scale - integers
+    assert apart.flat[0] == pytest.approx(-0.25, abs=1e-3)
+    np.testing.assert_allclose(apart.reshape(-1)[1:], 0.3, atol=1e-3)
+
+
+@pytest.mark.parametrize("recipe", ["w4a4-pc-mse-all", "w1a4-pc-mse-all", "w1a8-pc-mse-all"])
+def test_few_bits_answer_in_the_runtime_as_in_the_executor(recipe: str) -> None:
+    source = prepare(nets.NETS["residual"]())
+    made = nets.compressed(source, f"{recipe}+qat-steps10", threads=1).model
+    executor = Executor(made)
+    for image in nets.images(3, seed=5):
+        with torch.no_grad():
+            mine = next(iter(executor.run(executor.feeds(image)).values())).numpy()
+        want = nets.run(made, image)[0]
+        assert np.abs(want - mine).mean() <= np.ptp(want) / 255
+        assert np.abs(want - mine).max() <= 8 * np.ptp(want) / 255
+
+
+def test_signs_are_learned_and_stay_signs() -> None:
+    source, plain = pair("residual", "w1a8-all")
+    made = nets.compressed(source, "w1a8-all+qat-steps60", threads=1)
+    assert error(source, made.model) < 0.8 * error(source, plain)
+    stored = [
+        numpy_helper.to_array(t)
+        for t in to_proto(made.model).graph.initializer
+        if t.name.endswith("_weight_q")
+    ]
+    assert stored
+    assert all(set(np.unique(w)) == {-1, 1} for w in stored)
