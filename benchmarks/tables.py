@@ -169,6 +169,20 @@ def rounding(result: Result) -> str:
     return _table(head, lines) + _foot(result)
 
 
+def parts(result: Result) -> str:
+    """The `int8` recipe, part by part, on every model."""
+    head = ["model", "recipe", "fidelity, %", "points lost", "evaluation images: fidelity, %", "points lost"]
+    lines = []
+    for row in result["rows"]:
+        who = [row["model"], f"`{row['recipe']}`"]
+        if "error" in row:
+            lines.append([*who, f"failed: {_cell(row['error'])}", *[""] * 6])
+            continue
+        judged = [f"{row[f'{s}_{w}']:.2f}" for s in _SETS for w in ("fidelity", "points_lost")]
+        lines.append([*who, *judged, str(row["factors"]), str(row["released"]), f"{row['cpu_s']:.0f}"])
+    return _table([*head, "bundles with factors", "nodes released", "s"], lines) + _foot(result)
+
+
 _SETS = ("rest", "eval")
 
 
@@ -279,6 +293,7 @@ def searches(result: Result) -> str:
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "summary": ("results.json", summary),
     "trials": ("results.json", trials),
+    "parts": ("parts.json", parts),
     "ptq-peers": ("ptq_peers.json", peers),
     "ptq-peers-summary": ("ptq_peers.json", peers_summary),
     "calibration": ("calibration.json", calibration),
