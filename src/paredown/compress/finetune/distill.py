@@ -28,12 +28,14 @@ from paredown.compress.finetune.augment import augment
 from paredown.compress.finetune.checkpoint import Checkpoint, load, save
 from paredown.compress.finetune.objective import make_objective
 from paredown.compress.finetune.watch import Watch, at_pupil, watch
+from paredown.compress.recipe import Step
 from paredown.errors import CalibrationError
 from paredown.graph.executor import Executor, threads
 from paredown.graph.learnable import Learnable
 from paredown.graph.load import to_proto
 from paredown.graph.torch_ops import Tensor, torch
 from paredown.graph.walk import constant, shape_of, to_ir
+from paredown.measurement import StepRecord
 from paredown.model import Model
 from paredown.protocols import ImageTensors, Progress, silent
 
@@ -133,6 +135,17 @@ def _read(images: ImageTensors) -> list[Tensor]:
         if sum(y.nbytes for y in seen) > MEMORY:
             break
     return seen
+
+
+def told(step: Step, learned: Learned) -> StepRecord:
+    """What the log says of a training."""
+    why = (
+        f"error at the heads and inside brought to {learned.error:.0%} of what it was, "
+        f"{learned.steps} steps, stopped by {learned.stopped}"
+    )
+    minutes = round(learned.seconds / 60, 2)
+    data = {"parts": dict(learned.parts), "minutes": minutes, "device": learned.device}
+    return StepRecord(step.name, "", "note" if learned.error < 1 else "skipped", why, data)
 
 
 def _comparable(watched: Watch, pupil: Model, teacher: Model, left: Collection[str]) -> Watch:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from paredown.compress.finetune.distill import Learned, Training, distill
+from paredown.compress.finetune.distill import Training, distill, told
 from paredown.compress.finetune.settings import Qat
 from paredown.compress.quantize.write import FLOAT, UNROUNDED
 from paredown.compress.recipe import Context
@@ -53,17 +53,7 @@ def apply(step: Qat, model: ir.Model, context: Context) -> tuple[ir.Model, tuple
         if value is not None and (real := learned.arrays.get(str(value.name))) is not None:
             scale = np.asarray(constant(node.inputs[1]), np.float32)
             node.meta[UNROUNDED] = real / along(node, scale, real.shape)
-    return model, (_told(step, learned), *(_layer(step, node, before[node]) for node in weights))
-
-
-def _told(step: Qat, learned: Learned) -> StepRecord:
-    minutes = learned.seconds / 60
-    why = (
-        f"error at the heads and inside brought to {learned.error:.0%} of what it was, "
-        f"{learned.steps} steps, stopped by {learned.stopped}"
-    )
-    data = {"parts": dict(learned.parts), "minutes": round(minutes, 2), "device": learned.device}
-    return StepRecord(step.name, "", "note" if learned.error < 1 else "skipped", why, data)
+    return model, (told(step, learned), *(_layer(step, node, before[node]) for node in weights))
 
 
 def _layer(step: Qat, node: ir.Node, before: np.ndarray) -> StepRecord:

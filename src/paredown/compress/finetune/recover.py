@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from paredown.compress.finetune.distill import Learned, Training, distill
+from paredown.compress.finetune.distill import Training, distill, told
 from paredown.compress.finetune.settings import Distill
 from paredown.compress.pack.cluster import UNSHARED
 from paredown.compress.prune.shrink import LEFT
@@ -58,7 +58,7 @@ def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, t
         indices = stored_behind(node, 1)
         if indices is not None and str(indices.name) in learned.arrays:
             node.meta[UNSHARED] = learned.arrays[str(indices.name)]
-    return model, (_told(step, learned),)
+    return model, (told(step, learned),)
 
 
 def _same(graph: ir.Graph, source: ir.Graph) -> bool:
@@ -69,16 +69,3 @@ def _same(graph: ir.Graph, source: ir.Graph) -> bool:
     return mine.keys() == theirs.keys() and all(
         a is not None and (b := theirs[name]) is not None and np.array_equal(a, b) for name, a in mine.items()
     )
-
-
-def _told(step: Distill, learned: Learned) -> StepRecord:
-    why = (
-        f"error at the heads and inside brought to {learned.error:.0%} of what it was, "
-        f"{learned.steps} steps, stopped by {learned.stopped}"
-    )
-    data = {
-        "parts": dict(learned.parts),
-        "minutes": round(learned.seconds / 60, 2),
-        "device": learned.device,
-    }
-    return StepRecord(step.name, "", "note" if learned.error < 1 else "skipped", why, data)
