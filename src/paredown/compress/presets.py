@@ -29,6 +29,11 @@ PRESETS: dict[str, tuple[str, str]] = {
         "prune30-taylor+distill+cle+gates+w8a8-pc-mse-guard",
         "30 % of the operations gone, recovered from your images, then int8",
     ),
+    "deep": ("cluster-gptq-bits2.4", "a twelfth of the file once it is packed (.pdz); float arithmetic"),
+    "deep-learned": (
+        "cluster-gptq-bits2.35+distill",
+        "deep, then learned from your images for up to half an hour",
+    ),
     "int8-dynamic": ("dynamic", "no calibration; activation ranges found at every run"),
     "int8-weights": ("w8-pc", "a quarter of the file, float arithmetic"),
     "ort-static": ("ort-static-pt-minmax", "stock ONNX Runtime, static, its defaults"),
@@ -36,13 +41,15 @@ PRESETS: dict[str, tuple[str, str]] = {
 }
 """Preset name -> (spelled recipe, what it is for)."""
 
-_LEARNING = frozenset({"qat", "distill"})
-"""Steps that learn for minutes."""
+_ASKED_FOR = frozenset({"qat", "distill", "cluster"})
+"""Kinds of steps that learn for minutes, or pay only once the file is packed."""
 
 DEFAULT_RECIPES: tuple[str, ...] = tuple(
-    name for name, (steps, _) in PRESETS.items() if _LEARNING.isdisjoint(steps.split("+"))
+    name
+    for name, (steps, _) in PRESETS.items()
+    if _ASKED_FOR.isdisjoint(step.split("-")[0] for step in steps.split("+"))
 )
-"""What `paredown run` tries when no recipes are named, in this order. Learning is to be asked for."""
+"""What `paredown run` tries when no recipes are named, in this order. The others are to be asked for."""
 
 STOCK = frozenset({"ort-static", "ort-dynamic"})
 """Kinds of steps that are somebody else's quantizer: shown as baselines."""
