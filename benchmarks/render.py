@@ -23,6 +23,7 @@ DEFAULT_FILES = (
         for name in (
             "benchmarks.md",
             "cpus.md",
+            "deep_compression.md",
             "int8.md",
             "learning.md",
             "mixed.md",

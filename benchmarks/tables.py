@@ -290,6 +290,53 @@ def searches(result: Result) -> str:
     return _table(["after so many proposals", *counts], lines) + _foot(result, told)
 
 
+def deep(result: Result) -> str:
+    """One row per model and recipe: points lost, stock and packed size, how fast it unpacks, latency."""
+    head = [
+        "model",
+        "recipe",
+        "points lost",
+        "ONNX, KB",
+        ".pdz, KB",
+        "FP32 file over .pdz",
+        "unpacks, MB/s",
+        "latency of FP32",
+        "minutes",
+    ]
+    lines = []
+    for row in result["rows"]:
+        if "error" in row:
+            lines.append([row["model"], f"`{row['recipe']}`", f"failed: {_cell(row['error'])}", *[""] * 6])
+            continue
+        first = row["recipe"] == "float"
+        sizes = [_number(row[key], 0, 1e3) for key in ("size_bytes", "packed_bytes")]
+        lines.append(
+            [
+                row["model"],
+                f"`{row['recipe']}`",
+                _accuracy(row) if first else _lost({**row, "label": row["recipe"]}),
+                *sizes,
+                f"{row['ratio']:.2f}",
+                _number(row["unpack_bytes_per_s"], 0, 1e6),
+                "1" if first else _ratio(row),
+                "-" if first else _number(row["minutes"], 1),
+            ]
+        )
+    return _table(head, lines) + _foot(result)
+
+
+def coders(result: Result) -> str:
+    """Bytes that each coder makes of the large tensors of the same files, in parts of their entropy."""
+    rows = [row for row in result["rows"] if "coders" in row and row["recipe"] != "float"]
+    names = [name for name in rows[0]["coders"] if name not in ("plain", "entropy")] if rows else []
+    lines = [
+        [row["model"], f"`{row['recipe']}`", f"{row['coders']['plain']:,}", f"{row['coders']['entropy']:,}"]
+        + [f"{row['coders'][name] / row['coders']['entropy']:.3f}" for name in names]
+        for row in rows
+    ]
+    return _table(["model", "recipe", "bytes", "entropy of bytes", *names], lines) + _foot(result)
+
+
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "summary": ("results.json", summary),
     "trials": ("results.json", trials),
@@ -307,6 +354,8 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "search": ("search.json", searches),
     "search-made-up": ("search_made_up.json", searches),
     "learn": ("learn.json", learn),
+    "deep": ("deep.json", deep),
+    "coders": ("deep.json", coders),
 }
 """Name between the markers -> file of results, and what writes the table."""
 

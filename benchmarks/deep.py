@@ -1,0 +1,141 @@
+"""What deep compression gives: points lost, stock and packed size, unpacking, latency, minutes.
+
+    python benchmarks/deep.py --material MATERIAL                         # resumes where it was stopped
+    python benchmarks/deep.py --models resnet20_cifar10 --recipes deep
+
+All calibration images are used, without their labels. Beside every packed file stands what other coders
+make of the same tensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import lzma
+import sys
+import time
+import zlib
+from statistics import median
+from typing import Any
+
+import numpy as np
+import onnx
+from common import Loaded, arguments, first_line, load, read_rows, say, write
+
+import paredown
+from paredown.compress.pack import pdz
+from paredown.errors import ParedownError
+from paredown.measure.accuracy import headline
+from paredown.model import Model
+
+RECIPES = ("cluster", "sparse60+cluster", "deep")
+UNPACKINGS = 51  # of which the median counts
+
+
+def main() -> int:
+    """Exit code: 1 where a recipe failed, after all others were tried."""
+    parser = arguments(__doc__, "deep.json", ["resnet20_cifar10", "squeezenet1_1"])
+    parser.set_defaults(images=300)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES))
+    args = parser.parse_args()
+    rows = read_rows(args.out)
+    for name in args.models:
+        subject = load(args.material, name, args.images, args.eval)
+        done = {(row["model"], row["recipe"]) for row in rows}
+        for recipe in ["float", *args.recipes]:
+            if (name, recipe) not in done:
+                rows.append({"model": name, "recipe": recipe, **_measure(args, subject, recipe)})
+                say(f"{name}: {rows[-1]}")
+                write(args.out, rows, args.threads)
+    return int(any("error" in row for row in rows))
+
+
+def _measure(args: argparse.Namespace, subject: Loaded, recipe: str) -> dict[str, Any]:
+    """One row: the recipe made, judged, timed and packed."""
+    started, model, told = time.perf_counter(), subject.model, ""
+    try:
+        if recipe != "float":
+            made = paredown.compress(model, recipe, subject.calibration, threads=args.threads)
+            told = "; ".join(r.why for r in made.log if r.action == "note" and "brought" in r.why)
+            model = made.model
+        minutes = (time.perf_counter() - started) / 60
+        measured = paredown.measure(
+            model, subject.judged, baseline=subject.model, what=("map", "latency"), threads=args.threads
+        )
+    except ParedownError as error:
+        return {"error": first_line(error, args.material)}
+    name = headline(subject.card.task, subject.judged.has_truth)
+    drop = measured.get(f"{name}_drop")
+    return {
+        "metric": name,
+        "accuracy": measured.value(name),
+        "points_lost": None if drop is None else drop.value,
+        "points_low": None if drop is None else drop.low,
+        "points_high": None if drop is None else drop.high,
+        "latency_s": measured.value("latency_s"),
+        "latency_ratio": measured.value("latency_ratio"),
+        "minutes": round(minutes, 2),
+        "learned": told,
+        "images": len(subject.calibration),
+        "judged": len(subject.judged),
+        **_packed(model, subject.model),
+    }
+
+
+def _packed(model: Model, source: Model) -> dict[str, Any]:
+    packed = pdz.pack(model.data)
+    times = []
+    for _ in range(UNPACKINGS):
+        started = time.perf_counter()
+        made = pdz.unpack(packed)
+        times.append(time.perf_counter() - started)
+    assert made == model.data
+    return {
+        "size_bytes": model.size_bytes,
+        "packed_bytes": len(packed),
+        "ratio": round(source.size_bytes / len(packed), 2),
+        "unpack_bytes_per_s": round(model.size_bytes / median(times)),
+        "coders": coders(model.data),
+    }
+
+
+def coders(data: bytes) -> dict[str, int]:
+    """Bytes that each coder makes of the file's large tensors, every tensor for itself."""
+    tensors = [
+        t.raw_data
+        for t in onnx.load_model_from_string(data).graph.initializer
+        if len(t.raw_data) >= pdz.WORTH
+    ]
+    found = {
+        "plain": len,
+        "entropy": entropy_bytes,
+        "canonical Huffman": huffman_bytes,
+        "DEFLATE, Huffman only": lambda raw: len(pdz._deflate(raw, zlib.Z_HUFFMAN_ONLY)),
+        "DEFLATE": lambda raw: len(pdz._deflate(raw, zlib.Z_DEFAULT_STRATEGY)),
+        "LZMA": lambda raw: len(lzma.compress(raw, lzma.FORMAT_ALONE)),
+    }
+    return {name: sum(count(raw) for raw in tensors) for name, count in found.items()}
+
+
+def entropy_bytes(raw: bytes) -> int:
+    """Bytes that the least coder of single bytes takes, its table left out."""
+    counts = np.bincount(np.frombuffer(raw, np.uint8))
+    p = counts[counts > 0] / len(raw)
+    return int(np.ceil(-(p * np.log2(p)).sum() * len(raw) / 8))
+
+
+def huffman_bytes(raw: bytes) -> int:
+    """Bytes of a Huffman code of single bytes (Huffman 1952), with half a byte of table for each of 256."""
+    heap = [int(c) for c in np.bincount(np.frombuffer(raw, np.uint8)) if c]
+    heapq.heapify(heap)
+    bits = len(raw) if len(heap) == 1 else 0
+    while len(heap) > 1:
+        both = heapq.heappop(heap) + heapq.heappop(heap)
+        bits += both
+        heapq.heappush(heap, both)
+    return (bits + 7) // 8 + 128
+
+
+if __name__ == "__main__":
+    sys.exit(main())
