@@ -20,13 +20,26 @@ def test_alone_a_judgement_stands_for_itself() -> None:
     assert expected(0.02, lost(0.7), []) == 0.7
 
 
-def test_judgement_and_slope_are_weighed_by_their_certainty() -> None:
-    """One other at damage 0.08: slope 2 / 0.08 = 25, weight 0.08^2 / 0.4^2 = 0.04.
+def test_judgement_and_curve_are_weighed_by_their_certainty() -> None:
+    """One other loses 2 at damage 0.08; the judgement, 0.3 at a quarter of that, is met best by p = 1.
 
-    At 0.02 it says 0.5 +- t with t^2 = (0.5 * 0.5)^2 + 0.02^2 / 0.04 = 0.0725; the judgement says 1.0 +- 0.4:
-    (1 / 0.16 + 0.5 / 0.0725) / (1 / 0.16 + 1 / 0.0725) = 13.147 / 20.043.
+    So c = 2 / 0.08 = 25 and w = 0.08^2 / 0.4^2 = 0.04. At 0.02 the curve says 0.5 +- t with
+    t^2 = (0.5 * 0.5)^2 + 0.02^2 / 0.04 = 0.0725, the judgement 0.3 +- 0.4:
+    (0.3 / 0.16 + 0.5 / 0.0725) / (1 / 0.16 + 1 / 0.0725) = 8.772 / 20.043.
     """
-    assert expected(0.02, lost(1.0), [(0.08, lost(2.0))]) == pytest.approx(0.656, abs=1e-3)
+    assert expected(0.02, lost(0.3), [(0.08, lost(2.0))]) == pytest.approx(0.4376, abs=1e-3)
+
+
+def test_losses_that_follow_the_amplitude_are_seen_as_that() -> None:
+    """Half the loss at a quarter of the damage, p = 1/2: curve and judgement agree."""
+    assert expected(0.02, lost(1.0, 0.1), [(0.08, lost(2.0, 0.1))]) == pytest.approx(1.0)
+
+
+def test_a_ruined_network_does_not_promise_that_little_noise_is_free() -> None:
+    """Judged on a depthwise detector: a line through the first two would expect 0.12 of the last."""
+    others = [(3.16, 27.1, 1.96), (0.787, 8.17, 1.20), (0.0431, 1.27, 0.39), (0.0168, 1.18, 0.48)]
+    found = expected(0.0123, lost(0.77, 0.39), [(d, lost(y, s)) for d, y, s in others])
+    assert 0.4 < found < 0.8
 
 
 def test_a_slope_that_is_contradicted_does_not_count() -> None:

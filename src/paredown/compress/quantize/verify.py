@@ -3,16 +3,18 @@
 Predicted damage orders the candidates; what it costs in points differs from model to model, so the limit is
 found by halving the logarithm of the damage between a candidate that loses too much and one that does not.
 
-Points lost on some hundred images are mostly chance. Damage is small noise at the heads, and what it costs is
-on average proportional to it, so all that was judged tells of the slope; most of all a candidate on grids
-twice as coarse, where the loss is four times as large and the chance at most twice. What a candidate is
-expected to lose is its own judgement y +- s and the slope of the others, c d +- t, weighed by certainty:
+Points lost on some hundred images are mostly chance. Damage is noise at the heads; what it costs grows with
+its power or, where boxes and ranks tip over, with its amplitude: as d^p with p between 1/2 and 1. So all that
+was judged tells of this curve; most of all a candidate on grids twice as coarse, where the loss is up to four
+times as large. What a candidate is expected to lose is its own judgement y +- s and the curve through the
+others, c d^p +- t, weighed by certainty:
 
-    (y / s^2 + c d / t^2) / (1 / s^2 + 1 / t^2),      c = sum(d y / s^2) / sum(d^2 / s^2),
+    (y / s^2 + c d^p / t^2) / (1 / s^2 + 1 / t^2),      c = sum(d^p y / s^2) / w,      w = sum(d^2p / s^2),
 
-    t^2 = (STRAY c d)^2 + d^2 / sum(d^2 / s^2)
+    t^2 = (STRAY c d^p)^2 + d^2p / w
 
-Where the two contradict each other, its own judgement alone counts.
+with the p of least squared error over all of them. Where the two contradict each other, its own judgement
+alone counts.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ from paredown.protocols import Judge, Lost
 
 VERIFICATIONS = 5  # candidates judged at most; each halves the logarithm of the damage in question
 MARGIN = 0.5  # standard errors of the judged drop that must fit under the limit beside what is expected
-STRAY = 0.5  # how far a candidate lies from the slope by its own nature, as a part of it
-CONTRADICTION = 2.0  # standard errors between judgement and slope, above which the slope does not count
+STRAY = 0.5  # how far a candidate lies from the curve by its own nature, as a part of it
+CONTRADICTION = 2.0  # standard errors between judgement and curve, above which the curve does not count
+POWERS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # p, the most careful first
 COARSE = 4.0  # times the damage, where steps are twice as wide
 
 
@@ -77,16 +80,33 @@ def verified(candidate: Candidate, damage: float, judge: Judge, others: Sequence
 
 
 def expected(damage: float, lost: Lost, others: Sequence[tuple[float, Lost]]) -> float:
-    """Points lost, from a candidate's own judgement and the slope of the others."""
-    known = [(d, o.points, max(o.noise, 1e-6)) for d, o in others if o.noise == o.noise]
-    weight = sum(d * d / (s * s) for d, _, s in known)
-    if weight == 0 or damage == 0:
+    """Points lost, from a candidate's own judgement and the curve through the others."""
+    known = [(d, o.points, max(o.noise, 1e-6)) for d, o in others if d > 0 and o.noise == o.noise]
+    if not known or damage == 0:
         return lost.points
-    slope = max(0.0, sum(d * y / (s * s) for d, y, s in known) / weight)
-    own, trend = max(lost.noise, 1e-6) ** 2, (STRAY * slope * damage) ** 2 + damage * damage / weight
-    if abs(lost.points - slope * damage) > CONTRADICTION * math.sqrt(own + trend):
+    own = (damage, lost.points, max(lost.noise, 1e-6))
+    power = min(POWERS, key=lambda p: _misfit([*known, own], p))
+    height, weight = _curve(known, power)
+    x = damage**power
+    variance, trend = own[2] ** 2, (STRAY * height * x) ** 2 + x * x / weight
+    if abs(lost.points - height * x) > CONTRADICTION * math.sqrt(variance + trend):
         return lost.points
-    return (lost.points / own + slope * damage / trend) / (1 / own + 1 / trend)
+    return (lost.points / variance + height * x / trend) / (1 / variance + 1 / trend)
+
+
+_Judged = Sequence[tuple[float, float, float]]
+"""Damage, points lost and their standard error."""
+
+
+def _curve(judged: _Judged, power: float) -> tuple[float, float]:
+    """The c of c d^p through what was judged, at least 0, and its weight w."""
+    weight = sum(d ** (2 * power) / (s * s) for d, _, s in judged)
+    return max(0.0, sum(d**power * y / (s * s) for d, y, s in judged) / weight), weight
+
+
+def _misfit(judged: _Judged, power: float) -> float:
+    height, _ = _curve(judged, power)
+    return sum(((y - height * d**power) / s) ** 2 for d, y, s in judged)
 
 
 def _between(damages: Sequence[float], bad: int, good: int) -> int:
