@@ -61,10 +61,14 @@ class Gates(Step):
 
 @dataclass(frozen=True)
 class _Bundle:
-    """Products x sigmoid(x) whose channels are tied together. classes: of their channels."""
+    """Products x sigmoid(x) whose channels are tied together.
+
+    classes: of their channels. tensors: all that hold one of these, and the gates.
+    """
 
     products: tuple[ir.Node, ...]
     classes: frozenset[int]
+    tensors: frozenset[str]
 
     @property
     def names(self) -> str:
@@ -91,7 +95,7 @@ def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     _rewrite(trial.graph, channels, _only(factors, tried))
     after = _gridded(to_model(trial, context.source), context)
     kept = []
-    for bundle, old, new in _damages(tried, channels, before, after, context):
+    for bundle, old, new in _damages(tried, before, after, context):
         pays = old > LEAST and new < GAIN * old
         kept += [bundle] if pays else []
         why = f"noise at the heads of its tensors {old:.2%} of the signal, with factors {new:.2%}"
@@ -113,12 +117,9 @@ class _Gridded:
     grids: Mapping[str, Grid]
     loudness: dict[str, NDArray[np.float32]]
 
-    def groups(self, bundle: _Bundle, channels: Channels) -> list[str]:
-        """The grids of the bundle's tensors, its gates' own included."""
-        tensors = {str(v.name) for node in bundle.products for v in node.inputs if v is not None}
-        tensors |= {_gate_name(node) for node in bundle.products}
-        tensors |= {n for n in channels.ids if not bundle.classes.isdisjoint(channels.of(n).tolist())}
-        return sorted({self.plan.group[t] for t in tensors if t in self.plan.group})
+    def groups(self, bundle: _Bundle) -> list[str]:
+        """The grids of the bundle's tensors."""
+        return sorted({self.plan.group[t] for t in bundle.tensors if t in self.plan.group})
 
     def switched(self, groups: Iterable[str], threads: int) -> Switched:
         return Switched(self.model, self.plan, self.grids, self.heads, threads, sorted(set(groups)))
@@ -142,10 +143,10 @@ def _gridded(model: Model, context: Context) -> _Gridded:
 
 
 def _damages(
-    bundles: list[_Bundle], channels: Channels, before: _Gridded, after: _Gridded, context: Context
+    bundles: list[_Bundle], before: _Gridded, after: _Gridded, context: Context
 ) -> Iterator[tuple[_Bundle, float, float]]:
     """What each bundle's tensors damage without factors and with them."""
-    old, new = ({b: of.groups(b, channels) for b in bundles} for of in (before, after))
+    old, new = ({b: of.groups(b) for b in bundles} for of in (before, after))
     plain = before.switched((g for groups in old.values() for g in groups), context.threads)
     scaled = after.switched((g for groups in new.values() for g in groups), context.threads)
     images = most_telling(plain, context, before.grids, IMAGES)
@@ -157,18 +158,25 @@ def _damages(
 
 def _bundles(graph: ir.Graph, channels: Channels) -> list[_Bundle]:
     """The gated products of a graph, those that share a class in one; none with a frozen channel."""
-    frozen = channels.is_frozen()
-    found: list[_Bundle] = []
+    classes = {name: frozenset(channels.of(name).tolist()) for name in channels.ids}
+    found: list[tuple[list[ir.Node], frozenset[int]]] = []
     for node in graph:
         x = gated(node)
-        if x is None or str(x.name) not in channels.ids:
+        if x is None or str(x.name) not in classes:
             continue
-        classes = frozenset(channels.of(str(x.name)).tolist())
-        tied = [b for b in found if not b.classes.isdisjoint(classes)]
-        found = [b for b in found if b not in tied]
-        products = (*(p for b in tied for p in b.products), node)
-        found.append(_Bundle(products, classes.union(*(b.classes for b in tied))))
-    return [b for b in found if b.classes.isdisjoint(frozen)]
+        tied = [f for f in found if not f[1].isdisjoint(classes[str(x.name)])]
+        found = [f for f in found if f not in tied]
+        products = [p for f in tied for p in f[0]]
+        found.append(([*products, node], classes[str(x.name)].union(*(f[1] for f in tied))))
+    frozen = channels.is_frozen()
+    return [_bundle(products, own, classes) for products, own in found if own.isdisjoint(frozen)]
+
+
+def _bundle(products: list[ir.Node], own: frozenset[int], classes: Mapping[str, frozenset[int]]) -> _Bundle:
+    tensors = {str(v.name) for node in products for v in node.inputs if v is not None}
+    tensors |= {_gate_name(node) for node in products}
+    tensors |= {name for name, others in classes.items() if not own.isdisjoint(others)}
+    return _Bundle(tuple(products), own, frozenset(tensors))
 
 
 def _powers(factors: NDArray[np.float64]) -> NDArray[np.float64]:
