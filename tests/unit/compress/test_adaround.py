@@ -13,6 +13,7 @@ from paredown.compress.quantize.write import UNROUNDED, replace_constant
 from paredown.compress.recipe import Context
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import constant, to_ir
+from paredown.numerics.ranges import PerChannel
 
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 
@@ -20,6 +21,7 @@ from paredown.compress.finetune.adaround import (  # noqa: E402
     Problem,
     _identity,
     _rectified,
+    _shaped,
     _torched,
     learn,
 )
@@ -78,6 +80,14 @@ def test_a_numpy_function_gets_its_gradient() -> None:
     assert torch.allclose(made, torch.sin(x))
     assert x.grad is not None
     assert torch.allclose(x.grad, torch.cos(x.detach()), atol=1e-3)
+
+
+def test_a_factor_for_every_channel_finds_its_channel() -> None:
+    """Two groups of three: the factors 1..6 stand at their channels, whatever n is."""
+    function = _shaped(PerChannel(lambda x, f: x * f, np.arange(1, 7, dtype=np.float32)), 2, 3)
+    made = function(np.ones((2, 5, 3), np.float32))
+    assert made[0, 0].tolist() == [1, 2, 3]
+    assert made[1, 4].tolist() == [4, 5, 6]
 
 
 @pytest.mark.parametrize("name", ["detector", "depthwise", "classifier", "attention"])

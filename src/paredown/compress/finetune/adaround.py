@@ -14,7 +14,8 @@ Source: Nagel et al. 2020, "Up or Down? Adaptive Rounding for Post-Training Quan
 Differs from the source: the layers are matrix products of sampled patches (quantize/patches.py); each output
 channel's error counts relative to what rounding to the nearest costs it, so that one lambda suits all; the
 bias is learned beside v, as a mean error can be undone there exactly; a few hundred steps of a larger rate
-stand for ten thousand; a channel is kept only where it is better than what stood on images not learned from.
+stand for ten thousand; a channel is kept only where it is better than what stood on patches not learned from.
+In no preset: `gptq` wins back most of it in a fifteenth of the time, docs/rounding.md.
 
 Shapes: G groups, O output channels of a group, K values in a patch, n sampled patches.
 """
@@ -29,16 +30,16 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown.compress.finetune.settings import AdaRound
-from paredown.compress.quantize.chain import Link, chain
+from paredown.compress.quantize.chain import Link, chain, layers_of
 from paredown.compress.quantize.follow import function_after
-from paredown.compress.quantize.patches import Layer, layer_of, reader_of
+from paredown.compress.quantize.rounding import HELD_OUT
 from paredown.compress.quantize.write import FLOAT, HEAD, LIMITS, UNROUNDED, replace_constant, shift_bias
 from paredown.compress.recipe import Context
 from paredown.graph.executor import threads
 from paredown.graph.torch_ops import Tensor, torch
 from paredown.graph.walk import constant, to_ir
 from paredown.measurement import StepRecord
-from paredown.numerics.ranges import Function
+from paredown.numerics.ranges import Function, PerChannel
 
 ZETA, GAMMA = 1.1, -0.1  # the source's, section 3.2
 BETA = (20.0, 2.0)  # from, to
@@ -47,25 +48,15 @@ LAMBDA = 30.0  # of a channel's nearest-rounding error, for a weight halfway
 RATE = 0.1  # v starts within +-2.4: a few hundred steps must be able to turn it
 BIAS_RATE = 0.01  # of a channel's spread, a step
 BATCH = 256  # patches
-HELD_OUT = 8  # every eighth image judges
 
 Torched = Callable[[Tensor], Tensor]
 
 
 def apply(step: AdaRound, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
     """The same graph with other integers in its weights and biases, and a record for every layer."""
-    weights = [node for node in model.graph if UNROUNDED in node.meta]
-    if not weights:
-        why = "no weight to round again: put this step behind w8a8 or w4a8"
-        return model, (StepRecord(step.name, "", "skipped", why),)
-    found = {dq: layer_of(dq) for dq in weights}
-    layers = [layer for layer in found.values() if isinstance(layer, Layer)]
-    log = [
-        StepRecord(step.name, str(reader_of(dq).name), "skipped", why, {"op": reader_of(dq).op_type})
-        for dq, why in found.items()
-        if isinstance(why, str)
-    ]
-    after = {str(v.name): function_after(v) for n in to_ir(model.meta[FLOAT]).graph for v in n.outputs}
+    layers, log = layers_of(model, step.name)
+    source = to_ir(model.meta[FLOAT]).graph if layers else ()
+    after = {str(v.name): function_after(v) for node in source for v in node.outputs}
     with threads(context.threads):
         for link in chain(model, layers, context):
             log.append(_round_layer(step, link, after[link.layer.answer], context.seed))
@@ -142,7 +133,7 @@ def _nearest_error(problem: Problem) -> Tensor:
     return error.clamp_min(1e-6 * problem.wanted.var(dim=1, correction=0) + 1e-12)
 
 
-def _round_layer(step: AdaRound, link: Link, after: Function | None, seed: int) -> StepRecord:
+def _round_layer(step: AdaRound, link: Link, after: Function | PerChannel | None, seed: int) -> StepRecord:
     """Learns one layer's rounding; channels that are no better on held-out patches stay as they were."""
     layer, stored = link.layer, link.layer.weight.inputs[0]
     assert stored is not None
@@ -167,10 +158,10 @@ def _round_layer(step: AdaRound, link: Link, after: Function | None, seed: int) 
     return StepRecord(step.name, str(layer.node.name), "changed", why, data)
 
 
-def _problem(link: Link, after: Function | None) -> Problem:
+def _problem(link: Link, after: Function | PerChannel | None) -> Problem:
     """The layer's numbers as tensors. A layer that answers in a head's integers is judged in those."""
     layer, (groups, outer) = link.layer, link.wanted.shape[1:]
-    f = _identity if after is None or HEAD in layer.node.meta else _torched(after)
+    f = _identity if after is None or HEAD in layer.node.meta else _torched(_shaped(after, groups, outer))
     bias = (
         np.zeros(1, np.float32)
         if layer.bias is None
@@ -195,6 +186,14 @@ def _problem(link: Link, after: Function | None) -> Problem:
 
 def _identity(x: Tensor) -> Tensor:
     return x
+
+
+def _shaped(after: Function | PerChannel, groups: int, outer: int) -> Function:
+    """The function of an answer (G, n, O), whose channels stand apart."""
+    if not isinstance(after, PerChannel):
+        return after
+    factors = np.broadcast_to(after.factors, groups * outer).reshape(groups, 1, outer)
+    return lambda x: after.function(x, factors)
 
 
 def _torched(function: Function) -> Torched:

@@ -18,11 +18,22 @@ from itertools import islice
 import numpy as np
 import onnx_ir as ir
 
-from paredown.compress.quantize.patches import Layer, Patches, Rows, answers, indices, integers, places
+from paredown.compress.quantize.patches import (
+    Layer,
+    Patches,
+    Rows,
+    answers,
+    indices,
+    integers,
+    layer_of,
+    places,
+    reader_of,
+)
 from paredown.compress.quantize.stepwise import Stepwise
-from paredown.compress.quantize.write import FLOAT, HEAD
+from paredown.compress.quantize.write import FLOAT, HEAD, SIGNS, UNROUNDED
 from paredown.compress.recipe import Context
 from paredown.graph.walk import constant
+from paredown.measurement import StepRecord
 from paredown.model import Model
 
 IMAGES = 24  # of the calibration images: what they hold between two layers stays in memory
@@ -40,8 +51,27 @@ class Link:
     wanted: Rows
 
 
+def layers_of(model: ir.Model, step: str) -> tuple[list[Layer], list[StepRecord]]:
+    """The layers whose weights can be rounded again, in order, and a record for each that cannot."""
+    weights = [node for node in model.graph if UNROUNDED in node.meta]
+    if not weights:
+        why = "no weight to round again: put this step behind w8a8 or w4a8"
+        return [], [StepRecord(step, "", "skipped", why)]
+    layers, skipped = [], []
+    for dq in weights:
+        found = "its weights are signs" if SIGNS in dq.meta else layer_of(dq)
+        if isinstance(found, Layer):
+            layers.append(found)
+        else:
+            node = reader_of(dq)
+            skipped.append(StepRecord(step, str(node.name), "skipped", found, {"op": node.op_type}))
+    return layers, skipped
+
+
 def chain(model: ir.Model, layers: Sequence[Layer], context: Context) -> Iterator[Link]:
     """The layers in order. Each is read when it is asked for: by then the caller has changed those before."""
+    if not layers:
+        return
     at = places(layers, context.seed, IMAGES)
     images = list(islice(context.images(), IMAGES))
     source: Model = model.meta[FLOAT]

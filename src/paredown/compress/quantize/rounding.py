@@ -32,9 +32,9 @@ from typing import ClassVar
 import numpy as np
 import onnx_ir as ir
 
-from paredown.compress.quantize.chain import Link, chain
-from paredown.compress.quantize.patches import Layer, Rows, layer_of, reader_of
-from paredown.compress.quantize.write import LIMITS, SIGNS, UNROUNDED, replace_constant, shift_bias
+from paredown.compress.quantize.chain import Link, chain, layers_of
+from paredown.compress.quantize.patches import Rows
+from paredown.compress.quantize.write import LIMITS, UNROUNDED, replace_constant, shift_bias
 from paredown.compress.recipe import Context, Step
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
@@ -55,19 +55,8 @@ class SecondOrder(Step):
 
 def apply(step: SecondOrder, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
     """The same graph with other integers in its weights and biases, and a record for every layer."""
-    weights = [node for node in model.graph if UNROUNDED in node.meta]
-    if not weights:
-        why = "no weight to round again: put this step behind w8a8 or w4a8"
-        return model, (StepRecord(step.name, "", "skipped", why),)
-    found = {dq: "its weights are signs" if SIGNS in dq.meta else layer_of(dq) for dq in weights}
-    layers = [layer for layer in found.values() if isinstance(layer, Layer)]
-    log = [_skipped(step, dq, why) for dq, why in found.items() if isinstance(why, str)]
-    return model, (*log, *(_round_layer(step, link) for link in chain(model, layers, context)))
-
-
-def _skipped(step: SecondOrder, dq: ir.Node, why: str) -> StepRecord:
-    node = reader_of(dq)
-    return StepRecord(step.name, str(node.name), "skipped", why, {"op": node.op_type})
+    layers, skipped = layers_of(model, step.name)
+    return model, (*skipped, *(_round_layer(step, link) for link in chain(model, layers, context)))
 
 
 def _round_layer(step: SecondOrder, link: Link) -> StepRecord:
