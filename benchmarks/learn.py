@@ -94,7 +94,7 @@ def _measure(args: argparse.Namespace, subject: Loaded, recipe: str) -> dict[str
         "points_lost": None if lost is None else lost.value,
         "points_low": None if lost is None else lost.low,
         "points_high": None if lost is None else lost.high,
-        "fidelity": measured.value(f"fidelity_{name}") or measured.value("fidelity"),
+        "fidelity": measured.value(f"fidelity_{name}"),
         "size_bytes": model.size_bytes,
         "minutes": round(minutes, 2),
         "computed_minutes": round(computed_minutes, 2),

@@ -269,7 +269,8 @@ def prune(result: Result) -> str:
 
 def learn(result: Result) -> str:
     """One row for each recipe, those that learn and the same without learning."""
-    head = ["model", "recipe", "accuracy", "points lost", "MB", "latency of FP32", "minutes", "of one core"]
+    head = ["model", "recipe", "accuracy", "points lost", "fidelity"]
+    head += ["MB", "latency of FP32", "minutes", "of one core"]
     lines = []
     for rows in _by(result["rows"], "model").values():
         for row in sorted(rows, key=lambda r: (r["recipe"] != "float", r["recipe"])):
@@ -277,7 +278,8 @@ def learn(result: Result) -> str:
             minutes = [_number(row.get(k) if learned else None, 1) for k in ("minutes", "computed_minutes")]
             lost = "-" if row["recipe"] == "float" else _lost(row)
             name = "float" if row["recipe"] == "float" else f"`{row['recipe']}`"
-            lines.append([row["model"], name, _accuracy(row), lost, _mb(row), _ratio(row), *minutes])
+            same = _number(row.get("fidelity"), 1, 0.01)
+            lines.append([row["model"], name, _accuracy(row), lost, same, _mb(row), _ratio(row), *minutes])
     return _table(head, lines) + _foot(result)
 
 

@@ -170,6 +170,7 @@ def test_prune_has_a_line_per_recipe_with_what_is_gone(scripts):
 
 def test_learn_sets_what_was_learned_beside_the_same_without(scripts):
     figures = {"size_bytes": 1e6, "latency_ratio": 0.5, "minutes": 30.0, "computed_minutes": 12.0}
+    figures["fidelity"] = 0.9
     rows = [
         {"model": "m", "recipe": "w8a8+qat", "accuracy": 0.49, "points_lost": 1.0, **figures},
         {"model": "m", "recipe": "w8a8", "accuracy": 0.48, "points_lost": 2.0, **figures},
@@ -177,5 +178,5 @@ def test_learn_sets_what_was_learned_beside_the_same_without(scripts):
     ]
     lines = scripts("tables").learn({**RESULT, "rows": rows}).splitlines()[2:5]
     assert [line.split(" | ")[1] for line in lines] == ["float", "`w8a8`", "`w8a8+qat`"]
-    assert lines[1].endswith("| 2.00 | 1.0 | 0.50 | - | - |")
-    assert lines[2].endswith("| 1.00 | 1.0 | 0.50 | 30.0 | 12.0 |")
+    assert lines[1].endswith("| 2.00 | 90.0 | 1.0 | 0.50 | - | - |")
+    assert lines[2].endswith("| 1.00 | 90.0 | 1.0 | 0.50 | 30.0 | 12.0 |")
