@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from paredown.compress.quantize.verify import VERIFICATIONS, cheapest_within, expected, verified
-from paredown.protocols import Lost
+from paredown.compress.quantize.verify import VERIFICATIONS, cheapest_within, expected, fastest, verified
+from paredown.protocols import Lost, NodeTimes
 
 
 def lost(points: float, noise: float = 0.4) -> Lost:
@@ -102,3 +102,8 @@ def test_a_front_of_one_is_that_one() -> None:
     made, tried = search([0.0], lambda d: 0.0, limit=0.5)
     assert made.index == 0
     assert len(tried) <= 1
+
+
+def test_of_those_that_keep_the_limit_the_clock_decides() -> None:
+    candidates: list[Any] = [SimpleNamespace(model=s) for s in (3.0, 1.0, 2.0)]
+    assert fastest(candidates, lambda models: [NodeTimes({"a": s}) for s in models]) is candidates[1]

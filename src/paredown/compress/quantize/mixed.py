@@ -30,7 +30,7 @@ from paredown.compress.quantize.kernels import require_kernels
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
 from paredown.compress.quantize.static import LIMIT_STEPS, records, weight_grid
 from paredown.compress.quantize.told import notes, reasons, told
-from paredown.compress.quantize.verify import COARSE, Verified, cheapest_within, verified
+from paredown.compress.quantize.verify import COARSE, Verified, cheapest_within, fastest, verified
 from paredown.compress.quantize.weight_damage import SwitchedWeights
 from paredown.compress.quantize.write import FLOAT
 from paredown.compress.recipe import Context, Recipe, Step
@@ -177,7 +177,9 @@ def _decide(
     damages = [p.damage for p in points]
     if not step.mb:  # beside a limit on size the float network is no way out
         damages.append(0.0)
-    return cheapest_within(damages, write, judge, step.drop, slope)
+    made, tried = cheapest_within(damages, write, judge, step.drop, slope)
+    kept = [v.candidate for v in tried[1:] if v.keeps(step.drop)]
+    return made if len(kept) < 2 or context.time_nodes is None else fastest(kept, context.time_nodes), tried
 
 
 def _within_latency(

@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from paredown.compress.quantize.candidate import Candidate
-from paredown.protocols import Judge, Lost
+from paredown.protocols import Judge, Lost, TimeNodes
 
 VERIFICATIONS = 5  # candidates judged at most; each halves the logarithm of the damage in question
 MARGIN = 0.5  # standard errors of the judged drop that must fit under the limit beside what is expected
@@ -71,6 +71,15 @@ def cheapest_within(
         index = _between(damages, bad, good)
     made = next((v.candidate for v in tried[:0:-1] if v.keeps(limit)), None)
     return made or write(good), tried
+
+
+def fastest(candidates: Sequence[Candidate], time_nodes: TimeNodes) -> Candidate:
+    """The one that takes least time by the clock.
+
+    Estimates order a path, but layers side by side share layouts and caches, which no sum over layers knows of.
+    """
+    times = time_nodes([c.model for c in candidates])
+    return min(zip(candidates, times, strict=True), key=lambda pair: pair[1].total_s)[0]
 
 
 def verified(candidate: Candidate, damage: float, judge: Judge, others: Sequence[Verified]) -> Verified:
