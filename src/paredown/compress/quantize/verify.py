@@ -76,7 +76,7 @@ def cheapest_within(
 def fastest(candidates: Sequence[Candidate], time_nodes: TimeNodes) -> Candidate:
     """The one that takes least time by the clock.
 
-    Estimates order a path, but layers side by side share layouts and caches, which no sum over layers knows of.
+    Estimates order a path, but layers side by side share layouts and caches: no sum over layers knows of it.
     """
     times = time_nodes([c.model for c in candidates])
     return min(zip(candidates, times, strict=True), key=lambda pair: pair[1].total_s)[0]
