@@ -27,7 +27,7 @@ TAIL = """if __name__ == "__main__":
     raise SystemExit(main(decode, read_complete_card))
 """
 FIGURES = ("map50_95", "top1", "fidelity_map50_95", "fidelity_top1", "latency_s", "latency_ratio",
-           "peak_memory_bytes", "cpu_percent")  # fmt: skip
+           "packed_bytes", "peak_memory_bytes", "cpu_percent")  # fmt: skip
 
 
 def write_bundle(model: Model, card: Card, trial: Trial, out: Path, *, source_name: str = "") -> Path:

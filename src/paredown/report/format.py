@@ -49,6 +49,7 @@ TITLES = {
     "latency_p99_s": "latency, 99th percentile",
     "latency_ratio": "latency against float",
     "size_bytes": "file size",
+    "packed_bytes": "packed (.pdz)",
     "peak_memory_bytes": "peak memory",
     "cpu_percent": "CPU use",
     "miss_rate": "objects missed",

@@ -165,7 +165,15 @@ def _columns(story: Story, rows: tuple[Row, ...], reference: Row | None) -> list
         if r is not reference and (q := evidence.points_lost(r, story.metric, reference)) is not None
     }
     columns: list[Column] = [("lost", "points", drops)] if drops else []
-    names = (story.metric, "latency_s", "latency_ratio", "size_bytes", "peak_memory_bytes", "cpu_percent")
+    names = (
+        story.metric,
+        "latency_s",
+        "latency_ratio",
+        "size_bytes",
+        "packed_bytes",
+        "peak_memory_bytes",
+        "cpu_percent",
+    )
     for name in names:
         found = {id(r): q for r in rows if (q := r.get(name)) is not None}
         if found:

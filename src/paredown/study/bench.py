@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.card import Card
+from paredown.compress.compress import RECIPE_KEY
+from paredown.compress.pack import pdz
 from paredown.detections import Prediction
 from paredown.families.preprocess import preprocess
 from paredown.measure.accuracy import Predicted, accuracy, predict_timed
@@ -23,6 +25,7 @@ from paredown.sample import Dataset
 from paredown.targets import Target
 
 WHAT = ("map", "latency", "memory")
+PACKED = ("sparse", "cluster")  # steps that pay once the file is packed
 LATENCY = frozenset({"latency", "memory"})  # what a timed process gives
 _MEMORY = frozenset({"peak_memory_bytes", "model_memory_bytes"})
 
@@ -65,7 +68,7 @@ class Bench:
         `predicted` None: no accuracy. `reference`: what the float model says; the same list as
         `predicted.predictions` where this is the float model. `baseline`: the float model, timed in turns.
         """
-        quantities = [Quantity("size_bytes", float(file.stat().st_size), "bytes", "lower")]
+        quantities = [Quantity("size_bytes", float(file.stat().st_size), "bytes", "lower"), *_packed(model)]
         curves: dict[str, tuple[float, ...]] = {}
         doubts = list(self.target.doubts)
         seconds = {}
@@ -100,6 +103,14 @@ class Bench:
     def feeds(self, model: Model) -> dict[str, NDArray[np.generic]]:
         """The first judged image as the model's input."""
         return {model.inputs[0].name: preprocess(self.judged[0].read(), self.card.preprocess)[0]}
+
+
+def _packed(model: Model) -> list[Quantity]:
+    """The size as a .pdz file, of models that were made to be packed."""
+    steps = model.metadata.get(RECIPE_KEY, "").split("+")
+    if not any(step.startswith(PACKED) for step in steps):
+        return []
+    return [Quantity("packed_bytes", float(len(pdz.pack(model.data))), "bytes", "lower")]
 
 
 def tensors(images: Dataset, card: Card) -> Iterator[NDArray[np.generic]]:

@@ -32,6 +32,10 @@ from paredown.measurement import StepRecord
 NARROW = 16  # values of a table whose indices take 4 bits
 LARGEST = 256  # values of a table: 8-bit indices
 WORTH = 512  # weights: smaller layers stay as they are
+NOT_FASTER = (
+    "codebooks make the file smaller, most of all once it is packed (.pdz); the runtime turns them back "
+    "when it loads the model and computes as before, so expect no gain in latency"
+)
 UNSHARED = "paredown.unshared"  # on a codebook's Gather: the weight before it took the table's values
 
 
@@ -71,7 +75,7 @@ def apply(step: Cluster, model: ir.Model, context: Context) -> tuple[ir.Model, t
     weights = {node: array for node in model.graph if (array := _weight(node)) is not None}
     spared = {node: why for node, w in weights.items() if (why := _why_spared(step, node, w, context))}
     books = _books(step, model, {node: w for node, w in weights.items() if node not in spared}, context)
-    log = []
+    log = [StepRecord(step.name, "", "note", NOT_FASTER)] if books else []
     for node, weight in weights.items():
         if node in spared:
             log.append(StepRecord(step.name, _layer(node), *spared[node]))
