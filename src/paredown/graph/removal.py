@@ -303,8 +303,7 @@ def _pool(flow: _Flow) -> _Sent:
 def _by_channel(flow: _Flow) -> _Sent:
     """Vectors along the axis the node names; a scalar scale or zero point serves all channels."""
     source = flow.source()
-    default = 1 if flow.node.op_type in ("QuantizeLinear", "DequantizeLinear", "BatchNormalization") else 0
-    axis = attribute(flow.node, "axis", default)
+    axis = attribute(flow.node, "axis", 1)
     vectors = [v for v in flow.node.inputs[1:] if v is not None and shape_of(v) not in ((), (1,))]
     if not vectors:
         return [source], []
