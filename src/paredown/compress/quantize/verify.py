@@ -69,6 +69,9 @@ def cheapest_within(
         else:
             bad = index
         index = _between(damages, bad, good)
+    if good - bad > 1 and not any(v.keeps(limit) for v in tried[1:]):  # the last resort but one
+        candidate = write(good - 1)
+        tried.append(verified(candidate, candidate.damage, judge, tried))
     made = next((v.candidate for v in tried[:0:-1] if v.keeps(limit)), None)
     return made or write(good), tried
 
