@@ -319,7 +319,7 @@ def deep(result: Result) -> str:
                 _accuracy(row) if first else _lost({**row, "label": row["recipe"]}),
                 *sizes,
                 f"{row['ratio']:.2f}",
-                _number(row["unpack_bytes_per_s"], 0, 1e6),
+                "-" if first else _number(row["unpack_bytes_per_s"], 0, 1e6),
                 "1" if first else _ratio(row),
                 "-" if first else _number(row["minutes"], 1),
             ]
