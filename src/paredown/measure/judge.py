@@ -1,4 +1,4 @@
-"""What a candidate loses on images set aside for choosing: the same metrics as the final figure, other images."""
+"""What a candidate loses on images set aside for choosing: the metrics of the final figure, other images."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def expected(damage: float, lost: Lost, others: Sequence[tuple[float, Lost]]) ->
     variance, trend = own[2] ** 2, (STRAY * height * x) ** 2 + x * x / weight
     if abs(lost.points - height * x) > CONTRADICTION * math.sqrt(variance + trend):
         return lost.points
-    return (lost.points / variance + height * x / trend) / (1 / variance + 1 / trend)
+    return float((lost.points / variance + height * x / trend) / (1 / variance + 1 / trend))
 
 
 _Judged = Sequence[tuple[float, float, float]]
@@ -118,7 +118,7 @@ def _curve(judged: _Judged, power: float) -> tuple[float, float]:
 
 def _misfit(judged: _Judged, power: float) -> float:
     height, _ = _curve(judged, power)
-    return sum(((y - height * d**power) / s) ** 2 for d, y, s in judged)
+    return float(sum(((y - height * d**power) / s) ** 2 for d, y, s in judged))
 
 
 def _between(damages: Sequence[float], bad: int, good: int) -> int:

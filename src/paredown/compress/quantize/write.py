@@ -144,8 +144,10 @@ def quantize_weight(
 def quantize_constants(graph: ir.Graph, node: ir.Node) -> None:
     """A constant operand that some uint8 grid holds exactly becomes its integers behind a DQ."""
     for index, value in enumerate(node.inputs):
-        real = constant(value)
-        if value is None or real is None or (grid := exact(np.asarray(real, np.float32))) is None:
+        if value is None or (found := constant(value)) is None:
+            continue
+        real = np.asarray(found, np.float32)
+        if (grid := exact(real)) is None:
             continue
         name = f"{node.name}_{index}"
         stored = add_constant(graph, f"{name}_q", grid.quantize(real).astype(np.uint8))
