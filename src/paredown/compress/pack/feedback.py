@@ -18,8 +18,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown.compress.pack.codebook import Book, reach, short
-from paredown.compress.quantize.patches import IMAGES, Layer, Places, Rows, indices, places
-from paredown.compress.quantize.patches import _instrument as instrument
+from paredown.compress.quantize.patches import IMAGES, Layer, Places, Rows, indices, instrument, places
 from paredown.compress.quantize.rounding import round_rows
 from paredown.compress.recipe import Context
 from paredown.graph.load import to_proto
@@ -66,9 +65,9 @@ def _round(layer: Layer, w: NDArray[Any], width: float, k: int, mean: Rows, mome
         shift = np.einsum("gok,gk->go", rows - cells, mean).reshape(-1) * width
         value.const_value = ir.tensor(short((bias + shift).astype(np.float32), DIGITS), name=value.name)
     start = cells + np.clip(rows - cells, -INSIDE, INSIDE)
-    numbers, indices = np.unique(layer.shaped(cells), return_inverse=True)
+    numbers, chosen = np.unique(layer.shaped(cells), return_inverse=True)
     table = (numbers * width).astype(np.float32)
-    return Book(table, indices.astype(np.uint8).reshape(w.shape), layer.shaped(start) * np.float32(width))
+    return Book(table, chosen.astype(np.uint8).reshape(w.shape), layer.shaped(start) * np.float32(width))
 
 
 def _statistics(network: Model, layers: Sequence[Layer], context: Context) -> tuple[list[Rows], list[Rows]]:

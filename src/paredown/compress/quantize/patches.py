@@ -185,7 +185,7 @@ def answers(
         channel = np.arange(shape_of(layer.weight.outputs[0])[output_axis(layer.node)])
         apart = (1, int(np.prod(_size(layer)))) if layer.node.op_type == "Conv" else (len(channel), 1)
         wheres.append(place[:, None] * apart[0] + channel * apart[1])
-    session = open_session(_instrument(network, [layer.answer for layer in layers], wheres), threads)
+    session = open_session(instrument(network, [layer.answer for layer in layers], wheres), threads)
     kept: list[list[Rows]] = [[] for _ in layers]
     for image in progress(islice(images, IMAGES), "reading the float network"):
         drawn = session.run(None, {network.inputs[0].name: image})
@@ -194,7 +194,7 @@ def answers(
     return [np.concatenate(parts) for parts in kept]
 
 
-def _instrument(network: Model, tensors: Sequence[str], wheres: Sequence[NDArray[np.int64]]) -> bytes:
+def instrument(network: Model, tensors: Sequence[str], wheres: Sequence[NDArray[np.int64]]) -> bytes:
     """The network up to these tensors, its only outputs their values at flat positions."""
     proto: onnx.ModelProto = to_proto(network)
     graph = proto.graph
