@@ -28,9 +28,9 @@ RECIPES = {
         "prune40-l1",
         "prune40-taylor",
         "prune45-taylor",
-        "prune45-taylor+distill-steps4000-minutes60",
+        "prune45-taylor+distill-steps4000-minutes28-rate0.008",
     ),
-    "yolov5n": ("prune25-taylor", "prune25-taylor+distill-steps1500-minutes75"),
+    "yolov5n": ("prune25-taylor", "prune25-taylor+distill-steps1500-minutes30"),
 }
 IMAGES = 300  # more than any calibration set of the material has: all are used
 
