@@ -75,8 +75,9 @@ class Writer:
                 weight = np.asarray(constant(weight_of(node)), np.float32)
                 store(graph, node, weight, weight_grid(node, "pc", 8))
         insert(graph, plan, grids, weights)
-        if "w4a8" in chosen.values():
+        if weights:
             model, _ = rounding.apply(rounding.SecondOrder(), model, self.context)
+        if "w4a8" in chosen.values():
             model, _ = int4.apply(int4.Pack(), model, self.context)
         made = to_model(model, self.context.source)
         return Candidate(point, chosen, point.damage + added, plan, grids, model, made)
