@@ -42,7 +42,7 @@ def main(args: argparse.Namespace) -> int:
     voice = console.Voice(args.quiet)
     recipe = parse_recipe(args.recipe)  # a typo is found before any work
     limits = closing.limits_of(args)
-    if limits != Limits() and limits.on(recipe) == recipe:
+    if limits != Limits() and not limits.taken_by(recipe):
         raise UsageError(
             "no step of this recipe chooses by limits",
             got=recipe.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from paredown.compress.quantize.mixed import with_limits
+from paredown.compress.quantize.mixed import takes_limits, with_limits
 from paredown.compress.recipe import Recipe
 from paredown.errors import UsageError
 from paredown.measurement import Quantity, Trial
@@ -39,6 +39,10 @@ class Limits:
     def on(self, recipe: Recipe) -> Recipe:
         """The recipe with these limits in the steps that choose by limits."""
         return with_limits(recipe, self.max_drop, self.max_latency_s, self.max_size_bytes)
+
+    def taken_by(self, recipe: Recipe) -> bool:
+        """Whether some step of the recipe chooses by limits, and by these."""
+        return takes_limits(recipe, self.max_drop, self.max_latency_s, self.max_size_bytes)
 
     @property
     def drop(self) -> float:

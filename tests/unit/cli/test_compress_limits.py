@@ -8,6 +8,8 @@ import pytest
 
 from conftest import Toy
 from paredown.cli import main
+from paredown.compress.presets import parse_recipe
+from paredown.study.verdict import Limits
 
 
 def test_limits_reach_the_step(toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,6 +26,11 @@ def test_limits_reach_the_step(toy: Toy, tmp_path: Path, capsys: pytest.CaptureF
     assert main([*words, "--max-drop", "20", "--max-size", "0.1", "--threads", "1", "--quiet"]) == 0
     assert "cle+gates+mix-drop20-mb0.1" in capsys.readouterr().out
     assert (tmp_path / "model.onnx").stat().st_size <= 100_000
+
+
+@pytest.mark.parametrize(("recipe", "taken"), [("mixed", True), ("mix-drop0.3", False), ("int8", False)])
+def test_a_limit_that_is_the_default_is_a_limit(recipe: str, taken: bool) -> None:
+    assert Limits(max_drop=0.5).taken_by(parse_recipe(recipe)) == taken
 
 
 def test_a_recipe_that_chooses_nothing_refuses_limits(

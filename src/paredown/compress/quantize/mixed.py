@@ -63,20 +63,35 @@ def with_limits(
     recipe: Recipe, drop: float | None, latency_s: float | None, size_bytes: float | None
 ) -> Recipe:
     """The recipe with these limits in its `mix` steps, where they name none of their own."""
-    given = {
-        "drop": drop,
-        "ms": None if latency_s is None else round(1000 * latency_s, 6),
-        "mb": None if size_bytes is None else round(size_bytes / 1e6, 6),
-    }
+    given = _spelled(drop, latency_s, size_bytes)
 
     def limited(step: Step) -> Step:
         if not isinstance(step, Mixed):
             return step
         plain = Mixed()
-        taken = {k: v for k, v in given.items() if v is not None and getattr(step, k) == getattr(plain, k)}
+        taken = {k: v for k, v in given.items() if getattr(step, k) == getattr(plain, k)}
         return replace(step, **taken)
 
     return Recipe(tuple(limited(step) for step in recipe.steps))
+
+
+def takes_limits(
+    recipe: Recipe, drop: float | None, latency_s: float | None, size_bytes: float | None
+) -> bool:
+    """Whether the recipe has a `mix` step, and every one of them ends with these limits."""
+    given = _spelled(drop, latency_s, size_bytes)
+    steps = [s for s in with_limits(recipe, drop, latency_s, size_bytes).steps if isinstance(s, Mixed)]
+    return bool(steps) and all(getattr(step, k) == v for step in steps for k, v in given.items())
+
+
+def _spelled(drop: float | None, latency_s: float | None, size_bytes: float | None) -> dict[str, float]:
+    """The limits given, by the step's words for them."""
+    given = {
+        "drop": drop,
+        "ms": None if latency_s is None else round(1000 * latency_s, 6),
+        "mb": None if size_bytes is None else round(size_bytes / 1e6, 6),
+    }
+    return {word: value for word, value in given.items() if value is not None}
 
 
 def apply(step: Mixed, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
