@@ -26,30 +26,26 @@ from numpy.typing import NDArray
 
 from paredown.compress.finetune.augment import augment
 from paredown.compress.finetune.checkpoint import Checkpoint, load, save
+from paredown.compress.finetune.lessons import batches, divide, read
 from paredown.compress.finetune.objective import make_objective
+from paredown.compress.finetune.rates import cosine, groups
 from paredown.compress.finetune.watch import Watch, at_pupil, watch
 from paredown.compress.recipe import Step
 from paredown.errors import CalibrationError
 from paredown.graph.executor import Executor, threads
-from paredown.graph.learnable import Learnable
 from paredown.graph.load import to_proto
 from paredown.graph.torch_ops import Tensor, torch
-from paredown.graph.walk import constant, shape_of, to_ir
+from paredown.graph.walk import shape_of, to_ir
 from paredown.measurement import StepRecord
 from paredown.model import Model
 from paredown.protocols import ImageTensors, Progress, silent
 
-HELD_OUT = 16  # images that judge, at most; a tenth of all where there are few
 STATISTICS = 16  # images on which the objective takes its statistics
 VALUES = 2_500_000  # of the input, run at once (two images of 640x640): a batch is the sum of such runs
 FEW_VALUES = (
     100_000  # of the input: a step takes at least so many, if that is no more than LARGE_BATCH images
 )
 LARGE_BATCH = 16
-MEMORY = 1 << 30  # bytes of images kept, about 430 of 640 x 640
-SMALLEST = 1e-3  # a parameter's size counts as at least this
-HASTE = 6  # times the step of its grid count as the size of a weight on a grid: wide steps are far to go
-TABLE = 0.3  # of a weight's step goes a value that many weights share
 PATIENCE = 8  # checks behind the best before it stops
 
 
@@ -121,20 +117,10 @@ def distill(
         pupil, list(dict.fromkeys(names.values())), device=device, unrounded=unrounded, masks=masks
     )
     with threads(training.threads):
-        seen = _read(images)
+        seen = read(images)
         if not seen:
             raise CalibrationError("there is no image to learn from", expected="at least one, 100 are good")
         return _Trainer(taught, learner, names, seen, training, watched, sculpt, left).run(progress)
-
-
-def _read(images: ImageTensors) -> list[Tensor]:
-    """As many images as `MEMORY` holds, at half precision."""
-    seen: list[Tensor] = []
-    for x in images():
-        seen.append(torch.from_numpy(x.astype(np.float16 if x.dtype == np.float32 else x.dtype)))
-        if sum(y.nbytes for y in seen) > MEMORY:
-            break
-    return seen
 
 
 def told(step: Step, learned: Learned) -> StepRecord:
@@ -182,7 +168,7 @@ class _Trainer:
         self.left = {
             name: torch.from_numpy(left[name]).to(pupil.device) for name in watched.features if name in left
         }
-        self.held, self.images = _divide(images)
+        self.held, self.images = divide(images)
         size = self.images[0].numel()
         self.batch = max(training.batch, min(FEW_VALUES // size, LARGE_BATCH))
         self.brief = training.brief and str(pupil.device) == "cpu" and multiplies_bfloat16()
@@ -190,7 +176,9 @@ class _Trainer:
         self.together = 1 if mixes else max(VALUES // size, 1)
         self.objective = make_objective(teacher, watched, [self._ready(x) for x in images[:STATISTICS]])
         self.truth = [self._taught(self._ready(x)) for x in self.held]
-        self.optimizer = torch.optim.Adam(_groups(pupil, training), betas=(0.9, 0.99), eps=1e-12)
+        self.optimizer = torch.optim.Adam(
+            groups(pupil, training.rate, training.scale_rate), betas=(0.9, 0.99), eps=1e-12
+        )
         self.average = {k: p.detach().clone() for k, p in pupil.parameters.items()}
         self.first = self._real(pupil.parameters)
         self.checkpoint: Path | None = None
@@ -271,7 +259,7 @@ class _Trainer:
         training, rng = self.training, np.random.default_rng((self.training.seed, step))
         chosen = rng.choice(len(self.images), self.batch, replace=len(self.images) < self.batch)
         self.optimizer.zero_grad(set_to_none=True)
-        for some in _batches(list(chosen), self.together):
+        for some in batches(list(chosen), self.together):
             x = augment(torch.cat([self._ready(self.images[i]) for i in some]), rng)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.brief):
                 taught, asked = self._taught(x), self._asked(x)
@@ -280,7 +268,7 @@ class _Trainer:
             error = self.objective.total(self.objective.parts(taught, asked))
             torch.autograd.backward(error * (len(some) / self.batch))
         self._drop_infinite()
-        factor = _cosine(done, training.warm_up)
+        factor = cosine(done, training.warm_up)
         for group in self.optimizer.param_groups:
             group["lr"] = group["longest"] * factor
         self.optimizer.step()
@@ -365,51 +353,6 @@ def multiplies_bfloat16() -> bool:
     """True on a processor with bfloat16 matrix instructions: on others it is slower than float32."""
     names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in names)
-
-
-def _divide(images: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """Held-out images and those to learn from; one image alone is both."""
-    every = max(len(images) // HELD_OUT, 10)
-    held = list(images[::every])[:HELD_OUT]
-    rest = [x for i, x in enumerate(images) if i % every]
-    return held, rest or held
-
-
-def _groups(pupil: Executor, training: Training) -> list[dict[str, object]]:
-    groups: list[dict[str, object]] = []
-    for name, p in pupil.parameters.items():
-        item = pupil.learnables[name]
-        rate = training.scale_rate if item.kind == "scale" else training.rate * _size(p, item)
-        groups.append({"params": [p], "longest": rate})
-    return groups
-
-
-def _size(p: Tensor, item: Learnable) -> float:
-    """What a step of the optimiser is a part of."""
-    if item.stored is not None and not item.stored.fine:
-        return HASTE * float(np.mean(np.asarray(constant(item.stored.dequantize.inputs[1]))))
-    if item.shared is not None:
-        return _cell(np.asarray(constant(item.shared.gather.inputs[0])))
-    if item.kind == "table":  # what moves all weights of a cluster at once moves less
-        return TABLE * _cell(item.start)
-    return max(float(p.detach().square().mean().sqrt()), SMALLEST)
-
-
-def _cell(table: NDArray[np.generic]) -> float:
-    """How far the values of a codebook lie apart, most of them."""
-    return float(np.median(np.diff(np.sort(table.astype(np.float64))))) if table.size > 1 else SMALLEST
-
-
-def _cosine(done: float, warm_up: float) -> float:
-    """The rate's factor: up over the warm-up, then down along a cosine to 0."""
-    if done < warm_up:
-        return (done + 1e-3) / (warm_up + 1e-3)
-    return 0.5 * (1 + math.cos(math.pi * min((done - warm_up) / (1 - warm_up), 1.0)))
-
-
-def _batches(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _key(training: Training, images: Sequence[Tensor]) -> str:
