@@ -36,7 +36,7 @@ from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
 from paredown.model import Model
 
-IMAGES = 24  # of the calibration images: what they hold between two layers stays in memory
+IMAGES = 16  # of the calibration images: what they hold between two layers stays in memory
 
 
 @dataclass(frozen=True)

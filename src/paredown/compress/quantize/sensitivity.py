@@ -72,7 +72,7 @@ class Switched:
 
     def found(self, image: NDArray[np.generic], grids: Mapping[str, Grid]) -> float:
         """About how many positions of the heads tell of an object in this image."""
-        return sum(answer.found for answer in self._clean(image, grids))
+        return sum(answer.found for answer in answers(self.answers(image, (), grids)))
 
     def _clean(self, image: NDArray[np.generic], grids: Mapping[str, Grid]) -> list[Answer]:
         """The float answers, once for every image; the image is kept so that its id stays its own."""
@@ -88,9 +88,10 @@ def most_telling(
     switched: Switched, context: Context, grids: Mapping[str, Grid], number: int
 ) -> list[NDArray[np.generic]]:
     """The images in which the float model finds most: the others hardly tell what is lost."""
-    some = list(islice(iter(context.images()), LOOKED_AT))
-    found = [switched.found(image, grids) for image in some]
-    return [some[i] for i in np.argsort(found, kind="stable")[::-1][:number]]
+    found = [switched.found(image, grids) for image in islice(iter(context.images()), LOOKED_AT)]
+    best = set(np.argsort(found, kind="stable")[::-1][:number].tolist())
+    again = enumerate(islice(iter(context.images()), LOOKED_AT))  # read twice, so that few are held at once
+    return [image for i, image in again if i in best]
 
 
 def damage_alone(
