@@ -331,4 +331,4 @@ def _start(item: Learnable, unrounded: Mapping[str, NDArray[np.float32]]) -> NDA
         return (np.where(steps * integers > 0, steps, integers * SLIGHT) * scale).astype(np.float32)
     apart = steps - integers
     inside = np.where(np.abs(apart) < 0.5, apart, FIRMLY * np.sign(apart))
-    return ((integers + np.clip(inside, -NEARLY_HALF, NEARLY_HALF)) * scale).astype(np.float32)
+    return np.asarray((integers + np.clip(inside, -NEARLY_HALF, NEARLY_HALF)) * scale, np.float32)

@@ -102,7 +102,7 @@ class _Gates:
 
     def values(self) -> Floats:
         """(classes,) |g|."""
-        return np.abs(self.gate.detach().double().numpy())
+        return np.asarray(np.abs(self.gate.detach().double().numpy()), np.float64)
 
     def fold(self) -> None:
         """The pupil computes with gated weights."""
