@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import toys
+from toys import Toy
 
 if "PAREDOWN_MATERIAL" in os.environ:  # tests run scripts elsewhere: a relative path would lead nowhere there
     os.environ["PAREDOWN_MATERIAL"] = str(Path(os.environ["PAREDOWN_MATERIAL"]).resolve())
-
-
-@dataclass(frozen=True)
-class Toy:
-    """A tiny detector, twelve images with truth to judge on, twelve others to calibrate on."""
-
-    model: Path
-    data: Path
-    calib: Path
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ The detector has random weights; its own surest detections, written down as trut
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,15 @@ SIZE = 64
 CLASSES = ("disc", "box")
 STRIDES = (8, 16, 32)
 CHANNELS = 32
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A tiny detector, twelve images with truth to judge on, twelve others to calibrate on."""
+
+    model: Path
+    data: Path
+    calib: Path
 
 
 def write_detector(path: Path, seed: int = 0) -> Path:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Toy
 from paredown.cli import main
 from paredown.compress.presets import parse_recipe
 from paredown.study.verdict import Limits
+from toys import Toy
 
 
 def test_limits_reach_the_step(toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from conftest import Toy
 from paredown import api
 from paredown.graph.prepare import prepare
 from paredown.measure.judge import ImageJudge
 from paredown.model import Model
+from toys import Toy
 
 
 def subject(toy: Toy, spec: str) -> tuple[Model, ImageJudge]:
