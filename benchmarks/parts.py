@@ -55,11 +55,11 @@ def _row(args: argparse.Namespace, subject: HeldOut, recipe: str) -> dict[str, A
         return {"error": first_line(error, args.material)}
     told = [record.data or {} for record in made.log]
     counts = {"images": len(subject.calibration), "judged": len(subject.sets["eval"].images)}
-    changed = sum(record.step == "gates" and record.action == "changed" for record in made.log)
+    gates = [record for record in made.log if record.step == "gates" and record.action == "changed"]
     released = sum(len(data.get("released", ())) for data in told)
     return {
         "cpu_s": seconds,
-        "factors": changed,
+        "factors": len({(record.data or {})["first"] for record in gates}),
         "released": released,
         **subject.judge(made.model),
         **counts,

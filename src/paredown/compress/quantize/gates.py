@@ -70,13 +70,14 @@ class _Bundle:
     classes: frozenset[int]
     tensors: frozenset[str]
 
-    @property
-    def names(self) -> str:
-        return ", ".join(str(node.name) for node in self.products)
+    def told(self, step: Gates, action: str, why: str) -> list[StepRecord]:
+        """A record for each product; `first` is the same for all of a bundle."""
+        data = {"first": str(self.products[0].name)}
+        return [StepRecord(step.name, str(node.name), action, why, data) for node in self.products]
 
 
 def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The same function with factors at its gates, and one record for every bundle of gates."""
+    """The same function with factors at its gates, and one record for every product with a gate."""
     channels = channel_classes(model.graph, through_gates=True)
     nodes = weighted_in_body(model.graph)
     freeze_kept(nodes, channels, context)
@@ -88,7 +89,7 @@ def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     loudness = {t: loud for t, loud in before.loudness.items() if t in channels.ids}
     factors = _powers(class_factors(nodes, channels, loudness))
     tried = [b for b in bundles if _spread(b, channels, factors) >= SPREAD]
-    log = [StepRecord(step.name, b.names, "skipped", _ALIKE) for b in bundles if b not in tried]
+    log = [record for b in bundles if b not in tried for record in b.told(step, "skipped", _ALIKE)]
     if not tried:
         return model, tuple(log)
     trial = to_ir(to_model(model, context.source))
@@ -99,7 +100,7 @@ def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tup
         pays = old > LEAST and new < GAIN * old
         kept += [bundle] if pays else []
         why = f"noise at the heads of its tensors {old:.2%} of the signal, with factors {new:.2%}"
-        log.append(StepRecord(step.name, bundle.names, "changed" if pays else "skipped", why))
+        log += bundle.told(step, "changed" if pays else "skipped", why)
     _rewrite(model.graph, channels, _only(factors, kept))
     return model, tuple(log)
 
