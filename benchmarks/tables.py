@@ -420,7 +420,7 @@ def _lost(row: Row | None) -> str:
     if row is None:
         return "-"
     if "error" in row:
-        return "failed"
+        return "-" if row["error"] == "not measured" else "failed"
     if row.get("points_lost") is None or row.get("label") == "float":
         return "-"
     low, high = row.get("points_low"), row.get("points_high")
