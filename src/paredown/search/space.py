@@ -19,7 +19,8 @@ from paredown.profile import Profile
 
 SLOTS: dict[str, tuple[str, ...]] = {
     "pruning": ("",),
-    "equalize": ("", "cle+"),
+    "equalize": ("", "cle+", "cle+gates+"),
+    "leveling": ("", "cle+"),  # where activations have no grid of their own
     "scales": ("-pc", "-pt"),
     "ranges": ("-mse", "-minmax", "-ema", "-percentile", "-entropy"),
     "guard": ("", "-guard"),
@@ -48,6 +49,7 @@ NEEDS_TORCH = ("distill", "adaround", "qat")
 MIXED_SHARES = (1.0, 0.5, 0.25)  # of the loss that a named `mixed` may spend
 
 _BEFORE = "{pruning}{equalize}"
+_BEFORE_FLOAT = "{pruning}{leveling}"
 _STATIC = "{scales}{ranges}{guard}"
 _AFTER = "{rounding}{bias}{learning}"
 SCHEMES: dict[str, str] = {
@@ -55,9 +57,9 @@ SCHEMES: dict[str, str] = {
     "int4": _BEFORE + "w4a8" + _STATIC + "{layers}" + _AFTER + "+pack",
     "int2": _BEFORE + "w2a8" + _STATIC + "{layers}" + _AFTER + "+pack",
     "mixed": _BEFORE + "{mixed}",
-    "dynamic": _BEFORE + "dynamic",
-    "stored-int8": _BEFORE + "w8{scales}",
-    "stored-codebook": _BEFORE + "cluster",
+    "dynamic": _BEFORE_FLOAT + "dynamic",
+    "stored-int8": _BEFORE_FLOAT + "w8{scales}",
+    "stored-codebook": _BEFORE_FLOAT + "cluster",
 }
 """Scheme -> the pattern of its recipes' names, spelled as `Recipe.name` spells them."""
 

@@ -150,7 +150,7 @@ def test_mixed_says_what_the_limit_cost(scripts):
     text = scripts("tables").mixed({**RESULT, "rows": rows, "max_drop": 0.5})
     assert "Limit: at most 0.5 points." in text
     assert "| m | 1.00 | 0.20 | 40 / 0 / 3 / 2 | 0.50 | 0.60 | 1.20 | 4.0 → 4.0 | 72 |" in text
-    assert "| n | failed | failed | - | - | - | - | - → - | - |" in text
+    assert "| n | failed | - | - | - | - | - | - → - | - |" in text
 
 
 def test_prune_has_a_line_per_recipe_with_what_is_gone(scripts):
