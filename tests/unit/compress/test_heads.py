@@ -54,3 +54,10 @@ def test_a_classifier_has_one_position() -> None:
     logits = np.array([[1.0, -1.0, 3.0, -3.0]], np.float32)
     (answer,) = answers([logits])
     assert answer.damage(logits + 1.0) == pytest.approx(1 / logits.var())
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4), (1, 4, 1, 1)])
+def test_an_answer_without_positions_may_have_any_axes(shape: tuple[int, ...]) -> None:
+    logits = np.array([1.0, -1.0, 3.0, -3.0], np.float32).reshape(shape)
+    (answer,) = answers([logits])
+    assert answer.damage(logits + 1.0) == pytest.approx(1 / logits.var())

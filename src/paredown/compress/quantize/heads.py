@@ -91,8 +91,8 @@ def _sigmoid(x: Floats) -> Floats:
 
 
 def _flat(x: Floats) -> Floats:
-    """(C, P). Tokens (1, P, C) of a matrix product are told by their three axes."""
-    x = x[0]
+    """(C, P). Tokens (1, P, C) of a matrix product are told by their three axes; (C,) has no batch axis."""
+    x = x[0] if x.ndim > 1 else x
     if x.ndim == 1:
         return x[:, None]
     return x.T if x.ndim == 2 else x.reshape(len(x), -1)
