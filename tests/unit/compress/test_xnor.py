@@ -54,7 +54,7 @@ def test_signs_are_learned(model: Model) -> None:
     from paredown.graph.executor import Executor
 
     plain, learned = (
-        nets.compressed(model, r, threads=1).model for r in ("xnor", "xnor+qat-steps60-rate0.002")
+        nets.compressed(model, r, threads=1).model for r in ("xnor", "xnor+qat-steps60-rate0.006")
     )
     image = nets.images(1, seed=8)[0]
     want = nets.run(model, image)[0]
