@@ -9,10 +9,13 @@ sigmoid(t), c = prod m over the heads of one resolution, o = prod m over the oth
     scores    sum (o + f) KL(sigmoid(t) || sigmoid(s)) / sum max c   a certain "no" weighs nothing by itself
     boxes     sum (c + f) ((s - t) / std)^2 / sum (c + f)            whatever else the heads answer
     rows      KL(softmax(t) || softmax(s))                           heads without positions: classifiers
+    logits    mean ((s - t - mean (s - t)) / std)^2                  the same: tells much where t is certain
     features  mean ((s - t) / std)^2                                 inner tensors
 
-Source: Hinton et al. 2015, arXiv 1503.02531, eq. 1 at temperature 1 (rows, scores); Chen et al. 2017,
-"Learning efficient object detection models with knowledge distillation", section 3.3 (features).
+Source: Hinton et al. 2015, arXiv 1503.02531, eq. 1 at temperature 1 (rows, scores); Kim et al. 2021,
+arXiv 2105.08919, eq. 4 (logits, here without what all of them share, which softmax does not see); Chen
+et al. 2017, "Learning efficient object detection models with knowledge distillation", section 3.3
+(features).
 Differs from the source: no labels; the teacher's confidence stands where ground truth tells objects from
 background; each part is divided by its value before training, so that no weights have to be chosen.
 
@@ -31,7 +34,13 @@ from paredown.graph.executor import Executor
 from paredown.graph.torch_ops import F, Tensor, torch
 
 BACKGROUND = 0.001  # f, the weight of what has no confidence at all
-PARTS = {"scores": 1.0, "boxes": 1.0, "rows": 1.0, "features": 0.5}  # features only help the others
+PARTS = {  # weights: features only help the others
+    "scores": 1.0,
+    "boxes": 1.0,
+    "rows": 1.0,
+    "logits": 1.0,
+    "features": 0.5,
+}
 Tensors = Mapping[str, Tensor]
 
 
@@ -80,7 +89,9 @@ class Objective:
         t, s = flat(t), flat(s)
         if t.shape[2] == 1:
             kl = F.kl_div(F.log_softmax(s, 1), F.log_softmax(t, 1), reduction="sum", log_target=True)
-            return {"rows": (kl, torch.full((), float(len(t)), device=kl.device))}
+            of = torch.full((), float(len(t)), device=kl.device)
+            apart = (s - t) - (s - t).mean(1, keepdim=True)  # softmax does not see what all scores share
+            return {"rows": (kl, of), "logits": ((apart / self.spread[name]).square().mean(1).sum(), of)}
         found, score = {}, self.score[name]
         if score.any():
             kl = _bernoulli(t[:, score], s[:, score])
