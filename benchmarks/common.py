@@ -107,8 +107,12 @@ def load(material: Path, name: str, images: int, judged: int | None = None) -> L
 
 
 def write(path: Path, rows: Sequence[Mapping[str, object]], threads: int, **more: object) -> None:
-    """The results on disk: rows with the command that made them, the machine and the date."""
+    """The results on disk, with machine and date; a row keeps the command and the date that made it."""
     here = environment(threads)
+    rows = [
+        {**row, "made_by": row.get("made_by", {"command": command(sys.argv), "date": here["date"]})}
+        for row in rows
+    ]
     text = json.dumps(
         {
             "command": command(sys.argv),

@@ -56,6 +56,7 @@ class Learnable:
     start: NDArray[np.float32]  # the real numbers in the file
     stored: Stored | None = None
     shared: Shared | None = None
+    reach: int = 1  # of a scale: the steps from zero to the far end of its grid
 
 
 def learnables(graph: ir.Graph) -> dict[str, Learnable]:
@@ -76,7 +77,7 @@ def learnables(graph: ir.Graph) -> dict[str, Learnable]:
         elif node.op_type == "QuantizeLinear":
             scale = node.inputs[1]
             if scale is not None and constant(scale) is not None and _is_shared(node):
-                found[str(scale.name)] = _scale(scale)
+                found[str(scale.name)] = _scale(scale, node, *limits_behind(node))
     for item in list(found.values()):
         if item.shared is not None:
             table = graph.initializers[item.shared.table]
@@ -85,7 +86,8 @@ def learnables(graph: ir.Graph) -> dict[str, Learnable]:
         elif item.stored is not None and item.kind == "weight":
             scale = item.stored.dequantize.inputs[1]
             if scale is not None and all(_reads_a_weight(n) for n in consumers(scale)):
-                found[str(scale.name)] = _scale(scale)
+                stored = item.stored
+                found[str(scale.name)] = _scale(scale, stored.dequantize, stored.low, stored.high)
     return found
 
 
@@ -153,8 +155,10 @@ def _is_per_channel(value: ir.Value) -> bool:
     )
 
 
-def _scale(value: ir.Value) -> Learnable:
-    return Learnable(str(value.name), "scale", np.asarray(constant(value), np.float32))
+def _scale(value: ir.Value, node: ir.Node, low: int, high: int) -> Learnable:
+    zero = zero_of(node)
+    reach = max(high - int(zero.min()), int(zero.max()) - low, 1)
+    return Learnable(str(value.name), "scale", np.asarray(constant(value), np.float32), reach=reach)
 
 
 def _is_shared(quantize: ir.Node) -> bool:

@@ -117,7 +117,7 @@ def test_a_stopped_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
 
 def test_what_is_handed_back_is_never_worse_than_the_start() -> None:
     source, pupil = pair("classifier", "w8a8")
-    learned = distill(pupil, source, nets.images, replace(SHORT, rate=3.0, scale_rate=3.0))
+    learned = distill(pupil, source, nets.images, replace(SHORT, rate=3.0))
     assert learned.error == 1.0
     for name, start in Executor(pupil).learned().items():
         np.testing.assert_allclose(learned.arrays[name], start, rtol=1e-6)

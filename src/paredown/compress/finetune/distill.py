@@ -51,12 +51,11 @@ PATIENCE = 8  # checks behind the best before it stops
 
 @dataclass(frozen=True)
 class Training:
-    """How to train. rate: the longest step, as a part of a weight's size; scales move in their logarithm."""
+    """How to train. rate: the longest step, as a part of a parameter's size (rates.py)."""
 
     steps: int = 1000
     batch: int = 2  # of large images; gradients differ so much that more steps tell more
     rate: float = 5e-4
-    scale_rate: float = 1e-3
     warm_up: float = 0.05  # of the whole
     average: float = 0.99  # of the EMA, a step
     minutes: float = 30.0
@@ -176,9 +175,7 @@ class _Trainer:
         self.together = 1 if mixes else max(VALUES // size, 1)
         self.objective = make_objective(teacher, watched, [self._ready(x) for x in images[:STATISTICS]])
         self.truth = [self._taught(self._ready(x)) for x in self.held]
-        self.optimizer = torch.optim.Adam(
-            groups(pupil, training.rate, training.scale_rate), betas=(0.9, 0.99), eps=1e-12
-        )
+        self.optimizer = torch.optim.Adam(groups(pupil, training.rate), betas=(0.9, 0.99), eps=1e-12)
         self.average = {k: p.detach().clone() for k, p in pupil.parameters.items()}
         self.first = self._real(pupil.parameters)
         self.checkpoint: Path | None = None

@@ -2,7 +2,7 @@
 
 Source: Shazeer & Stern 2018, "Adafactor", arXiv 1804.04235, section 8: relative to the parameter's own size.
 Differs from the source: the size is that before training; of a weight on a grid it is a number of the grid's
-steps, because what moves it less than a step has no effect; scales are logarithms and need no size.
+steps, because what moves it less than a step has no effect; a scale moves the far end of its grid as fast.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ HASTE = 6  # times the step of its grid count as the size of a weight on a grid:
 TABLE = 0.3  # of a weight's step goes a value that many weights share
 
 
-def groups(pupil: Executor, rate: float, scale_rate: float) -> list[dict[str, object]]:
+def groups(pupil: Executor, rate: float) -> list[dict[str, object]]:
     """Parameters with the longest step of each, as Adam takes them. rate: as a part of a number's size."""
     made: list[dict[str, object]] = []
     for name, p in pupil.parameters.items():
         item = pupil.learnables[name]
-        longest = scale_rate if item.kind == "scale" else rate * _size(p, item)
-        made.append({"params": [p], "longest": longest})
+        made.append({"params": [p], "longest": rate * _size(p, item)})
     return made
 
 
 def _size(p: Tensor, item: Learnable) -> float:
     """What a step of the optimiser is a part of."""
+    if item.kind == "scale":  # its parameter is a logarithm: relative already
+        return HASTE / item.reach
     if item.stored is not None and not item.stored.fine:
         return HASTE * float(np.mean(np.asarray(constant(item.stored.dequantize.inputs[1]))))
     if item.shared is not None:

@@ -15,7 +15,7 @@ class Qat(Step):
     kind: ClassVar[str] = "qat"
     summary: ClassVar[str] = "learn a quantized graph's weights and scales from plain images (needs torch)"
 
-    steps: int = 1000
+    steps: int = 5000
     minutes: float = 30.0  # whichever ends first
     rate: float = 0.0005
 
