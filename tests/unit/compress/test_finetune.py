@@ -21,6 +21,7 @@ torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 from paredown.compress.finetune.augment import augment  # noqa: E402
 from paredown.compress.finetune.distill import Training, distill  # noqa: E402
 from paredown.compress.finetune.objective import make_objective  # noqa: E402
+from paredown.compress.finetune.rates import HASTE, groups  # noqa: E402
 from paredown.compress.finetune.watch import watch  # noqa: E402
 from paredown.graph.executor import Executor  # noqa: E402
 from paredown.graph.learnable import along  # noqa: E402
@@ -232,9 +233,57 @@ def test_views_keep_shape_and_range(last: bool) -> None:
     assert float(views[0].max()) <= float(x.max()) + 1e-5
 
 
+def test_a_blended_image_lies_between_two_of_its_batch() -> None:
+    """Four plain grounds stay plain whatever the view: each becomes a mean of two, or stays as it was."""
+    x = torch.tensor([0.0, 1.0, 10.0, 100.0]).reshape(4, 1, 1, 1).expand(4, 3, 8, 8).clone()
+    whole = blended = 0
+    for seed in range(40):
+        made = augment(x, np.random.default_rng(seed))
+        values = made[:, 0, 0, 0]
+        assert torch.allclose(made, values.reshape(4, 1, 1, 1).expand_as(made), atol=1e-4)
+        same = torch.isclose(values, x[:, 0, 0, 0])
+        whole, blended = whole + int(same.sum()), blended + int((~same).sum())
+    assert whole > 40
+    assert blended > 40
+    assert torch.equal(augment(x[:1], np.random.default_rng(0)), x[:1])  # nothing to blend it with
+
+
 def test_what_is_no_image_is_not_augmented() -> None:
     x = torch.ones(2, 7)
     assert augment(x, np.random.default_rng(0)) is x
+
+
+def test_a_scale_moves_the_end_of_its_grid_as_fast_as_a_weight_moves() -> None:
+    """In steps of their grids: 127 steps from zero to the end at 8 bits, 7 at 4 bits."""
+    for recipe, reach in (("w8a8-pc-mse", 127), ("w4a8-pc-mse-all", 7)):
+        pupil = Executor(pair("residual", recipe)[1])
+        rates = {id(g["params"][0]): g["longest"] for g in groups(pupil, 0.01)}  # type: ignore[index]
+        found = {
+            item.reach: float(rates[id(pupil.parameters[name])])  # type: ignore[arg-type]
+            for name, item in pupil.learnables.items()
+            if item.kind == "scale"
+        }
+        assert reach in found
+        assert any(128 <= r <= 255 for r in found)
+        assert all(rate * r == pytest.approx(0.01 * HASTE) for r, rate in found.items())
+
+
+def test_a_certain_classifier_still_tells_its_scores() -> None:
+    """Where the teacher is certain, softmax hides other scores; what all scores share tells nothing."""
+    model = prepare(nets.NETS["classifier"]())
+    seen = watch(to_ir(model).graph)
+    executor = Executor(model, [*seen.heads, *seen.features, *seen.answers])
+    with torch.no_grad():
+        truth = executor.run({"image": torch.from_numpy(nets.images(1)[0])})
+    objective = make_objective(executor, seen, [torch.from_numpy(i) for i in nets.images(4)])
+    head = seen.heads[0]
+    truth[head][0, 0] += 30.0
+    shifted, moved = truth[head] + 3.0, truth[head].clone()
+    moved[0, 1] += 3.0
+    same = objective.parts(truth, truth | {head: shifted})
+    other = objective.parts(truth, truth | {head: moved})
+    assert float(same["logits"]) == pytest.approx(0, abs=1e-6)
+    assert float(other["rows"]) < 1e-6 < 1e-2 < float(other["logits"])
 
 
 def test_rounding_against_the_nearest_integer_is_kept_at_first() -> None:

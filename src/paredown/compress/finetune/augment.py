@@ -1,5 +1,8 @@
 """Other views of the same images: mirrored, scaled 0.5 to 1.5, shifted, brighter or darker, of other
-contrast.
+contrast, and some blended with each other: a teacher answers to those too, and few images go further.
+
+Source: Beyer et al. 2022, arXiv 2106.05237, section 3.1 ("function matching": the same blended view for
+teacher and pupil); Zhang et al. 2018, arXiv 1710.09412 (blending).
 
 They are made from the preprocessed tensor, so nothing has to be known about the preprocessing but where the
 channels stand. Brightness is measured in the image's own range.
@@ -15,6 +18,8 @@ from paredown.graph.torch_ops import F, Tensor, torch
 
 SMALLEST, LARGEST = 0.5, 1.5  # scale
 LIGHT = 0.2  # brightness and contrast, either way
+BLENDED = 0.5  # the share of images that another shines through
+FEWEST = 4  # images in a batch that may be blended: large images come one or two at a time
 PLAIN = 0.25  # the share of images left as they are: what the device will see
 
 
@@ -24,8 +29,17 @@ def augment(x: Tensor, rng: np.random.Generator) -> Tensor:
         return x
     last = x.shape[1] not in (1, 3, 4) and x.shape[3] in (1, 3, 4)
     images = x.permute(0, 3, 1, 2) if last else x
-    made = torch.cat([_view(image[None], rng) for image in images])
+    made = _mixed(torch.cat([_view(image[None], rng) for image in images]), rng)
     return made.permute(0, 2, 3, 1) if last else made
+
+
+def _mixed(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Some images blended with others of the batch, in any proportion."""
+    share = np.where(rng.random(len(x)) < BLENDED, rng.random(len(x)), 1.0).astype(np.float32)
+    if len(x) < FEWEST:
+        return x
+    kept = torch.from_numpy(share).to(x.device).reshape(-1, 1, 1, 1)
+    return x * kept + x[torch.from_numpy(rng.permutation(len(x))).to(x.device)] * (1 - kept)
 
 
 def _view(x: Tensor, rng: np.random.Generator) -> Tensor:
