@@ -9,7 +9,6 @@ make of the same tensors.
 
 from __future__ import annotations
 
-import argparse
 import heapq
 import lzma
 import sys
@@ -20,70 +19,24 @@ from typing import Any
 
 import numpy as np
 import onnx
-from common import Loaded, arguments, first_line, load, read_rows, say, write
+from making import make_rows, parser
 
-import paredown
 from paredown.compress.pack import pdz
-from paredown.errors import ParedownError
-from paredown.measure.accuracy import headline
 from paredown.model import Model
 
 RECIPES = ("cluster", "sparse60+cluster", "deep")
+MODELS = ("resnet20_cifar10", "squeezenet1_1")
 UNPACKINGS = 51  # of which the median counts
 
 
 def main() -> int:
     """Exit code: 1 where a recipe failed, after all others were tried."""
-    parser = arguments(__doc__, "deep.json", ["resnet20_cifar10", "squeezenet1_1"])
-    parser.set_defaults(images=300)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--recipes", nargs="+", default=list(RECIPES))
-    args = parser.parse_args()
-    rows = read_rows(args.out)
-    for name in args.models:
-        subject = load(args.material, name, args.images, args.eval)
-        done = {(row["model"], row["recipe"]) for row in rows}
-        for recipe in ["float", *args.recipes]:
-            if (name, recipe) not in done:
-                rows.append({"model": name, "recipe": recipe, **_measure(args, subject, recipe)})
-                say(f"{name}: {rows[-1]}")
-                write(args.out, rows, args.threads)
-    return int(any("error" in row for row in rows))
-
-
-def _measure(args: argparse.Namespace, subject: Loaded, recipe: str) -> dict[str, Any]:
-    """One row: the recipe made, judged, timed and packed."""
-    started, model, told = time.perf_counter(), subject.model, ""
-    try:
-        if recipe != "float":
-            made = paredown.compress(model, recipe, subject.calibration, threads=args.threads)
-            told = "; ".join(r.why for r in made.log if r.action == "note" and "brought" in r.why)
-            model = made.model
-        minutes = (time.perf_counter() - started) / 60
-        measured = paredown.measure(
-            model, subject.judged, baseline=subject.model, what=("map", "latency"), threads=args.threads
-        )
-    except ParedownError as error:
-        return {"error": first_line(error, args.material)}
-    name = headline(subject.card.task, subject.judged.has_truth)
-    drop = measured.get(f"{name}_drop")
-    return {
-        "metric": name,
-        "accuracy": measured.value(name),
-        "points_lost": None if drop is None else drop.value,
-        "points_low": None if drop is None else drop.low,
-        "points_high": None if drop is None else drop.high,
-        "latency_s": measured.value("latency_s"),
-        "latency_ratio": measured.value("latency_ratio"),
-        "minutes": round(minutes, 2),
-        "learned": told,
-        "images": len(subject.calibration),
-        "judged": len(subject.judged),
-        **_packed(model, subject.model),
-    }
+    args = parser(__doc__, "deep.json", MODELS).parse_args()
+    return make_rows(args, dict.fromkeys(MODELS, RECIPES), _packed)
 
 
 def _packed(model: Model, source: Model) -> dict[str, Any]:
+    """Sizes, how fast the packed file is unpacked, and what other coders would have made of it."""
     packed = pdz.pack(model.data)
     times = []
     for _ in range(UNPACKINGS):

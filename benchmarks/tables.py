@@ -371,7 +371,12 @@ def _foot(result: Result, more: str = "") -> str:
     """Where the figures come from, in one paragraph, and what their marks mean."""
     packages = result["environment"]["packages"]
     own = [f"{name} {packages[name]}" for name in ("paredown", "onnxruntime") if name in packages]
-    parts = [f"`{result['command']}`", str(result["date"])[:10], result["machine"]]
+    commands = dict.fromkeys(row["made_by"]["command"] for row in result.get("rows", ()) if "made_by" in row)
+    parts = [
+        ", ".join(f"`{c}`" for c in commands or [result["command"]]),
+        str(result["date"])[:10],
+        result["machine"],
+    ]
     parts += [f"threads: {result['environment']['threads']}", *_counts(result["rows"]), *own]
     marked = (
         f" {DOUBTED}: the machine was too busy to believe this time." if _any_doubt(result["rows"]) else ""
