@@ -22,7 +22,7 @@ RECIPES = {
         "w2a8-pc-mse-all+qat",
         "w1a8-pc-mse-ends+qat",
         "w1a4-pc-mse-ends+qat",
-        "xnor-ends+qat",
+        "xnor+qat",
     ),
     "yolox_nano": DETECTORS[:1],
     "yolov8n": DETECTORS[1:],
