@@ -52,6 +52,8 @@ def make_rows(
 def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More) -> dict[str, Any]:
     """Accuracy, size, latency, and minutes: of the clock, and those that all threads together computed."""
     model, learned = subject.model, ""
+    if args.work is not None:
+        args.work.mkdir(parents=True, exist_ok=True)
     started, busy = time.perf_counter(), time.process_time()
     try:
         if recipe != "float":
@@ -60,7 +62,7 @@ def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More
                 recipe,
                 subject.calibration,
                 threads=args.threads,
-                folder=_folder(args.work),
+                folder=args.work,
                 progress=_telling,
             )
             model = made.model
@@ -96,12 +98,6 @@ def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More
         "judged": len(subject.judged),
         **more(model, subject.model),
     }
-
-
-def _folder(work: Path | None) -> Path | None:
-    if work is not None:
-        work.mkdir(parents=True, exist_ok=True)
-    return work
 
 
 def _telling(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
