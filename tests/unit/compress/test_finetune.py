@@ -238,14 +238,14 @@ def test_a_blended_image_lies_between_two_of_its_batch() -> None:
     x = torch.tensor([0.0, 1.0, 10.0, 100.0]).reshape(4, 1, 1, 1).expand(4, 3, 8, 8).clone()
     whole = blended = 0
     for seed in range(40):
-        made = augment(x, np.random.default_rng(seed))
+        made = augment(x, np.random.default_rng(seed), 0.5)
         values = made[:, 0, 0, 0]
         assert torch.allclose(made, values.reshape(4, 1, 1, 1).expand_as(made), atol=1e-4)
         same = torch.isclose(values, x[:, 0, 0, 0])
         whole, blended = whole + int(same.sum()), blended + int((~same).sum())
     assert whole > 40
     assert blended > 40
-    assert torch.equal(augment(x[:1], np.random.default_rng(0)), x[:1])  # nothing to blend it with
+    assert torch.equal(augment(x[:1], np.random.default_rng(0), 0.5), x[:1])  # nothing to blend it with
 
 
 def test_what_is_no_image_is_not_augmented() -> None:

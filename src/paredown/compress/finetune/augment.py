@@ -18,26 +18,28 @@ from paredown.graph.torch_ops import F, Tensor, torch
 
 SMALLEST, LARGEST = 0.5, 1.5  # scale
 LIGHT = 0.2  # brightness and contrast, either way
-BLENDED = 0.5  # the share of images that another shines through
 FEWEST = 4  # images in a batch that may be blended: large images come one or two at a time
 PLAIN = 0.25  # the share of images left as they are: what the device will see
 
 
-def augment(x: Tensor, rng: np.random.Generator) -> Tensor:
-    """Another view of each image, the same shape. Inputs that are no images are left as they are."""
+def augment(x: Tensor, rng: np.random.Generator, blended: float = 0.0) -> Tensor:
+    """Another view of each image, the same shape. Inputs that are no images are left as they are.
+
+    blended: the share of images that another of the batch shines through.
+    """
     if x.ndim != 4 or not x.is_floating_point():
         return x
     last = x.shape[1] not in (1, 3, 4) and x.shape[3] in (1, 3, 4)
     images = x.permute(0, 3, 1, 2) if last else x
-    made = _mixed(torch.cat([_view(image[None], rng) for image in images]), rng)
+    made = _mixed(torch.cat([_view(image[None], rng) for image in images]), rng, blended)
     return made.permute(0, 2, 3, 1) if last else made
 
 
-def _mixed(x: Tensor, rng: np.random.Generator) -> Tensor:
+def _mixed(x: Tensor, rng: np.random.Generator, blended: float) -> Tensor:
     """Some images blended with others of the batch, in any proportion."""
-    share = np.where(rng.random(len(x)) < BLENDED, rng.random(len(x)), 1.0).astype(np.float32)
-    if len(x) < FEWEST:
+    if not blended or len(x) < FEWEST:
         return x
+    share = np.where(rng.random(len(x)) < blended, rng.random(len(x)), 1.0).astype(np.float32)
     kept = torch.from_numpy(share).to(x.device).reshape(-1, 1, 1, 1)
     return x * kept + x[torch.from_numpy(rng.permutation(len(x))).to(x.device)] * (1 - kept)
 

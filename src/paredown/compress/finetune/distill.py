@@ -60,6 +60,7 @@ class Training:
     checks: int = 12  # times that the held-out images judge
     seed: int = 0
     threads: int = 0
+    blended: float = 0.0  # the share of small images blended with others; grids are made for whole ones
     brief: bool = (
         False  # learns in bfloat16 where the processor multiplies it; judges in float32 all the same
     )
@@ -255,7 +256,7 @@ class _Trainer:
         chosen = rng.choice(len(self.images), self.batch, replace=len(self.images) < self.batch)
         self.optimizer.zero_grad(set_to_none=True)
         for some in batches(list(chosen), self.together):
-            x = augment(torch.cat([self._ready(self.images[i]) for i in some]), rng)
+            x = augment(torch.cat([self._ready(self.images[i]) for i in some]), rng, self.training.blended)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.brief):
                 taught, asked = self._taught(x), self._asked(x)
             if self.brief:

@@ -24,6 +24,8 @@ from paredown.graph.walk import constant, to_ir, to_model
 from paredown.graph.write_back import write_into
 from paredown.measurement import StepRecord
 
+BLENDED = 0.5  # of small images: a few hundred show more that way
+
 
 def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
     """The same graph with learned weights, and a record of how near it came."""
@@ -45,6 +47,7 @@ def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, t
             minutes=step.minutes,
             seed=context.seed,
             threads=context.threads,
+            blended=BLENDED,
             brief=not books,
             folder=context.folder,
         ),
