@@ -42,8 +42,8 @@ from paredown.protocols import ImageTensors, Progress, silent
 
 STATISTICS = 16  # images on which the objective takes its statistics
 VALUES = 2_500_000  # of the input, run at once (two images of 640x640): a batch is the sum of such runs
-FEW_VALUES = 650_000  # of the input: a step takes at least so many (four images of 224x224), if that is no
-LARGE_BATCH = 16  # more than so many images
+FEW_VALUES = 650_000  # of the input: a step takes at least so many (four images of 224x224) ...
+LARGE_BATCH = 16  # ... or so many images
 PATIENCE = 8  # checks behind the best before it stops
 
 
