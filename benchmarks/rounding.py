@@ -23,8 +23,8 @@ from common import arguments, first_line, read_rows, say, write
 from held_out import HeldOut, open_subject
 
 from paredown.compress.quantize import rounding as second_order
-from paredown.compress.quantize.chain import IMAGES, Link
-from paredown.compress.quantize.patches import Layer, indices, integers, places
+from paredown.compress.quantize.chain import Link
+from paredown.compress.quantize.patches import FEW_BITS, Layer, indices, patches, places
 from paredown.compress.quantize.stepwise import Stepwise
 from paredown.compress.quantize.write import FLOAT, UNROUNDED
 from paredown.compress.recipe import Context
@@ -74,12 +74,13 @@ def _row(args: argparse.Namespace, subject: HeldOut, bits: int, rounding: str) -
 
 def apart(model: ir.Model, layers: Sequence[Layer], context: Context) -> Iterator[Link]:
     """In place of `chain`: every layer by itself, reading and answering as in the float network."""
-    at = places(layers, context.seed, IMAGES)
-    run = Stepwise(to_ir(model.meta[FLOAT]), islice(context.images(), IMAGES), context.threads)
+    at = places(layers, FEW_BITS, context.seed)
+    images, asked = islice(context.images(), FEW_BITS.images), [layer.source for layer in layers]
+    run = Stepwise(to_ir(model.meta[FLOAT]), asked, images, context.threads)
     for layer, place in zip(layers, at, strict=True):
         where = indices(layer, place)
-        drawn = [x.reshape(-1)[np.maximum(where, 0)] for x in run.to(layer.source)]
-        read = np.concatenate([integers(layer, where, x) for x in drawn])
+        real = np.concatenate([patches(where, x, 0.0) for x in run.to(layer.source)])
+        read = np.clip(np.rint(real / layer.scale) + layer.zero, layer.low, layer.high).astype(np.int16)
         rows = layer.rows(layer.weight.meta[UNROUNDED])
         wanted = np.einsum("ngk,gok->ngo", read.astype(np.float32) - layer.zero, rows, optimize=True)
         yield Link(layer, read, wanted)

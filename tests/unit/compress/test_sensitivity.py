@@ -11,7 +11,7 @@ import nets
 from paredown.compress.quantize.calibrate import calibrate
 from paredown.compress.quantize.grids import activation_grids
 from paredown.compress.quantize.placement import ORT_CPU, place
-from paredown.compress.quantize.sensitivity import Switched
+from paredown.compress.quantize.sensitivity import Behind, Switched
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
@@ -82,3 +82,17 @@ def test_the_same_figure_every_time_and_the_model_untouched() -> None:
     assert first.tolist() == again.tolist()
     assert model.data == before
     assert "/switches" not in {v.name for v in to_proto(model).graph.input}
+
+
+@pytest.mark.parametrize("name", ["detector", "residual", "classifier", "depthwise"])
+def test_what_lies_behind_a_group_answers_as_the_whole(name: str) -> None:
+    _, switches, grids = switched(name)
+    images = nets.images(2, seed=9)
+    for group in switches.groups:
+        behind = Behind(switches, [group], images, grids)
+        assert behind.groups == [group]
+        low, high = (float(b) / 2 for b in grids[group].bounds()) if grids[group].axis is None else (0, 0)
+        trial = {**grids, group: affine(low, high)} if high > low else grids
+        for tried in (grids, trial):
+            want = switches.damage(images, (group,), tried)
+            np.testing.assert_allclose(behind.damage(images, (group,), tried), want, rtol=1e-3, atol=1e-9)

@@ -18,7 +18,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown.compress.pack.codebook import Book, reach, short
-from paredown.compress.quantize.patches import IMAGES, Layer, Places, Rows, indices, instrument, places
+from paredown.compress.quantize.patches import Draw, Layer, Places, Rows, indices, instrument, places
 from paredown.compress.quantize.rounding import round_rows
 from paredown.compress.recipe import Context
 from paredown.graph.load import to_proto
@@ -27,7 +27,7 @@ from paredown.graph.walk import attribute, constant, shape_of
 from paredown.model import Model
 
 TOGETHER = 1 << 26  # values of covariances kept at once: 256 MiB
-DRAWS = 4  # of positions: only their sums are kept, so there may be more than quantize/patches.py keeps
+DRAW = Draw(64, 1 / 2, 256, 1024)  # only sums are kept of the patches
 DIGITS = 12  # binary, of a bias
 INSIDE = 0.25  # of a cell: learning starts no further from its middle
 
@@ -76,8 +76,7 @@ def _statistics(network: Model, layers: Sequence[Layer], context: Context) -> tu
     sums = [np.zeros((g, k), np.float32) for g, _, k in sizes]
     squares = [np.zeros((g, k, k), np.float32) for g, _, k in sizes]
     counts = np.zeros(len(layers))
-    draws = [places(layers, context.seed + i) for i in range(DRAWS)]
-    at = [np.unique(np.concatenate(same)) for same in zip(*draws, strict=True)]
+    at = places(layers, DRAW, context.seed)
     for patches in _read(network, layers, at, context):
         for i, x in enumerate(patches):  # (positions, G, K)
             counts[i] += len(x)
@@ -97,7 +96,7 @@ def _read(
     wheres = [indices(layer, place) for layer, place in zip(layers, at, strict=True)]
     data = instrument(network, [layer.source for layer in layers], [np.maximum(w, 0) for w in wheres])
     session = open_session(data, context.threads)
-    for image in context.progress(islice(context.images(), IMAGES), "sampling layers"):
+    for image in context.progress(islice(context.images(), DRAW.images), "sampling layers"):
         drawn = session.run(None, {network.inputs[0].name: image})
         yield [
             np.where(where < 0, np.float32(0), d.reshape(where.shape))

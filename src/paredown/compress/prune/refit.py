@@ -66,7 +66,8 @@ def refit(model: ir.Model, before: Model, left: Mapping[str, Ids], context: Cont
     images = list(islice(context.images(), IMAGES))
     fits = _fits(model.graph, len(images), np.random.default_rng(context.seed))
     wanted = _drawn(before, fits, images, context)
-    run = Stepwise(model, images, context.threads)
+    asked = [name for fit in fits for name in (_name(fit.node.inputs[0]), fit.added) if name]
+    run = Stepwise(model, asked, images, context.threads)
     found = {}
     for i, fit in enumerate(context.progress(fits, "fitting layers", len(fits))):
         x = np.concatenate([_patches(fit, image) for image in run.to(_name(fit.node.inputs[0]))])

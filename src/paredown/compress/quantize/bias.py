@@ -66,7 +66,7 @@ def apply(step: BiasCorrection, model: ir.Model, context: Context) -> tuple[ir.M
     rng = np.random.default_rng(context.seed)
     places = {float_name(n.outputs[0]): _places(n.outputs[0], rng) for n in layers.values()}
     wanted = _drawn(source, list(places), places, context)
-    run = Stepwise(model, islice(context.images(), IMAGES), context.threads)
+    run = Stepwise(model, layers, islice(context.images(), IMAGES), context.threads)
     log = []
     for layer, node in context.progress(layers.items(), "correcting biases", len(layers)):
         name = float_name(node.outputs[0])

@@ -19,13 +19,15 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown.compress.quantize.patches import (
+    EIGHT_BITS,
+    FEW_BITS,
     Layer,
     Patches,
     Rows,
     answers,
     indices,
-    integers,
     layer_of,
+    patches,
     places,
     reader_of,
 )
@@ -34,9 +36,6 @@ from paredown.compress.quantize.write import FLOAT, HEAD, SIGNS, UNROUNDED
 from paredown.compress.recipe import Context
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
-from paredown.model import Model
-
-IMAGES = 16  # of the calibration images: what they hold between two layers stays in memory
 
 
 @dataclass(frozen=True)
@@ -72,19 +71,16 @@ def chain(model: ir.Model, layers: Sequence[Layer], context: Context) -> Iterato
     """The layers in order. Each is read when it is asked for: by then the caller has changed those before."""
     if not layers:
         return
-    at = places(layers, context.seed, IMAGES)
-    images = list(islice(context.images(), IMAGES))
-    source: Model = model.meta[FLOAT]
+    draw = EIGHT_BITS if all(layer.bits > 6 for layer in layers) else FEW_BITS
+    at, source = places(layers, draw, context.seed), model.meta[FLOAT]
+    images = islice(context.images(), draw.images)
     answered = answers(source, layers, at, images, threads=context.threads, progress=context.progress)
-    run = Stepwise(model, images, context.threads)
+    again = islice(context.images(), draw.images)  # read twice, so that few are held at once
+    run = Stepwise(model, [layer.quantized for layer in layers], again, context.threads)
     pairs = list(zip(layers, at, strict=True))
     for layer, place in context.progress(pairs, "rounding layer by layer", len(pairs)):
-        reading = layer.node.inputs[0]
-        assert reading is not None
         where = indices(layer, place)
-        read = [
-            integers(layer, where, x.reshape(-1)[np.maximum(where, 0)]) for x in run.to(str(reading.name))
-        ]
+        read = [patches(where, x, layer.zero) for x in run.to(layer.quantized)]
         yield Link(layer, np.concatenate(read), _in_steps(layer, answered.pop(0)))
 
 

@@ -32,7 +32,7 @@ from paredown.compress.quantize.grids import activation_grids
 from paredown.compress.quantize.guard import heads_of
 from paredown.compress.quantize.outliers import loudness_of
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
-from paredown.compress.quantize.sensitivity import LOOKED_AT, Switched, most_telling
+from paredown.compress.quantize.sensitivity import Behind, Switched, most_telling
 from paredown.compress.quantize.write import add_constant, drop_unused
 from paredown.compress.recipe import Context, Step
 from paredown.graph.channels import Channels, channel_classes, gated
@@ -48,6 +48,7 @@ LOWEST, HIGHEST = (
 SPREAD = 4.0  # largest over smallest factor, from which a tensor is worth a try
 GAIN = 0.8  # the damage must fall below this part of what it was
 LEAST = 0.0005  # damage that is not worth a product more
+SEEN = 12  # images that ranges are taken of, for comparing
 IMAGES = 2  # that measure the damage: with and without factors it differs by times
 
 
@@ -132,7 +133,7 @@ def _gridded(model: Model, context: Context) -> _Gridded:
     seen = calibrate(
         model,
         sorted(plan.group),
-        islice(iter(context.images()), LOOKED_AT),
+        islice(iter(context.images()), SEEN),
         threads=context.threads,
         seed=context.seed,
         progress=context.progress,
@@ -152,8 +153,8 @@ def _damages(
     scaled = after.switched((g for groups in new.values() for g in groups), context.threads)
     images = most_telling(plain, context, before.grids, IMAGES)
     for bundle in context.progress(bundles, "weighing factors at gates"):
-        first = plain.damage(images, old[bundle], before.grids)
-        second = scaled.damage(images, new[bundle], after.grids)
+        first = Behind(plain, old[bundle], images, before.grids).damage(images, old[bundle], before.grids)
+        second = Behind(scaled, new[bundle], images, after.grids).damage(images, new[bundle], after.grids)
         yield bundle, float(first.mean()), float(second.mean())
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from paredown.compress.quantize.grids import pool
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
-from paredown.compress.quantize.sensitivity import Switched, damage_alone, most_telling
+from paredown.compress.quantize.sensitivity import Behind, Switched, damage_alone, most_telling
 from paredown.compress.recipe import Context
 from paredown.graph.walk import consumers
 from paredown.model import Model
@@ -25,9 +25,11 @@ from paredown.numerics.grid import Grid, affine
 from paredown.numerics.ranges import Seen
 
 BUDGET = 0.05  # noise-to-signal at the heads, that costs little in mAP: benchmarks/constants.py
-FLOOR = BUDGET / 50  # damage of one grid that is not worth a search
+FLOOR = BUDGET / 50  # damage of one grid that is not worth a search, ...
+SHARE = 0.02  # ... or this part of what all do together
 WORST = 24  # most grids whose range is searched
-IMAGES = 6  # for a figure; the first screening uses one: damages differ by factors
+IMAGES = 5  # for a figure; the first screening uses one: damages differ by factors
+CLEARLY = 1.1  # times the damage, on the first image, and a range is not tried on others
 LADDER = (0.8, 0.62, 0.48, 0.37, 0.28, 0.2)  # fractions of the range found so far that a search tries
 
 
@@ -65,17 +67,17 @@ def guard(
     heads = heads_of(plan, graph)
     switched = Switched(model, plan, grids, heads, context.threads)
     search = _Search(switched, most_telling(switched, context, grids, IMAGES), dict(grids))
-    before = search.together(switched.groups)
-    search.alone = damage_alone(switched, search.images[0], grids, FLOOR)
-    worst = [g for g in search.ranked()[:WORST] if search.alone[g] > FLOOR and grids[g].axis is None]
-    few = Switched(model, plan, grids, heads, context.threads, worst)
+    before = switched.damage(search.images, switched.groups, grids)
+    floor = max(FLOOR, SHARE * float(before[0]))
+    search.alone = damage_alone(switched, search.images[0], grids, floor)
+    worst = [g for g in search.ranked()[:WORST] if search.alone[g] > floor and grids[g].axis is None]
     for group in context.progress(worst, "searching ranges by damage"):
-        search.refine(few, group, pool([seen[m] for m in plan.members()[group]]))
+        search.refine(group, pool([seen[m] for m in plan.members()[group]]))
     released, after = search.release() if release else ([], search.together(switched.groups))
     why = {n: text for g in released for n, text in _around(graph, plan, g, search.alone[g]).items()}
     new = place(graph, ORT_CPU, context.keep_float, why) if why else plan
     carried = {group: search.grids[plan.group[members[0]]] for group, members in new.members().items()}
-    return Guarded(new, carried, search.alone, why, before, after, tuple(search.images))
+    return Guarded(new, carried, search.alone, why, float(before.mean()), after, tuple(search.images))
 
 
 @dataclass
@@ -91,21 +93,21 @@ class _Search:
     def ranked(self) -> list[str]:
         return sorted(self.alone, key=lambda g: -self.alone[g])
 
-    def refine(self, few: Switched, group: str, whole: Seen) -> None:
-        """Give one group the range of least damage: the extremes, or its own with an end pulled in.
-
-        few: the same model with fewer switches, this group's among them.
-        """
-        best = few.damage(self.images, (group,), self.grids)
+    def refine(self, group: str, whole: Seen) -> None:
+        """Give one group the range of least damage: the extremes, or its own with an end pulled in."""
+        behind = Behind(self.switched, [group], self.images, self.grids)
+        best = behind.damage(self.images, (group,), self.grids)
 
         def better(grid: Grid) -> bool:
             """Keeps the grid if it gains more than chance, an image being as good as another."""
             nonlocal best
             trial = {**self.grids, group: grid}
-            first = few.damage(self.images[:2], (group,), trial)
-            if first.mean() >= best[:2].mean():
-                return False
-            damage = np.concatenate([first, few.damage(self.images[2:], (group,), trial)])
+            damage = np.empty_like(best)
+            for i, image in enumerate(self.images):
+                damage[i] = behind.damage([image], (group,), trial)[0]
+                worse = damage[: i + 1].sum() / best[: i + 1].sum()
+                if worse >= (CLEARLY if i == 0 else 1.0):
+                    return False
             gain = best - damage
             if gain.mean() <= gain.std() / np.sqrt(len(gain)):
                 return False

@@ -1,9 +1,8 @@
 """What a layer's weights are multiplied with, and what it answers: a bounded sample of both.
 
 A convolution is a matrix product of its weight rows with patches of its input (im2col). The graph is
-instrumented with a Gather of the patches at fixed random output positions, so no whole tensor leaves the
-runtime; the values are kept as integers of the layer's input grid, and all layers together stay within
-`BUDGET`. The network they are read from is the float one, or the quantized one as far as it is made.
+instrumented with a Gather of the answers at fixed random output positions, so no whole tensor leaves the
+runtime; patches are kept as integers of the layer's input grid, a byte each.
 
 Shapes: n sampled positions, G groups, K values in a patch (inner channels x kernel), O output channels of a
 group.
@@ -13,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,7 +20,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown.compress.quantize.write import float_name
+from paredown.compress.quantize.stepwise import nodes_before
+from paredown.compress.quantize.write import LIMITS, float_name
 from paredown.graph.learnable import limits_behind
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
@@ -30,9 +29,20 @@ from paredown.graph.walk import attribute, constant, output_axis, quantizer_of, 
 from paredown.model import Model
 from paredown.protocols import Progress, silent
 
-BUDGET = 192 << 20  # bytes for the patches of all layers
-IMAGES = 64  # of the calibration images
-MOST = 4096  # positions of one layer over all images: about twice the K of the widest common layer
+
+@dataclass(frozen=True)
+class Draw:
+    """How much is drawn: of how many images, and of each of them how many positions of a layer, for every
+    value in a patch, no fewer than `least` and no more than `most`."""
+
+    images: int
+    each: float
+    least: int
+    most: int
+
+
+EIGHT_BITS = Draw(40, 1 / 5, 64, 208)
+FEW_BITS = Draw(192, 1 / 4, 64, 256)  # errors that are larger must be known better, to be made up for
 
 Rows = NDArray[np.float32]
 Patches = NDArray[np.integer]
@@ -78,6 +88,26 @@ class Layer:
     @property
     def _turned(self) -> bool:
         return not (self.node.op_type == "Conv" or attribute(self.node, "transB", 0))
+
+    @property
+    def bits(self) -> int:
+        """Of its weights, signed."""
+        return int(self.weight.meta[LIMITS][1] + 1).bit_length()
+
+    @property
+    def quantized(self) -> str:
+        """The tensor of integers that it reads."""
+        reading = self.node.inputs[0]
+        dq = None if reading is None else reading.producer()
+        assert dq is not None
+        assert dq.inputs[0] is not None
+        return str(dq.inputs[0].name)
+
+    @property
+    def depth(self) -> int:
+        """K."""
+        shape = shape_of(self.weight.outputs[0])
+        return shape[0] if self._turned else int(np.prod(shape[1:]))
 
     def rows(self, weight: NDArray[Any]) -> Rows:
         """A weight-shaped array as (G, O, K)."""
@@ -156,18 +186,19 @@ def _ints(node: ir.Node, name: str, default: int, count: int) -> list[int]:
     return [int(v) for v in np.atleast_1d(np.asarray(value))]
 
 
-def places(layers: Sequence[Layer], seed: int, images: int = IMAGES) -> list[Places]:
-    """Random positions of every layer's output, so many that the patches of all images fit `BUDGET`."""
+def places(layers: Sequence[Layer], draw: Draw, seed: int) -> list[Places]:
+    """Random positions of every layer's output in one image."""
     rng = np.random.default_rng(seed)
-    width = sum(int(np.prod(shape_of(layer.weight.outputs[0])[1:])) * layer.groups for layer in layers)
-    count = max(1, min(MOST, BUDGET // max(width, 1)) // images)
-    return [np.sort(rng.permutation(int(np.prod(_size(layer))))[:count]) for layer in layers]
+    found = []
+    for layer in layers:
+        count = int(np.clip(draw.each * layer.depth, draw.least, draw.most))
+        found.append(np.sort(rng.permutation(int(np.prod(_size(layer))))[:count]))
+    return found
 
 
-def integers(layer: Layer, where: NDArray[np.int64], real: Rows) -> Patches:
-    """Values of a layer's input as integers of its grid, a byte each; `zero` where `where` is padding."""
-    steps = np.clip(np.rint(real / layer.scale) + layer.zero, layer.low, layer.high)
-    return np.where(where < 0, layer.zero, steps).astype(np.int8 if layer.low < 0 else np.uint8)
+def patches(where: NDArray[np.int64], x: NDArray[Any], padding: float) -> NDArray[Any]:
+    """The values of a tensor at `indices`, of its own type; `padding` where there is nothing."""
+    return np.where(where < 0, np.asarray(padding, x.dtype), x.reshape(-1)[np.maximum(where, 0)])
 
 
 def answers(
@@ -187,7 +218,7 @@ def answers(
         wheres.append(place[:, None] * apart[0] + channel * apart[1])
     session = open_session(instrument(network, [layer.answer for layer in layers], wheres), threads)
     kept: list[list[Rows]] = [[] for _ in layers]
-    for image in progress(islice(images, IMAGES), "reading the float network"):
+    for image in progress(images, "reading the float network"):
         drawn = session.run(None, {network.inputs[0].name: image})
         for values, where, parts in zip(drawn, wheres, kept, strict=True):
             parts.append(values.reshape(where.shape))
@@ -199,8 +230,9 @@ def instrument(network: Model, tensors: Sequence[str], wheres: Sequence[NDArray[
     proto: onnx.ModelProto = to_proto(network)
     graph = proto.graph
     graph.initializer.append(numpy_helper.from_array(np.array([-1], np.int64), "/flat"))
-    _keep_upstream(graph, tensors)
-    del graph.output[:]
+    kept = nodes_before(graph, tensors)
+    del graph.node[:], graph.output[:]
+    graph.node.extend(kept)
     for index, (tensor, where) in enumerate(zip(tensors, wheres, strict=True)):
         at = numpy_helper.from_array(where.reshape(-1), f"/{index}/where")
         graph.initializer.append(at)
@@ -208,14 +240,3 @@ def instrument(network: Model, tensors: Sequence[str], wheres: Sequence[NDArray[
         graph.node.append(helper.make_node("Gather", [f"/{index}/flat", at.name], [f"/{index}/drawn"]))
         graph.output.append(helper.make_tensor_value_info(f"/{index}/drawn", TensorProto.FLOAT, None))
     return bytes(proto.SerializeToString())
-
-
-def _keep_upstream(graph: onnx.GraphProto, tensors: Sequence[str]) -> None:
-    """Drop the nodes that none of the tensors depends on: the runtime would run them all the same."""
-    needed, kept = set(tensors), []
-    for node in reversed(graph.node):
-        if not needed.isdisjoint(node.output):
-            needed.update(node.input)
-            kept.append(node)
-    del graph.node[:]
-    graph.node.extend(reversed(kept))

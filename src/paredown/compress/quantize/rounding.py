@@ -67,9 +67,11 @@ def _round_layer(step: SecondOrder, link: Link) -> StepRecord:
     wanted, old = layer.rows(layer.weight.meta[UNROUNDED]), layer.rows(before)
     new, shift, errors = old.copy(), np.zeros(old.shape[:2]), np.zeros(2)
     for g in range(layer.groups):
-        x, t = link.read[:, g].astype(np.float32) - layer.zero, link.wanted[:, g]
+        x, t = link.read[:, g].astype(np.float32), link.wanted[:, g]
+        x -= layer.zero
         means = (x.mean(axis=0), t.mean(axis=0)) if layer.bias is not None else (np.float32(0), np.float32(0))
-        x, t = x - means[0], t - means[1]
+        x -= means[0]
+        t = t - means[1]
         rounded = _fit(wanted[g], x, t, layer.weight.meta[LIMITS])
         cost = np.stack(
             [np.square(x[::HELD_OUT] @ q.T - t[::HELD_OUT]).mean(axis=0) for q in (old[g], rounded)]
@@ -89,14 +91,18 @@ def _round_layer(step: SecondOrder, link: Link) -> StepRecord:
 
 def _fit(w: Rows, x: Rows, t: Rows, limits: tuple[int, int]) -> Rows:
     """Integers q, (O, K), with x q^T near t: from w, which answers t or nearly so. x: (n, K). t: (n, O)."""
-    if len(x) >= HELD_OUT:
-        learned = np.arange(len(x)) % HELD_OUT != 0
-        x, t = x[learned], t[learned]
-    h = np.asarray(x.T @ x / len(x), np.float32)
-    missed = (t - x @ w.T).T @ x / len(x)
+    judging = slice(0, len(x) if len(x) >= HELD_OUT else 0, HELD_OUT)
+    every, judge = _sums(w, x, t), _sums(w, x[judging], t[judging])
+    learned = len(x) - len(x[judging])
+    h, missed = (np.asarray((a - b) / learned, np.float32) for a, b in zip(every, judge, strict=True))
     ridge = RIDGE * max(float(np.diag(h).mean()), 1e-12)
     moved = w + np.linalg.solve(h + ridge * np.eye(len(h), dtype=np.float32), missed.T).T
     return round_rows(np.asarray(moved, np.float32), h, *limits)
+
+
+def _sums(w: Rows, x: Rows, t: Rows) -> tuple[Rows, Rows]:
+    """The sums over patches of x x^T, (K, K), and of what w misses times x, (O, K)."""
+    return x.T @ x, (t - x @ w.T).T @ x
 
 
 def round_rows(w: Rows, h: Rows, low: int, high: int) -> Rows:

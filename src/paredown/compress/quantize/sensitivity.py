@@ -9,7 +9,7 @@ Noise of different grids is close to independent, so damages add up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
@@ -39,14 +39,16 @@ class Switched:
         groups: Sequence[str] | None = None,
     ) -> None:
         """groups: that get switches, all of the plan's if not said; every one costs time at every answer."""
+        self.model, self.plan, self.threads = model, plan, threads
         self.groups = list(plan.members() if groups is None else groups)
         self.index = {group: i for i, group in enumerate(self.groups)}
         self.heads = list(heads)
-        self.input = model.inputs[0].name
-        proto = to_proto(model)
-        _add_switches(proto, plan, grids, self.index, self.heads)
-        self.session = open_session(proto.SerializeToString(), threads, frugal=True)
+        self._open(to_proto(model), grids)
         self._float: dict[int, tuple[NDArray[np.generic], list[Answer]]] = {}
+
+    def _open(self, proto: onnx.ModelProto, grids: Mapping[str, Grid]) -> None:
+        _add_switches(proto, self.plan, grids, self.index, self.heads)
+        self.session = open_session(proto.SerializeToString(), self.threads, frugal=True)
 
     def answers(
         self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, Grid]
@@ -54,7 +56,7 @@ class Switched:
         """The heads with the groups in `on` quantized and all others float."""
         switches = np.zeros(len(self.groups), np.float32)
         switches[[self.index[g] for g in on]] = 1.0
-        feeds: dict[str, NDArray[np.generic]] = {self.input: image, "/switches": switches}
+        feeds = {**self._inputs(image), "/switches": switches}
         for group, i in self.index.items():
             feeds[f"/scale{i}"] = np.asarray(grids[group].scale, np.float32)
             feeds[f"/zero{i}"] = np.asarray(grids[group].zero_point).astype(np.uint8)
@@ -74,6 +76,9 @@ class Switched:
         """About how many positions of the heads tell of an object in this image."""
         return sum(answer.found for answer in answers(self.answers(image, (), grids)))
 
+    def _inputs(self, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
+        return {self.model.inputs[0].name: image}
+
     def _clean(self, image: NDArray[np.generic], grids: Mapping[str, Grid]) -> list[Answer]:
         """The float answers, once for every image; the image is kept so that its id stays its own."""
         if id(image) not in self._float:
@@ -81,6 +86,34 @@ class Switched:
         return self._float[id(image)][1]
 
 
+class Behind(Switched):
+    """Some groups' switches, with the part of the model behind their tensors alone: what lies in front of
+    them is run once for each of a few images, and only these can be asked for."""
+
+    def __init__(
+        self,
+        whole: Switched,
+        groups: Sequence[str],
+        images: Sequence[NDArray[np.generic]],
+        grids: Mapping[str, Grid],
+    ) -> None:
+        self.model, self.plan, self.threads, self.heads = whole.model, whole.plan, whole.threads, whole.heads
+        self.groups, self.index = list(groups), {group: i for i, group in enumerate(groups)}
+        self._float = whole._float
+        members = self.plan.members()
+        front, back = _cut(to_proto(self.model), [t for g in groups for t in members[g]], self.heads)
+        session = open_session(front.SerializeToString(), self.threads)
+        names = [o.name for o in session.get_outputs()]
+        self._states = {
+            id(x): dict(zip(names, session.run(names, whole._inputs(x)), strict=True)) for x in images
+        }
+        self._open(back, grids)
+
+    def _inputs(self, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
+        return self._states[id(image)]
+
+
+PARTS = 6  # of the groups, in order: each is asked for with what lies behind it alone
 LOOKED_AT = 24  # images among which those are found that show most objects
 
 
@@ -88,7 +121,8 @@ def most_telling(
     switched: Switched, context: Context, grids: Mapping[str, Grid], number: int
 ) -> list[NDArray[np.generic]]:
     """The images in which the float model finds most: the others hardly tell what is lost."""
-    found = [switched.found(image, grids) for image in islice(iter(context.images()), LOOKED_AT)]
+    plain = Switched(switched.model, switched.plan, grids, switched.heads, switched.threads, ())
+    found = [plain.found(image, grids) for image in islice(iter(context.images()), LOOKED_AT)]
     best = set(np.argsort(found, kind="stable")[::-1][:number].tolist())
     again = enumerate(islice(iter(context.images()), LOOKED_AT))  # read twice, so that few are held at once
     return [image for i, image in again if i in best]
@@ -98,7 +132,19 @@ def damage_alone(
     switched: Switched, image: NDArray[np.generic], grids: Mapping[str, Grid], floor: float
 ) -> dict[str, float]:
     """Group -> about its damage alone on one image; groups that stay below `floor` together share theirs."""
-    return by_halves(switched.groups, lambda on: float(switched.damage([image], on, grids)[0]), floor)
+    found: dict[str, float] = {}
+    groups = switched.groups
+    step = max(-(-len(groups) // PARTS), 1)
+    for start in range(0, len(groups), step):
+        behind = Behind(switched, groups[start : start + step], [image], grids)
+        found |= by_halves(behind.groups, _on_one(behind, image, grids), floor)
+    return found
+
+
+def _on_one(
+    switched: Switched, image: NDArray[np.generic], grids: Mapping[str, Grid]
+) -> Callable[[Sequence[str]], float]:
+    return lambda on: float(switched.damage([image], on, grids)[0])
 
 
 def by_halves(
@@ -118,6 +164,29 @@ def by_halves(
         else:
             todo += [part[len(part) // 2 :], part[: len(part) // 2]]
     return found
+
+
+def _cut(
+    proto: onnx.ModelProto, tensors: Collection[str], heads: Sequence[str]
+) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """The nodes before the first that reads one of the tensors, and all from there on. What the first part
+    makes and the second reads, and the heads among it, are its outputs and the second's inputs."""
+    nodes, graph = list(proto.graph.node), proto.graph
+    first = next((i for i, n in enumerate(nodes) if not set(tensors).isdisjoint(n.input)), len(nodes))
+    read = {name for node in nodes[first:] for name in node.input} | set(heads)
+    made = {name for node in nodes[:first] for name in node.output} | {v.name for v in graph.input}
+    known = {v.name: v for v in (*graph.input, *graph.value_info, *graph.output)}
+    border = [known[name] for name in sorted(read & made)]
+    halves = []
+    for part, inputs, outputs in (
+        (nodes[:first], list(graph.input), border),
+        (nodes[first:], border, list(graph.output)),
+    ):
+        used = {name for node in part for name in node.input}
+        stored = [t for t in graph.initializer if t.name in used]
+        half = helper.make_graph(part, graph.name, inputs, outputs, stored)
+        halves.append(helper.make_model(half, opset_imports=proto.opset_import, ir_version=proto.ir_version))
+    return halves[0], halves[1]
 
 
 def _add_switches(

@@ -1,7 +1,8 @@
 """A graph run from the front as far as asked, over several images, so that what lies ahead can be changed.
 
 The nodes run in pieces, each once for every image. Only the tensors that later nodes read are held between
-two pieces; a weight, a bias or a scale counts as it is in the graph when its piece runs.
+two pieces, integers rather than what is dequantized of them; a weight, a bias or a scale counts as it is in
+the graph when its piece runs.
 """
 
 from __future__ import annotations
@@ -18,35 +19,54 @@ from onnx import helper, numpy_helper
 from paredown.graph.run import open_session
 from paredown.graph.walk import constant
 
+AGAIN = "DequantizeLinear"  # run again in every piece that reads what it makes
+
 State = dict[str, NDArray[Any]]
 """The tensors of one image that later nodes still read, by name."""
 
 
 class Stepwise:
-    """model: may get other constants on the way, not other nodes. states: one for each image."""
+    """model: may get other constants on the way, not other nodes. tensors: all that will be asked for.
+    images: read one at a time, when the first piece runs. states: one for each image, from then on."""
 
-    def __init__(self, model: ir.Model, images: Iterable[NDArray[np.generic]], threads: int = 0) -> None:
+    def __init__(
+        self,
+        model: ir.Model,
+        tensors: Iterable[str],
+        images: Iterable[NDArray[np.generic]],
+        threads: int = 0,
+    ) -> None:
         self.graph, self.threads, self.at = model.graph, threads, 0
-        self.states: list[State] = [{str(model.graph.inputs[0].name): image} for image in images]
+        self.states: list[State] = []
+        self._unread = ({str(model.graph.inputs[0].name): image} for image in images)
         proto = onnx.shape_inference.infer_shapes(ir.to_proto(model))
-        self._proto, self._nodes = proto, list(proto.graph.node)
+        self._proto, self._nodes = proto, nodes_before(proto.graph, tensors)
         self._types = {v.name: v for v in (*proto.graph.input, *proto.graph.value_info, *proto.graph.output)}
         self._made_at = {t: i for i, node in enumerate(self._nodes) for t in node.output}
-        self._read_last = {t: i for i, node in enumerate(self._nodes) for t in node.input}
+        self._again = {t: node for node in self._nodes if node.op_type == AGAIN for t in node.output}
+        self._read_last: dict[str, int] = {}
+        for i, node in reversed(list(enumerate(self._nodes))):
+            for t in node.input:
+                until = self._read_last.get(node.output[0], i) if node.op_type == AGAIN else i
+                self._read_last[t] = max(until, self._read_last.get(t, i))
 
     def to(self, tensor: str) -> list[NDArray[Any]]:
         """The tensor of every image, run as far as it needs where it was not reached before."""
         stop = self._made_at.get(tensor, -1) + 1
         if stop > self.at:
             self._run(self._nodes[self.at : stop], stop, tensor)
+        self.states += self._unread
         return [state[tensor] for state in self.states]
 
     def _run(self, nodes: list[onnx.NodeProto], stop: int, wanted: str) -> None:
         made = {t for node in nodes for t in node.output if t}
+        behind = {t for node in nodes for t in node.input} - made
+        nodes = [node for t, node in self._again.items() if t in behind] + nodes
+        made |= behind & self._again.keys()
         read = {t for node in nodes for t in node.input if t} - made
         constants = [t for t in sorted(read) if t in self.graph.initializers]
         inputs = sorted(read - set(constants))
-        outputs = sorted(t for t in made if t == wanted or self._read_last.get(t, -1) >= stop)
+        outputs = sorted(t for t in made if t == wanted or self._lasts(t, stop))
         stored = [numpy_helper.from_array(_plain(self.graph.initializers[t]), t) for t in constants]
         piece = helper.make_graph(
             nodes, "piece", [self._types[t] for t in inputs], [self._types[t] for t in outputs], stored
@@ -54,12 +74,28 @@ class Stepwise:
         imports, version = self._proto.opset_import, self._proto.ir_version
         made_model = helper.make_model(piece, opset_imports=imports, ir_version=version)
         session = open_session(made_model.SerializeToString(), self.threads)
-        for state in self.states:
+        left = []
+        for state in self.states or self._unread:
             answers = session.run(outputs, {name: state[name] for name in inputs})
             state |= dict(zip(outputs, answers, strict=True))
-            for name in [t for t in state if t != wanted and self._read_last.get(t, -1) < stop]:
+            for name in [t for t in state if t != wanted and not self._lasts(t, stop)]:
                 del state[name]
-        self.at = stop
+            left.append(state)
+        self.states, self.at = left, stop
+
+    def _lasts(self, tensor: str, stop: int) -> bool:
+        """True where nodes from `stop` on need what the state holds of the tensor."""
+        return tensor not in self._again and self._read_last.get(tensor, -1) >= stop
+
+
+def nodes_before(graph: onnx.GraphProto, tensors: Iterable[str]) -> list[onnx.NodeProto]:
+    """The nodes that these tensors depend on: the runtime runs others all the same."""
+    needed, kept = set(tensors), []
+    for node in reversed(graph.node):
+        if not needed.isdisjoint(node.output):
+            needed.update(node.input)
+            kept.append(node)
+    return kept[::-1]
 
 
 def _plain(value: ir.Value) -> NDArray[Any]:
