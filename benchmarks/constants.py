@@ -13,7 +13,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -21,6 +21,7 @@ from common import arguments, first_line, read_rows, say, write
 from held_out import HeldOut, open_subject
 
 from paredown import data
+from paredown.compress.quantize.patches import FEW_BITS, Draw
 from paredown.errors import ParedownError
 
 QUANTIZE = "paredown.compress.quantize"
@@ -44,6 +45,10 @@ def _power(exponent: float) -> Callable[[Any], Any]:
     return lambda distance: distance**exponent
 
 
+def _images(count: float) -> Draw:
+    return replace(FEW_BITS, images=int(count))
+
+
 CONSTANTS: dict[str, Constant] = {
     "exponent": Constant(
         "paredown.numerics.ranges", "penalty", (2, 2.5, 3, 3.5, 4), "cle+w8a8-pc-mse", _power
@@ -52,6 +57,9 @@ CONSTANTS: dict[str, Constant] = {
     "BUDGET": Constant(f"{QUANTIZE}.guard", "BUDGET", (0.01, 0.02, 0.05, 0.1), "cle+gates+w8a8-pc-mse-guard"),
     "SMALL_SHARE": Constant(f"{QUANTIZE}.widths", "SMALL_SHARE", (0, 0.04, 0.08, 0.16), "w4a8-pc-mse+gptq"),
     "DAMPING": Constant(f"{QUANTIZE}.rounding", "DAMPING", (0.01, 0.03, 0.1, 0.3), "w4a8-pc-mse+gptq"),
+    "FEW_BITS": Constant(
+        f"{QUANTIZE}.chain", "FEW_BITS", (8, 16, 32, 64, 192), "cle+w4a8-pc-mse-guard+gptq", _images
+    ),
     "RIDGE": Constant(f"{QUANTIZE}.rounding", "RIDGE", (0.1, 0.3, 1, 3, 10), "w4a8-pc-mse+gptq"),
 }
 """By the name on the command line. Beside them stands `images`, which is no constant: how many calibrate."""

@@ -17,11 +17,11 @@ PRESETS: dict[str, tuple[str, str]] = {
     "int8-per-tensor": ("w8a8-pt-mse", "static INT8 for runtimes without per-channel weights"),
     "int4": ("w4a8-pc-mse+gptq+pack", "a sixth of the file at the speed of INT8"),
     "int8-qat": (
-        "cle+gates+w8a8-pc-mse-guard+gptq+qat",
+        "cle+gates+w8a8-pc-mse-guard+gptq+qat-rate0.0001",
         "int8, then learned from your images for up to half an hour",
     ),
     "int4-qat": (
-        "cle+w4a8-pc-mse-guard+gptq+qat+pack",
+        "cle+w4a8-pc-mse-guard+gptq+qat-rate0.0001+pack",
         "int4, then learned from your images for up to half an hour",
     ),
     "pruned": ("prune30-taylor+distill", "30 % of the operations gone, recovered from your images"),

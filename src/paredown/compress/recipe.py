@@ -92,9 +92,9 @@ class Context:
     source: the prepared float model, before the first step. images: calibration inputs, restartable.
     profile: the device the result must run on. keep_float: node names the user wants left alone.
     judge: tells what a candidate loses; None where there is nothing to judge on. time_nodes: what each node
-    costs on the device; None where this machine is not the device. lessons: more images for steps that learn,
-    those to calibrate on among them. folder: where a step that takes long keeps what it needs to go on after
-    a stop; it may not exist yet.
+    costs on the device; None where this machine is not the device. lessons: more images for steps that learn
+    or round to few bits, those to calibrate on among them. folder: where a step that takes long keeps what it
+    needs to go on after a stop; it may not exist yet.
     """
 
     source: Model

@@ -71,11 +71,14 @@ def chain(model: ir.Model, layers: Sequence[Layer], context: Context) -> Iterato
     """The layers in order. Each is read when it is asked for: by then the caller has changed those before."""
     if not layers:
         return
-    draw = EIGHT_BITS if all(layer.bits > 6 for layer in layers) else FEW_BITS
+    few = any(layer.bits < 7 for layer in layers)
+    draw = FEW_BITS if few else EIGHT_BITS
+    given = (context.lessons if few else None) or context.images
     at, source = places(layers, draw, context.seed), model.meta[FLOAT]
-    images = islice(context.images(), draw.images)
+    images, again = (
+        islice(given(), draw.images) for _ in range(2)
+    )  # read twice, so that few are held at once
     answered = answers(source, layers, at, images, threads=context.threads, progress=context.progress)
-    again = islice(context.images(), draw.images)  # read twice, so that few are held at once
     run = Stepwise(model, [layer.quantized for layer in layers], again, context.threads)
     pairs = list(zip(layers, at, strict=True))
     for layer, place in context.progress(pairs, "rounding layer by layer", len(pairs)):

@@ -110,7 +110,8 @@ def apply(step: Mixed, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     ranged = _ranges(model.graph, plan, source, context)
     weights = _weight_damages(model.graph, ranged, source, context)
     grid_of = {t: ranged.grids[g] for t, g in ranged.plan.group.items()}
-    writer = Writer(source, grid_of, context.profile.weight_bits, context)
+    apart = replace(context, lessons=None)  # what judges must not have been fitted to
+    writer = Writer(source, grid_of, context.profile.weight_bits, apart)
     choices = _choices(model.graph, ranged, weights, writer, context)
     writer = replace(writer, why=reasons(choices))
     made, tried = _decide(step, choices, weights, writer, context)

@@ -31,6 +31,7 @@ from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from paredown.compress.quantize.chain import Link, chain, layers_of
 from paredown.compress.quantize.patches import Rows
@@ -42,6 +43,7 @@ from paredown.measurement import StepRecord
 BLOCK = 64  # columns rounded between two matrix products
 DAMPING = 0.1  # of the mean of H's diagonal, added to it: a sample is not the population
 RIDGE = 1.0  # of the same, for moving w; both varied by benchmarks/constants.py
+INSIDE = 0.25  # of a step: learning starts no further from an integer, or its first steps undo the rounding
 HELD_OUT = 8  # every eighth patch judges
 
 
@@ -67,26 +69,37 @@ def _round_layer(step: SecondOrder, link: Link) -> StepRecord:
     wanted, old = layer.rows(layer.weight.meta[UNROUNDED]), layer.rows(before)
     new, shift, errors = old.copy(), np.zeros(old.shape[:2]), np.zeros(2)
     for g in range(layer.groups):
-        x, t = link.read[:, g].astype(np.float32), link.wanted[:, g]
+        x = link.read[:, g].astype(np.float32)
         x -= layer.zero
-        means = (x.mean(axis=0), t.mean(axis=0)) if layer.bias is not None else (np.float32(0), np.float32(0))
-        x -= means[0]
-        t = t - means[1]
-        rounded = _fit(wanted[g], x, t, layer.weight.meta[LIMITS])
-        cost = np.stack(
-            [np.square(x[::HELD_OUT] @ q.T - t[::HELD_OUT]).mean(axis=0) for q in (old[g], rounded)]
-        )
-        new[g] = np.where((cost[1] < cost[0])[:, None], rounded, old[g])
-        errors += [cost[0].sum(), cost.min(axis=0).sum()]
-        if layer.bias is not None:
-            shift[g] = means[1] - new[g] @ means[0]
+        limits, free = layer.weight.meta[LIMITS], layer.bias is not None
+        new[g], shift[g], left = round_group(wanted[g], old[g], x, link.wanted[:, g], limits, free)
+        errors += left
     replace_constant(stored, layer.shaped(new).astype(before.dtype))
+    layer.weight.meta[UNROUNDED] = layer.shaped(new + np.clip(wanted - new, -INSIDE, INSIDE))
     if layer.bias is not None:
         shift_bias(layer.bias, shift.reshape(-1))
     kept = float(errors[1] / errors[0]) if errors[0] > 0 else 1.0
     op, why = layer.node.op_type, "weights rounded again, mean error into the bias"
     data = {"op": op, "error_left": round(kept, 4), "changed": round(float(np.mean(new != old)), 4)}
     return StepRecord(step.name, str(layer.node.name), "changed", why, data)
+
+
+def round_group(
+    w: Rows, old: Rows, x: Rows, t: Rows, limits: tuple[int, int], free_bias: bool
+) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64]]:
+    """Integers, (O, K), that answer x with t; what the bias shifts by, (O,), 0 where it is not free.
+
+    w: real weights in steps. old: the integers so far, kept row by row where they are no worse. x: (n, K),
+    changed in place. t: (n, O). Also the squared errors of the old and of what is returned, (2,).
+    """
+    means = (x.mean(axis=0), t.mean(axis=0)) if free_bias else (np.float32(0), np.float32(0))
+    x -= means[0]
+    t = t - means[1]
+    rounded = _fit(w, x, t, limits)
+    cost = np.stack([np.square(x[::HELD_OUT] @ q.T - t[::HELD_OUT]).mean(axis=0) for q in (old, rounded)])
+    new = np.where((cost[1] < cost[0])[:, None], rounded, old)
+    shift = means[1] - new @ means[0] if free_bias else np.zeros(len(w))
+    return new, np.asarray(shift, np.float64), np.array([cost[0].sum(), cost.min(axis=0).sum()])
 
 
 def _fit(w: Rows, x: Rows, t: Rows, limits: tuple[int, int]) -> Rows:

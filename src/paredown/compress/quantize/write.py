@@ -18,7 +18,8 @@ BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the su
 
 # Keys of onnx_ir's `meta`, which never reaches a file: what later steps need of the float network.
 FLOAT = "paredown.float"  # on the model: the float `Model` that was quantized
-UNROUNDED = "paredown.unrounded"  # on a weight's DequantizeLinear: the weight in steps of its grid
+UNROUNDED = "paredown.unrounded"  # on a weight's DequantizeLinear: the weight in steps of its grid, near its
+# integer once that was chosen with care; learning starts there
 LIMITS = "paredown.limits"  # beside it: the smallest and largest integer of that grid
 SIGNS = "paredown.signs"  # beside it, where the grid holds -1 and 1 alone: there is nothing to round
 HEAD = "paredown.head"  # on a convolution that answers in a head's integers: that head's Grid
