@@ -49,7 +49,7 @@ def test_learning_is_in_it_as_it_was_named_and_only_where_torch_is(monkeypatch):
     monkeypatch.setattr("paredown.search.space.find_spec", lambda name: None)
     assert not any("qat" in name for name in space_for(PROFILE, named).names())
     monkeypatch.setattr("paredown.search.space.find_spec", lambda name: name)
-    assert space_for(PROFILE, named).slots["learning"] == ("", "+qat-minutes2", "+qat")
+    assert space_for(PROFILE, named).slots["learning"] == ("", "+qat-minutes2", "+qat-rate0.0001")
 
 
 def test_mixed_is_in_it_with_parts_of_the_loss_that_it_was_named_with():
