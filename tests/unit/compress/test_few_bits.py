@@ -4,6 +4,7 @@ hand."""
 from __future__ import annotations
 
 import itertools
+from importlib import import_module
 
 import numpy as np
 import onnx
@@ -98,6 +99,19 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
         want = np.moveaxis(want, 1, -1) if layer.node.op_type == "Conv" else want
         assert np.abs(got - y).max() < 1e-4 * np.ptp(want)
         assert np.array_equal(y, want.reshape(-1, want.shape[-1])[place])
+
+
+def test_no_more_is_drawn_than_fits(wide: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, _ = apply(Static4(), to_ir(wide), Context(wide, nets.images, nets.ANY_BOARD))
+    found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
+    layers = [layer for layer in found if isinstance(layer, Layer)]
+    many = [len(at) for at in places(layers, FEW_BITS, seed=0)]
+    patches_module = import_module("paredown.compress.quantize.patches")
+    monkeypatch.setattr(patches_module, "BUDGET", 192 * 4 * 68 * 10)
+    few = [len(at) for at in places(layers, FEW_BITS, seed=0)]
+    assert all(1 <= n < m for n, m in zip(few, many, strict=True))
+    monkeypatch.setattr(patches_module, "BUDGET", 1)
+    assert {len(at) for at in places(layers, FEW_BITS, seed=0)} == {1}
 
 
 def tensor(model: Model, name: str, image: np.ndarray, dtype: int = TensorProto.FLOAT) -> np.ndarray:

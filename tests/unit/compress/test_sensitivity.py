@@ -11,7 +11,7 @@ import nets
 from paredown.compress.quantize.calibrate import calibrate
 from paredown.compress.quantize.grids import activation_grids
 from paredown.compress.quantize.placement import ORT_CPU, place
-from paredown.compress.quantize.sensitivity import Behind, Switched
+from paredown.compress.quantize.sensitivity import Behind, Switched, _cut
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
@@ -96,3 +96,15 @@ def test_what_lies_behind_a_group_answers_as_the_whole(name: str) -> None:
         for tried in (grids, trial):
             want = switches.damage(images, (group,), tried)
             np.testing.assert_allclose(behind.damage(images, (group,), tried), want, rtol=1e-3, atol=1e-9)
+
+
+def test_where_types_are_not_known_nothing_is_cut_off() -> None:
+    _, switches, _ = switched("detector")
+    proto = to_proto(switches.model)
+    group = switches.groups[-1]
+    members = switches.plan.members()[group]
+    assert _cut(proto, members, switches.heads)[0].graph.node
+    proto.graph.ClearField("value_info")
+    front, back = _cut(proto, members, switches.heads)
+    assert not front.graph.node
+    assert len(back.graph.node) == len(proto.graph.node)

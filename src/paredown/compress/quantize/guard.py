@@ -105,8 +105,7 @@ class _Search:
             damage = np.empty_like(best)
             for i, image in enumerate(self.images):
                 damage[i] = behind.damage([image], (group,), trial)[0]
-                worse = damage[: i + 1].sum() / best[: i + 1].sum()
-                if worse >= (CLEARLY if i == 0 else 1.0):
+                if damage[: i + 1].sum() >= (CLEARLY if i == 0 else 1.0) * best[: i + 1].sum():
                     return False
             gain = best - damage
             if gain.mean() <= gain.std() / np.sqrt(len(gain)):

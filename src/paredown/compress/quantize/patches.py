@@ -42,6 +42,7 @@ class Draw:
 
 
 EIGHT_BITS = Draw(40, 1 / 5, 64, 208)
+BUDGET = 1 << 30  # bytes for what all layers answer
 FEW_BITS = Draw(192, 1 / 4, 64, 256)  # errors that are larger must be known better, to be made up for
 
 Rows = NDArray[np.float32]
@@ -187,13 +188,17 @@ def _ints(node: ir.Node, name: str, default: int, count: int) -> list[int]:
 
 
 def places(layers: Sequence[Layer], draw: Draw, seed: int) -> list[Places]:
-    """Random positions of every layer's output in one image."""
+    """Random positions of every layer's output in one image; fewer where the answers of all images at them
+    would not fit `BUDGET`."""
     rng = np.random.default_rng(seed)
-    found = []
-    for layer in layers:
-        count = int(np.clip(draw.each * layer.depth, draw.least, draw.most))
-        found.append(np.sort(rng.permutation(int(np.prod(_size(layer))))[:count]))
-    return found
+    counts = [float(np.clip(draw.each * layer.depth, draw.least, draw.most)) for layer in layers]
+    channels = [shape_of(layer.weight.outputs[0])[output_axis(layer.node)] for layer in layers]
+    size = 4 * draw.images * sum(n * c for n, c in zip(counts, channels, strict=True))
+    kept = min(1.0, BUDGET / max(size, 1))
+    return [
+        np.sort(rng.permutation(int(np.prod(_size(layer))))[: max(int(kept * count), 1)])
+        for layer, count in zip(layers, counts, strict=True)
+    ]
 
 
 def patches(where: NDArray[np.int64], x: NDArray[Any], padding: float) -> NDArray[Any]:

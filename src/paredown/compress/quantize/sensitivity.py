@@ -166,17 +166,30 @@ def by_halves(
     return found
 
 
+def _border(graph: onnx.GraphProto, first: int, wanted: Collection[str]) -> set[str]:
+    """What is there before the first of the later nodes and is read by these, or wanted."""
+    nodes = list(graph.node)
+    read = {name for node in nodes[first:] for name in node.input} | set(wanted)
+    return read & ({name for node in nodes[:first] for name in node.output} | {v.name for v in graph.input})
+
+
 def _cut(
     proto: onnx.ModelProto, tensors: Collection[str], heads: Sequence[str]
 ) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     """The nodes before the first that reads one of the tensors, and all from there on. What the first part
-    makes and the second reads, and the heads among it, are its outputs and the second's inputs."""
+    makes and the second reads, and the heads and tensors among it, are its outputs and the second's inputs.
+
+    All nodes are in the second part where a border cannot be drawn: subgraphs read names that no input tells,
+    and a tensor of unknown type is no input.
+    """
     nodes, graph = list(proto.graph.node), proto.graph
     first = next((i for i, n in enumerate(nodes) if not set(tensors).isdisjoint(n.input)), len(nodes))
-    read = {name for node in nodes[first:] for name in node.input} | set(heads)
-    made = {name for node in nodes[:first] for name in node.output} | {v.name for v in graph.input}
     known = {v.name: v for v in (*graph.input, *graph.value_info, *graph.output)}
-    border = [known[name] for name in sorted(read & made)]
+    names = _border(graph, first, {*tensors, *heads})
+    if not names <= known.keys() or any(a.HasField("g") for n in nodes for a in n.attribute):
+        first = 0
+        names = _border(graph, first, {*tensors, *heads})
+    border = [known[name] for name in sorted(names)]
     halves = []
     for part, inputs, outputs in (
         (nodes[:first], list(graph.input), border),
