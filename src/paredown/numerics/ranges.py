@@ -40,6 +40,12 @@ class Seen:
     def high(self) -> float:
         return float(self.highs.max())
 
+    def through(self, rising: Function) -> Seen:
+        """What would be seen of f(x), for a function that rises: extremes stay extremes."""
+        values = (self.sample, self.lows, self.highs, self.channel_low, self.channel_high)
+        sample, lows, highs, channel_low, channel_high = (rising(v).astype(np.float32) for v in values)
+        return Seen(sample, lows, highs, self.channel, channel_low, channel_high)
+
 
 def minmax(seen: Seen, bits: int = 8) -> tuple[float, float]:
     """The exact extremes over all images."""

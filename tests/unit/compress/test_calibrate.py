@@ -11,6 +11,7 @@ import nets
 from paredown.compress.quantize import calibrate as module
 from paredown.compress.quantize.calibrate import calibrate
 from paredown.errors import CalibrationError
+from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.model import Model
 from paredown.numerics.ranges import Seen
@@ -49,6 +50,22 @@ def test_the_sample_is_made_of_values_of_their_channels() -> None:
     for channel in range(3):
         want = np.sort((image[0, channel] * np.float32(channel + 1)).ravel())
         np.testing.assert_array_equal(np.sort(seen.sample[seen.channel == channel]), want)
+
+
+def test_a_sigmoid_is_told_from_the_tensor_it_reads() -> None:
+    net = nets.Net()
+    once = net.node("Sigmoid", net.conv("image", 3, 4))
+    twice = net.node("Sigmoid", once)
+    model = prepare(net.model(net.conv(twice, 4, 2)))
+    x = next(n.input[0] for n in to_proto(model).graph.node if n.output[0] == once)
+    names = [x, once, twice]
+    together = calibrate(model, names, nets.images(3))
+    for name in names:
+        alone = calibrate(model, [name], nets.images(3))[name]
+        for part in ("lows", "highs", "channel_low", "channel_high"):
+            np.testing.assert_allclose(getattr(together[name], part), getattr(alone, part), atol=1e-6)
+    sample, of = together[once].sample, together[x].sample
+    np.testing.assert_allclose(sample, 1 / (1 + np.exp(-of)), atol=1e-6)
 
 
 def test_tensors_of_any_rank_and_the_input_itself() -> None:

@@ -2,10 +2,12 @@
 
 The graph is instrumented: behind each tensor stand ReduceMin and ReduceMax (per channel) and a Gather of
 fixed random positions, so that a tensor's full value never leaves the runtime and its buffer is freed at
-once. What is kept is a bounded sample, not a histogram: a sample can be judged behind any function that
-follows (SiLU, sigmoid) and per channel, and it needs no range to be known beforehand. Memory does not grow
-with the number of images: when a tensor's store is full, every second value is dropped and each later image
-adds half as many.
+once. The sigmoid of a tensor that is watched needs no watching: it follows from what was seen of that.
+
+What is kept is a bounded sample, not a histogram: a sample can be judged behind any function that follows
+(SiLU, sigmoid) and per channel, and it needs no range to be known beforehand. Memory does not grow with the
+number of images: when a tensor's store is full, every second value is dropped and each later image adds half
+as many.
 
 Shapes: C channels, n sampled values.
 """
@@ -13,6 +15,7 @@ Shapes: C channels, n sampled values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +23,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from paredown.compress.quantize.follow import sigmoid
 from paredown.errors import CalibrationError
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
@@ -83,10 +87,13 @@ def calibrate(
     Raises:
         CalibrationError: no image at all, or NaN or infinity in a tensor (the first in graph order is named).
     """
-    proto, channel_of = _instrument(to_proto(model), tensors, seed)
+    proto = to_proto(model)
+    gates = _gates(proto, set(tensors))
+    watched = [name for name in tensors if name not in gates]
+    proto, channel_of = _instrument(proto, watched, seed)
     session = open_session(proto.SerializeToString(), threads, frugal=True)
-    stores = {name: _Store(channel_of[name]) for name in tensors}
-    wanted = [f"{name}/{part}" for name in tensors for part in ("drawn", "low", "high")]
+    stores = {name: _Store(channel_of[name]) for name in watched}
+    wanted = [f"{name}/{part}" for name in watched for part in ("drawn", "low", "high")]
     feed = model.inputs[0].name
     number = 0
     for number, image in enumerate(progress(images, "calibrating"), 1):
@@ -98,14 +105,25 @@ def calibrate(
                 got=f"{image.dtype.name} {list(image.shape)}: {str(error).splitlines()[0][:200]}",
                 expected=", ".join(f"{s.name}: {s.dtype} {list(s.shape)}" for s in model.inputs),
             ) from error
-        for index, name in enumerate(tensors):
+        for index, name in enumerate(watched):
             drawn, low, high = answers[3 * index : 3 * index + 3]
             if not all(np.isfinite(a).all() for a in (drawn, low, high)):
                 raise _not_finite(name, number)
             stores[name].add(drawn, low, high)
     if number == 0:
         raise CalibrationError("there is no calibration image", expected="at least one, 100 are good")
-    return {name: store.seen() for name, store in stores.items()}
+    seen = {name: store.seen() for name, store in stores.items()}
+    return seen | {gate: seen[x].through(sigmoid) for gate, x in gates.items()}
+
+
+def _gates(proto: onnx.ModelProto, tensors: AbstractSet[str]) -> dict[str, str]:
+    """Sigmoids of tensors that are watched anyway, and of which: they need not be watched themselves."""
+    found: dict[str, str] = {}
+    for node in proto.graph.node:
+        x, gate = node.input[0] if node.input else "", node.output[0]
+        if node.op_type == "Sigmoid" and {x, gate} <= tensors and x not in found:
+            found[gate] = x
+    return found
 
 
 def _not_finite(tensor: str, number: int) -> CalibrationError:

@@ -98,9 +98,10 @@ def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     after = _gridded(to_model(trial, context.source), context)
     kept = []
     for bundle, old, new in _damages(tried, before, after, context):
-        pays = old > LEAST and new < GAIN * old
+        pays = new is not None and new < GAIN * old
         kept += [bundle] if pays else []
-        why = f"noise at the heads of its tensors {old:.2%} of the signal, with factors {new:.2%}"
+        why = f"noise at the heads of its tensors {old:.2%} of the signal, "
+        why += "too little to matter" if new is None else f"with factors {new:.2%}"
         log += bundle.told(step, "changed" if pays else "skipped", why)
     _rewrite(model.graph, channels, _only(factors, kept))
     return model, tuple(log)
@@ -146,14 +147,17 @@ def _gridded(model: Model, context: Context) -> _Gridded:
 
 def _damages(
     bundles: list[_Bundle], before: _Gridded, after: _Gridded, context: Context
-) -> Iterator[tuple[_Bundle, float, float]]:
-    """What each bundle's tensors damage without factors and with them."""
+) -> Iterator[tuple[_Bundle, float, float | None]]:
+    """What each bundle's tensors damage without factors and with them; None where that could not pay."""
     old, new = ({b: of.groups(b) for b in bundles} for of in (before, after))
     plain = before.switched((g for groups in old.values() for g in groups), context.threads)
     scaled = after.switched((g for groups in new.values() for g in groups), context.threads)
     images = most_telling(plain, context, before.grids, IMAGES)
     for bundle in context.progress(bundles, "weighing factors at gates"):
         first = Behind(plain, old[bundle], images, before.grids).damage(images, old[bundle], before.grids)
+        if first.mean() <= LEAST:
+            yield bundle, float(first.mean()), None
+            continue
         second = Behind(scaled, new[bundle], images, after.grids).damage(images, new[bundle], after.grids)
         yield bundle, float(first.mean()), float(second.mean())
 

@@ -25,8 +25,7 @@ from paredown.numerics.grid import Grid, affine
 from paredown.numerics.ranges import Seen
 
 BUDGET = 0.05  # noise-to-signal at the heads, that costs little in mAP: benchmarks/constants.py
-FLOOR = BUDGET / 50  # damage of one grid that is not worth a search, ...
-SHARE = 0.02  # ... or this part of what all do together
+FLOOR = BUDGET / 50  # damage of one grid that is not worth a search
 WORST = 24  # most grids whose range is searched
 IMAGES = 5  # for a figure; the first screening uses one: damages differ by factors
 CLEARLY = 1.1  # times the damage, on the first image, and a range is not tried on others
@@ -68,9 +67,8 @@ def guard(
     switched = Switched(model, plan, grids, heads, context.threads)
     search = _Search(switched, most_telling(switched, context, grids, IMAGES), dict(grids))
     before = switched.damage(search.images, switched.groups, grids)
-    floor = max(FLOOR, SHARE * float(before[0]))
-    search.alone = damage_alone(switched, search.images[0], grids, floor)
-    worst = [g for g in search.ranked()[:WORST] if search.alone[g] > floor and grids[g].axis is None]
+    search.alone = damage_alone(switched, search.images[0], grids, FLOOR)
+    worst = [g for g in search.ranked()[:WORST] if search.alone[g] > FLOOR and grids[g].axis is None]
     for group in context.progress(worst, "searching ranges by damage"):
         search.refine(group, pool([seen[m] for m in plan.members()[group]]))
     released, after = search.release() if release else ([], search.together(switched.groups))
