@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 import nets
-from paredown.compress.pack.codebook import entropy, kmeans, lattice, short, widths
+from paredown.compress.pack.codebook import POWER, entropy, kmeans, lattice, short, widths
+from paredown.compress.pack.worth import sensitivities
+from paredown.compress.recipe import Context
 from paredown.errors import UsageError
 from paredown.graph.prepare import prepare
+from paredown.graph.walk import constant, to_ir, weight_of
 
 
 def test_even_cells_by_hand() -> None:
@@ -32,6 +35,36 @@ def test_the_bits_asked_for_are_spent_and_large_layers_get_fewer() -> None:
     total = sum(bits[name] * w.size for name, w in weights.items()) / 44_000
     assert total == pytest.approx(2.4, abs=0.1)  # values that are means move some weights to the next cell
     assert bits["small"] > bits["large"] + 0.5
+
+
+def test_layers_to_which_the_answer_is_sensitive_get_narrower_cells() -> None:
+    rng = np.random.default_rng(0)
+    weights = {name: rng.normal(size=20_000) for name in ("loud", "quiet")}
+    found = widths(weights, 256, 3.0, {"loud": 16.0})
+    assert found["quiet"] / found["loud"] == pytest.approx(16 ** (POWER / 2), rel=0.02)
+
+
+def test_what_a_layer_counts_is_measured_alone() -> None:
+    """One of two branches is a tenth of the answer: noise in it is a hundredth of the damage."""
+    net = nets.Net()
+    branches = [net.conv("image", 3, 24) for _ in range(2)]
+    tenth = net.node("Mul", branches[1], net.constant(np.float32(0.1)))
+    model = prepare(net.model(net.conv(net.node("Add", branches[0], tenth), 24, 4)))
+    layers = [n for n in to_ir(model).graph if n.op_type == "Conv"][:2]
+    weights = {n: constant(weight_of(n)) for n in layers}
+    context = Context(source=model, images=lambda: iter(nets.images()), profile=nets.ANY_BOARD)
+    found = sensitivities(model, weights, {n: float(w.std()) for n, w in weights.items()}, 256, context)
+    loud, quiet = found.values()
+    assert 50 < loud / quiet < 200
+
+
+@pytest.mark.parametrize("keep", [(), ("N1",)])
+def test_codebooks_behind_int8(keep: tuple[str, ...]) -> None:
+    source = prepare(nets.residual())
+    made = nets.compressed(source, "w8a8-pc-mse+cluster-gptq-bits5", keep_float=keep)
+    assert any(r.action == "changed" and "values" in r.why for r in made.log)
+    pairs = [(nets.run(source, i)[0], nets.run(made.model, i)[0]) for i in nets.images(4)]
+    assert np.mean([nets.agreement(*pair) for pair in pairs]) < 0.2
 
 
 def test_numbers_of_few_digits() -> None:

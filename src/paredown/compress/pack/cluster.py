@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from paredown.compress.pack.codebook import Book, entropy, kmeans, lattice, widths
 from paredown.compress.pack.feedback import rounded
 from paredown.compress.pack.int4 import INT4, integers_of, raise_opset
+from paredown.compress.pack.worth import sensitivities
 from paredown.compress.recipe import Context, Step
 from paredown.errors import UsageError
 from paredown.graph.walk import constant, shape_of, to_model, weight_of
@@ -46,7 +47,8 @@ class Cluster(Step):
     kind: ClassVar[str] = "cluster"
     summary: ClassVar[str] = "codebooks of 16 values a layer (Han 2016), turned back when loaded"
 
-    rounding: Literal["", "gptq"] = ""  # with bits: errors that make up for each other (pack/feedback.py)
+    # with bits: errors that make up for each other (pack/feedback.py), bits where they matter (pack/worth.py)
+    rounding: Literal["", "gptq"] = ""
     k: int = 0  # values of a table, at most; 0: 16, or 256 where bits are given
     bits: float = 0.0  # a weight, entropy-coded; 0: as many as k values need
 
@@ -103,11 +105,15 @@ def _books(
     if not step.bits:
         return {node: kmeans(w, step.values) for node, w in weights.items()}
     found = widths(weights, step.values, step.bits)
+    if not step.rounding:
+        return {node: lattice(w, step.values, found[node]) for node, w in weights.items()}
+    network = to_model(model, context.source)
+    sensitivity = sensitivities(network, weights, found, step.values, context)
+    found = widths(weights, step.values, step.bits, sensitivity)
     books = {node: lattice(w, step.values, found[node]) for node, w in weights.items()}
-    if step.rounding:  # what was pruned must stay zero, so such layers are not rounded again
-        whole = {node: w for node, w in weights.items() if weight_of(node) is not None and np.all(w)}
-        books |= dict(rounded(to_model(model, context.source), whole, found, step.values, context))
-    return books
+    # what was pruned must stay zero, so such layers are not rounded again
+    whole = {node: w for node, w in weights.items() if weight_of(node) is not None and np.all(w)}
+    return books | dict(rounded(network, whole, found, step.values, context))
 
 
 def _layer(node: ir.Node) -> str:

@@ -9,11 +9,12 @@ It starts from centres as dense as the cube root of the weights' own density, wh
 
 For few bits, coded, evenly spaced cells are near the best there is (entropy-constrained scalar quantization),
 each with the mean of its weights as its value. The width d of a layer's cells follows from one number m for
-all layers: the noise d^2/12 relative to the layer's variance may grow with its number of weights n,
+all layers: the noise d^2/12 relative to the layer's variance may grow with its number of weights n, and less
+where the answer is sensitive to it (s, pack/worth.py),
 
-    d_l^2 / (12 var_l) = m n_l^p
+    d_l^2 / (12 var_l) = m (n_l / s_l)^p
 
-With p = 1 this is the least sum of relative noises for the bits spent: a bit less in each of n weights
+With p = 1 this is the least damage for the bits spent, if damages add up: a bit less in each of n weights
 multiplies the layer's noise by four and saves n bits. Behind second-order rounding, p a little less than 1
 answered nearest to the float networks (resnet20_cifar10 and squeezenet1_1, calibration images only).
 
@@ -21,7 +22,7 @@ Source: Han et al. 2016, "Deep Compression", arXiv 1510.00149, section 3; Choi e
 of Network Quantization", arXiv 1612.01543, section 5 (entropy-constrained, uniform quantization); Panter &
 Dite 1951, "Quantization Distortion in Pulse-Count Modulation", eq. 20.
 Differs from the source: Han starts from evenly spaced values; Choi weighs by second derivatives, here layers
-weigh by their variance and size.
+weigh by their variance, size and measured damage.
 """
 
 from __future__ import annotations
@@ -78,14 +79,22 @@ def lattice(w: NDArray[Any], k: int, width: float) -> Book:
     return _book(w, means)
 
 
-def widths(weights: Mapping[Name, NDArray[Any]], k: int, bits: float) -> dict[Name, float]:
-    """The width of every layer's cells, so that all indices together hold so many bits a weight."""
+def widths(
+    weights: Mapping[Name, NDArray[Any]], k: int, bits: float, sensitivity: Mapping[Name, float] | None = None
+) -> dict[Name, float]:
+    """The width of every layer's cells, so that all indices together hold so many bits a weight.
+
+    sensitivity: s of each layer, 1 where it is not said.
+    """
+    s = dict.fromkeys(weights, 1.0) | dict(sensitivity or {})
     total = sum(w.size for w in weights.values())
     finest = {name: _finest(w, k) for name, w in weights.items()}
     low, high = -60.0, 10.0  # of log2 m
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        found = {name: short(max(_width(w, middle), finest[name]), DIGITS) for name, w in weights.items()}
+        found = {
+            name: short(max(_width(w, middle, s[name]), finest[name]), DIGITS) for name, w in weights.items()
+        }
         spent = sum(w.size * entropy(_cells(w, k, found[name])) for name, w in weights.items())
         low, high = (middle, high) if spent > bits * total else (low, middle)
     return found
@@ -98,8 +107,8 @@ def entropy(indices: NDArray[np.integer[Any]]) -> float:
     return float(-(p * np.log2(p)).sum())
 
 
-def _width(w: NDArray[Any], log_m: float) -> float:
-    return float(np.sqrt(12 * 2.0**log_m * w.size**POWER * max(float(np.var(w)), 1e-30)))
+def _width(w: NDArray[Any], log_m: float, sensitivity: float) -> float:
+    return float(np.sqrt(12 * 2.0**log_m * (w.size / sensitivity) ** POWER * max(float(np.var(w)), 1e-30)))
 
 
 @overload
