@@ -21,7 +21,7 @@ PRESETS: dict[str, tuple[str, str]] = {
         "int8, then learned from your images for up to half an hour",
     ),
     "int4-qat": (
-        "cle+w4a8-pc-mse-guard+gptq+qat-rate0.0001+pack",
+        "cle+w4a8-pc-mse-guard-keep10+gptq+qat-rate0.0001+pack",
         "int4, then learned from your images for up to half an hour",
     ),
     "pruned": ("prune30-taylor+distill", "30 % of the operations gone, recovered from your images"),

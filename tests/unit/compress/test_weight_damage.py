@@ -9,6 +9,7 @@ import nets
 from paredown.compress.quantize.heads import answers
 from paredown.compress.quantize.sensitivity import by_halves
 from paredown.compress.quantize.weight_damage import SwitchedWeights
+from paredown.compress.quantize.widths import spared
 from paredown.graph.load import from_proto, to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import constant, to_ir, weight_of
@@ -77,3 +78,25 @@ def test_four_bits_do_more_damage_than_eight() -> None:
     (_, eight, _), (_, four, _) = switched(8), switched(4)
     fine, coarse = eight.alone(0.0), four.alone(0.0)
     assert all(coarse[name] > 10 * fine[name] for name in fine)
+
+
+def test_layers_that_damage_most_for_their_size_keep_eight_bits() -> None:
+    layers = [n for n in to_ir(prepare(nets.depthwise())).graph if weight_of(n) is not None]
+    sizes = [int(constant(weight_of(n)).size) for n in layers]
+    damage = {n: float(size) for n, size in zip(layers, sizes, strict=True)}  # alike for their size, but one
+    damage[layers[1]] *= 5
+    share = (sizes[1] + 0.5) / sum(sizes)
+    found = spared(dict.fromkeys(layers, (4, "")), damage, share, 8)
+    assert [n for n, (bits, _) in found.items() if bits == 8] == [layers[1]]
+    assert "of the signal" in found[layers[1]][1]
+
+
+def test_some_more_layers_kept_at_eight_bits_answer_nearer() -> None:
+    source = prepare(nets.residual())
+    errors = []
+    for recipe in ("w4a8-pc-mse-ends", "w4a8-pc-mse-ends-keep60"):
+        made = nets.compressed(source, recipe)
+        pairs = [(nets.run(source, i)[0], nets.run(made.model, i)[0]) for i in nets.images(4)]
+        errors.append(np.mean([nets.agreement(*pair) for pair in pairs]))
+    assert errors[1] < 0.9 * errors[0]
+    assert any("few bits alone put noise" in r.why for r in made.log)

@@ -10,6 +10,7 @@ sigmoid(t), c = prod m over the heads of one resolution, o = prod m over the oth
     boxes     sum (c + f) ((s - t) / std)^2 / sum (c + f)            whatever else the heads answer
     rows      KL(softmax(t) || softmax(s))                           heads without positions: classifiers
     logits    mean ((s - t - mean (s - t)) / std)^2                  the same: tells much where t is certain
+    places    sum c (1 - IoU(t, s)) / sum c                          boxes behind the tail (places.py)
     features  mean ((s - t) / std)^2                                 inner tensors
 
 Source: Hinton et al. 2015, arXiv 1503.02531, eq. 1 at temperature 1 (rows, scores); Kim et al. 2021,
@@ -28,6 +29,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from paredown.compress.finetune.places import Places, find_places
 from paredown.compress.finetune.rows import RARE, Rows, find_rows, flat
 from paredown.compress.finetune.watch import Watch
 from paredown.graph.executor import Executor
@@ -37,6 +39,7 @@ BACKGROUND = 0.001  # f, the weight of what has no confidence at all
 PARTS = {  # weights: features only help the others
     "scores": 1.0,
     "boxes": 1.0,
+    "places": 1.0,
     "rows": 1.0,
     "logits": 1.0,
     "features": 0.5,
@@ -55,6 +58,7 @@ class Objective:
     score: dict[str, Tensor]
     spread: dict[str, Tensor]
     rows: Sequence[Rows] = ()
+    places: Sequence[Places] = ()
     start: dict[str, float] = field(default_factory=dict)  # part -> its value before training
 
     def parts(self, teacher: Tensors, pupil: Tensors) -> dict[str, Tensor]:
@@ -64,6 +68,8 @@ class Objective:
         for name in self.watch.heads:
             for part, pair in self._head(name, teacher[name], pupil[name], sure[name], there[name]).items():
                 found.setdefault(part, []).append(pair)
+        for places in self.places:
+            found.setdefault("places", []).append(places.error(teacher, pupil))
         made = {
             part: sum_of(e for e, _ in pairs) / sum_of(w for _, w in pairs) for part, pairs in found.items()
         }
@@ -158,7 +164,8 @@ def make_objective(teacher: Executor, watch: Watch, images: Sequence[Tensor]) ->
     rows = find_rows(teacher.model, heads, watch.answers, answers)
     for found in rows:
         score |= {name: found.tells(name) | score[name] for name in found.row}
-    return Objective(watch, score, spread, rows)
+    places = [p for r in rows if (p := find_places(teacher, watch.heads, r, answers)) is not None]
+    return Objective(watch, score, spread, rows, places)
 
 
 def _reached(teacher: Executor, watch: Watch, heads: Tensors) -> dict[str, Tensor]:

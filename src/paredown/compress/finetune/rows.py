@@ -45,12 +45,21 @@ class Rows:
     scores: tuple[int, ...]
     objectness: int | None
 
+    def of(self, made: Mapping[str, Tensor]) -> Tensor:
+        """The rows of the answers, (N, R, K)."""
+        return torch.cat([_rows(made[name]) for name in self.answers], 2)
+
+    def confidence(self, y: Tensor) -> Tensor:
+        """(N, R) of rows (N, R, K)."""
+        classes = [k for k in self.scores if k != self.objectness]
+        best = y[:, :, classes].amax(2)
+        return best if self.objectness is None else best * y[:, :, self.objectness]
+
     def sure(self, made: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """c and o by head, (N, C, P): the confidence of a number's row, the objectness a class goes by."""
-        y = torch.cat([_rows(made[name]) for name in self.answers], 2)
-        classes = [k for k in self.scores if k != self.objectness]
+        y = self.of(made)
         there = torch.ones_like(y[:, :, 0]) if self.objectness is None else y[:, :, self.objectness]
-        c, o = there * y[:, :, classes].amax(2), {}
+        c, o = self.confidence(y), {}
         for head, row in self.row.items():
             itself = self.channel[head] == (NONE if self.objectness is None else self.objectness)
             o[head] = torch.where(itself, torch.ones(()), _at(there, row))

@@ -58,7 +58,7 @@ def importance(model: ir.Model, found: Removable, told: Mapping[str, Moments], c
     sums: dict[str, Floats] = {}
     with threads(context.threads):
         images = [torch.from_numpy(x) for x in islice(context.images(), IMAGES)]
-        objective = make_objective(runner, watched, images[:STATISTICS])
+        objective = replace(make_objective(runner, watched, images[:STATISTICS]), places=())  # no curvature
         for image in context.progress(images, "weighing channels", len(images)):
             made = runner.run({feed: image})
             heads = {name: made[name] for name in watched.heads}

@@ -12,8 +12,9 @@ import onnx_ir as ir
 from paredown.compress.pack import int4
 from paredown.compress.quantize import rounding
 from paredown.compress.quantize.allocate import Point
+from paredown.compress.quantize.grids import weight_grid
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
-from paredown.compress.quantize.static import LIMIT_STEPS, insert, weight_grid
+from paredown.compress.quantize.static import insert
 from paredown.compress.quantize.weight_only import store
 from paredown.compress.quantize.write import FLOAT
 from paredown.compress.recipe import Context
@@ -70,7 +71,7 @@ class Writer:
             choice = chosen.get(str(node.name), "float")
             if node in plan.roles:
                 bits = 4 if choice == "w4a8" else self.weight_bits
-                weights[node] = weight_grid(node, "pc", bits, LIMIT_STEPS * (bits < 7))
+                weights[node] = weight_grid(node, "pc", bits)
             elif choice == "w8":
                 weight = np.asarray(constant(weight_of(node)), np.float32)
                 store(graph, node, weight, weight_grid(node, "pc", 8))

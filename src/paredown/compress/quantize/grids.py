@@ -10,10 +10,11 @@ import onnx_ir as ir
 
 from paredown.compress.quantize.follow import function_after
 from paredown.compress.quantize.placement import Plan
-from paredown.graph.walk import constant, consumers
-from paredown.numerics.grid import Grid, affine, affine_per_channel
+from paredown.graph.walk import constant, consumers, output_axis, weight_of
+from paredown.numerics.grid import Grid, affine, affine_per_channel, binary, symmetric, weight_limits
 from paredown.numerics.ranges import METHODS, Seen, mse
 
+LIMIT_STEPS = 25  # fractions of the largest weight tried as the limit, where bits are few
 LOW_MARGIN = 0.25  # of a head channel's range, below what was seen: benchmarks/constants.py
 
 
@@ -47,6 +48,15 @@ def activation_grids(
             grids[group] = affine(*choose(together, bits), bits)
     _share_at_concats(plan, seen, grids)
     return grids
+
+
+def weight_grid(node: ir.Node, granularity: str, bits: int) -> Grid:
+    """The symmetric grid of a node's weight: per channel ("pc") or per tensor ("pt")."""
+    weight = np.asarray(constant(weight_of(node)), np.float32)
+    axis = output_axis(node) if granularity == "pc" else None
+    if bits == 1:
+        return binary(weight, axis)
+    return symmetric(weight_limits(weight, axis, bits, LIMIT_STEPS * (bits < 7)), bits, axis)
 
 
 def pool(parts: list[Seen]) -> Seen:

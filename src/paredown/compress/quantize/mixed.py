@@ -28,10 +28,10 @@ from paredown.compress.quantize.grids import activation_grids
 from paredown.compress.quantize.guard import BUDGET, FLOOR, Guarded, guard, heads_of
 from paredown.compress.quantize.kernels import require_kernels
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
-from paredown.compress.quantize.static import LIMIT_STEPS, records, weight_grid
+from paredown.compress.quantize.static import records
 from paredown.compress.quantize.told import notes, reasons, told
 from paredown.compress.quantize.verify import COARSE, Verified, cheapest_within, fastest, verified
-from paredown.compress.quantize.weight_damage import SwitchedWeights
+from paredown.compress.quantize.weight_damage import SwitchedWeights, rounding_errors
 from paredown.compress.quantize.write import FLOAT
 from paredown.compress.recipe import Context, Recipe, Step
 from paredown.errors import UnsupportedModel, UsageError
@@ -139,11 +139,7 @@ def _weight_damages(graph: ir.Graph, ranged: Guarded, source: Model, context: Co
     nodes = [n for n in graph if n in ranged.plan.roles and weight_of(n) is not None]
     heads, found = heads_of(ranged.plan, graph), []
     for bits in (context.profile.weight_bits, 4):
-        errors = {}
-        for node in nodes:
-            weight = np.asarray(constant(weight_of(node)), np.float32)
-            grid = weight_grid(node, "pc", bits, LIMIT_STEPS * (bits < 7))
-            errors[str(node.name)] = (grid.snap(weight) - weight).astype(np.float32)
+        errors = rounding_errors(nodes, bits)
         switched = SwitchedWeights(source, errors, heads, ranged.images[:1], context.threads)
         found.append(switched.alone(FLOOR))
     size = {str(n.name): int(np.asarray(constant(weight_of(n))).size) for n in nodes}

@@ -11,12 +11,13 @@ import onnx_ir as ir
 
 from paredown.compress.quantize.calibrate import calibrate
 from paredown.compress.quantize.costs import justified
-from paredown.compress.quantize.grids import activation_grids
-from paredown.compress.quantize.guard import Guarded, guard
+from paredown.compress.quantize.grids import activation_grids, weight_grid
+from paredown.compress.quantize.guard import Guarded, guard, heads_of
 from paredown.compress.quantize.kernels import require_kernels
 from paredown.compress.quantize.outliers import Grids, tell
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
-from paredown.compress.quantize.widths import Layers, Width, read_by_few_bits, widths
+from paredown.compress.quantize.weight_damage import damages
+from paredown.compress.quantize.widths import Layers, Width, read_by_few_bits, spared, widths
 from paredown.compress.quantize.write import (
     BIAS_LIMIT,
     FLOAT,
@@ -29,10 +30,10 @@ from paredown.compress.quantize.write import (
     quantize_weight,
 )
 from paredown.compress.recipe import Context, Step
-from paredown.graph.walk import constant, output_axis, to_ir, to_model, weight_of
+from paredown.graph.walk import constant, to_ir, to_model, weight_of
 from paredown.measurement import StepRecord
 from paredown.model import Model
-from paredown.numerics.grid import Floats, Grid, binary, symmetric, weight_limits
+from paredown.numerics.grid import Floats, Grid
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Static(Step):
     bits: ClassVar[int] = 8
     activation_bits: ClassVar[int] = 8
     layers: ClassVar[Layers] = ""
+    keep: ClassVar[float] = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,14 @@ class Static4(Static):
     """w4a8: as w8a8 with int4 weights.
 
     `all`: in first, small and depthwise layers and heads as well; `ends`: only first layers and heads keep 8.
+    `keep10`: of the others, those keep 8 where few bits damage most, up to 10 % of all weights.
     """
 
     kind: ClassVar[str] = "w4a8"
     summary: ClassVar[str] = "static, weights in 4 bits where they allow it, activations in 8"
 
     layers: Layers = ""  # type: ignore[misc]
+    keep: float = 0.0  # type: ignore[misc]
     bits: ClassVar[int] = 4
 
 
@@ -108,9 +112,6 @@ class Static1x4(Static4x4):
     bits: ClassVar[int] = 1
 
 
-LIMIT_STEPS = 25  # fractions of the largest weight tried as the limit, where bits are few
-
-
 def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
     """The QDQ graph and one record for every node."""
     require_kernels(context, step.name, per_channel=step.weights == "pc")
@@ -128,6 +129,10 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         progress=context.progress,
     )
     width = widths(plan, step.bits, context.profile.weight_bits, step.layers)
+    if step.keep:
+        asked = [n for n, (bits, _) in width.items() if bits == step.bits]
+        damage = damages(model.meta[FLOAT], asked, step.bits, heads_of(plan, graph), context)
+        width = spared(width, damage, step.keep / 100, context.profile.weight_bits)
     few = read_by_few_bits(plan, width, step.bits, step.activation_bits)
     grids = activation_grids(graph, plan, seen, step.ranges, step.weights == "pc", few)
     calibrated = {tensor: grids[group] for tensor, group in plan.group.items()}
@@ -136,9 +141,7 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         guarded = guard(graph, model.meta[FLOAT], plan, grids, seen, context)
         plan, grids = guarded.plan, guarded.grids
     width = {node: w for node, w in width.items() if node in plan.roles}  # the guard may have released some
-    weights = {
-        n: weight_grid(n, step.weights, bits, LIMIT_STEPS * (bits < 7)) for n, (bits, _) in width.items()
-    }
+    weights = {n: weight_grid(n, step.weights, bits) for n, (bits, _) in width.items()}
     insert(graph, plan, grids, weights)
     log = tell(records(step, plan, grids, width), graph, seen, Grids(plan, grids, calibrated))
     if guarded is None:
@@ -164,15 +167,6 @@ def _tell(step: Static, guarded: Guarded) -> StepRecord:
     worst = sorted(guarded.alone.items(), key=lambda item: -item[1])
     data = {"damage": dict(worst[:100]), "released": list(guarded.released)}
     return StepRecord(step.name, "", "note", why, data)
-
-
-def weight_grid(node: ir.Node, granularity: str, bits: int, steps: int = 0) -> Grid:
-    """The symmetric grid of a node's weight."""
-    weight = np.asarray(constant(weight_of(node)), np.float32)
-    axis = output_axis(node) if granularity == "pc" else None
-    if bits == 1:
-        return binary(weight, axis)
-    return symmetric(weight_limits(weight, axis, bits, steps), bits, axis)
 
 
 def insert(graph: ir.Graph, plan: Plan, grids: dict[str, Grid], weights: dict[ir.Node, Grid]) -> None:

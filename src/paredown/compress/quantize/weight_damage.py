@@ -6,20 +6,42 @@ activation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from paredown.compress.quantize.grids import weight_grid
 from paredown.compress.quantize.heads import answers
 from paredown.compress.quantize.sensitivity import by_halves
+from paredown.compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
+from paredown.graph.walk import constant, weight_of
 from paredown.model import Model
 
 Floats = NDArray[np.float32]
+IMAGES = 4
+
+
+def damages(
+    model: Model, nodes: Sequence[ir.Node], bits: int, heads: Sequence[str], context: Context
+) -> dict[ir.Node, float]:
+    """The damage of every weight alone, rounded to the nearest of so many bits."""
+    images = list(islice(context.images(), IMAGES))
+    switched = SwitchedWeights(model, rounding_errors(nodes, bits), heads, images, context.threads)
+    shown = context.progress(nodes, "measuring layers", len(nodes))
+    return {node: switched.damage([str(node.name)]) for node in shown}
+
+
+def rounding_errors(nodes: Iterable[ir.Node], bits: int) -> dict[str, Floats]:
+    """Node name -> snap(w) - w, per channel."""
+    weights = {node: np.asarray(constant(weight_of(node)), np.float32) for node in nodes}
+    return {str(n.name): weight_grid(n, "pc", bits).snap(w) - w for n, w in weights.items()}
 
 
 class SwitchedWeights:

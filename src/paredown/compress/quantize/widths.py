@@ -9,6 +9,7 @@ as any.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import onnx_ir as ir
@@ -38,6 +39,22 @@ def widths(plan: Plan, bits: int, most: int, layers: Layers) -> dict[ir.Node, Wi
     return {n: (most, reasons[n]) if n in reasons else (bits, "") for n in nodes}
 
 
+def spared(
+    width: Mapping[ir.Node, Width], damage: Mapping[ir.Node, float], share: float, most: int
+) -> dict[ir.Node, Width]:
+    """The widths with `most` bits for layers that damage most for each of their weights.
+
+    damage: of the layers that have few bits. share: of all weights, that these layers may hold together.
+    """
+    sizes = {n: _size(n) for n in width}
+    left, found = share * sum(sizes.values()), dict(width)
+    for node in sorted(damage, key=lambda n: -damage[n] / sizes[n]):
+        if sizes[node] <= left:
+            left -= sizes[node]
+            found[node] = (most, f"few bits alone put noise of {damage[node]:.1%} of the signal on the heads")
+    return found
+
+
 def read_by_few_bits(
     plan: Plan, width: dict[ir.Node, Width], weights: int, activations: int
 ) -> dict[str, int]:
@@ -65,7 +82,7 @@ def _end(node: ir.Node, plan: Plan) -> str:
 
 
 def _small(nodes: list[ir.Node]) -> dict[ir.Node, str]:
-    sizes = {n: int(constant(weight_of(n)).size) for n in nodes}  # type: ignore[union-attr]
+    sizes = {n: _size(n) for n in nodes}
     left, small = SMALL_SHARE * sum(sizes.values()), {}
     for node in sorted(nodes, key=sizes.__getitem__):
         left -= sizes[node]
@@ -73,3 +90,7 @@ def _small(nodes: list[ir.Node]) -> dict[ir.Node, str]:
             break
         small[node] = "small: few bits would save next to nothing"
     return small
+
+
+def _size(node: ir.Node) -> int:
+    return int(constant(weight_of(node)).size)  # type: ignore[union-attr]
