@@ -11,7 +11,6 @@ in medians of all layers. Damage grows with the noise, so cells of one width tel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from paredown.compress.pack.codebook import lattice
 from paredown.compress.quantize.guard import heads_of
 from paredown.compress.quantize.placement import ORT_CPU, place
-from paredown.compress.quantize.weight_damage import SwitchedWeights
+from paredown.compress.quantize.weight_damage import damages
 from paredown.compress.recipe import Context
 from paredown.graph.walk import to_ir, weight_of
 from paredown.model import Model
@@ -48,14 +47,7 @@ def sensitivities(
     noise = {n: float(np.mean(e**2) / max(np.var(weights[n]), 1e-30)) for n, e in errors.items()}
     graph = to_ir(network).graph
     heads = heads_of(place(graph, ORT_CPU), graph)
-    images = list(islice(context.images(), IMAGES))
-    switched = SwitchedWeights(
-        network, {str(n.name): e for n, e in errors.items()}, heads, images, context.threads
-    )
-    alone = {
-        n: switched.damage([str(n.name)]) / noise[n]
-        for n in context.progress(errors, "measuring layers", len(errors))
-        if noise[n] > 0
-    }
+    damage = damages(network, {n: e for n, e in errors.items() if noise[n] > 0}, heads, IMAGES, context)
+    alone = {node: found / noise[node] for node, found in damage.items()}
     median = float(np.median(list(alone.values()))) if alone else 0.0
     return {n: max(s / median, LEAST) for n, s in alone.items()} if median > 0 else {}

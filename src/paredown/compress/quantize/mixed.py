@@ -139,7 +139,7 @@ def _weight_damages(graph: ir.Graph, ranged: Guarded, source: Model, context: Co
     nodes = [n for n in graph if n in ranged.plan.roles and weight_of(n) is not None]
     heads, found = heads_of(ranged.plan, graph), []
     for bits in (context.profile.weight_bits, 4):
-        errors = rounding_errors(nodes, bits)
+        errors = {str(n.name): error for n, error in rounding_errors(nodes, bits).items()}
         switched = SwitchedWeights(source, errors, heads, ranged.images[:1], context.threads)
         found.append(switched.alone(FLOOR))
     size = {str(n.name): int(np.asarray(constant(weight_of(n))).size) for n in nodes}

@@ -16,7 +16,7 @@ from paredown.compress.quantize.guard import Guarded, guard, heads_of
 from paredown.compress.quantize.kernels import require_kernels
 from paredown.compress.quantize.outliers import Grids, tell
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
-from paredown.compress.quantize.weight_damage import damages
+from paredown.compress.quantize.weight_damage import damages, rounding_errors
 from paredown.compress.quantize.widths import Layers, Width, read_by_few_bits, spared, widths
 from paredown.compress.quantize.write import (
     BIAS_LIMIT,
@@ -112,6 +112,9 @@ class Static1x4(Static4x4):
     bits: ClassVar[int] = 1
 
 
+KEEP_IMAGES = 4  # that tell which layers keep 8 bits
+
+
 def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
     """The QDQ graph and one record for every node."""
     require_kernels(context, step.name, per_channel=step.weights == "pc")
@@ -131,7 +134,8 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
     width = widths(plan, step.bits, context.profile.weight_bits, step.layers)
     if step.keep:
         asked = [n for n, (bits, _) in width.items() if bits == step.bits]
-        damage = damages(model.meta[FLOAT], asked, step.bits, heads_of(plan, graph), context)
+        errors = rounding_errors(asked, step.bits)
+        damage = damages(model.meta[FLOAT], errors, heads_of(plan, graph), KEEP_IMAGES, context)
         width = spared(width, damage, step.keep / 100, context.profile.weight_bits)
     few = read_by_few_bits(plan, width, step.bits, step.activation_bits)
     grids = activation_grids(graph, plan, seen, step.ranges, step.weights == "pc", few)

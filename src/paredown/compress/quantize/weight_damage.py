@@ -25,23 +25,23 @@ from paredown.graph.walk import constant, weight_of
 from paredown.model import Model
 
 Floats = NDArray[np.float32]
-IMAGES = 4
 
 
 def damages(
-    model: Model, nodes: Sequence[ir.Node], bits: int, heads: Sequence[str], context: Context
+    model: Model, errors: Mapping[ir.Node, Floats], heads: Sequence[str], number: int, context: Context
 ) -> dict[ir.Node, float]:
-    """The damage of every weight alone, rounded to the nearest of so many bits."""
-    images = list(islice(context.images(), IMAGES))
-    switched = SwitchedWeights(model, rounding_errors(nodes, bits), heads, images, context.threads)
-    shown = context.progress(nodes, "measuring layers", len(nodes))
+    """The damage of every weight alone on so many images. errors: what is added to each weight."""
+    named = {str(node.name): error for node, error in errors.items()}
+    images = list(islice(context.images(), number))
+    switched = SwitchedWeights(model, named, heads, images, context.threads)
+    shown = context.progress(errors, "measuring layers", len(errors))
     return {node: switched.damage([str(node.name)]) for node in shown}
 
 
-def rounding_errors(nodes: Iterable[ir.Node], bits: int) -> dict[str, Floats]:
-    """Node name -> snap(w) - w, per channel."""
+def rounding_errors(nodes: Iterable[ir.Node], bits: int) -> dict[ir.Node, Floats]:
+    """Layer -> snap(w) - w of its weight, per channel."""
     weights = {node: np.asarray(constant(weight_of(node)), np.float32) for node in nodes}
-    return {str(n.name): weight_grid(n, "pc", bits).snap(w) - w for n, w in weights.items()}
+    return {n: weight_grid(n, "pc", bits).snap(w) - w for n, w in weights.items()}
 
 
 class SwitchedWeights:
