@@ -82,3 +82,14 @@ def test_a_box_that_moves_counts_as_much_as_the_teacher_is_sure() -> None:
     elsewhere = slope[1, :4].clone()
     elsewhere[:, 2, 3] = 0
     assert float(elsewhere.abs().max()) < 1e-6 * float(slope[1, 0, 2, 3])
+
+
+def test_an_image_without_anything_is_no_error() -> None:
+    objective, teacher = objective_of(located())
+    (places,) = objective.places
+    with torch.no_grad():
+        truth = teacher.run({"image": torch.from_numpy(nets.images(1)[0])})
+    nothing = {name: truth[name] * 0 for name in places.rows.answers}
+    error, weight = places.error(truth | nothing, truth)
+    assert float(error) == 0
+    assert float(weight) > 0

@@ -53,6 +53,19 @@ def test_between_two_pieces_integers_are_held() -> None:
     assert all(dtype == np.uint8 for state in held for dtype in state.values())
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_tensor_is_held_until_it_was_asked_for_as_often_as_said(again: bool) -> None:
+    """Two heads on one tensor, a layer that nothing asked for depends on between them: SSD does so."""
+    net = nets.Net()
+    first = net.node("Relu", net.conv("image", 3, 4))
+    second = net.node("Relu", net.conv(first, 4, 4))
+    graph = to_ir(net.model(net.conv(first, 4, 2), net.conv(second, 4, 2)))
+    asked = [first, second, first] if again else [second, first]
+    run = Stepwise(graph, asked, nets.images(2))
+    found = [run.to(tensor) for tensor in asked]
+    assert all(len(images) == 2 and all(x.shape == (1, 4, 16, 16) for x in images) for images in found)
+
+
 def test_a_change_ahead_counts() -> None:
     model, layers = quantized("detector")
     graph = to_ir(model)

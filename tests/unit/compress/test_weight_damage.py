@@ -100,3 +100,11 @@ def test_some_more_layers_kept_at_eight_bits_answer_nearer() -> None:
         errors.append(np.mean([nets.agreement(*pair) for pair in pairs]))
     assert errors[1] < 0.9 * errors[0]
     assert any("few bits alone put noise" in r.why for r in made.log)
+
+
+def test_where_no_layer_gets_few_bits_nothing_is_measured() -> None:
+    net = nets.Net()
+    source = prepare(net.model(net.conv("image", 3, 4)))  # first layer and head in one
+    made = nets.compressed(source, "w4a8-pc-mse-keep10")
+    assert not any("few bits alone" in r.why for r in made.log)
+    assert any("a head" in r.why or "first layer" in r.why for r in made.log)

@@ -22,6 +22,7 @@ from paredown.graph.executor import Executor
 from paredown.graph.torch_ops import Tensor, torch
 
 NEARLY_ALL = 0.999  # of the rows look like boxes
+LEAST = 1e-6  # of all confidence together: an image may hold nothing at all
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Places:
         images = _one_by_one({name: heads[name] for name in self.heads})
         made = [self.rows.of(self.tail.run(image)) for image in images]
         overlap = iou(self._boxes(y), self._boxes(torch.cat(made)))
-        return (sure * (1 - overlap)).sum(), sure.sum()
+        return (sure * (1 - overlap)).sum(), sure.sum().clamp(min=LEAST)
 
     def _boxes(self, y: Tensor) -> Tensor:
         return as_corners(y[:, :, list(self.columns)], self.corners)

@@ -7,6 +7,7 @@ the graph when its piece runs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,8 +27,9 @@ State = dict[str, NDArray[Any]]
 
 
 class Stepwise:
-    """model: may get other constants on the way, not other nodes. tensors: all that will be asked for.
-    images: read one at a time, when the first piece runs. states: one for each image, from then on."""
+    """model: may get other constants on the way, not other nodes. tensors: what will be asked for, as often
+    as it will be. images: read one at a time, when the first piece runs. states: one for each image then.
+    """
 
     def __init__(
         self,
@@ -39,8 +41,9 @@ class Stepwise:
         self.graph, self.threads, self.at = model.graph, threads, 0
         self.states: list[State] = []
         self._unread = ({str(model.graph.inputs[0].name): image} for image in images)
+        self._waiting = Counter(list(tensors))
         proto = onnx.shape_inference.infer_shapes(ir.to_proto(model))
-        self._proto, self._nodes = proto, nodes_before(proto.graph, tensors)
+        self._proto, self._nodes = proto, nodes_before(proto.graph, self._waiting)
         self._types = {v.name: v for v in (*proto.graph.input, *proto.graph.value_info, *proto.graph.output)}
         self._made_at = {t: i for i, node in enumerate(self._nodes) for t in node.output}
         self._again = {t: node for node in self._nodes if node.op_type == AGAIN for t in node.output}
@@ -56,6 +59,7 @@ class Stepwise:
         if stop > self.at:
             self._run(self._nodes[self.at : stop], stop, tensor)
         self.states += self._unread
+        self._waiting[tensor] -= 1
         return [state[tensor] for state in self.states]
 
     def _run(self, nodes: list[onnx.NodeProto], stop: int, wanted: str) -> None:
@@ -84,8 +88,10 @@ class Stepwise:
         self.states, self.at = left, stop
 
     def _lasts(self, tensor: str, stop: int) -> bool:
-        """True where nodes from `stop` on need what the state holds of the tensor."""
-        return tensor not in self._again and self._read_last.get(tensor, -1) >= stop
+        """True where the tensor will be asked for, or nodes from `stop` on need what is held of it."""
+        return self._waiting[tensor] > 0 or (
+            tensor not in self._again and self._read_last.get(tensor, -1) >= stop
+        )
 
 
 def nodes_before(graph: onnx.GraphProto, tensors: Iterable[str]) -> list[onnx.NodeProto]:

@@ -31,6 +31,8 @@ def damages(
     model: Model, errors: Mapping[ir.Node, Floats], heads: Sequence[str], number: int, context: Context
 ) -> dict[ir.Node, float]:
     """The damage of every weight alone on so many images. errors: what is added to each weight."""
+    if not errors:
+        return {}
     named = {str(node.name): error for node, error in errors.items()}
     images = list(islice(context.images(), number))
     switched = SwitchedWeights(model, named, heads, images, context.threads)
