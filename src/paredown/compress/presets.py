@@ -22,7 +22,7 @@ PRESETS: dict[str, tuple[str, str]] = {
     ),
     "int4-qat": (
         "cle+w4a8-pc-mse-guard-keep10+gptq+qat-rate0.0001+pack",
-        "int4, then learned from your images for up to half an hour",
+        "int4 with more layers in 8 bits, then learned from your images for up to half an hour",
     ),
     "pruned": ("prune30-taylor+distill", "30 % of the operations gone, recovered from your images"),
     "pruned-int8": (
