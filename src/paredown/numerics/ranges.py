@@ -46,6 +46,12 @@ class Seen:
         sample, lows, highs, channel_low, channel_high = (rising(v).astype(np.float32) for v in values)
         return Seen(sample, lows, highs, self.channel, channel_low, channel_high)
 
+    def over(self, factors: NDArray[np.float32]) -> Seen:
+        """What would be seen of x / factors, (C,) > 0, but that every image has the extremes of all."""
+        low, high = self.channel_low / factors, self.channel_high / factors
+        lows, highs = np.full_like(self.lows, low.min()), np.full_like(self.highs, high.max())
+        return Seen(self.sample / factors[self.channel], lows, highs, self.channel, low, high)
+
 
 def minmax(seen: Seen, bits: int = 8) -> tuple[float, float]:
     """The exact extremes over all images."""

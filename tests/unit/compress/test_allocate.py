@@ -120,6 +120,12 @@ def test_the_front_holds_what_none_beats() -> None:
     assert [(p.price, p.damage) for p in front(points)] == [(1, 5), (3, 2), (4, 0)]
 
 
+def test_of_prices_alike_the_front_holds_the_least_damage() -> None:
+    figures = [(100, 5), (104, 3), (105, 2.5), (106, 2), (109, 1), (111, 0)]
+    points = [Point(frozenset(str(p)), Plan(), d, p) for p, d in figures]
+    assert [p.price for p in front(points)] == [105, 111]
+
+
 def test_one_network_gives_one_path() -> None:
     twice = [path(choices(costs({"N0": 2.0}, border_s=1e-6), N0=1.0, N3=np.pi)) for _ in range(2)]
     assert [p.released for p in twice[0]] == [p.released for p in twice[1]]

@@ -8,6 +8,8 @@ import pytest
 import nets
 from paredown.compress.compress import compress
 from paredown.compress.presets import parse_recipe
+from paredown.compress.quantize import gates
+from paredown.compress.quantize.calibrate import calibrate
 from paredown.compress.quantize.follow import function_after, sigmoid
 from paredown.graph.channels import channel_classes, gated
 from paredown.graph.load import to_proto
@@ -50,6 +52,25 @@ def test_factors_at_gates_change_nothing() -> None:
         np.testing.assert_allclose(
             nets.run(scaled, image)[0], nets.run(model, image)[0], rtol=1e-5, atol=1e-6
         )
+
+
+def test_ranges_of_the_scaled_graph_are_told_from_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[Model, dict[str, Seen]]] = []
+    plain = gates._gridded
+    monkeypatch.setattr(gates, "_gridded", lambda m, s, c: told.append((m, s)) or plain(m, s, c))
+    made(uneven(), "gates")
+    (_, before), (scaled, after) = told
+    assert set(after) > set(before)
+    seen = calibrate(scaled, sorted(after), nets.images(8), threads=1, seed=0)
+    for tensor, found in seen.items():
+        np.testing.assert_allclose(after[tensor].channel_low, found.channel_low, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(after[tensor].channel_high, found.channel_high, rtol=1e-5, atol=1e-7)
+        assert (after[tensor].low, after[tensor].high) == pytest.approx((found.low, found.high))
+    changed = [t for t in before if before[t].high != after[t].high]
+    assert changed
+    for tensor in changed:  # the sample is the plain one's, each value over its channel's factor
+        ratio = before[tensor].sample / after[tensor].sample
+        assert set(np.log2(ratio[np.isfinite(ratio)]) % 1) == {0.0}
 
 
 def test_one_grid_then_fits_all_channels() -> None:

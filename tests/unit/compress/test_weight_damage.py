@@ -41,6 +41,21 @@ def test_by_halves_every_figure_is_exact_where_damages_add_up() -> None:
     assert asked[0] == ("a", "b", "c", "d", "e")
 
 
+def test_a_half_is_not_asked_where_the_other_does_all() -> None:
+    damage = {"a": 0.0, "b": 0.4, "c": 0.0, "d": 0.01}
+    asked = []
+
+    def together(items: list[str]) -> float:
+        asked.append("".join(items))
+        return sum(damage[i] for i in items)
+
+    found = by_halves(list(damage), together, enough=0.1)
+    assert asked == ["abcd", "ab", "a", "b"]
+    assert found == pytest.approx({"a": 0.0, "b": 0.4, "c": 0.005, "d": 0.005})
+    assert by_halves(list(damage), together, enough=0.04)["d"] == pytest.approx(0.005)
+    assert asked[4:] == ["abcd", "ab", "a", "b", "cd"]  # 0.41 is not known to within 0.04
+
+
 def test_a_harmless_set_is_asked_once() -> None:
     asked = []
 

@@ -24,6 +24,7 @@ from paredown.compress.quantize.costs import Costs
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
 from paredown.graph.walk import consumers, data_inputs, weight_of
 
+ALIKE = 0.05  # of a price: what estimates, layouts and a busy device blur anyway
 _BEHIND = frozenset({"Sigmoid", "HardSigmoid", "Mul", "LeakyRelu", "Relu", "Clip"})  # belong to the layer
 
 
@@ -133,11 +134,22 @@ def path(choices: Choices, most: float = math.inf) -> list[Point]:
 
 
 def front(points: Sequence[Point]) -> list[Point]:
-    """The points that none beats in both, the cheapest first: damage falls as the price rises."""
-    kept: list[Point] = []
+    """The points that none beats in both, the cheapest first: damage falls as the price rises.
+
+    Of points whose prices nobody could tell apart on the device, only the last is kept.
+    """
+    best: list[Point] = []
     for point in sorted(points, key=lambda p: (p.price, p.damage)):
-        if not kept or point.damage < kept[-1].damage:
+        if not best or point.damage < best[-1].damage:
+            best.append(point)
+    kept: list[Point] = []
+    cheapest = -math.inf
+    for point in best:
+        if point.price <= cheapest * (1 + ALIKE):
+            kept[-1] = point
+        else:
             kept.append(point)
+            cheapest = point.price
     return kept
 
 

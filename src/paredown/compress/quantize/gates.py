@@ -40,6 +40,7 @@ from paredown.graph.walk import data_inputs, shape_of, to_ir, to_model, weight_o
 from paredown.measurement import StepRecord
 from paredown.model import Model
 from paredown.numerics.grid import Grid
+from paredown.numerics.ranges import Seen
 
 LOWEST, HIGHEST = (
     -3,
@@ -48,7 +49,7 @@ LOWEST, HIGHEST = (
 SPREAD = 4.0  # largest over smallest factor, from which a tensor is worth a try
 GAIN = 0.8  # the damage must fall below this part of what it was
 LEAST = 0.0005  # damage that is not worth a product more
-SEEN = 12  # images that ranges are taken of, for comparing
+LOOKED_AT = 12  # images that ranges are taken of, for comparing
 IMAGES = 2  # that measure the damage: with and without factors it differs by times
 
 
@@ -86,18 +87,23 @@ def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     if not bundles:
         why = "no product of a tensor and its own sigmoid stands between convolutions"
         return model, (StepRecord(step.name, "", "skipped", why),)
-    before = _gridded(to_model(model, context.source), context)
-    loudness = {t: loud for t, loud in before.loudness.items() if t in channels.ids}
+    source = to_model(model, context.source)
+    seen = _seen(source, context)
+    read = {str(data_inputs(node)[0].name) for node in nodes} & seen.keys() & channels.ids.keys()
+    loudness = {tensor: loudness_of(seen[tensor]) for tensor in sorted(read)}
     factors = _powers(class_factors(nodes, channels, loudness))
     tried = [b for b in bundles if _spread(b, channels, factors) >= SPREAD]
     log = [record for b in bundles if b not in tried for record in b.told(step, "skipped", _ALIKE)]
     if not tried:
         return model, tuple(log)
-    trial = to_ir(to_model(model, context.source))
-    _rewrite(trial.graph, channels, _only(factors, tried))
-    after = _gridded(to_model(trial, context.source), context)
+    trial, applied = to_ir(source), _only(factors, tried)
+    _rewrite(trial.graph, channels, applied)
+    before = _gridded(source, seen, context)
+    after = _gridded(
+        to_model(trial, context.source), _seen_scaled(model.graph, seen, channels, applied), context
+    )
     kept = []
-    for bundle, old, new in _damages(tried, before, after, context):
+    for bundle, old, new in _damages(tried, before, after, model.graph, context):
         pays = new is not None and new < GAIN * old
         kept += [bundle] if pays else []
         why = f"noise at the heads of its tensors {old:.2%} of the signal, "
@@ -112,13 +118,12 @@ _ALIKE = "its channels are alike: factors could not help much"
 
 @dataclass(frozen=True)
 class _Gridded:
-    """A float model with its grids. loudness: of what weights read, tensor -> (C,)."""
+    """A float model with its grids."""
 
     model: Model
     plan: Plan
     heads: list[str]
     grids: Mapping[str, Grid]
-    loudness: dict[str, NDArray[np.float32]]
 
     def groups(self, bundle: _Bundle) -> list[str]:
         """The grids of the bundle's tensors."""
@@ -128,31 +133,44 @@ class _Gridded:
         return Switched(self.model, self.plan, self.grids, self.heads, threads, sorted(set(groups)))
 
 
-def _gridded(model: Model, context: Context) -> _Gridded:
+def _gridded(model: Model, seen: dict[str, Seen], context: Context) -> _Gridded:
     graph = to_ir(model).graph
     plan = place(graph, ORT_CPU, context.keep_float)
-    seen = calibrate(
+    return _Gridded(model, plan, heads_of(plan, graph), activation_grids(graph, plan, seen, "mse", True))
+
+
+def _seen(model: Model, context: Context) -> dict[str, Seen]:
+    """What some images leave in every tensor that gets a grid."""
+    plan = place(to_ir(model).graph, ORT_CPU, context.keep_float)
+    images = islice(iter(context.images()), LOOKED_AT)
+    return calibrate(
         model,
         sorted(plan.group),
-        islice(iter(context.images()), SEEN),
+        images,
         threads=context.threads,
         seed=context.seed,
         progress=context.progress,
     )
-    read = {str(data_inputs(node)[0].name) for node in weighted_in_body(graph)}
-    loudness = {t: loudness_of(seen[t]) for t in sorted(read & seen.keys())}
-    grids = activation_grids(graph, plan, seen, "mse", per_channel=True)
-    return _Gridded(model, plan, heads_of(plan, graph), grids, loudness)
+
+
+def _seen_scaled(
+    graph: ir.Graph, seen: dict[str, Seen], channels: Channels, factors: NDArray[np.float64]
+) -> dict[str, Seen]:
+    """What the same images would leave once the factors are in the graph: exact, they are powers of two."""
+    own = {name: factors[channels.of(name)].astype(np.float32) for name in seen.keys() & channels.ids.keys()}
+    scaled = {name: seen[name].over(own[name]) if name in own else found for name, found in seen.items()}
+    products = [(node, str(x.name)) for node in graph if (x := gated(node)) is not None]
+    return scaled | {_gate_name(node): seen[name] for node, name in products if name in seen}
 
 
 def _damages(
-    bundles: list[_Bundle], before: _Gridded, after: _Gridded, context: Context
+    bundles: list[_Bundle], before: _Gridded, after: _Gridded, graph: ir.Graph, context: Context
 ) -> Iterator[tuple[_Bundle, float, float | None]]:
     """What each bundle's tensors damage without factors and with them; None where that could not pay."""
     old, new = ({b: of.groups(b) for b in bundles} for of in (before, after))
     plain = before.switched((g for groups in old.values() for g in groups), context.threads)
     scaled = after.switched((g for groups in new.values() for g in groups), context.threads)
-    images = most_telling(plain, context, before.grids, IMAGES)
+    images = most_telling(plain, graph, context, IMAGES)
     for bundle in context.progress(bundles, "weighing factors at gates"):
         first = Behind(plain, old[bundle], images, before.grids).damage(images, old[bundle], before.grids)
         if first.mean() <= LEAST:

@@ -65,7 +65,7 @@ def guard(
     """
     heads = heads_of(plan, graph)
     switched = Switched(model, plan, grids, heads, context.threads)
-    search = _Search(switched, most_telling(switched, context, grids, IMAGES), dict(grids))
+    search = _Search(switched, most_telling(switched, graph, context, IMAGES), dict(grids))
     before = switched.damage(search.images, switched.groups, grids)
     search.alone = damage_alone(switched, search.images[0], grids, FLOOR)
     worst = [g for g in search.ranked()[:WORST] if search.alone[g] > FLOOR and grids[g].axis is None]

@@ -1,7 +1,7 @@
 """How much each grid damages the model's answer, measured one grid at a time.
 
-The float graph gets a switch at every tensor: x + g (snap(x) - x), with g an input of its own. One session
-then answers for every grid alone (its g = 1, all others 0) and for any set of them, without building a model
+The float graph gets a switch at every tensor, x or snap(x), as an input of its own says. One session then
+answers for every grid alone (its switch on, all others off) and for any set of them, without building a model
 for each. The damage (heads.py) is read at the heads, the last tensors in front of the decode tail, because
 there classes and boxes still have their own channels and no decode arithmetic scales one over the other.
 Noise of different grids is close to independent, so damages add up.
@@ -14,6 +14,7 @@ from itertools import islice
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -54,8 +55,8 @@ class Switched:
         self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, Grid]
     ) -> list[NDArray[np.float32]]:
         """The heads with the groups in `on` quantized and all others float."""
-        switches = np.zeros(len(self.groups), np.float32)
-        switches[[self.index[g] for g in on]] = 1.0
+        switches = np.zeros(len(self.groups), np.bool_)
+        switches[[self.index[g] for g in on]] = True
         feeds = {**self._inputs(image), "/switches": switches}
         for group, i in self.index.items():
             feeds[f"/scale{i}"] = np.asarray(grids[group].scale, np.float32)
@@ -114,16 +115,23 @@ class Behind(Switched):
 
 
 PARTS = 6  # of the groups, in order: each is asked for with what lies behind it alone
+STRAY = 0.1  # of the damage of a set: how far the sum of its halves may be off
 LOOKED_AT = 24  # images among which those are found that show most objects
+TELLING = "paredown.telling"  # key of `meta`: these images by number, the most telling first
 
 
 def most_telling(
-    switched: Switched, context: Context, grids: Mapping[str, Grid], number: int
+    switched: Switched, graph: ir.Graph, context: Context, number: int
 ) -> list[NDArray[np.generic]]:
-    """The images in which the float model finds most: the others hardly tell what is lost."""
-    plain = Switched(switched.model, switched.plan, grids, switched.heads, switched.threads, ())
-    found = [plain.found(image, grids) for image in islice(iter(context.images()), LOOKED_AT)]
-    best = set(np.argsort(found, kind="stable")[::-1][:number].tolist())
+    """The images in which the float model finds most: the others hardly tell what is lost.
+
+    graph: keeps their order for the next step that asks.
+    """
+    if TELLING not in graph.meta:
+        plain = Switched(switched.model, switched.plan, {}, switched.heads, switched.threads, ())
+        found = [plain.found(image, {}) for image in islice(iter(context.images()), LOOKED_AT)]
+        graph.meta[TELLING] = np.argsort(found, kind="stable")[::-1].tolist()
+    best = set(graph.meta[TELLING][:number])
     again = enumerate(islice(iter(context.images()), LOOKED_AT))  # read twice, so that few are held at once
     return [image for i, image in again if i in best]
 
@@ -152,17 +160,23 @@ def by_halves(
 ) -> dict[str, float]:
     """Every item's own damage. A set whose damage is at most `enough` shares it equally.
 
-    Damages add up and most halves do next to none, so few sets are taken apart.
+    Damages add up and most halves do next to none, so few sets are taken apart; and the second half of one is
+    not measured where the first does all that its sum can tell.
     """
     found: dict[str, float] = {}
-    todo = [list(items)] if items else []
-    while todo:
-        part = todo.pop()
-        together = damage(part)
+
+    def split(part: Sequence[str], together: float) -> None:
         if len(part) == 1 or together <= enough:
             found.update(dict.fromkeys(part, together / len(part)))
-        else:
-            todo += [part[len(part) // 2 :], part[: len(part) // 2]]
+            return
+        first, second = part[: len(part) // 2], part[len(part) // 2 :]
+        before = damage(first)
+        split(first, before)
+        rest = max(together - before, 0.0)
+        split(second, rest if rest + STRAY * together <= enough else damage(second))
+
+    if items:
+        split(items, damage(items))
     return found
 
 
@@ -206,7 +220,7 @@ def _add_switches(
     proto: onnx.ModelProto, plan: Plan, grids: Mapping[str, Grid], index: dict[str, int], heads: Sequence[str]
 ) -> None:
     graph = proto.graph
-    graph.input.append(helper.make_tensor_value_info("/switches", TensorProto.FLOAT, [len(index)]))
+    graph.input.append(helper.make_tensor_value_info("/switches", TensorProto.BOOL, [len(index)]))
     made: list[onnx.NodeProto] = []
     for group, i in index.items():
         shape = list(np.shape(grids[group].scale))
@@ -217,7 +231,7 @@ def _add_switches(
     switched = {tensor: group for tensor, group in plan.group.items() if group in index}
     mixed = {tensor: f"{tensor}/mixed" for tensor in switched}
     for tensor, group in switched.items():
-        made += _switch(tensor, grids[group].axis, index[group])
+        made.append(_switch(tensor, grids[group].axis, index[group]))
     for node in graph.node:
         for position, name in enumerate(node.input):
             node.input[position] = mixed.get(name, name)
@@ -229,26 +243,33 @@ def _add_switches(
     _sort(graph)
 
 
-def _switch(tensor: str, channels: int | None, i: int) -> list[onnx.NodeProto]:
+def _switch(tensor: str, channels: int | None, i: int) -> onnx.NodeProto:
     axis = 1 if channels is None else channels  # without meaning where the scale is a scalar
     parameters = [f"/scale{i}", f"/zero{i}"]
-    return [
+    snapped = [
         helper.make_node("QuantizeLinear", [tensor, *parameters], [f"{tensor}/q"], axis=axis),
         helper.make_node("DequantizeLinear", [f"{tensor}/q", *parameters], [f"{tensor}/snapped"], axis=axis),
-        helper.make_node("Sub", [f"{tensor}/snapped", tensor], [f"{tensor}/error"]),
-        helper.make_node("Mul", [f"{tensor}/error", f"/switch{i}"], [f"{tensor}/part"]),
-        helper.make_node("Add", [tensor, f"{tensor}/part"], [f"{tensor}/mixed"]),
     ]
+    branches = {
+        "then_branch": _branch(snapped),
+        "else_branch": _branch([helper.make_node("Identity", [tensor], [f"{tensor}/plain"])]),
+    }
+    return helper.make_node("If", [f"/switch{i}"], [f"{tensor}/mixed"], **branches)
+
+
+def _branch(nodes: list[onnx.NodeProto]) -> onnx.GraphProto:
+    made = helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, None)
+    return helper.make_graph(nodes, "branch", [], [made])
 
 
 def _sort(graph: onnx.GraphProto) -> None:
-    """Nodes in an order in which every input exists."""
+    """Nodes in an order in which all that they and their subgraphs read exists."""
     ready = {v.name for v in graph.input} | {t.name for t in graph.initializer} | {""}
     waiting, ordered = list(graph.node), []
     while waiting:
         later = []
         for node in waiting:
-            if all(name in ready for name in node.input):
+            if _reads(node) <= ready:
                 ordered.append(node)
                 ready.update(node.output)
             else:
@@ -256,3 +277,13 @@ def _sort(graph: onnx.GraphProto) -> None:
         waiting = later
     del graph.node[:]
     graph.node.extend(ordered)
+
+
+def _reads(node: onnx.NodeProto) -> set[str]:
+    """The tensors that a node reads, by its subgraphs too."""
+    read = set(node.input)
+    for part in (a.g for a in node.attribute if a.HasField("g")):
+        own = {v.name for v in part.input} | {t.name for t in part.initializer}
+        own.update(name for inner in part.node for name in inner.output)
+        read |= set().union(*(_reads(inner) for inner in part.node)) - own
+    return read
