@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import nets
-from paredown.compress.quantize.follow import function_after
+from paredown.compress.quantize.follow import function_after, into_sigmoids
+from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.numerics.ranges import Function
 
@@ -85,3 +86,35 @@ def test_a_large_negative_value_does_not_overflow() -> None:
     function = after(net, x, net.silu(x))
     assert function is not None
     assert abs(function(np.array([-1e4], np.float32))[0]) < 1e-3
+
+
+def sigmoids(net: nets.Net, heads: list[str], *outputs: str) -> list[list[bool]]:
+    found = into_sigmoids(to_ir(prepare(net.model(*outputs))).graph, heads)
+    return [found[h].tolist() for h in heads]
+
+
+def test_channels_are_followed_into_sigmoids_through_all_that_moves_them() -> None:
+    net = nets.Net()
+    boxes, scores = net.conv("image", 3, 2), net.conv("image", 3, 3)
+    flat = [net.reshape(x, 1, c, -1) for x, c in ((boxes, 2), (scores, 3))]
+    both = net.node("Transpose", net.node("Concat", *flat, axis=1), perm=[0, 2, 1])
+    sizes = net.constant(np.array([2, 3]))
+    distances = net.node("Split", both, sizes, outputs=2, axis=2)
+    answer = net.node("Concat", net.node("Exp", distances), net.node("Sigmoid", f"{distances}_1"), axis=2)
+    assert sigmoids(net, [boxes, scores], answer) == [[False] * 2, [True] * 3]
+
+
+def test_a_channel_that_is_also_read_otherwise_is_not_for_the_sigmoid_alone() -> None:
+    net = nets.Net()
+    head, twice = net.conv("image", 3, 2), net.conv("image", 3, 2)
+    answers = net.node("Sigmoid", head), net.node("Sigmoid", twice), net.node("Tanh", twice)
+    assert sigmoids(net, [head, twice], *answers) == [[True] * 2, [False] * 2]
+
+
+def test_what_is_moved_together_with_other_tensors_is_followed_all_the_same() -> None:
+    net = nets.Net()
+    head = net.conv("image", 3, 3)
+    beside = net.node("Tanh", net.node("Relu", "image"))
+    assert sigmoids(net, [head], net.node("Sigmoid", net.node("Concat", head, beside, axis=1))) == [
+        [True] * 3
+    ]

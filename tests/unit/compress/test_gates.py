@@ -14,7 +14,7 @@ from paredown.compress.quantize.follow import function_after, sigmoid
 from paredown.graph.channels import channel_classes, gated
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
-from paredown.graph.walk import to_ir
+from paredown.graph.walk import constant, consumers, to_ir
 from paredown.model import Model
 from paredown.numerics.grid import exact
 from paredown.numerics.ranges import PerChannel, Seen, mse
@@ -106,11 +106,19 @@ def test_without_gates_it_says_so() -> None:
 
 def test_a_node_kept_float_is_not_touched() -> None:
     model = uneven()
-    names = tuple(n.name for n in to_proto(model).graph.node if n.op_type == "Conv")
+    kept = next(n for n in to_ir(model).graph if n.op_type == "Conv")
     done = compress(
-        model, parse_recipe("gates"), lambda: iter(nets.images()), nets.ANY_BOARD, keep_float=names[:1]
+        model,
+        parse_recipe("gates"),
+        lambda: iter(nets.images()),
+        nets.ANY_BOARD,
+        keep_float=(str(kept.name),),
     )
-    assert "changed" not in {r.action for r in done.log}
+    (now,) = (n for n in to_ir(done.model).graph if n.name == kept.name)
+    for value, before in zip(now.inputs[1:], kept.inputs[1:], strict=True):
+        np.testing.assert_array_equal(constant(value), constant(before))
+    behind = {n.name for v in kept.outputs for n in consumers(v)}
+    assert behind.isdisjoint(r.where for r in done.log if r.action == "changed")
 
 
 def test_a_sigmoid_that_others_read_is_no_gate() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 import nets
 from paredown.compress.quantize.calibrate import calibrate
+from paredown.compress.quantize.follow import UNHEARD
 from paredown.compress.quantize.grids import activation_grids, pool
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
 from paredown.graph.prepare import prepare
@@ -98,6 +99,26 @@ def test_a_class_that_was_never_shown_has_room_to_answer() -> None:
     quiet = 1 - loudest
     assert high[quiet] > 1.5 * max(float(seen.channel_high[quiet]), 0.0)
     assert high[quiet] > 0.9 * min(high[loudest], seen.high)
+
+
+def scores(loudness: float, function: str) -> tuple[Chosen, str]:
+    """A head whose scores are as low as -40 where the loudness is 1, behind a function."""
+    net = nets.Net(seed=4)
+    weight = net.rng.normal(size=(4, 3, 1, 1)).astype(np.float32)
+    bias = net.constant(np.full(4, -30 * loudness, np.float32))
+    head = net.node("Conv", "image", net.constant(weight * np.float32(8 * loudness)), bias)
+    return chosen(prepare(net.model(net.node(function, head)))), head
+
+
+def test_a_head_that_a_sigmoid_reads_wastes_no_steps_on_what_that_does_not_hear() -> None:
+    found, head = scores(1.0, "Sigmoid")
+    assert (found.seen[head].channel_low < -20).all()
+    low, _ = bounds(found.of(head))
+    np.testing.assert_allclose(low, UNHEARD, atol=0.1)
+    quiet, head = scores(0.1, "Sigmoid")
+    assert (bounds(quiet.of(head))[0] > -5).all()
+    other, head = scores(1.0, "Tanh")
+    assert (bounds(other.of(head))[0] <= other.seen[head].channel_low + 0.2).all()
 
 
 def test_without_scales_per_channel_a_head_covers_its_extremes() -> None:

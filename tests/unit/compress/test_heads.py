@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from paredown.compress.quantize.follow import UNHEARD
 from paredown.compress.quantize.heads import BACKGROUND, answers
 
 
@@ -33,6 +34,18 @@ def test_an_error_counts_where_the_model_is_sure() -> None:
     # half of the share is the boxes', half of that this channel's; the error is half a std
     assert answer.damage(there) == pytest.approx(0.25 * 0.25 * weight, rel=0.01)
     assert answer.damage(elsewhere) == pytest.approx(answer.damage(there) * BACKGROUND, rel=0.02)
+
+
+def test_a_score_that_no_sigmoid_hears_may_be_anything() -> None:
+    (answer,) = answers([detector()])
+    lower, heard, box = detector(), detector(), detector()
+    lower[0, 2, 0, 1:] = -60.0
+    heard[0, 2, 0, 1:] = UNHEARD
+    box[0, 0, 0, 0] = -60.0
+    assert answer.damage(lower) == answer.damage(heard) > 0  # what is compared with answers -9
+    assert answer.damage(box) > 100 * answer.damage(heard)
+    (far,) = answers([lower])
+    assert far.damage(heard) == 0
 
 
 def test_scores_count_as_much_as_boxes_however_many_there_are() -> None:

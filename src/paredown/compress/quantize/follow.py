@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.graph.walk import attribute, constant, consumers
+from paredown.graph.channels import count, spread
+from paredown.graph.moves import MOVES, Full
+from paredown.graph.walk import attribute, constant, consumers, data_inputs, shape_of
 from paredown.numerics.ranges import Function, PerChannel
 
 Floats = NDArray[np.float32]
+
+UNHEARD = -10.0  # a sigmoid answers 0.00005 to it: no detector tells apart what lies below
 
 
 def sigmoid(x: Floats) -> Floats:
@@ -85,3 +89,25 @@ def _after_scaled_gate(readers: list[ir.Node]) -> PerChannel | None:
             factors = np.asarray(factor, np.float32).reshape(-1)
             return PerChannel(lambda x, f: x * sigmoid(f * x), factors)
     return None
+
+
+def into_sigmoids(graph: ir.Graph, heads: Collection[str]) -> dict[str, NDArray[np.bool_]]:
+    """Head -> (C,) True for channels that nothing but sigmoids reads, wherever their values are moved to."""
+    full: Full = {}
+    ids: dict[str, NDArray[np.int64]] = {}
+    elsewhere: set[int] = {-1}  # -1 stands for what no head made
+    for node in graph:
+        for value in node.outputs:
+            if str(value.name) in heads:
+                own = sum(map(len, ids.values())) + np.arange(count(value))
+                ids[str(value.name)], full[value] = own, spread(own, shape_of(value))
+        read = [v for v in data_inputs(node) if v in full]
+        moved = None
+        if read and node.op_type in MOVES:
+            others = {v: np.broadcast_to(-1, shape_of(v)) for v in data_inputs(node) if v not in full}
+            moved = MOVES[node.op_type](node, {**full, **others})
+        full |= zip(node.outputs, moved or (), strict=False)
+        if moved is None and node.op_type != "Sigmoid":
+            elsewhere.update(*(np.unique(full[v]).tolist() for v in read))
+    elsewhere.update(*(np.unique(full[v]).tolist() for v in graph.outputs if v in full))
+    return {name: ~np.isin(own, list(elsewhere)) for name, own in ids.items()}

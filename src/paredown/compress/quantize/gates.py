@@ -48,7 +48,7 @@ LOWEST, HIGHEST = (
 )  # of the powers of two: 128 steps, so that a uint8 grid holds a gate's factors exactly
 SPREAD = 4.0  # largest over smallest factor, from which a tensor is worth a try
 GAIN = 0.8  # the damage must fall below this part of what it was
-LEAST = 0.0005  # damage that is not worth a product more
+LEAST = 0.0002  # damage that is not worth a product more
 LOOKED_AT = 12  # images that ranges are taken of, for comparing
 IMAGES = 2  # that measure the damage: with and without factors it differs by times
 

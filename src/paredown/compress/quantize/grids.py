@@ -7,8 +7,9 @@ from functools import partial
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
-from paredown.compress.quantize.follow import function_after
+from paredown.compress.quantize.follow import UNHEARD, function_after, into_sigmoids
 from paredown.compress.quantize.placement import Plan
 from paredown.graph.walk import constant, consumers, output_axis, weight_of
 from paredown.numerics.grid import Grid, affine, affine_per_channel, binary, symmetric, weight_limits
@@ -35,11 +36,12 @@ def activation_grids(
     """
     values = {str(v.name): v for v in (*graph.inputs, *(o for n in graph for o in n.outputs))}
     grids: dict[str, Grid] = {}
+    squashed = into_sigmoids(graph, plan.heads)
     for group, members in plan.members().items():
         value, together = values[members[0]], pool([seen[m] for m in members])
         bits = (few or {}).get(group, 8)
         if members[0] in plan.heads:
-            grids[group] = _head_grid(value, together, per_channel)
+            grids[group] = _head_grid(value, together, squashed[members[0]], per_channel)
         elif len(members) == 1 and _is_gate(value):
             grids[group] = affine(0.0, 1.0, bits)
         else:
@@ -73,17 +75,21 @@ def pool(parts: list[Seen]) -> Seen:
     )
 
 
-def _head_grid(value: ir.Value, seen: Seen, per_channel: bool) -> Grid:
+def _head_grid(value: ir.Value, seen: Seen, squashed: NDArray[np.bool_], per_channel: bool) -> Grid:
     """Extremes, channel by channel, with room for a class that the calibration images do not show.
 
     Every channel was seen at its low end, where nothing is found; that end is what was seen and LOW_MARGIN of
     the range. At the high end a class never shown was never heard: it may answer as loudly as the loudest
     channel did for its weights, (t - b) / |w| with b the bias and |w| the norm of the channel's weights. No
-    channel reaches beyond the extremes of the whole tensor.
+    channel reaches beyond the extremes of the whole tensor; nor, where a sigmoid alone reads it, below
+    `UNHEARD`: a class that is not there may answer -60, and steps for that are lost to the others.
+
+    squashed: (C,), see `into_sigmoids`.
     """
+    lowest = np.where(squashed, np.float32(max(UNHEARD, seen.low)), np.float32(seen.low))
     node = value.producer()
     if not per_channel or node is None:
-        return affine(seen.low, seen.high)
+        return affine(float(lowest.min()), seen.high)
     weight = np.asarray(constant(node.inputs[1]), np.float32)
     norm = np.maximum(np.linalg.norm(weight.reshape(len(weight), -1), axis=1), 1e-12)
     bias = np.zeros(len(norm), np.float32)
@@ -92,7 +98,7 @@ def _head_grid(value: ir.Value, seen: Seen, per_channel: bool) -> Grid:
     loudest = ((seen.channel_high - bias) / norm).max()
     low = seen.channel_low - LOW_MARGIN * (seen.channel_high - seen.channel_low)
     high = bias + norm * loudest
-    return affine_per_channel(np.maximum(low, seen.low), np.minimum(high, seen.high), axis=1)
+    return affine_per_channel(np.maximum(low, lowest), np.minimum(high, seen.high), axis=1)
 
 
 def _is_gate(value: ir.Value) -> bool:

@@ -25,10 +25,9 @@ from paredown.numerics.grid import Grid, affine
 from paredown.numerics.ranges import Seen
 
 BUDGET = 0.05  # noise-to-signal at the heads, that costs little in mAP: benchmarks/constants.py
-FLOOR = BUDGET / 50  # damage of one grid that is not worth a search
+FLOOR = BUDGET / 125  # damage of one grid that is not worth a search
 WORST = 24  # most grids whose range is searched
 IMAGES = 5  # for a figure; the first screening uses one: damages differ by factors
-CLEARLY = 1.1  # times the damage, on the first image, and a range is not tried on others
 LADDER = (0.8, 0.62, 0.48, 0.37, 0.28, 0.2)  # fractions of the range found so far that a search tries
 
 
@@ -103,7 +102,7 @@ class _Search:
             damage = np.empty_like(best)
             for i, image in enumerate(self.images):
                 damage[i] = behind.damage([image], (group,), trial)[0]
-                if damage[: i + 1].sum() >= (CLEARLY if i == 0 else 1.0) * best[: i + 1].sum():
+                if damage[: i + 1].sum() >= best[: i + 1].sum():
                     return False
             gain = best - damage
             if gain.mean() <= gain.std() / np.sqrt(len(gain)):

@@ -5,8 +5,9 @@
 t is the float answer, q the other; m_p, how sure the float model is of an object at position p, is the
 product over the heads of that resolution of max_c sigmoid(t_cp) over their score channels. An image has
 thousands of positions and objects at a few dozen: what happens elsewhere costs no box its place. A channel
-is a score where its mean sigmoid is small, because most positions hold nothing; scores share one std. The
-shares a_c give scores and boxes the same weight, however many classes there are.
+is a score where its mean sigmoid is small, because most positions hold nothing. Scores share one std, and
+what lies below UNHEARD (follow.py) counts as that, in q and in t. The shares a_c give scores and boxes the
+same weight, however many classes there are.
 
 Shapes: C channels, P positions (all axes of space together).
 """
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from paredown.compress.quantize.follow import UNHEARD
+
 Floats = NDArray[np.float32]
 
 RARE = 0.1  # a channel of smaller mean sigmoid tells something rare: a score, not a coordinate
@@ -29,11 +32,12 @@ BACKGROUND = 0.01  # weight of a position of no confidence at all
 class Answer:
     """One head's float answer to one image.
 
-    weight: (P,), sums to 1. inverse: (C, 1), 1 / std. share: (C,), a_c, sums to 1. found: sum_p m_p, about
-    the number of positions that tell of an object.
+    values: (C, P), none below `least`, (C, 1). weight: (P,), sums to 1. inverse: (C, 1), 1 / std. share:
+    (C,), a_c, sums to 1. found: sum_p m_p, about the number of positions that tell of an object.
     """
 
-    values: Floats  # (C, P)
+    values: Floats
+    least: Floats
     weight: Floats
     inverse: Floats
     share: Floats
@@ -41,7 +45,7 @@ class Answer:
 
     def damage(self, other: Floats) -> float:
         """Of another answer of the same head, in its own shape."""
-        error = (_flat(other) - self.values) * self.inverse
+        error = (np.maximum(_flat(other), self.least) - self.values) * self.inverse
         return float(self.share @ np.square(error) @ self.weight)
 
 
@@ -56,13 +60,16 @@ def _answer(values: Floats, sure: Floats | None) -> Answer:
     positions = values.shape[1]
     if positions == 1:  # a classifier: channels tell each other's scale
         inverse = np.full((len(values), 1), 1 / max(float(values.std()), 1e-6), np.float32)
-        return Answer(values, np.ones(1, np.float32), inverse, _shares(np.zeros(len(values), bool)), 0.0)
+        shares, least = _shares(np.zeros(len(values), bool)), np.full((len(values), 1), -np.inf, np.float32)
+        return Answer(values, least, np.ones(1, np.float32), inverse, shares, 0.0)
     variance, score = values.var(axis=1), _scores(values)
     variance[score] = variance[score].mean() if score.any() else 0.0
     found = np.zeros(positions, np.float32) if sure is None else sure
     weight = found + BACKGROUND
     inverse = (1 / np.sqrt(np.maximum(variance, 1e-12)))[:, None].astype(np.float32)
-    return Answer(values, weight / weight.sum(), inverse, _shares(score), float(found.sum()))
+    least = np.where(score, np.float32(UNHEARD), np.float32(-np.inf))[:, None]
+    heard = np.maximum(values, least)
+    return Answer(heard, least, weight / weight.sum(), inverse, _shares(score), float(found.sum()))
 
 
 def _shares(score: NDArray[np.bool_]) -> Floats:
