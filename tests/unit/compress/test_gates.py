@@ -11,13 +11,15 @@ from paredown.compress.presets import parse_recipe
 from paredown.compress.quantize import gates
 from paredown.compress.quantize.calibrate import calibrate
 from paredown.compress.quantize.follow import function_after, sigmoid
+from paredown.compress.recipe import Context
 from paredown.graph.channels import channel_classes, gated
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
-from paredown.graph.walk import constant, consumers, to_ir
+from paredown.graph.walk import constant, consumers, to_ir, to_model
 from paredown.model import Model
 from paredown.numerics.grid import exact
 from paredown.numerics.ranges import PerChannel, Seen, mse
+from paredown.protocols import Lost
 
 GAINS = np.geomspace(0.02, 20.0, 8).astype(np.float32)
 
@@ -36,6 +38,10 @@ def uneven(gains: np.ndarray = GAINS, depthwise: bool = True) -> Model:
         x = net.node("Conv", x, net.constant(level.astype(np.float32)), pads=[1] * 4, group=8)
         x = silu(net, x)
     return prepare(net.model(net.conv(x, 8, 4, 1)))
+
+
+def context_of(model: Model) -> Context:
+    return Context(model, lambda: iter(nets.images(8)), nets.ANY_BOARD, threads=1)
 
 
 def made(model: Model, recipe: str) -> tuple[Model, list[str]]:
@@ -88,6 +94,28 @@ def test_the_runtime_computes_factors_in_integers() -> None:
     ops = nets.ops(nets.optimized(quantized).graph.node)
     assert ops["QLinearMul"] == 2 + actions.count("changed") > 2
     assert ops["Mul"] == 0
+
+
+def test_a_network_that_mixed_leaves_float_pays_for_no_factors() -> None:
+    def judge(candidate: Model) -> Lost:
+        grids = nets.ops(to_proto(candidate).graph.node)["QuantizeLinear"]
+        return Lost(float(grids), 0.001, "map50_95", "no images at all")
+
+    model = uneven()
+    free, tight = (nets.compressed(model, f"gates+mix-drop{p}", judge=judge).model for p in (99, 0.1))
+    assert nets.ops(to_proto(free).graph.node)["Mul"] > 2
+    assert nets.ops(to_proto(tight).graph.node)["Mul"] == 2
+    for image in nets.images(2, seed=9):
+        np.testing.assert_allclose(nets.run(tight, image)[0], nets.run(model, image)[0], rtol=1e-5, atol=1e-6)
+
+
+def test_what_changed_behind_gates_is_not_undone() -> None:
+    model = to_ir(uneven())
+    gates.apply(gates.Gates(), model, context_of(uneven()))
+    gated_model = to_model(model, uneven())
+    assert gates.without(model, gated_model) is not None
+    assert gates.without(model, uneven()) is None
+    assert gates.without(to_ir(uneven()), uneven()) is None
 
 
 def test_channels_that_are_alike_are_left() -> None:

@@ -44,7 +44,8 @@ class Candidate:
 class Writer:
     """What every candidate of one model shares. source: the float network. grid_of: tensor -> its grid.
 
-    weight_bits: of W8A8 layers. why: node -> what the log says where it is released.
+    weight_bits: of W8A8 layers. why: node -> what the log says where it is released. ungated: the network
+    without factors at its gates, which pay in integers only; None where it has none.
     """
 
     source: Model
@@ -52,6 +53,7 @@ class Writer:
     weight_bits: int
     context: Context
     why: Mapping[str, str] = field(default_factory=dict)
+    ungated: Model | None = None
 
     def coarser(self) -> Writer:
         """Writes the same candidates with steps twice as wide everywhere: four times the damage."""
@@ -65,6 +67,8 @@ class Writer:
         graph = model.graph
         released = {name: self.why.get(name, BESIDE) for name in point.released}
         plan = place(graph, ORT_CPU, self.context.keep_float, released)
+        if not plan.roles and self.ungated is not None:
+            return replace(self, source=self.ungated, ungated=None).write(point, chosen, added)
         grids = {group: self.grid_of[members[0]] for group, members in plan.members().items()}
         weights: dict[ir.Node, Grid] = {}
         for node in [n for n in graph if weight_of(n) is not None]:

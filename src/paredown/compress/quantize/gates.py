@@ -50,6 +50,7 @@ SPREAD = 4.0  # largest over smallest factor, from which a tensor is worth a try
 GAIN = 0.8  # the damage must fall below this part of what it was
 LEAST = 0.0002  # damage that is not worth a product more
 LOOKED_AT = 12  # images that ranges are taken of, for comparing
+UNGATED = "paredown.ungated"  # key of `meta`: the model without factors, and the sha256 of that with them
 IMAGES = 2  # that measure the damage: with and without factors it differs by times
 
 
@@ -109,8 +110,19 @@ def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tup
         why = f"noise at the heads of its tensors {old:.2%} of the signal, "
         why += "too little to matter" if new is None else f"with factors {new:.2%}"
         log += bundle.told(step, "changed" if pays else "skipped", why)
-    _rewrite(model.graph, channels, _only(factors, kept))
+    if kept:
+        _rewrite(model.graph, channels, _only(factors, kept))
+        model.meta[UNGATED] = source, to_model(model, context.source).sha256
     return model, tuple(log)
+
+
+def without(model: ir.Model, source: Model) -> Model | None:
+    """The model as it was before factors came to its gates; None where it has none, or was changed since.
+
+    source: the model, serialized.
+    """
+    ungated, gated = model.meta.get(UNGATED, (None, ""))
+    return ungated if gated == source.sha256 else None
 
 
 _ALIKE = "its channels are alike: factors could not help much"

@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 import onnx_ir as ir
 
-from paredown.compress.quantize import allocate, candidate
+from paredown.compress.quantize import allocate, candidate, gates
 from paredown.compress.quantize.allocate import Choices, Point
 from paredown.compress.quantize.calibrate import calibrate
 from paredown.compress.quantize.candidate import Candidate, Weights, Writer
@@ -32,7 +32,6 @@ from paredown.compress.quantize.static import records
 from paredown.compress.quantize.told import notes, reasons, told
 from paredown.compress.quantize.verify import COARSE, Verified, cheapest_within, fastest, verified
 from paredown.compress.quantize.weight_damage import SwitchedWeights, rounding_errors
-from paredown.compress.quantize.write import FLOAT
 from paredown.compress.recipe import Context, Recipe, Step
 from paredown.errors import UnsupportedModel, UsageError
 from paredown.graph.walk import constant, to_model, weight_of
@@ -113,10 +112,9 @@ def apply(step: Mixed, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     apart = replace(context, lessons=None)  # what judges must not have been fitted to
     writer = Writer(source, grid_of, context.profile.weight_bits, apart)
     choices = _choices(model.graph, ranged, weights, writer, context)
-    writer = replace(writer, why=reasons(choices))
+    writer = replace(writer, why=reasons(choices), ungated=gates.without(model, source))
     made, tried = _decide(step, choices, weights, writer, context)
     log = *notes(step, made, tried, choices, context), *told(step, made, choices, weights)
-    made.graph.meta[FLOAT] = source
     return made.graph, log
 
 
