@@ -42,10 +42,7 @@ from paredown.model import Model
 from paredown.numerics.grid import Grid
 from paredown.numerics.ranges import Seen
 
-LOWEST, HIGHEST = (
-    -3,
-    4,
-)  # of the powers of two: 128 steps, so that a uint8 grid holds a gate's factors exactly
+LOWEST, HIGHEST = -3, 4  # of the powers of two: a uint8 grid of 128 steps holds a gate's factors exactly
 SPREAD = 4.0  # largest over smallest factor, from which a tensor is worth a try
 GAIN = 0.8  # the damage must fall below this part of what it was
 LEAST = 0.0002  # damage that is not worth a product more
