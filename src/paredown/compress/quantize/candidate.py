@@ -67,6 +67,9 @@ class Writer:
         graph = model.graph
         released = {name: self.why.get(name, BESIDE) for name in point.released}
         plan = place(graph, ORT_CPU, self.context.keep_float, released)
+        if plan.roles and not any(weight_of(n) is not None for n in plan.roles):  # these only move values
+            everything = frozenset(str(n.name) for n in graph)
+            return self.write(replace(point, released=everything), chosen, added)
         if not plan.roles and self.ungated is not None:
             return replace(self, source=self.ungated, ungated=None).write(point, chosen, added)
         grids = {group: self.grid_of[members[0]] for group, members in plan.members().items()}

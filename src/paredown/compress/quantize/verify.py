@@ -27,7 +27,7 @@ from paredown.compress.quantize.candidate import Candidate
 from paredown.protocols import Judge, Lost, TimeNodes
 
 VERIFICATIONS = 5  # candidates judged at most; each halves the logarithm of the damage in question
-MARGIN = 0.5  # standard errors of the judged drop that must fit under the limit beside what is expected
+MARGIN = 1.0  # standard errors of the judged drop that must fit under the limit beside what is expected
 STRAY = 0.5  # how far a candidate lies from the curve by its own nature, as a part of it
 CONTRADICTION = 2.0  # standard errors between judgement and curve, above which the curve does not count
 POWERS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # p, the most careful first
