@@ -117,7 +117,7 @@ class Behind(Switched):
 PARTS = 6  # of the groups, in order: each is asked for with what lies behind it alone
 STRAY = 0.1  # of the damage of a set: how far the sum of its halves may be off
 LOOKED_AT = 24  # images among which those are found that show most objects
-TELLING = "paredown.telling"  # key of `meta`: these images by number, the most telling first
+TELLING = "paredown.images_by_objects"  # key of `meta`: these images by number, the most telling first
 
 
 def most_telling(
