@@ -116,6 +116,22 @@ def test_where_no_layer_is_in_integers_nothing_is() -> None:
     assert judge_by_integers(made.model).points == 0.0
 
 
+def test_a_function_released_behind_an_add_releases_the_add() -> None:
+    net = nets.Net(seed=3)
+    x = net.node("Relu", net.conv("image", 3, 4))
+    both = net.node("Relu", net.node("Add", net.conv(x, 4, 4), x))
+    model = prepare(net.model(net.conv(both, 4, 4)))
+    graph = to_ir(model).graph
+    add = next(n for n in graph if n.op_type == "Add")
+    (relu,) = (str(u.node.name) for u in add.outputs[0].uses())
+    whole = place(graph, ORT_CPU)
+    context = Context(model, lambda: iter(nets.images()), nets.ANY_BOARD, threads=1)
+    writer = Writer(model, dict.fromkeys(whole.group, affine(-4.0, 4.0)), 8, context)
+    made = writer.write(Point(frozenset({relu}), whole, 0.0, 0.0), {})
+    assert {"Add", "Relu"} <= {n.op_type for n in made.plan.left}
+    assert any(n.op_type == "Conv" for n in made.plan.roles)
+
+
 def test_a_limit_on_latency_takes_the_least_damage_under_it() -> None:
     made = mixed("mix-ms4.5", time_nodes=quick_integers)  # three layers: 3 ms in integers, 6 in float
     assert sorted(choices(made).values()).count("W8A8") == 2
