@@ -55,6 +55,33 @@ def test_a_move_frees_a_layer_or_all_around_a_noisy_tensor() -> None:
     assert {"N0", "N1", "N2", "N3"} in found
 
 
+def test_where_no_layer_is_in_integers_nothing_is() -> None:
+    net = nets.Net(seed=2)
+    halves = net.node("Split", "image", net.constant(np.array([nets.SIZE // 2] * 2)), axis=2, outputs=2)
+    joined = net.node("Concat", halves, f"{halves}_1", axis=1)
+    graph = to_ir(prepare(net.model(net.conv(net.node("Relu", net.conv(joined, 6, 4)), 4, 4)))).graph
+    layers = frozenset(str(n.name) for n in graph if n.op_type in ("Conv", "Relu"))
+    left = place(graph, ORT_CPU, (), dict.fromkeys(layers, "released"))
+    assert {n.op_type for n in left.roles} == {"Split", "Concat"}
+    found = Choices(graph, place(graph, ORT_CPU), (), {}, {}, None).point(layers)
+    assert not found.plan.roles
+    assert layers < found.released
+
+
+def test_a_function_released_behind_an_add_releases_the_add() -> None:
+    net = nets.Net(seed=3)
+    x = net.node("Relu", net.conv("image", 3, 4))
+    both = net.node("Relu", net.node("Add", net.conv(x, 4, 4), x))
+    graph = to_ir(prepare(net.model(net.conv(both, 4, 4)))).graph
+    (add,) = (n for n in graph if n.op_type == "Add")
+    (relu,) = (str(u.node.name) for u in add.outputs[0].uses())
+    base = place(graph, ORT_CPU)
+    found = Choices(graph, base, (), {}, {}, None).point(frozenset({relu}))
+    assert found.released == {relu, str(add.name)}
+    assert found.plan.group.keys() <= base.group.keys()
+    assert any(n.op_type == "Conv" for n in found.plan.roles)
+
+
 def test_values_that_change_their_form_are_counted() -> None:
     graph, plan = chain()
     pixels, channels = nets.SIZE**2, 8

@@ -10,10 +10,10 @@ import pytest
 import nets
 from paredown.compress.presets import parse_recipe
 from paredown.compress.quantize.allocate import Point
-from paredown.compress.quantize.candidate import Weights, Writer, coarser, narrowed, plain_choices
+from paredown.compress.quantize.candidate import Weights, coarser, narrowed, plain_choices
 from paredown.compress.quantize.mixed import Mixed, with_limits
 from paredown.compress.quantize.placement import ORT_CPU, place
-from paredown.compress.recipe import Compressed, Context, Recipe
+from paredown.compress.recipe import Compressed, Recipe
 from paredown.errors import UnsupportedModel, UsageError
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
@@ -98,38 +98,6 @@ def test_the_drop_is_kept_on_what_the_judge_says() -> None:
     assert "W8A8" in choices(tight).values()
     assert judge_by_integers(none.model).points == 0.0
     assert any("chosen" in r.why for r in tight.log if not r.where)
-
-
-def test_where_no_layer_is_in_integers_nothing_is() -> None:
-    net = nets.Net(seed=2)
-    halves = net.node("Split", "image", net.constant(np.array([nets.SIZE // 2] * 2)), axis=2, outputs=2)
-    joined = net.node("Concat", halves, f"{halves}_1", axis=1)
-    model = prepare(net.model(net.conv(net.node("Relu", net.conv(joined, 6, 4)), 4, 4)))
-    graph = to_ir(model).graph
-    layers = frozenset(str(n.name) for n in graph if n.op_type in ("Conv", "Relu"))
-    found = place(graph, ORT_CPU, (), dict.fromkeys(layers, "released"))
-    assert {n.op_type for n in found.roles} == {"Split", "Concat"}
-    context = Context(model, lambda: iter(nets.images()), nets.ANY_BOARD, threads=1)
-    writer = Writer(model, dict.fromkeys(found.group, affine(0.0, 1.0)), 8, context)
-    made = writer.write(Point(layers, found, 0.0, 0.0), {})
-    assert not made.plan.roles
-    assert judge_by_integers(made.model).points == 0.0
-
-
-def test_a_function_released_behind_an_add_releases_the_add() -> None:
-    net = nets.Net(seed=3)
-    x = net.node("Relu", net.conv("image", 3, 4))
-    both = net.node("Relu", net.node("Add", net.conv(x, 4, 4), x))
-    model = prepare(net.model(net.conv(both, 4, 4)))
-    graph = to_ir(model).graph
-    add = next(n for n in graph if n.op_type == "Add")
-    (relu,) = (str(u.node.name) for u in add.outputs[0].uses())
-    whole = place(graph, ORT_CPU)
-    context = Context(model, lambda: iter(nets.images()), nets.ANY_BOARD, threads=1)
-    writer = Writer(model, dict.fromkeys(whole.group, affine(-4.0, 4.0)), 8, context)
-    made = writer.write(Point(frozenset({relu}), whole, 0.0, 0.0), {})
-    assert {"Add", "Relu"} <= {n.op_type for n in made.plan.left}
-    assert any(n.op_type == "Conv" for n in made.plan.roles)
 
 
 def test_a_limit_on_latency_takes_the_least_damage_under_it() -> None:

@@ -54,9 +54,19 @@ class Choices:
     costs: Costs | None
 
     def point(self, released: frozenset[str]) -> Point:
-        """The plan without these nodes, its damage and its price."""
+        """The plan without these nodes, its damage and its price.
+
+        More is released with them: what would write a tensor without a grid, because that stood behind an
+        activation function now float; and all of it, where no layer is left and the rest only moves values.
+        """
         why = dict.fromkeys(released, "released")
         plan = place(self.graph, ORT_CPU, self.keep_float, why) if released else self.base
+        bare = plan.group.keys() - self.base.group.keys()
+        more = {str(n.name) for n in plan.roles if not bare.isdisjoint(str(v.name) for v in n.outputs)}
+        if plan.roles and not any(weight_of(n) is not None for n in plan.roles):
+            more = {str(n.name) for n in plan.roles}
+        if more:
+            return self.point(released | more)
         damage = sum(self.grid_damage.get(tensor, 0.0) for tensor in plan.group)
         damage += sum(self.weight_damage.get(str(node.name), 0.0) for node in plan.roles)
         return Point(released, plan, damage, self._price(plan))

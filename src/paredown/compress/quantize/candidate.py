@@ -67,13 +67,6 @@ class Writer:
         graph = model.graph
         released = {name: self.why.get(name, BESIDE) for name in point.released}
         plan = place(graph, ORT_CPU, self.context.keep_float, released)
-        ungridded = plan.group.keys() - self.grid_of.keys()
-        bare = {str(n.name) for n in plan.roles if not ungridded.isdisjoint(str(v.name) for v in n.outputs)}
-        if bare:  # what they wrote had its grid behind an activation function that is released
-            return self.write(replace(point, released=point.released | bare), chosen, added)
-        if plan.roles and not any(weight_of(n) is not None for n in plan.roles):  # these only move values
-            everything = frozenset(str(n.name) for n in graph)
-            return self.write(replace(point, released=everything), chosen, added)
         if not plan.roles and self.ungated is not None:
             return replace(self, source=self.ungated, ungated=None).write(point, chosen, added)
         grids = {group: self.grid_of[members[0]] for group, members in plan.members().items()}

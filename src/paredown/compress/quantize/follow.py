@@ -8,8 +8,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.graph.channels import count, spread
-from paredown.graph.moves import MOVES, Full
+from paredown.graph.channels import Channels, count, spread, trace
+from paredown.graph.moves import MOVES, Full, Ids
 from paredown.graph.walk import attribute, constant, consumers, data_inputs, shape_of
 from paredown.numerics.ranges import Function, PerChannel
 
@@ -93,21 +93,18 @@ def _after_scaled_gate(readers: list[ir.Node]) -> PerChannel | None:
 
 def into_sigmoids(graph: ir.Graph, heads: Collection[str]) -> dict[str, NDArray[np.bool_]]:
     """Head -> (C,) True for channels that nothing but sigmoids reads, wherever their values are moved to."""
-    full: Full = {}
-    ids: dict[str, NDArray[np.int64]] = {}
-    elsewhere: set[int] = {-1}  # -1 stands for what no head made
-    for node in graph:
-        for value in node.outputs:
-            if str(value.name) in heads:
-                own = sum(map(len, ids.values())) + np.arange(count(value))
-                ids[str(value.name)], full[value] = own, spread(own, shape_of(value))
-        read = [v for v in data_inputs(node) if v in full]
-        moved = None
-        if read and node.op_type in MOVES:
-            others = {v: np.broadcast_to(-1, shape_of(v)) for v in data_inputs(node) if v not in full}
-            moved = MOVES[node.op_type](node, {**full, **others})
-        full |= zip(node.outputs, moved or (), strict=False)
-        if moved is None and node.op_type != "Sigmoid":
-            elsewhere.update(*(np.unique(full[v]).tolist() for v in read))
-    elsewhere.update(*(np.unique(full[v]).tolist() for v in graph.outputs if v in full))
-    return {name: ~np.isin(own, list(elsewhere)) for name, own in ids.items()}
+    channels, _ = trace(graph, _send)
+    elsewhere = list(channels.is_frozen())
+    return {head: ~np.isin(channels.of(head), elsewhere) for head in heads}
+
+
+def _send(node: ir.Node, full: Full, channels: Channels) -> list[Ids]:
+    """A node that moves values moves their channels; what any other but a sigmoid reads is frozen."""
+    moved = MOVES[node.op_type](node, full) if node.op_type in MOVES else None
+    if moved is not None:
+        return moved
+    if node.op_type != "Sigmoid":
+        for value in data_inputs(node):
+            if value in full:
+                channels.freeze(full[value], f"{node.op_type} reads it")
+    return [spread(channels.new(count(v)), shape_of(v)) for v in node.outputs]
