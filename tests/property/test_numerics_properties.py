@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from paredown.numerics.grid import Grid, affine, affine_per_channel, integer_range, symmetric, weight_limits
+from paredown.numerics.levels import REACH, fitted
 from paredown.numerics.ranges import METHODS, Seen, ema, mse
 
 settings.register_profile("brief", max_examples=60, deadline=None)
@@ -220,3 +221,23 @@ def test_a_grid_for_every_channel_is_affine_of_every_channel(ends: np.ndarray, b
         assert grid.scale[channel] == pytest.approx(float(one.scale), rel=1e-6)
         assert abs(int(grid.zero_point[channel]) - int(one.zero_point)) <= 1
     assert not grid.snap(np.zeros_like(x)).any()
+
+
+@given(npst.arrays(np.float32, npst.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=REAL))
+def test_levels_hold_zero_and_are_rising_integers(w: np.ndarray) -> None:
+    grid = fitted(w, 0, bits=4)
+    assert 0 in grid.levels.tolist()
+    assert 1 < len(grid.levels) <= 16
+    assert np.all(np.diff(grid.levels) > 0)
+    assert np.abs(grid.levels).max() == REACH
+    np.testing.assert_array_equal(grid.snap(np.zeros_like(w)), np.zeros_like(w))
+    assert set(np.unique(grid.quantize(w))) <= set(grid.levels.tolist())
+    np.testing.assert_allclose(grid.snap(grid.snap(w)), grid.snap(w))
+
+
+@given(st.integers(0, 10_000))
+def test_levels_are_nearer_than_an_even_grid(seed: int) -> None:
+    w = np.random.default_rng(seed).laplace(size=(6, 60)).astype(np.float32)
+    even = symmetric(weight_limits(w, 0, 4, 25), 4, 0)
+    error = [float(np.square(grid.snap(w) - w).sum()) for grid in (fitted(w, 0, bits=4), even)]
+    assert error[0] < error[1]

@@ -21,7 +21,14 @@ def weight_bits(graph: ir.Graph) -> int | None:
         for value in graph.initializers.values()
         if value.const_value is not None
         and value.dtype == ir.DataType.INT8
-        and len(value.const_value.shape) > 1
-        and any(node.op_type in _INTO_PRODUCTS for node in consumers(value))
+        and any(_multiplies(node, value) for node in consumers(value))
     ]
     return None if not largest else 8 if max(largest) > SAFE_LIMIT else 7
+
+
+def _multiplies(reader: ir.Node, value: ir.Value) -> bool:
+    """True where a product reads these integers, or a table of them."""
+    if reader.op_type == "Gather" and value is reader.inputs[0]:
+        return any(node.op_type == "DequantizeLinear" for node in consumers(reader.outputs[0]))
+    wide = value.const_value is not None and len(value.const_value.shape) > 1
+    return wide and reader.op_type in _INTO_PRODUCTS

@@ -290,11 +290,12 @@ def _on_grid(item: Learnable) -> Function:
         return lambda call, x, scale, zero=None: x
     if stored.signs:
         return signs
+    levels = torch.tensor(stored.levels, dtype=torch.float32) if stored.levels else None
 
     def run(
         call: Call, x: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor | None = None
     ) -> torch.Tensor:
-        narrow = {**call.attributes, "low": stored.low, "high": stored.high}
+        narrow = {**call.attributes, "low": stored.low, "high": stored.high, "levels": levels}
         return fake_quantize(
             Call(call.name, call.op, narrow, call.opset, call.outputs, call.batch), x, scale, zero
         )
@@ -329,6 +330,9 @@ def _start(item: Learnable, unrounded: Mapping[str, NDArray[np.float32]]) -> NDA
     integers = item.start / scale
     if stored.signs:  # as far from zero as the weight was, on the side its stored sign says
         return (np.where(steps * integers > 0, steps, integers * SLIGHT) * scale).astype(np.float32)
+    if stored.levels:  # as it was, where the levels on either side are farther than its own
+        kept = stored.nearest(steps) == np.rint(integers)
+        return (np.where(kept, steps, integers) * scale).astype(np.float32)
     apart = steps - integers
     inside = np.where(np.abs(apart) < 0.5, apart, FIRMLY * np.sign(apart))
     return np.asarray((integers + np.clip(inside, -NEARLY_HALF, NEARLY_HALF)) * scale, np.float32)

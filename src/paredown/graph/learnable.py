@@ -14,7 +14,7 @@ all weights that share it (Han et al. 2016, arXiv 1510.00149, eq. 3).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -25,6 +25,7 @@ from paredown.graph.walk import WEIGHTED, attribute, clip_behind, constant, cons
 
 Number = TypeVar("Number", bound=np.number)
 Kind = Literal["weight", "bias", "scale", "table"]
+FEW, MANY = 16, 64  # integers in use, in a weight of so many: they are levels, and no chance
 BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the sums of products
 
 
@@ -37,6 +38,23 @@ class Stored:
     high: int
     fine: bool  # a bias: not rounded while learning
     signs: bool = False  # two values only, -1 and 1: zero is not among them
+    levels: tuple[int, ...] = ()  # the only integers there are, rising, where they are uneven
+
+    @property
+    def apart(self) -> float:
+        """How far integers lie apart, most of them."""
+        return float(np.median(np.diff(self.levels))) if self.levels else 1.0
+
+    def nearest(self, steps: NDArray[np.floating]) -> NDArray[np.int64]:
+        """The integers that learning may use nearest to numbers in steps, zero point added."""
+        if self.signs:
+            found = np.where(steps < 0, -1, 1)
+        elif self.levels:
+            levels = np.asarray(self.levels, np.float64)
+            found = levels[nearest(levels, steps)]
+        else:
+            found = np.clip(np.rint(steps), self.low, self.high)
+        return found.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -56,7 +74,7 @@ class Learnable:
     start: NDArray[np.float32]  # the real numbers in the file
     stored: Stored | None = None
     shared: Shared | None = None
-    reach: int = 1  # of a scale: the steps from zero to the far end of its grid
+    reach: int = 1  # of a scale: the integers from zero to the far end of its grid
 
 
 def learnables(graph: ir.Graph) -> dict[str, Learnable]:
@@ -87,7 +105,8 @@ def learnables(graph: ir.Graph) -> dict[str, Learnable]:
             scale = item.stored.dequantize.inputs[1]
             if scale is not None and all(_reads_a_weight(n) for n in consumers(scale)):
                 stored = item.stored
-                found[str(scale.name)] = _scale(scale, stored.dequantize, stored.low, stored.high)
+                made = _scale(scale, stored.dequantize, stored.low, stored.high)
+                found[made.name] = replace(made, reach=max(round(made.reach / stored.apart), 1))
     return found
 
 
@@ -111,7 +130,15 @@ def _operand(value: ir.Value, kind: Kind) -> Learnable | None:
     start = dequantized(node, kept)
     low, high = (-BIAS_LIMIT, BIAS_LIMIT) if fine else limits_in_use(kept, source.dtype, zero_of(node))
     signs = kept.size > 1 and bool(np.all(np.abs(kept) == 1)) and not np.any(zero_of(node))
-    return Learnable(str(source.name), kind, start, Stored(node, low, high, fine, signs and not fine))
+    levels = () if fine or np.any(zero_of(node)) else _uneven(kept)
+    return Learnable(str(source.name), kind, start, Stored(node, low, high, fine, signs and not fine, levels))
+
+
+def _uneven(integers: NDArray[np.int64]) -> tuple[int, ...]:
+    """The integers in use, where they are few and four bits do not hold them, else ()."""
+    used = np.unique(integers)
+    few = len(used) <= FEW and integers.size >= MANY and np.abs(used).max() >= FEW // 2
+    return tuple(used.tolist()) if few else ()
 
 
 def _shared(gather: ir.Node, kind: Kind) -> Learnable | None:
@@ -207,10 +234,12 @@ def dequantized(node: ir.Node, integers: NDArray[np.int64]) -> NDArray[np.float3
     return ((integers - zero) * scale).astype(np.float32)
 
 
-def quantized(node: ir.Node, values: NDArray[np.floating], scale: NDArray[np.floating]) -> NDArray[np.int64]:
-    """The integers nearest to values, not clipped."""
+def in_steps(
+    node: ir.Node, values: NDArray[np.floating], scale: NDArray[np.floating]
+) -> NDArray[np.floating]:
+    """Values in steps of the grid of a DequantizeLinear, zero point added."""
     ratio = values.astype(np.float32) / along(node, scale.astype(np.float32), values.shape)
-    return np.rint(ratio).astype(np.int64) + along(node, zero_of(node), values.shape)
+    return ratio + along(node, zero_of(node), values.shape)
 
 
 def type_limits(dtype: ir.DataType | None) -> tuple[int, int]:

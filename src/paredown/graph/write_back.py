@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.graph.learnable import BIAS_LIMIT, Learnable, Stored, learnables, nearest, quantized
+from paredown.graph.learnable import BIAS_LIMIT, Learnable, Stored, in_steps, learnables, nearest
 from paredown.graph.walk import constant, consumers
 
 Arrays = Mapping[str, NDArray[np.float32]]
@@ -86,10 +86,7 @@ def _set_indices(value: ir.Value, table: ir.Value, array: NDArray[np.float32]) -
 
 def _set_integers(value: ir.Value, item: Learnable, stored: Stored, array: NDArray[np.float32]) -> None:
     node = stored.dequantize
-    if stored.signs:
-        return _set(value, np.where(array < 0, -1, 1))
-    integers = quantized(node, array, np.asarray(constant(node.inputs[1])))
-    _set(value, np.clip(integers, stored.low, stored.high))
+    _set(value, stored.nearest(in_steps(node, array, np.asarray(constant(node.inputs[1])))))
 
 
 def _set(value: ir.Value, array: NDArray[np.generic]) -> None:

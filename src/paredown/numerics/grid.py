@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
+LIMIT_STEPS = 25  # fractions of the largest weight tried as the limit, where bits are few
 MIN_SCALE = 1e-12  # keeps a tensor that is zero everywhere from dividing by zero
 
 
@@ -31,6 +32,11 @@ class Grid:
     def steps(self) -> int:
         return self.high - self.low
 
+    @property
+    def bits(self) -> int:
+        """That one of its integers takes."""
+        return self.steps.bit_length()
+
     def bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Smallest and largest real number on the grid."""
         return (self.low - self.zero_point) * self.scale, (self.high - self.zero_point) * self.scale
@@ -46,8 +52,21 @@ class Grid:
     def quantize(self, x: Floats) -> NDArray[np.int32]:
         """The integers nearest to x, clipped to the grid."""
         scale, zero = self._along(x.ndim)
-        nearest: NDArray[np.floating] = np.rint(x / scale) + zero
-        return nearest.clip(self.low, self.high).astype(np.int32)
+        return self.nearest(x / scale, zero)
+
+    def nearest(self, steps: Floats, zero: NDArray[np.int32] | int = 0) -> NDArray[np.int32]:
+        """The integers of the grid nearest to numbers in its steps."""
+        rounded: NDArray[np.floating] = np.rint(steps) + zero
+        return rounded.clip(self.low, self.high).astype(np.int32)
+
+    def around(self, steps: Floats) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The integers below and above numbers in steps of the grid; one twice for those beyond an end."""
+        below = np.floor(steps).astype(np.int32)
+        return below.clip(self.low, self.high), (below + 1).clip(self.low, self.high)
+
+    def beside(self, integers: Floats, steps: Floats, share: float) -> Floats:
+        """`steps` where they lie within that share of a step of the integers, else that far from them."""
+        return np.asarray(integers + np.clip(steps - integers, -share, share))
 
     def steps_of(self, x: Floats) -> NDArray[np.float32]:
         """x in steps of the grid, zero point added: what `quantize` rounds and clips."""
@@ -111,9 +130,9 @@ def symmetric(limit: Floats, bits: int = 8, axis: int | None = None) -> Grid:
 class Signs(Grid):
     """The grid of two values, -scale and +scale: zero is not on it."""
 
-    def quantize(self, x: Floats) -> NDArray[np.int32]:
+    def nearest(self, steps: Floats, zero: NDArray[np.int32] | int = 0) -> NDArray[np.int32]:
         """-1 or 1."""
-        return np.where(x < 0, -1, 1).astype(np.int32)
+        return np.where(steps < 0, -1, 1).astype(np.int32)
 
 
 def binary(w: Floats, axis: int | None) -> Signs:

@@ -25,7 +25,10 @@ from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.model import Model
-from paredown.numerics.grid import binary
+from paredown.numerics.grid import Grid, binary
+from paredown.numerics.levels import Levels, fitted
+
+INT4 = Grid(np.ones(1, np.float32), np.zeros(1, np.int32), -7, 7)
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +52,13 @@ def test_rounding_by_hand() -> None:
     w = np.array([[0.4, 0.4]], np.float32)
     # q0 = round(0.4) = 0, e0 = -0.4; M_01 / M_11 = 0.9 / (1 + damping); q1 = round(0.4 + 0.4 * 0.82) = 1
     assert 0.4 + 0.4 * 0.9 / (1 + DAMPING) > 0.5
-    assert round_rows(w, h, -7, 7).tolist() == [[0.0, 1.0]]
+    assert round_rows(w, h, INT4).tolist() == [[0.0, 1.0]]
 
 
 def test_uncorrelated_inputs_round_to_the_nearest() -> None:
     w = np.random.default_rng(0).normal(size=(5, 130)).astype(np.float32) * 3
     h = np.diag(np.random.default_rng(1).random(130) + 0.1).astype(np.float32)
-    assert np.array_equal(round_rows(w, h, -7, 7), np.clip(np.rint(w), -7, 7))
+    assert np.array_equal(round_rows(w, h, INT4), np.clip(np.rint(w), -7, 7))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -70,7 +73,7 @@ def test_never_far_from_the_best_rounding(seed: int) -> None:
         return np.einsum("ok,kl,ol->o", q - w, h, q - w)
 
     best = np.min([cost(np.floor(w) + np.array(up)) for up in itertools.product((0, 1), repeat=6)], axis=0)
-    got = cost(round_rows(w, h, -7, 7))
+    got = cost(round_rows(w, h, INT4))
     assert got.sum() < 0.7 * cost(np.rint(w)).sum()
     assert got.sum() < 3 * best.sum()
 
@@ -160,7 +163,12 @@ def test_biases_take_a_shift_back(wide: Model) -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "dtype"), [("w4a8-pc-mse", TensorProto.INT4), ("w2a8-pc-mse", TensorProto.INT2)]
+    ("recipe", "dtype"),
+    [
+        ("w4a8-pc-mse", TensorProto.UINT4),
+        ("w4a8-pc-mse-even", TensorProto.INT4),
+        ("w2a8-pc-mse", TensorProto.INT2),
+    ],
 )
 def test_packed_weights_run_as_int8(wide: Model, recipe: str, dtype: int) -> None:
     """The same answers, the same graph after loading, packed bytes in the file."""
@@ -169,7 +177,7 @@ def test_packed_weights_run_as_int8(wide: Model, recipe: str, dtype: int) -> Non
     assert np.array_equal(nets.run(plain, image)[0], nets.run(packed, image)[0])
     assert nets.ops(nets.optimized(plain).graph.node) == nets.ops(nets.optimized(packed).graph.node)
     stored = [t for t in to_proto(packed).graph.initializer if t.data_type == dtype]
-    per_byte = 2 if dtype == TensorProto.INT4 else 4
+    per_byte = 4 if dtype == TensorProto.INT2 else 2
     assert len(stored) == 3
     assert all(len(t.raw_data) == int(np.prod(t.dims)) // per_byte for t in stored)
     onnx.checker.check_model(to_proto(packed))
@@ -230,3 +238,82 @@ def test_binary_weights_are_signs_and_stored_in_two_bits(wide: Model) -> None:
     assert len(stored) == 3
     assert all(set(np.unique(numpy_helper.to_array(t).astype(int))) == {-1, 1} for t in stored)
     assert sum("signs" in r.why for r in made.log if r.step == "gptq") == 3
+
+
+def test_levels_by_hand() -> None:
+    """Two rows of the same four values, one three times the other: four levels hold both exactly."""
+    row = np.array([[-1.0, 0.0, 2.0, 3.0]], np.float32)
+    w = np.concatenate([row, 3 * row])
+    grid = fitted(w, 0, bits=2)
+    assert grid.levels.tolist() == [-21, 0, 42, 63]
+    assert grid.bits == 2
+    assert np.allclose(grid.snap(w), w, atol=1e-6)
+    assert grid.nearest(np.array([-10.4, -10.6, 52.4, 99.0])).tolist() == [0, -21, 42, 63]
+
+
+def test_levels_near_by_share_of_the_gap() -> None:
+    grid = Levels(
+        np.ones(1, np.float32), np.zeros(1, np.int32), -8, 20, levels=np.array([-8, 0, 20], np.int32)
+    )
+    got = grid.beside(np.array([0.0, 0.0, 0.0, 20.0]), np.array([-7.0, 3.0, 9.0, 30.0]), 0.25)
+    assert got.tolist() == [-2.0, 3.0, 5.0, 20.25]
+
+
+def test_rounding_onto_levels_by_hand() -> None:
+    """As `test_rounding_by_hand`, with levels 0 and 10 of which the second is as far as 1 was there."""
+    grid = Levels(np.ones(1, np.float32), np.zeros(1, np.int32), 0, 10, levels=np.array([0, 10], np.int32))
+    h = np.array([[1.0, 0.9], [0.9, 1.0]], np.float32)
+    assert round_rows(np.array([[4.0, 4.0]], np.float32), h, grid).tolist() == [[0.0, 10.0]]
+
+
+def test_uneven_levels_are_nearer_than_even_ones(wide: Model) -> None:
+    image = nets.images(1, seed=3)[0]
+    want = nets.run(wide, image)[0]
+    uneven, even = (
+        nets.agreement(want, nets.run(nets.compressed(wide, r).model, image)[0])
+        for r in ("w4a8-pc-mse+gptq", "w4a8-pc-mse-even+gptq")
+    )
+    assert uneven < even
+
+
+def test_learning_keeps_the_levels(wide: Model) -> None:
+    """What was learned is still stored in 4 bits, and the runtime answers as the executor does."""
+    pytest.importorskip("torch")
+    made = nets.compressed(wide, "w4a8-pc-mse+gptq+qat-steps100-rate0.01+pack")
+    stored = [t for t in to_proto(made.model).graph.initializer if t.data_type == TensorProto.UINT4]
+    assert len(stored) == 3
+    assert any(float(str(r.data["moved"])) > 0 for r in made.log if "moved" in r.data)
+
+
+def test_the_levels_around_by_hand() -> None:
+    grid = Levels(
+        np.ones(1, np.float32), np.zeros(1, np.int32), -8, 20, levels=np.array([-8, 0, 20], np.int32)
+    )
+    below, above = grid.around(np.array([-9.0, -3.0, 0.0, 19.0, 21.0]))
+    assert below.tolist() == [-8, -8, 0, 0, 20]
+    assert above.tolist() == [-8, 0, 20, 20, 20]
+
+
+def test_constants_of_few_numbers_take_a_byte_each(wide: Model) -> None:
+    """A grid of cells, 16 x 16 numbers twice over, read twice: bit by bit the same, folded when loaded."""
+    net = nets.Net(seed=6)
+    cells = np.tile(np.repeat(np.arange(16, dtype=np.float32) - 0.5, 16), 2).reshape(1, 2, 16, 16)
+    cells[0, 1, 0, 0] = -0.0
+    grid = net.constant(cells)
+    x = net.conv(net.node("Relu", net.conv("image", 3, 32)), 32, 2, 1)
+    model = prepare(net.model(net.node("Mul", net.node("Add", x, grid), grid)))
+    packed = nets.compressed(model, "w4a8-pc-mse-all+pack").model
+    plain = nets.compressed(model, "w4a8-pc-mse-all").model
+    image = nets.images(1)[0]
+    assert np.array_equal(nets.run(plain, image)[0], nets.run(packed, image)[0])
+    kept = {t.name: t for t in to_proto(packed).graph.initializer}
+    table = next(t for n, t in kept.items() if n.endswith("_table") and t.data_type == TensorProto.FLOAT)
+    assert np.signbit(numpy_helper.to_array(table)[numpy_helper.to_array(table) == 0]).all()
+    assert not any(t.data_type == TensorProto.FLOAT and np.prod(t.dims) == 512 for t in kept.values())
+    assert not {"Gather", "Cast"} & set(nets.ops(nets.optimized(packed).graph.node))
+
+
+def test_a_file_says_no_shape_of_what_says_it_itself(wide: Model) -> None:
+    graph = to_proto(nets.compressed(wide, "w8a8-pc-mse").model).graph
+    assert graph.value_info
+    assert not {v.name for v in graph.value_info} & {t.name for t in graph.initializer}

@@ -29,7 +29,7 @@ from paredown.graph.learnable import along  # noqa: E402
 SHORT = Training(steps=20, batch=4, checks=4, threads=1)
 
 
-def pair(name: str, recipe: str = "w4a8-all") -> tuple[Model, Model]:
+def pair(name: str, recipe: str = "w4a8-even-all") -> tuple[Model, Model]:
     """The float model and its quantized pupil."""
     source = prepare(nets.NETS[name]())
     return source, nets.compressed(source, recipe, threads=1).model
@@ -47,7 +47,7 @@ def error(source: Model, made: Model) -> float:
 @pytest.mark.parametrize("name", ["classifier", "residual", "attention"])
 def test_qat_brings_the_answers_nearer(name: str) -> None:
     source, plain = pair(name)
-    made = nets.compressed(source, "w4a8-all+qat-steps40", threads=1)
+    made = nets.compressed(source, "w4a8-even-all+qat-steps40", threads=1)
     assert error(source, made.model) < 0.85 * error(source, plain)
     nodes = [[n.op_type for n in to_proto(m).graph.node] for m in (plain, made.model)]
     assert nodes[0] == nodes[1]
@@ -255,7 +255,7 @@ def test_what_is_no_image_is_not_augmented() -> None:
 
 def test_a_scale_moves_the_end_of_its_grid_as_fast_as_a_weight_moves() -> None:
     """In steps of their grids: 127 steps from zero to the end at 8 bits, 7 at 4 bits."""
-    for recipe, reach in (("w8a8-pc-mse", 127), ("w4a8-pc-mse-all", 7)):
+    for recipe, reach in (("w8a8-pc-mse", 127), ("w4a8-pc-mse-even-all", 7)):
         pupil = Executor(pair("residual", recipe)[1])
         rates = {id(g["params"][0]): g["longest"] for g in groups(pupil, 0.01)}  # type: ignore[index]
         found = {
@@ -289,7 +289,7 @@ def test_a_certain_classifier_still_tells_its_scores() -> None:
 def test_rounding_against_the_nearest_integer_is_kept_at_first() -> None:
     """Rounded away from the nearest integer, a weight begins well inside its own; others where they were."""
     source = prepare(nets.NETS["residual"]())
-    pupil = nets.compressed(source, "w4a8-pc-mse-all", threads=1).model
+    pupil = nets.compressed(source, "w4a8-pc-mse-even-all", threads=1).model
     plain = Executor(pupil)
     name, item = next((n, i) for n, i in plain.learnables.items() if i.stored and not i.stored.fine)
     node = item.stored.dequantize

@@ -2,13 +2,14 @@
 
 With w one real weight in steps of its grid, s its scale and v what is learned,
 
-    w~   = s clip( floor(w) + h(v), low, high )                           (eq. 22)
+    w~   = s ( below(w) + h(v) (above(w) - below(w)) )                    (eq. 22)
     h(v) = clip( sigmoid(v) (zeta - gamma) + gamma, 0, 1 )                (eq. 23, the rectified sigmoid)
     least over v of  | f(W x) - f(W~ x^) |^2 + lambda sum 1 - |2 h(v) - 1|^beta    (eq. 25, eq. 24)
 
-x are the float network's inputs of the layer and x^ the quantized network's, every layer in front rounded
-already; f is the activation function behind the layer. beta falls, so that the second part first leaves h
-alone and at last drives it to 0 or 1.
+below and above are the integers of the grid on either side of w: floor(w) and floor(w) + 1, clipped, where
+they are even. x are the float network's inputs of the layer and x^ the quantized network's, every layer in
+front rounded already; f is the activation function behind the layer. beta falls, so that the second part
+first leaves h alone and at last drives it to 0 or 1.
 
 Source: Nagel et al. 2020, "Up or Down? Adaptive Rounding for Post-Training Quantization", arXiv 2004.10568.
 Differs from the source: the layers are matrix products of sampled patches (quantize/patches.py); each output
@@ -33,7 +34,7 @@ from paredown.compress.finetune.settings import AdaRound
 from paredown.compress.quantize.chain import Link, chain, layers_of
 from paredown.compress.quantize.follow import function_after
 from paredown.compress.quantize.rounding import HELD_OUT
-from paredown.compress.quantize.write import FLOAT, HEAD, LIMITS, UNROUNDED, replace_constant, shift_bias
+from paredown.compress.quantize.write import FLOAT, HEAD, UNROUNDED, replace_constant, shift_bias
 from paredown.compress.recipe import Context
 from paredown.graph.executor import threads
 from paredown.graph.torch_ops import Tensor, torch
@@ -67,8 +68,9 @@ def apply(step: AdaRound, model: ir.Model, context: Context) -> tuple[ir.Model, 
 class Problem:
     """One layer's rounding. What it answers, behind the function f, is f(unit q x + bias).
 
-    w: (G, O, K) in steps, q: integers from low to high in its place. x: (G, n, K) in steps. unit: (G, 1, O),
-    what a step of weight times a step of input is worth. bias: (G, 1, O). wanted: (G, n, O) behind f.
+    w: (G, O, K) in steps. below, above: the integers on either side, (G, O, K). q: integers in place of w.
+    x: (G, n, K) in steps. unit: (G, 1, O), what a step of weight times a step of input is worth.
+    bias: (G, 1, O). wanted: (G, n, O) behind f.
     """
 
     w: Tensor
@@ -77,8 +79,8 @@ class Problem:
     unit: Tensor
     bias: Tensor
     f: Torched
-    low: int
-    high: int
+    below: Tensor
+    above: Tensor
 
     def part(self, rows: Tensor) -> Problem:
         """The same with some of the patches."""
@@ -95,9 +97,8 @@ class Problem:
 
 def learn(problem: Problem, steps: int, seed: int, free_bias: bool) -> tuple[Tensor, Tensor]:
     """The integers learned, (G, O, K), and what the bias shifts by, (G, 1, O): 0 where it is not free."""
-    w, patches = problem.w, problem.x.shape[1]
-    floor = w.floor()
-    v = torch.nn.Parameter(-torch.log((ZETA - GAMMA) / (w - floor - GAMMA) - 1))
+    patches, below, gap = problem.x.shape[1], problem.below, problem.above - problem.below
+    v = torch.nn.Parameter(-torch.log((ZETA - GAMMA) / (_up(problem) - GAMMA) - 1))
     spread = problem.wanted.std(dim=1, keepdim=True, correction=0)
     shift = torch.nn.Parameter(torch.zeros_like(spread))
     unit_error = _nearest_error(problem)
@@ -108,7 +109,7 @@ def learn(problem: Problem, steps: int, seed: int, free_bias: bool) -> tuple[Ten
         optimizer.zero_grad(set_to_none=True)
         h = _rectified(v)
         batch = problem.part(torch.randint(patches, (min(BATCH, patches),), generator=rng))
-        error = batch.error(torch.clamp(floor + h, problem.low, problem.high), shift * spread)
+        error = batch.error(below + h * gap, shift * spread)
         loss = (error / unit_error).mean()
         done = step / steps
         if done >= WARM_UP:
@@ -118,7 +119,13 @@ def learn(problem: Problem, steps: int, seed: int, free_bias: bool) -> tuple[Ten
         optimizer.step()
     with torch.no_grad():
         up = (_rectified(v) >= 0.5).float()
-        return torch.clamp(floor + up, problem.low, problem.high), (shift * spread).detach()
+        return below + up * gap, (shift * spread).detach()
+
+
+def _up(problem: Problem) -> Tensor:
+    """How far up each weight is from the integer below to the one above, 0 to 1."""
+    gap = problem.above - problem.below
+    return torch.clamp((problem.w - problem.below) / gap.clamp_min(1), 0, 1)
 
 
 def _rectified(v: Tensor) -> Tensor:
@@ -129,7 +136,7 @@ def _rectified(v: Tensor) -> Tensor:
 def _nearest_error(problem: Problem) -> Tensor:
     """What rounding to the nearest does to every channel, (G, O): the unit in which errors count."""
     exact = replace(problem, wanted=problem.answer(problem.w))
-    error = exact.error(torch.clamp(torch.round(problem.w), problem.low, problem.high))
+    error = exact.error(torch.where(_up(problem) < 0.5, problem.below, problem.above))
     return error.clamp_min(1e-6 * problem.wanted.var(dim=1, correction=0) + 1e-12)
 
 
@@ -171,16 +178,17 @@ def _problem(link: Link, after: Function | PerChannel | None) -> Problem:
         np.broadcast_to(a, groups * outer).reshape(groups, 1, outer).copy() for a in (layer.unit, bias)
     )
     wanted = torch.from_numpy(link.wanted.transpose(1, 0, 2) * unit + bias * unit)
-    low, high = layer.weight.meta[LIMITS]
+    steps = layer.rows(layer.weight.meta[UNROUNDED])
+    below, above = (torch.from_numpy(side.astype(np.float32)) for side in layer.grid.around(steps))
     return Problem(
-        torch.from_numpy(layer.rows(layer.weight.meta[UNROUNDED])),
+        torch.from_numpy(steps),
         torch.from_numpy(link.read.transpose(1, 0, 2).astype(np.float32) - layer.zero),
         f(wanted),
         torch.from_numpy(unit),
         torch.from_numpy(bias * unit),
         f,
-        low,
-        high,
+        below,
+        above,
     )
 
 

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -24,14 +23,13 @@ from numpy.typing import NDArray
 from paredown.compress.pack.codebook import Book, entropy, kmeans, lattice, widths
 from paredown.compress.pack.feedback import rounded
 from paredown.compress.pack.int4 import INT4, integers_of, raise_opset
+from paredown.compress.pack.table import LARGEST, NARROW, read_from_table
 from paredown.compress.pack.worth import sensitivities
 from paredown.compress.recipe import Context, Step
 from paredown.errors import UsageError
-from paredown.graph.walk import constant, shape_of, to_model, weight_of
+from paredown.graph.walk import constant, to_model, weight_of
 from paredown.measurement import StepRecord
 
-NARROW = 16  # values of a table whose indices take 4 bits
-LARGEST = 256  # values of a table: 8-bit indices
 WORTH = 512  # weights: smaller layers stay as they are
 NOT_FASTER = (
     "codebooks make the file smaller, most of all once it is packed (.pdz); the runtime turns them back "
@@ -135,35 +133,6 @@ def _reader(dq: ir.Node) -> str:
 
 def _store(graph: ir.Graph, node: ir.Node, weight: NDArray[Any], book: Book) -> None:
     place = 0 if node.op_type == "DequantizeLinear" else 1
-    old = node.inputs[place]
-    assert old is not None
-    name, shape = f"{old.name}_{node.name}", ir.Shape(shape_of(old))
-    narrow = len(book.table) <= NARROW
-    stored = book.indices.astype(ml_dtypes.uint4 if narrow else np.uint8)
-    index_type = ir.DataType.UINT4 if narrow else ir.DataType.UINT8
-    packed = ir.Value(
-        name=f"{name}_index",
-        type=ir.TensorType(index_type),
-        shape=shape,
-        const_value=ir.Tensor(stored, dtype=index_type, name=f"{name}_index"),
-    )
-    values = ir.tensor(book.table, name=f"{name}_table")
-    values_of = ir.Value(
-        name=values.name,
-        type=ir.TensorType(values.dtype),
-        shape=ir.Shape(book.table.shape),
-        const_value=values,
-    )
-    graph.register_initializer(packed)
-    graph.register_initializer(values_of)
-    cast = ir.Node("", "Cast", [packed], [ir.AttrInt64("to", ir.DataType.INT32)], name=f"{name}_Cast")
-    gather = ir.Node("", "Gather", [values_of, cast.outputs[0]], name=f"{name}_Gather")
-    for made, output, dtype in ((cast, "wide", ir.DataType.INT32), (gather, "shared", values.dtype)):
-        made.outputs[0].name = f"{name}_{output}"
-        made.outputs[0].type, made.outputs[0].shape = ir.TensorType(dtype), shape
+    gather = read_from_table(graph, node, place, book.table, book.indices)
     if weight.dtype == np.float32:
         gather.meta[UNSHARED] = weight if book.start is None else book.start
-    graph.insert_before(node, [cast, gather])
-    node.replace_input_with(place, gather.outputs[0])
-    if not old.uses():
-        del graph.initializers[str(old.name)]

@@ -34,6 +34,7 @@ from paredown.compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.walk import attribute, constant, to_ir
 from paredown.model import Model
+from paredown.numerics.grid import Grid
 
 DIGITS = 12  # binary, of a bias
 
@@ -76,15 +77,15 @@ def _round(layer: Layer, w: NDArray[Any], width: float, k: int, x: Rows, answer:
     bias = constant(value)
     before = np.float32(0) if bias is None else np.asarray(bias, np.float32)
     wanted = ((answer - before) / np.float32(width)).reshape(len(x), layer.groups, -1)
-    cells, shift = np.clip(np.rint(rows), -reach(k), reach(k)), np.zeros(rows.shape[:2])
+    grid = Grid(np.ones((), np.float32), np.zeros((), np.int32), -reach(k), reach(k))
+    cells, shift = grid.nearest(rows).astype(np.float32), np.zeros(rows.shape[:2])
     for g in range(layer.groups):
-        limits, free = (-reach(k), reach(k)), bias is not None
         read = np.ascontiguousarray(x[:, g])
-        cells[g], shift[g], _ = round_group(rows[g], cells[g], read, wanted[:, g], limits, free)
+        cells[g], shift[g], _ = round_group(rows[g], cells[g], read, wanted[:, g], grid, bias is not None)
     if value is not None and bias is not None:
         moved = short((before + shift.reshape(-1) * width).astype(np.float32), DIGITS)
         value.const_value = ir.tensor(moved, name=value.name)
-    start = cells + np.clip(rows - cells, -INSIDE, INSIDE)
+    start = grid.beside(cells, rows, INSIDE)
     numbers, chosen = np.unique(layer.shaped(cells), return_inverse=True)
     table = (numbers * width).astype(np.float32)
     return Book(table, chosen.astype(np.uint8).reshape(w.shape), layer.shaped(start) * np.float32(width))

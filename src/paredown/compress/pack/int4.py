@@ -1,9 +1,13 @@
-"""INT4 and INT2 storage that stock runtimes compute as INT8: the file shrinks, nothing else changes.
+"""Storage in 4 and 2 bits that stock runtimes compute as INT8: the file shrinks, nothing else changes.
 
 A weight whose integers fit into 4 bits is stored as INT4, two values a byte, and read through Cast(INT8) in
 front of its DequantizeLinear. ONNX Runtime folds the Cast when the model is loaded, so the graph that runs is
 the INT8 one (an INT4 weight straight in front of DequantizeLinear would be unpacked at every run). INT2 is
 the same with four values a byte, where the runtime reads it.
+
+A weight of at most 16 different integers that do not fit is stored as UINT4 indices of a table of them
+(pack/table.py), which is folded just so; so are float constants of at most 256 different numbers, such as a
+detector's grid of cells, with UINT8 indices.
 
 Source: ONNX operators Cast and DequantizeLinear, opset 21 (INT4) and 25 (INT2).
 """
@@ -18,6 +22,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from paredown.compress.pack.table import LARGEST, NARROW, read_from_table
+from paredown.compress.quantize.write import drop_unused
 from paredown.compress.recipe import Context, Step
 from paredown.errors import UnsupportedModel
 from paredown.graph.prepare import convert_opset
@@ -52,18 +58,19 @@ NUMPY = {2: ml_dtypes.int2, 4: ml_dtypes.int4}
 
 @dataclass(frozen=True)
 class Pack(Step):
-    """pack: weights whose integers fit into 4 bits are stored in 4, those that fit into 2 in 2."""
+    """pack: weights of at most 16 different integers are stored in 4 bits, those that fit into 2 in 2."""
 
     kind: ClassVar[str] = "pack"
-    summary: ClassVar[str] = "INT4 and INT2 storage, turned into INT8 when the model is loaded"
+    summary: ClassVar[str] = "weights of few values stored in 4 or 2 bits, turned into INT8 when loaded"
 
 
 def apply(step: Pack, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
     """The same function in fewer bytes, and a record for every weight."""
     weights = {str(n.name): array for n in model.graph if (array := integers_of(n)) is not None}
-    narrow = {n: array for n, array in weights.items() if INT4.holds(array) and array.size >= WORTH}
+    few = {n for n, array in weights.items() if INT4.holds(array) or len(np.unique(array)) <= NARROW}
+    narrow = {n: array for n, array in weights.items() if n in few and array.size >= WORTH}
     if not narrow:
-        why = "no weight's integers fit into 4 bits: put this step behind w4a8 or w2a8"
+        why = "no weight of 16 integers or fewer: put this step behind w4a8 or w2a8"
         return model, (StepRecord(step.name, "", "skipped", why),)
     log: list[StepRecord] = []
     widest = INT4
@@ -75,13 +82,39 @@ def apply(step: Pack, model: ir.Model, context: Context) -> tuple[ir.Model, tupl
     for node in [n for n in model.graph if str(n.name) in weights]:
         array, reader = weights[str(node.name)], str(next(iter(node.outputs[0].uses())).node.name)
         if str(node.name) not in narrow:
-            why = f"fewer than {WORTH} values" if INT4.holds(array) else "its integers need 8 bits"
+            why = f"fewer than {WORTH} values" if str(node.name) in few else "its integers need 8 bits"
             log.append(StepRecord(step.name, reader, "skipped", why))
             continue
         width = INT2 if widest is INT2 and INT2.holds(array) else INT4
-        _store(model.graph, node, array, width)
+        if width.holds(array):
+            _store(model.graph, node, array, width)
+        else:
+            table, indices = np.unique(array, return_inverse=True)
+            read_from_table(model.graph, node, 0, table, indices.reshape(array.shape))
         log.append(StepRecord(step.name, reader, "changed", f"weight stored in {width.bits} bits"))
+    log += _store_constants(step, model.graph)
     return model, tuple(log)
+
+
+def _store_constants(step: Pack, graph: ir.Graph) -> list[StepRecord]:
+    """Float constants of few different numbers go into tables too, bit by bit as they were."""
+    done = []
+    for node in list(graph):
+        for place, value in enumerate(node.inputs):
+            array = constant(value)
+            if value is None or array is None or array.dtype != np.float32 or array.size < WORTH:
+                continue
+            table, indices = np.unique(array.view(np.int32), return_inverse=True)
+            others = [use for use in value.uses() if use.node is not node]
+            if len(table) > LARGEST or any(use.node.graph is not graph for use in others):
+                continue
+            gather = read_from_table(graph, node, place, table.view(np.float32), indices.reshape(array.shape))
+            for use in others:
+                use.node.replace_input_with(use.idx, gather.outputs[0])
+            why = f"constant of {len(table)} different numbers stored in a table"
+            done.append(StepRecord(step.name, str(node.name), "changed", why))
+    drop_unused(graph)
+    return done
 
 
 def integers_of(node: ir.Node) -> Integers | None:

@@ -32,10 +32,11 @@ from paredown.compress.quantize.patches import (
     reader_of,
 )
 from paredown.compress.quantize.stepwise import Stepwise
-from paredown.compress.quantize.write import FLOAT, HEAD, SIGNS, UNROUNDED
+from paredown.compress.quantize.write import FLOAT, GRID, HEAD, UNROUNDED
 from paredown.compress.recipe import Context
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
+from paredown.numerics.grid import Signs
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def layers_of(model: ir.Model, step: str) -> tuple[list[Layer], list[StepRecord]
         return [], [StepRecord(step, "", "skipped", why)]
     layers, skipped = [], []
     for dq in weights:
-        found = "its weights are signs" if SIGNS in dq.meta else layer_of(dq)
+        found = "its weights are signs" if isinstance(dq.meta[GRID], Signs) else layer_of(dq)
         if isinstance(found, Layer):
             layers.append(found)
         else:

@@ -12,10 +12,18 @@ from numpy.typing import NDArray
 from paredown.compress.quantize.follow import UNHEARD, function_after, into_sigmoids
 from paredown.compress.quantize.placement import Plan
 from paredown.graph.walk import constant, consumers, output_axis, weight_of
-from paredown.numerics.grid import Grid, affine, affine_per_channel, binary, symmetric, weight_limits
+from paredown.numerics.grid import (
+    LIMIT_STEPS,
+    Grid,
+    affine,
+    affine_per_channel,
+    binary,
+    symmetric,
+    weight_limits,
+)
+from paredown.numerics.levels import fitted
 from paredown.numerics.ranges import METHODS, Seen, mse
 
-LIMIT_STEPS = 25  # fractions of the largest weight tried as the limit, where bits are few
 LOW_MARGIN = 0.25  # of a head channel's range, below what was seen: benchmarks/constants.py
 
 
@@ -52,12 +60,17 @@ def activation_grids(
     return grids
 
 
-def weight_grid(node: ir.Node, granularity: str, bits: int) -> Grid:
-    """The symmetric grid of a node's weight: per channel ("pc") or per tensor ("pt")."""
+def weight_grid(node: ir.Node, granularity: str, bits: int, even: bool = False) -> Grid:
+    """The grid of a node's weight: per channel ("pc") or per tensor ("pt").
+
+    Symmetric; in 4 bits of uneven levels, unless they are to be `even`.
+    """
     weight = np.asarray(constant(weight_of(node)), np.float32)
     axis = output_axis(node) if granularity == "pc" else None
     if bits == 1:
         return binary(weight, axis)
+    if bits == 4 and not even:
+        return fitted(weight, axis, bits)
     return symmetric(weight_limits(weight, axis, bits, LIMIT_STEPS * (bits < 7)), bits, axis)
 
 

@@ -24,7 +24,7 @@ from paredown.compress.quantize.allocate import Choices, Point
 from paredown.compress.quantize.calibrate import calibrate
 from paredown.compress.quantize.candidate import Candidate, Weights, Writer
 from paredown.compress.quantize.costs import Costs, costs_from
-from paredown.compress.quantize.grids import activation_grids
+from paredown.compress.quantize.grids import activation_grids, weight_grid
 from paredown.compress.quantize.guard import BUDGET, FLOOR, Guarded, guard, heads_of
 from paredown.compress.quantize.kernels import require_kernels
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
@@ -137,7 +137,8 @@ def _weight_damages(graph: ir.Graph, ranged: Guarded, source: Model, context: Co
     nodes = [n for n in graph if n in ranged.plan.roles and weight_of(n) is not None]
     heads, found = heads_of(ranged.plan, graph), []
     for bits in (context.profile.weight_bits, 4):
-        errors = {str(n.name): error for n, error in rounding_errors(nodes, bits).items()}
+        grids = {n: weight_grid(n, "pc", bits) for n in nodes}
+        errors = {str(n.name): error for n, error in rounding_errors(grids).items()}
         switched = SwitchedWeights(source, errors, heads, ranged.images[:1], context.threads)
         found.append(switched.alone(FLOOR))
     size = {str(n.name): int(np.asarray(constant(weight_of(n))).size) for n in nodes}

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from paredown.compress.quantize.stepwise import nodes_before
-from paredown.compress.quantize.write import LIMITS, float_name
+from paredown.compress.quantize.write import GRID, float_name
 from paredown.graph.learnable import limits_behind
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.graph.walk import attribute, constant, output_axis, quantizer_of, shape_of
 from paredown.model import Model
+from paredown.numerics.grid import Grid
 from paredown.protocols import Progress, silent
 
 
@@ -93,7 +94,13 @@ class Layer:
     @property
     def bits(self) -> int:
         """Of its weights, signed."""
-        return int(self.weight.meta[LIMITS][1] + 1).bit_length()
+        return self.grid.bits
+
+    @property
+    def grid(self) -> Grid:
+        """Of its weights."""
+        grid: Grid = self.weight.meta[GRID]
+        return grid
 
     @property
     def quantized(self) -> str:

@@ -35,15 +35,17 @@ from numpy.typing import NDArray
 
 from paredown.compress.quantize.chain import Link, chain, layers_of
 from paredown.compress.quantize.patches import Rows
-from paredown.compress.quantize.write import LIMITS, UNROUNDED, replace_constant, shift_bias
+from paredown.compress.quantize.write import UNROUNDED, replace_constant, shift_bias
 from paredown.compress.recipe import Context, Step
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
+from paredown.numerics.grid import Grid
 
 BLOCK = 64  # columns rounded between two matrix products
 DAMPING = 0.1  # of the mean of H's diagonal, added to it: a sample is not the population
 RIDGE = 1.0  # of the same, for moving w; both varied by benchmarks/constants.py
-INSIDE = 0.25  # of a step: learning starts no further from an integer, or its first steps undo the rounding
+# of the way to the grid's next integer: learning starts no further off, or its first steps undo the rounding
+INSIDE = 0.25
 HELD_OUT = 8  # every eighth patch judges
 
 
@@ -71,11 +73,11 @@ def _round_layer(step: SecondOrder, link: Link) -> StepRecord:
     for g in range(layer.groups):
         x = link.read[:, g].astype(np.float32)
         x -= layer.zero
-        limits, free = layer.weight.meta[LIMITS], layer.bias is not None
-        new[g], shift[g], left = round_group(wanted[g], old[g], x, link.wanted[:, g], limits, free)
+        free = layer.bias is not None
+        new[g], shift[g], left = round_group(wanted[g], old[g], x, link.wanted[:, g], layer.grid, free)
         errors += left
     replace_constant(stored, layer.shaped(new).astype(before.dtype))
-    layer.weight.meta[UNROUNDED] = layer.shaped(new + np.clip(wanted - new, -INSIDE, INSIDE))
+    layer.weight.meta[UNROUNDED] = layer.shaped(layer.grid.beside(new, wanted, INSIDE))
     if layer.bias is not None:
         shift_bias(layer.bias, shift.reshape(-1))
     kept = float(errors[1] / errors[0]) if errors[0] > 0 else 1.0
@@ -85,7 +87,7 @@ def _round_layer(step: SecondOrder, link: Link) -> StepRecord:
 
 
 def round_group(
-    w: Rows, old: Rows, x: Rows, t: Rows, limits: tuple[int, int], free_bias: bool
+    w: Rows, old: Rows, x: Rows, t: Rows, grid: Grid, free_bias: bool
 ) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64]]:
     """Integers, (O, K), that answer x with t; what the bias shifts by, (O,), 0 where it is not free.
 
@@ -95,14 +97,14 @@ def round_group(
     means = (x.mean(axis=0), t.mean(axis=0)) if free_bias else (np.float32(0), np.float32(0))
     x -= means[0]
     t = t - means[1]
-    rounded = _fit(w, x, t, limits)
+    rounded = _fit(w, x, t, grid)
     cost = np.stack([np.square(x[::HELD_OUT] @ q.T - t[::HELD_OUT]).mean(axis=0) for q in (old, rounded)])
     new = np.where((cost[1] < cost[0])[:, None], rounded, old)
     shift = means[1] - new @ means[0] if free_bias else np.zeros(len(w))
     return new, np.asarray(shift, np.float64), np.array([cost[0].sum(), cost.min(axis=0).sum()])
 
 
-def _fit(w: Rows, x: Rows, t: Rows, limits: tuple[int, int]) -> Rows:
+def _fit(w: Rows, x: Rows, t: Rows, grid: Grid) -> Rows:
     """Integers q, (O, K), with x q^T near t: from w, which answers t or nearly so. x: (n, K). t: (n, O)."""
     judging = slice(0, len(x) if len(x) >= HELD_OUT else 0, HELD_OUT)
     every, judge = _sums(w, x, t), _sums(w, x[judging], t[judging])
@@ -110,7 +112,7 @@ def _fit(w: Rows, x: Rows, t: Rows, limits: tuple[int, int]) -> Rows:
     h, missed = (np.asarray((a - b) / learned, np.float32) for a, b in zip(every, judge, strict=True))
     ridge = RIDGE * max(float(np.diag(h).mean()), 1e-12)
     moved = w + np.linalg.solve(h + ridge * np.eye(len(h), dtype=np.float32), missed.T).T
-    return round_rows(np.asarray(moved, np.float32), h, *limits)
+    return round_rows(np.asarray(moved, np.float32), h, grid)
 
 
 def _sums(w: Rows, x: Rows, t: Rows) -> tuple[Rows, Rows]:
@@ -118,11 +120,11 @@ def _sums(w: Rows, x: Rows, t: Rows) -> tuple[Rows, Rows]:
     return x.T @ x, (t - x @ w.T).T @ x
 
 
-def round_rows(w: Rows, h: Rows, low: int, high: int) -> Rows:
-    """Integers q, (O, K), in low..high that keep (q - w) h (q - w)^T small. w: (O, K) in steps. h: (K, K)."""
+def round_rows(w: Rows, h: Rows, grid: Grid) -> Rows:
+    """Integers q, (O, K), of the grid that keep (q - w) h (q - w)^T small. w: (O, K) in steps. h: (K, K)."""
     order = np.argsort(-np.diag(h), kind="stable")
     q = np.empty_like(w)
-    q[:, order] = _nearest_plane(w[:, order], _upper_factor(h[np.ix_(order, order)]), low, high)
+    q[:, order] = _nearest_plane(w[:, order], _upper_factor(h[np.ix_(order, order)]), grid)
     return q
 
 
@@ -134,7 +136,7 @@ def _upper_factor(h: Rows) -> Rows:
     return np.linalg.cholesky(damped[::-1, ::-1])[::-1, ::-1].astype(np.float32)
 
 
-def _nearest_plane(w: Rows, m: Rows, low: int, high: int) -> Rows:
+def _nearest_plane(w: Rows, m: Rows, grid: Grid) -> Rows:
     relative = m / np.diag(m)  # column j holds M_ij / M_jj
     q, e = np.empty_like(w), np.empty_like(w)
     for start in range(0, w.shape[1], BLOCK):
@@ -142,6 +144,6 @@ def _nearest_plane(w: Rows, m: Rows, low: int, high: int) -> Rows:
         target = w[:, start:stop] - e[:, :start] @ relative[:start, start:stop]
         for j in range(start, stop):
             inside = e[:, start:j] @ relative[start:j, j]
-            q[:, j] = np.clip(np.rint(target[:, j - start] - inside), low, high)
+            q[:, j] = grid.nearest(np.asarray(target[:, j - start] - inside, np.float32))
             e[:, j] = q[:, j] - w[:, j]
     return q

@@ -51,14 +51,16 @@ class Static(Step):
     guard: Literal["", "guard"] = ""
     bits: ClassVar[int] = 8
     activation_bits: ClassVar[int] = 8
+    values: ClassVar[str] = ""
     layers: ClassVar[Layers] = ""
     keep: ClassVar[float] = 0.0
 
 
 @dataclass(frozen=True)
 class Static4(Static):
-    """w4a8: as w8a8 with int4 weights.
+    """w4a8: as w8a8 with weights of 16 levels a layer, fitted to it, see numerics/levels.py.
 
+    `even`: evenly spaced ones, which kernels for INT4 multiply with.
     `all`: in first, small and depthwise layers and heads as well; `ends`: only first layers and heads keep 8.
     `keep10`: of the others, those keep 8 where few bits damage most, up to 10 % of all weights.
     """
@@ -66,6 +68,7 @@ class Static4(Static):
     kind: ClassVar[str] = "w4a8"
     summary: ClassVar[str] = "static, weights in 4 bits where they allow it, activations in 8"
 
+    values: Literal["", "even"] = ""  # type: ignore[misc]
     layers: Layers = ""  # type: ignore[misc]
     keep: float = 0.0  # type: ignore[misc]
     bits: ClassVar[int] = 4
@@ -74,6 +77,8 @@ class Static4(Static):
 @dataclass(frozen=True)
 class Static2(Static4):
     """w2a8: as w4a8 with weights of three values, -1, 0 and 1 times a scale."""
+
+    values: Literal[""] = ""  # type: ignore[misc]
 
     kind: ClassVar[str] = "w2a8"
     summary: ClassVar[str] = "static, weights in 2 bits where they allow it, activations in 8"
@@ -85,6 +90,8 @@ class Static2(Static4):
 class Static1(Static4):
     """w1a8: as w4a8 with weights of two values, -1 and 1 times a scale: one to be learned with `qat`."""
 
+    values: Literal[""] = ""  # type: ignore[misc]
+
     kind: ClassVar[str] = "w1a8"
     summary: ClassVar[str] = "static, weights in 1 bit where they allow it, activations in 8; needs qat"
 
@@ -93,12 +100,13 @@ class Static1(Static4):
 
 @dataclass(frozen=True)
 class Static4x4(Static4):
-    """w4a4: as w4a8, and what those layers read has 16 values, kept in uint8: no faster than 8 bits."""
+    """w4a4: as w4a8-even, and what those layers read has 16 values, kept in uint8: no faster than 8 bits."""
 
     kind: ClassVar[str] = "w4a4"
     summary: ClassVar[str] = "static, weights and activations in 4 bits where they allow it; computed in 8"
 
     guard: Literal[""] = ""  # its switches are of 8 bits
+    values: Literal[""] = ""  # type: ignore[misc]
     activation_bits: ClassVar[int] = 4
 
 
@@ -134,7 +142,7 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
     width = widths(plan, step.bits, context.profile.weight_bits, step.layers)
     if step.keep:
         asked = [n for n, (bits, _) in width.items() if bits == step.bits]
-        errors = rounding_errors(asked, step.bits)
+        errors = rounding_errors({n: _weight_grid(step, n, step.bits) for n in asked})
         damage = damages(model.meta[FLOAT], errors, heads_of(plan, graph), KEEP_IMAGES, context)
         width = spared(width, damage, step.keep / 100, context.profile.weight_bits)
     few = read_by_few_bits(plan, width, step.bits, step.activation_bits)
@@ -145,7 +153,7 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         guarded = guard(graph, model.meta[FLOAT], plan, grids, seen, context)
         plan, grids = guarded.plan, guarded.grids
     width = {node: w for node, w in width.items() if node in plan.roles}  # the guard may have released some
-    weights = {n: weight_grid(n, step.weights, bits) for n, (bits, _) in width.items()}
+    weights = {n: _weight_grid(step, n, bits) for n, (bits, _) in width.items()}
     insert(graph, plan, grids, weights)
     log = tell(records(step, plan, grids, width), graph, seen, Grids(plan, grids, calibrated))
     if guarded is None:
@@ -154,6 +162,11 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         whole = _all_in_integers(step, model.meta[FLOAT], calibrated, context)
         log = justified(log, guarded.released, *context.time_nodes([model.meta[FLOAT], whole]))
     return model, (_tell(step, guarded), *log)
+
+
+def _weight_grid(step: Static, node: ir.Node, bits: int) -> Grid:
+    even = step.values == "even" or step.activation_bits < 8
+    return weight_grid(node, step.weights, bits, even)
 
 
 def _all_in_integers(step: Static, source: Model, grid_of: Mapping[str, Grid], context: Context) -> Model:

@@ -6,7 +6,7 @@ activation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 import numpy as np
@@ -15,7 +15,6 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown.compress.quantize.grids import weight_grid
 from paredown.compress.quantize.heads import answers
 from paredown.compress.quantize.sensitivity import by_halves
 from paredown.compress.recipe import Context
@@ -23,6 +22,7 @@ from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.graph.walk import constant, weight_of
 from paredown.model import Model
+from paredown.numerics.grid import Grid
 
 Floats = NDArray[np.float32]
 
@@ -40,10 +40,10 @@ def damages(
     return {node: switched.damage([str(node.name)]) for node in shown}
 
 
-def rounding_errors(nodes: Iterable[ir.Node], bits: int) -> dict[ir.Node, Floats]:
-    """Layer -> snap(w) - w of its weight, per channel."""
-    weights = {node: np.asarray(constant(weight_of(node)), np.float32) for node in nodes}
-    return {n: weight_grid(n, "pc", bits).snap(w) - w for n, w in weights.items()}
+def rounding_errors(grids: Mapping[ir.Node, Grid]) -> dict[ir.Node, Floats]:
+    """Layer -> snap(w) - w of its weight."""
+    weights = {node: np.asarray(constant(weight_of(node)), np.float32) for node in grids}
+    return {n: grids[n].snap(w) - w for n, w in weights.items()}
 
 
 class SwitchedWeights:

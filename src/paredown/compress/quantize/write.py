@@ -12,7 +12,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown.graph.walk import constant, readers_of_integers
-from paredown.numerics.grid import Grid, Signs, exact
+from paredown.numerics.grid import Grid, exact
 
 BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the sums of products
 
@@ -20,8 +20,7 @@ BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the su
 FLOAT = "paredown.float"  # on the model: the float `Model` that was quantized
 UNROUNDED = "paredown.unrounded"  # on a weight's DequantizeLinear: the weight in steps of its grid, near its
 # integer once that was chosen with care; learning starts there
-LIMITS = "paredown.limits"  # beside it: the smallest and largest integer of that grid
-SIGNS = "paredown.signs"  # beside it, where the grid holds -1 and 1 alone: there is nothing to round
+GRID = "paredown.grid"  # beside it: the `Grid` of those steps
 HEAD = "paredown.head"  # on a convolution that answers in a head's integers: that head's Grid
 
 
@@ -135,9 +134,7 @@ def quantize_weight(
     )
     dq.outputs[0].type = weight.type
     dq.meta[UNROUNDED] = grid.steps_of(real)
-    dq.meta[LIMITS] = (grid.low, grid.high)
-    if isinstance(grid, Signs):
-        dq.meta[SIGNS] = True
+    dq.meta[GRID] = grid
     graph.insert_before(node, dq)
     node.replace_input_with(1, dq.outputs[0])
 
@@ -169,7 +166,6 @@ def quantize_bias(
     inputs = [
         add_constant(graph, f"{name}_q", integers),
         add_constant(graph, f"{name}_scale", np.asarray(scale, np.float32)),
-        add_constant(graph, f"{name}_zero_point", np.zeros(np.shape(scale), np.int32)),
     ]
     dq = ir.Node(
         "",

@@ -37,8 +37,8 @@ def dequantize(call: Call, q: Tensor, scale: Tensor, zero: Tensor | None = None)
 def fake_quantize(call: Call, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
     """dequantize(quantize(x)) in one pass: a Q with its DQ, or a learned weight on its grid."""
     z = _zero(call, x, zero)
-    low, high = call.get("low") - z, call.get("high") - z
-    made: Tensor = _FakeQuantize.apply(x, _along(call, x, scale), low, high)  # type: ignore[no-untyped-call]
+    low, high, levels = call.get("low") - z, call.get("high") - z, call.get("levels", None)
+    made: Tensor = _FakeQuantize.apply(x, _along(call, x, scale), low, high, levels)  # type: ignore[no-untyped-call]
     return made
 
 
@@ -94,13 +94,21 @@ class _Round(torch.autograd.Function):
 
 
 class _FakeQuantize(torch.autograd.Function):
-    """s: () or shaped to broadcast against x. low, high: the grid's limits less its zero point."""
+    """s: () or shaped to broadcast against x. low, high: the grid's limits less its zero point.
+
+    levels: (k,), rising, the only integers there are, or None.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, s: Tensor, low: Any, high: Any) -> Tensor:
-        y = torch.div(x, s).round_().clamp_(low, high).mul_(s)
+    def forward(ctx: Any, x: Tensor, s: Tensor, low: Any, high: Any, levels: Tensor | None) -> Tensor:
+        if levels is None:
+            y = torch.div(x, s).round_().clamp_(low, high).mul_(s)
+        else:
+            levels = levels.to(x.device)
+            y = levels[torch.bucketize(x / s, (levels[1:] + levels[:-1]) / 2)].mul_(s)
         ctx.save_for_backward(x, y, s)
         ctx.low, ctx.high = low, high
+        ctx.apart = 1.0 if levels is None else levels.diff().median().item()
         return y
 
     @staticmethod
@@ -110,14 +118,14 @@ class _FakeQuantize(torch.autograd.Function):
         whole = s.ndim == 0 and isinstance(ctx.low, float)
         at_x = _inside(g, x, ctx.low * s.item(), ctx.high * s.item()) if whole else g * _mask(x, s, ctx)
         if not ctx.needs_input_grad[1]:
-            return at_x, None, None, None
+            return at_x, None, None, None, None
         if whole:  # the sum of at_x (y - x) + (g - at_x) y, in two passes and no tensor in between
             at_s = torch.dot(g.flatten(), y.flatten()) - torch.dot(at_x.flatten(), x.flatten())
         else:
             at_s = (at_x * (y - x) + (g - at_x) * y).sum_to_size(s.shape)
         top = ctx.high if isinstance(ctx.high, float) else ctx.high.max().item()
-        shrink = (max(top, 1.0) * x.numel() / s.numel()) ** -0.5
-        return at_x, at_s * shrink / s, None, None
+        shrink = (max(top / ctx.apart, 1.0) * x.numel() / s.numel()) ** -0.5
+        return at_x, at_s * shrink / s, None, None, None
 
 
 class _Signs(torch.autograd.Function):
