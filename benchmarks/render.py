@@ -24,6 +24,7 @@ DEFAULT_FILES = (
             "benchmarks.md",
             "cpus.md",
             "deep_compression.md",
+            "int4.md",
             "int8.md",
             "learning.md",
             "mixed.md",

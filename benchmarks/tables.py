@@ -283,6 +283,27 @@ def learn(result: Result) -> str:
     return _table(head, lines) + _foot(result)
 
 
+def int4(result: Result) -> str:
+    """One row per model and recipe: points lost, file and latency of FP32, latency of our INT8."""
+    head = [
+        "model",
+        "recipe",
+        "points lost",
+        "fidelity",
+        "file of FP32",
+        "latency of FP32",
+        "latency of `int8`",
+    ]
+    lines = []
+    for row in result["rows"]:
+        if row["recipe"] == "float":
+            continue
+        same, size = _number(row.get("fidelity"), 1, 0.01), _number(row.get("size_ratio"), 3)
+        beside = _ratio(row["of_int8"]) if "of_int8" in row else "-"
+        lines.append([row["model"], f"`{row['recipe']}`", _lost(row), same, size, _ratio(row), beside])
+    return _table(head, lines) + _foot(result)
+
+
 def searches(result: Result) -> str:
     """One row per way of searching: the part of the whole table's hypervolume after so many proposals."""
     found = result["replay"]
@@ -356,6 +377,7 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "search": ("search.json", searches),
     "search-made-up": ("search_made_up.json", searches),
     "learn": ("learn.json", learn),
+    "int4": ("int4.json", int4),
     "deep": ("deep.json", deep),
     "coders": ("deep.json", coders),
 }

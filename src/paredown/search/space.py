@@ -24,7 +24,7 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "scales": ("-pc", "-pt"),
     "ranges": ("-mse", "-minmax", "-ema", "-percentile", "-entropy"),
     "guard": ("", "-guard"),
-    "layers": ("", "-all"),
+    "layers": ("", "-keep5", "-all"),
     "rounding": ("", "+gptq"),
     "bias": ("", "+bc"),
     "learning": ("",),

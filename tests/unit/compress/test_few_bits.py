@@ -25,7 +25,7 @@ from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.model import Model
-from paredown.numerics.grid import Grid, binary
+from paredown.numerics.grid import Grid, binary, symmetric, weight_limits
 from paredown.numerics.levels import Levels, fitted
 
 INT4 = Grid(np.ones(1, np.float32), np.zeros(1, np.int32), -7, 7)
@@ -317,3 +317,12 @@ def test_a_file_says_no_shape_of_what_says_it_itself(wide: Model) -> None:
     graph = to_proto(nets.compressed(wide, "w8a8-pc-mse").model).graph
     assert graph.value_info
     assert not {v.name for v in graph.value_info} & {t.name for t in graph.initializer}
+
+
+@pytest.mark.parametrize(("draw", "even", "levels"), [("normal", 19.0, 20.3), ("laplace", 16.0, 18.6)])
+def test_signal_over_noise_by_distribution(draw: str, even: float, levels: float) -> None:
+    """The figures of docs/int4.md, in dB."""
+    w = getattr(np.random.default_rng(0), draw)(size=(64, 576)).astype(np.float32)
+    grids = symmetric(weight_limits(w, 0, 4, 25), 4, 0), fitted(w, 0, 4)
+    found = [10 * np.log10(np.square(w).mean() / np.square(g.snap(w) - w).mean()) for g in grids]
+    assert found == pytest.approx([even, levels], abs=0.2)
