@@ -55,12 +55,14 @@ CONSTANTS: dict[str, Constant] = {
     ),
     "LOW_MARGIN": Constant(f"{QUANTIZE}.grids", "LOW_MARGIN", (0, 0.125, 0.25, 0.5), "cle+w8a8-pc-mse"),
     "BUDGET": Constant(f"{QUANTIZE}.guard", "BUDGET", (0.01, 0.02, 0.05, 0.1), "cle+gates+w8a8-pc-mse-guard"),
-    "SMALL_SHARE": Constant(f"{QUANTIZE}.widths", "SMALL_SHARE", (0, 0.04, 0.08, 0.16), "w4a8-pc-mse+gptq"),
-    "DAMPING": Constant(f"{QUANTIZE}.rounding", "DAMPING", (0.01, 0.03, 0.1, 0.3), "w4a8-pc-mse+gptq"),
-    "FEW_BITS": Constant(
-        f"{QUANTIZE}.chain", "FEW_BITS", (8, 16, 32, 64, 192), "cle+w4a8-pc-mse-guard+gptq", _images
+    "SMALL_SHARE": Constant(
+        f"{QUANTIZE}.widths", "SMALL_SHARE", (0, 0.04, 0.08, 0.16), "w4a8-pc-mse-even+gptq"
     ),
-    "RIDGE": Constant(f"{QUANTIZE}.rounding", "RIDGE", (0.1, 0.3, 1, 3, 10), "w4a8-pc-mse+gptq"),
+    "DAMPING": Constant(f"{QUANTIZE}.rounding", "DAMPING", (0.01, 0.03, 0.1, 0.3), "w4a8-pc-mse-even+gptq"),
+    "FEW_BITS": Constant(
+        f"{QUANTIZE}.chain", "FEW_BITS", (8, 16, 32, 64, 192), "cle+w4a8-pc-mse-even-guard+gptq", _images
+    ),
+    "RIDGE": Constant(f"{QUANTIZE}.rounding", "RIDGE", (0.1, 0.3, 1, 3, 10), "w4a8-pc-mse-even+gptq"),
 }
 """By the name on the command line. Beside them stands `images`, which is no constant: how many calibrate."""
 

@@ -31,7 +31,7 @@ from paredown.compress.recipe import Context
 from paredown.errors import ParedownError
 from paredown.graph.walk import to_ir
 
-BASES = {8: "w8a8-pc-mse", 4: "w4a8-pc-mse"}
+BASES = {8: "w8a8-pc-mse", 4: "w4a8-pc-mse-even"}
 ROUNDINGS = ("nearest", "gptq-apart", "gptq", "adaround", "gptq+adaround")
 
 

@@ -36,6 +36,8 @@ from paredown.graph.torch_ops.table import OPS
 from paredown.graph.walk import clip_behind, constant, readers_of_integers, to_ir, to_model, upstream
 from paredown.graph.write_back import write_into
 from paredown.model import Model
+from paredown.numerics.grid import Signs
+from paredown.numerics.levels import Levels
 
 Tensors = Mapping[str, torch.Tensor]
 NEARLY_HALF = 0.499  # of a step: still rounds to the same integer
@@ -288,14 +290,15 @@ def _on_grid(item: Learnable) -> Function:
     assert stored is not None
     if stored.fine:
         return lambda call, x, scale, zero=None: x
-    if stored.signs:
+    grid = stored.grid
+    if isinstance(grid, Signs):
         return signs
-    levels = torch.tensor(stored.levels, dtype=torch.float32) if stored.levels else None
+    levels = torch.from_numpy(grid.levels.astype(np.float32)) if isinstance(grid, Levels) else None
 
     def run(
         call: Call, x: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor | None = None
     ) -> torch.Tensor:
-        narrow = {**call.attributes, "low": stored.low, "high": stored.high, "levels": levels}
+        narrow = {**call.attributes, "low": grid.low, "high": grid.high, "levels": levels}
         return fake_quantize(
             Call(call.name, call.op, narrow, call.opset, call.outputs, call.batch), x, scale, zero
         )
@@ -328,10 +331,10 @@ def _start(item: Learnable, unrounded: Mapping[str, NDArray[np.float32]]) -> NDA
     node = stored.dequantize
     scale = along(node, np.asarray(constant(node.inputs[1]), np.float32), item.start.shape)
     integers = item.start / scale
-    if stored.signs:  # as far from zero as the weight was, on the side its stored sign says
+    if isinstance(stored.grid, Signs):  # as far from zero as the weight was, on the side its stored sign says
         return (np.where(steps * integers > 0, steps, integers * SLIGHT) * scale).astype(np.float32)
-    if stored.levels:  # as it was, where the levels on either side are farther than its own
-        kept = stored.nearest(steps) == np.rint(integers)
+    if isinstance(stored.grid, Levels):  # as it was, where the levels on either side are farther than its own
+        kept = stored.grid.nearest(steps) == np.rint(integers)
         return (np.where(kept, steps, integers) * scale).astype(np.float32)
     apart = steps - integers
     inside = np.where(np.abs(apart) < 0.5, apart, FIRMLY * np.sign(apart))

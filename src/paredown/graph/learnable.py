@@ -22,6 +22,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown.graph.walk import WEIGHTED, attribute, clip_behind, constant, consumers, readers_of_integers
+from paredown.numerics import levels
+from paredown.numerics.grid import Grid, binary, whole
 
 Number = TypeVar("Number", bound=np.number)
 Kind = Literal["weight", "bias", "scale", "table"]
@@ -34,27 +36,8 @@ class Stored:
     """Integers in the file, and the node that reads them."""
 
     dequantize: ir.Node
-    low: int  # smallest and largest integer that learning may use
-    high: int
+    grid: Grid  # the integers that learning may use, of steps of 1
     fine: bool  # a bias: not rounded while learning
-    signs: bool = False  # two values only, -1 and 1: zero is not among them
-    levels: tuple[int, ...] = ()  # the only integers there are, rising, where they are uneven
-
-    @property
-    def apart(self) -> float:
-        """How far integers lie apart, most of them."""
-        return float(np.median(np.diff(self.levels))) if self.levels else 1.0
-
-    def nearest(self, steps: NDArray[np.floating]) -> NDArray[np.int64]:
-        """The integers that learning may use nearest to numbers in steps, zero point added."""
-        if self.signs:
-            found = np.where(steps < 0, -1, 1)
-        elif self.levels:
-            levels = np.asarray(self.levels, np.float64)
-            found = levels[nearest(levels, steps)]
-        else:
-            found = np.clip(np.rint(steps), self.low, self.high)
-        return found.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -105,8 +88,8 @@ def learnables(graph: ir.Graph) -> dict[str, Learnable]:
             scale = item.stored.dequantize.inputs[1]
             if scale is not None and all(_reads_a_weight(n) for n in consumers(scale)):
                 stored = item.stored
-                made = _scale(scale, stored.dequantize, stored.low, stored.high)
-                found[made.name] = replace(made, reach=max(round(made.reach / stored.apart), 1))
+                made = _scale(scale, stored.dequantize, stored.grid.low, stored.grid.high)
+                found[made.name] = replace(made, reach=max(round(made.reach / stored.grid.apart), 1))
     return found
 
 
@@ -128,17 +111,18 @@ def _operand(value: ir.Value, kind: Kind) -> Learnable | None:
     kept = integers.astype(np.int64)
     fine = source.dtype == ir.DataType.INT32
     start = dequantized(node, kept)
-    low, high = (-BIAS_LIMIT, BIAS_LIMIT) if fine else limits_in_use(kept, source.dtype, zero_of(node))
-    signs = kept.size > 1 and bool(np.all(np.abs(kept) == 1)) and not np.any(zero_of(node))
-    levels = () if fine or np.any(zero_of(node)) else _uneven(kept)
-    return Learnable(str(source.name), kind, start, Stored(node, low, high, fine, signs and not fine, levels))
+    grid = whole(-BIAS_LIMIT, BIAS_LIMIT) if fine else _grid(kept, source.dtype, zero_of(node))
+    return Learnable(str(source.name), kind, start, Stored(node, grid, fine))
 
 
-def _uneven(integers: NDArray[np.int64]) -> tuple[int, ...]:
-    """The integers in use, where they are few and four bits do not hold them, else ()."""
+def _grid(integers: NDArray[np.int64], dtype: ir.DataType | None, zero: NDArray[np.int64]) -> Grid:
+    """The integers that a weight was made for, told from those it has."""
     used = np.unique(integers)
-    few = len(used) <= FEW and integers.size >= MANY and np.abs(used).max() >= FEW // 2
-    return tuple(used.tolist()) if few else ()
+    if integers.size > 1 and np.all(np.abs(used) == 1) and not np.any(zero):
+        return binary(integers.astype(np.float32), None)
+    if len(used) <= FEW and integers.size >= MANY and np.abs(used).max() >= FEW // 2 and not np.any(zero):
+        return levels.of(used)
+    return whole(*limits_in_use(integers, dtype, zero))
 
 
 def _shared(gather: ir.Node, kind: Kind) -> Learnable | None:
@@ -163,12 +147,6 @@ def zeros_kept(
         if item.kind in ("weight", "table") and not np.all(start):
             masks[name] = start != 0
     return masks
-
-
-def nearest(table: NDArray[np.floating], values: NDArray[np.floating]) -> NDArray[np.int64]:
-    """For every value the index of the nearest in the table, which rises."""
-    middles = (table[1:].astype(np.float64) + table[:-1]) / 2
-    return np.searchsorted(middles, values)
 
 
 def _is_per_channel(value: ir.Value) -> bool:

@@ -8,8 +8,9 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.graph.learnable import BIAS_LIMIT, Learnable, Stored, in_steps, learnables, nearest
+from paredown.graph.learnable import BIAS_LIMIT, Stored, in_steps, learnables
 from paredown.graph.walk import constant, consumers
+from paredown.numerics.levels import nearest
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -32,12 +33,12 @@ def write_into(graph: ir.Graph, arrays: Arrays) -> None:
         _make_room(stored, arrays[name])
     for name, item in items.items():
         if item.stored is not None and not item.stored.fine:
-            _set_integers(values[name], item, item.stored, arrays[name])
+            _set_integers(values[name], item.stored, arrays[name])
     for name, stored in biases.items():
         scales = _factors(stored.dequantize)
         if scales is not None:
             _set(_scale_value(stored.dequantize), np.asarray(scales[0] * scales[1], np.float32))
-        _set_integers(values[name], items[name], stored, arrays[name])
+        _set_integers(values[name], stored, arrays[name])
 
 
 def _make_room(stored: Stored, bias: NDArray[np.float32]) -> None:
@@ -84,9 +85,9 @@ def _set_indices(value: ir.Value, table: ir.Value, array: NDArray[np.float32]) -
     _set(value, nearest(rising, array))
 
 
-def _set_integers(value: ir.Value, item: Learnable, stored: Stored, array: NDArray[np.float32]) -> None:
+def _set_integers(value: ir.Value, stored: Stored, array: NDArray[np.float32]) -> None:
     node = stored.dequantize
-    _set(value, stored.nearest(in_steps(node, array, np.asarray(constant(node.inputs[1])))))
+    _set(value, stored.grid.nearest(in_steps(node, array, np.asarray(constant(node.inputs[1])))))
 
 
 def _set(value: ir.Value, array: NDArray[np.generic]) -> None:

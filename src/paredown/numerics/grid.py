@@ -37,6 +37,11 @@ class Grid:
         """That one of its integers takes."""
         return self.steps.bit_length()
 
+    @property
+    def apart(self) -> float:
+        """How many steps lie between two of its integers, mostly."""
+        return 1.0
+
     def bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Smallest and largest real number on the grid."""
         return (self.low - self.zero_point) * self.scale, (self.high - self.zero_point) * self.scale
@@ -88,6 +93,11 @@ def integer_range(bits: int, signed: bool, symmetric: bool = False) -> tuple[int
     if not signed:
         return 0, 2**bits - 1
     return (-(2 ** (bits - 1)) + int(symmetric), 2 ** (bits - 1) - 1)
+
+
+def whole(low: int, high: int) -> Grid:
+    """The integers themselves: steps of 1, zero at 0."""
+    return Grid(np.ones((), np.float32), np.zeros((), np.int32), low, high)
 
 
 def affine(low: float, high: float, bits: int = 8, signed: bool = False) -> Grid:

@@ -42,9 +42,13 @@ class Levels(Grid):
         """That the index of one of its levels takes."""
         return (len(self.levels) - 1).bit_length()
 
+    @property
+    def apart(self) -> float:
+        return float(np.median(np.diff(self.levels)))
+
     def nearest(self, steps: Floats, zero: NDArray[np.int32] | int = 0) -> NDArray[np.int32]:
         """The nearest levels."""
-        return self.levels[index_of(self.levels, steps)]
+        return self.levels[nearest(self.levels, steps)]
 
     def around(self, steps: Floats) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The levels below and above; one twice for those beyond an end."""
@@ -53,12 +57,18 @@ class Levels(Grid):
 
     def beside(self, integers: Floats, steps: Floats, share: float) -> Floats:
         """`steps` where they lie within that share of the way to the next level, else that far from it."""
-        at = index_of(self.levels, integers)
+        at = nearest(self.levels, integers)
         gaps = np.diff(self.levels, prepend=self.levels[0] - 1, append=self.levels[-1] + 1) * share
         return np.asarray(np.clip(steps, integers - gaps[at], integers + gaps[at + 1]))
 
 
-def index_of(levels: NDArray[Any], values: Floats) -> NDArray[np.int64]:
+def of(levels: NDArray[Any]) -> Levels:
+    """These integers themselves, (k,), rising: steps of 1, zero at 0."""
+    low, high = int(levels[0]), int(levels[-1])
+    return Levels(np.ones((), np.float32), np.zeros((), np.int32), low, high, levels=levels.astype(np.int32))
+
+
+def nearest(levels: NDArray[Any], values: Floats) -> NDArray[np.int64]:
     """For every value the index of the nearest level. levels: (k,), rising."""
     real = levels.astype(np.float64)
     middles = (real[1:] + real[:-1]) / 2
@@ -77,14 +87,10 @@ def fitted(w: Floats, axis: int | None, bits: int) -> Levels:
     )
     scale, levels, _ = min((_settle(rows, *start) for start in starts), key=itemgetter(2))
     unit = float(np.abs(levels).max()) / REACH or 1.0
-    whole = np.unique(np.rint(levels / unit))
-    scale, _, _ = _round(rows, scale * unit, whole)
-    low, high = int(whole[0]), int(whole[-1])
-    made = Levels(
-        np.zeros(1, np.float32), np.zeros(1, np.int32), low, high, axis, levels=whole.astype(np.int32)
-    )
+    rounded = np.unique(np.rint(levels / unit))
+    scale, _, _ = _round(rows, scale * unit, rounded)
     scales = np.maximum(scale.reshape(() if axis is None else -1), MIN_SCALE).astype(np.float32)
-    return replace(made, scale=scales, zero_point=np.zeros_like(scales, np.int32))
+    return replace(of(rounded), scale=scales, zero_point=np.zeros_like(scales, np.int32), axis=axis)
 
 
 def _settle(rows: Floats, scale: Floats, levels: Floats) -> tuple[Floats, Floats, float]:
@@ -107,7 +113,7 @@ def _dense(relative: Floats, count: int) -> Floats:
 
 def _round(rows: Floats, scale: Floats, levels: Floats) -> tuple[Floats, Floats, float]:
     """Scales and levels one round on, and the squared error before."""
-    index = index_of(levels, rows / scale)
+    index = nearest(levels, rows / scale)
     taken = levels[index]
     error = float(np.square(rows - taken * scale).sum())
     square = np.square(taken).sum(axis=1, keepdims=True)

@@ -13,7 +13,7 @@ from paredown.compress.quantize.write import UNROUNDED, replace_constant
 from paredown.compress.recipe import Context
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import constant, to_ir
-from paredown.numerics.grid import Grid
+from paredown.numerics.grid import whole
 from paredown.numerics.ranges import PerChannel
 
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
@@ -33,7 +33,7 @@ def problem(w: np.ndarray, x: np.ndarray, low: int = -7, high: int = 7) -> Probl
     real, read = torch.from_numpy(w.astype(np.float32)[None]), torch.from_numpy(x.astype(np.float32)[None])
     unit, bias = torch.full((1, 1, len(w)), 0.1), torch.full((1, 1, len(w)), 0.3)
     wanted = torch.bmm(read, real.transpose(1, 2)) * 0.1 + 0.3
-    grid = Grid(np.ones(1, np.float32), np.zeros(1, np.int32), low, high)
+    grid = whole(low, high)
     below, above = (torch.from_numpy(side.astype(np.float32)) for side in grid.around(real.numpy()))
     return Problem(real, read, wanted, unit, bias, _identity, below, above)
 

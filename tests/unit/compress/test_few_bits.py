@@ -25,10 +25,11 @@ from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.model import Model
-from paredown.numerics.grid import Grid, binary, symmetric, weight_limits
-from paredown.numerics.levels import Levels, fitted
+from paredown.numerics import levels
+from paredown.numerics.grid import binary, symmetric, weight_limits, whole
+from paredown.numerics.levels import fitted
 
-INT4 = Grid(np.ones(1, np.float32), np.zeros(1, np.int32), -7, 7)
+INT4 = whole(-7, 7)
 
 
 @pytest.fixture(scope="module")
@@ -252,16 +253,14 @@ def test_levels_by_hand() -> None:
 
 
 def test_levels_near_by_share_of_the_gap() -> None:
-    grid = Levels(
-        np.ones(1, np.float32), np.zeros(1, np.int32), -8, 20, levels=np.array([-8, 0, 20], np.int32)
-    )
+    grid = levels.of(np.array([-8, 0, 20]))
     got = grid.beside(np.array([0.0, 0.0, 0.0, 20.0]), np.array([-7.0, 3.0, 9.0, 30.0]), 0.25)
     assert got.tolist() == [-2.0, 3.0, 5.0, 20.25]
 
 
 def test_rounding_onto_levels_by_hand() -> None:
     """As `test_rounding_by_hand`, with levels 0 and 10 of which the second is as far as 1 was there."""
-    grid = Levels(np.ones(1, np.float32), np.zeros(1, np.int32), 0, 10, levels=np.array([0, 10], np.int32))
+    grid = levels.of(np.array([0, 10]))
     h = np.array([[1.0, 0.9], [0.9, 1.0]], np.float32)
     assert round_rows(np.array([[4.0, 4.0]], np.float32), h, grid).tolist() == [[0.0, 10.0]]
 
@@ -286,9 +285,7 @@ def test_learning_keeps_the_levels(wide: Model) -> None:
 
 
 def test_the_levels_around_by_hand() -> None:
-    grid = Levels(
-        np.ones(1, np.float32), np.zeros(1, np.int32), -8, 20, levels=np.array([-8, 0, 20], np.int32)
-    )
+    grid = levels.of(np.array([-8, 0, 20]))
     below, above = grid.around(np.array([-9.0, -3.0, 0.0, 19.0, 21.0]))
     assert below.tolist() == [-8, -8, 0, 0, 20]
     assert above.tolist() == [-8, 0, 20, 20, 20]

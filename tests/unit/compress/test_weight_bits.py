@@ -8,6 +8,7 @@ import pytest
 
 import nets
 from paredown.compress.compress import WEIGHT_BITS_KEY
+from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 
 SATURATING = replace(nets.ANY_BOARD, saturates=True)
@@ -31,3 +32,13 @@ def test_the_stock_quantizer_gives_eight_bits_whatever_the_cpu() -> None:
 @pytest.mark.parametrize("recipe", ["int8-weights", "ort-dynamic"])
 def test_none_where_no_product_has_int8_weights(recipe: str) -> None:
     assert WEIGHT_BITS_KEY not in nets.compressed(prepare(nets.residual()), recipe).model.metadata
+
+
+@pytest.mark.parametrize(
+    ("recipe", "bits"), [("w8a8-pc-mse+cluster", "8"), ("w4a8-pc-mse-all+pack", "7"), ("cluster", None)]
+)
+def test_integers_in_a_table_count(recipe: str, bits: str | None) -> None:
+    made = nets.compressed(prepare(nets.classifier()), recipe).model
+    gathers = [n for n in to_proto(made).graph.node if n.op_type == "Gather"]
+    assert gathers
+    assert made.metadata.get(WEIGHT_BITS_KEY) == bits

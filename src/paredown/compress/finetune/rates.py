@@ -37,7 +37,7 @@ def _size(p: Tensor, item: Learnable) -> float:
         return HASTE / item.reach
     if item.stored is not None and not item.stored.fine:
         step = float(np.mean(np.asarray(constant(item.stored.dequantize.inputs[1]))))
-        return HASTE * item.stored.apart * step
+        return HASTE * item.stored.grid.apart * step
     if item.shared is not None:
         return _cell(np.asarray(constant(item.shared.gather.inputs[0])))
     if item.kind == "table":  # what moves all weights of a cluster at once moves less

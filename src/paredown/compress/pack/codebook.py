@@ -34,7 +34,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.graph.learnable import nearest
+from paredown.numerics.levels import nearest
 
 ROUNDS = 100  # of Lloyd's iteration, which settles sooner
 BINS = 2048  # of the histogram that tells the density

@@ -34,7 +34,7 @@ from paredown.compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.walk import attribute, constant, to_ir
 from paredown.model import Model
-from paredown.numerics.grid import Grid
+from paredown.numerics.grid import whole
 
 DIGITS = 12  # binary, of a bias
 
@@ -77,7 +77,7 @@ def _round(layer: Layer, w: NDArray[Any], width: float, k: int, x: Rows, answer:
     bias = constant(value)
     before = np.float32(0) if bias is None else np.asarray(bias, np.float32)
     wanted = ((answer - before) / np.float32(width)).reshape(len(x), layer.groups, -1)
-    grid = Grid(np.ones((), np.float32), np.zeros((), np.int32), -reach(k), reach(k))
+    grid = whole(-reach(k), reach(k))
     cells, shift = grid.nearest(rows).astype(np.float32), np.zeros(rows.shape[:2])
     for g in range(layer.groups):
         read = np.ascontiguousarray(x[:, g])
