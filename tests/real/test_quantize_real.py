@@ -49,3 +49,20 @@ def test_int8_keeps_the_answers(material: Path, name: str, data: str) -> None:
     for pairs in by_output:
         want, got = (np.concatenate([p[k].ravel() for p in pairs]) for k in (0, 1))
         assert np.corrcoef(want, got)[0, 1] > 0.98
+
+
+def test_fitted_levels_are_nearer_than_even_ones_and_fold_when_loaded(material: Path) -> None:
+    """On pictures not seen, in a graph that is INT8's once it is loaded."""
+    model = prepare(load_model(material / "models" / "yolov5n.onnx"))
+    images = inputs_from(material / "data" / "coco_calib", model, 16)
+    made = [
+        nets.compress(model, nets.parse_recipe(recipe), lambda: images[:12], nets.ANY_BOARD, threads=1).model
+        for recipe in ("cle+w4a8-pc-mse+gptq+pack", "cle+w4a8-pc-mse-even+gptq+pack")
+    ]
+    fitted, even = made
+    assert fitted.size_bytes < even.size_bytes * 1.02
+    assert nets.ops(nets.optimized(fitted).graph.node) == nets.ops(nets.optimized(even).graph.node)
+    apart = [
+        np.mean([nets.agreement(nets.run(model, i)[0], nets.run(m, i)[0]) for i in images[12:]]) for m in made
+    ]
+    assert apart[0] < 0.9 * apart[1]
