@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from paredown.model import Model
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 
 from paredown.compress.finetune.augment import augment  # noqa: E402
-from paredown.compress.finetune.distill import Training, distill  # noqa: E402
+from paredown.compress.finetune.distill import Training, better, distill  # noqa: E402
 from paredown.compress.finetune.objective import make_objective  # noqa: E402
 from paredown.compress.finetune.rates import HASTE, groups  # noqa: E402
 from paredown.compress.finetune.watch import watch  # noqa: E402
@@ -332,3 +333,23 @@ def test_signs_are_learned_and_stay_signs() -> None:
     ]
     assert stored
     assert all(set(np.unique(w)) == {-1, 1} for w in stored)
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [([0.9, 0.8, 0.9, 0.8], True), ([0.5, 1.4, 0.6, 1.4], False), ([1.0] * 4, False), ([1.1] * 4, False)],
+)
+def test_better_is_beyond_a_standard_error(after: list[float], expected: bool) -> None:
+    """Fallen by .15 with errors of .03; by .025 with errors of .26."""
+    assert better(np.ones(4), np.array(after)) is expected
+    assert better(np.ones(1), np.array([0.9]))
+
+
+def test_what_is_no_better_beyond_chance_is_not_handed_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, pupil = pair("residual")
+    monkeypatch.setattr(import_module("paredown.compress.finetune.distill"), "better", lambda *_: False)
+    learned = distill(pupil, source, nets.images, Training(20, rate=0.003))
+    assert learned.error == 1.0
+    assert all(part == pytest.approx(1.0) for part in learned.parts.values())
+    start = Executor(pupil).learned()
+    assert all(np.allclose(start[name], got) for name, got in learned.arrays.items())

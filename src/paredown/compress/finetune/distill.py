@@ -220,9 +220,13 @@ class _Trainer:
         return "no progress" if worse else ""  # never better yet: it may be once the rate has fallen
 
     def _learned(self, stopped: str) -> Learned:
+        """What is handed back: the start again, where the best is no better beyond chance."""
         self._take(self.state.best)
+        if self.sculpt is None and not better(self.before, self._errors(self._held_parts())):
+            self.state.best, self.state.best_error = self.first, 1.0
+            self._take(self.first)
         self.pupil.masks = {name: (self.state.best[name] != 0).float() for name in self.pupil.masks}
-        parts = {name: float(value) for name, value in self._held_parts().items()}
+        parts = _means(self._held_parts())
         relative = {n: v / max(self.objective.start[n], 1e-12) for n, v in parts.items()}
         return Learned(
             self.pupil.learned(),
@@ -236,7 +240,9 @@ class _Trainer:
 
     def _start(self) -> Checkpoint:
         """The state before the first step, or that of the checkpoint."""
-        self.objective.start = {name: float(value) for name, value in self._held_parts().items()}
+        parts = self._held_parts()
+        self.objective.start = _means(parts)
+        self.before = self._errors(parts)
         key = f"{self.pupil.model.sha256} {self.teacher.model.sha256} {_key(self.training, self.images)}"
         if self.training.folder is not None:
             digest = hashlib.sha256(key.encode()).hexdigest()
@@ -283,12 +289,10 @@ class _Trainer:
         state = self.state
         now = {k: p.detach().clone() for k, p in self.pupil.parameters.items()}
         self._take(self.average)
-        parts = self._held_parts()
-        heads = {name: part for name, part in parts.items() if name != "features"}  # these only help
-        error = float(self.objective.total(heads or parts))
-        better = error < state.best_error
-        state.checks_since_best = 0 if better else state.checks_since_best + 1
-        if better:
+        error = float(self._errors(self._held_parts()).mean())
+        improved = error < state.best_error
+        state.checks_since_best = 0 if improved else state.checks_since_best + 1
+        if improved:
             state.best, state.best_error = self._real(self.average), error
         self._take(now)
         if self.checkpoint:
@@ -296,13 +300,18 @@ class _Trainer:
             state.masks = self.pupil.masks
             save(self.checkpoint, state)
 
-    def _held_parts(self) -> dict[str, Tensor]:
-        sums: dict[str, Tensor] = {}
+    def _held_parts(self) -> list[dict[str, Tensor]]:
+        """The parts of the error on every held-out image."""
         with torch.no_grad():
-            for image, truth in zip(self.held, self.truth, strict=True):
-                for name, value in self.objective.parts(truth, self._asked(self._ready(image))).items():
-                    sums[name] = sums.get(name, torch.zeros_like(value)) + value / len(self.held)
-        return sums
+            return [
+                self.objective.parts(truth, self._asked(self._ready(image)))
+                for image, truth in zip(self.held, self.truth, strict=True)
+            ]
+
+    def _errors(self, parts: Sequence[Mapping[str, Tensor]]) -> NDArray[np.float64]:
+        """The error at the heads on every image: what is inside only helps."""
+        heads = [{n: part for n, part in some.items() if n != "features"} or some for some in parts]
+        return np.array([float(self.objective.total(some)) for some in heads])
 
     def _real(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """A copy of the parameters, zero where their masks are."""
@@ -339,6 +348,17 @@ class _Trainer:
             else ""
         )
         return f"learning, error {state.best_error:.0%} of the start{left}"
+
+
+def better(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
+    """True where errors of the same images fell by more than a standard error of their mean."""
+    won = before - after
+    doubt = won.std(ddof=1) / np.sqrt(len(won)) if len(won) > 1 else 0.0
+    return bool(won.mean() > doubt)
+
+
+def _means(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
+    return {name: float(np.mean([float(some[name]) for some in parts])) for name in parts[0]}
 
 
 def _widened(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
