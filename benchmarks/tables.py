@@ -304,6 +304,13 @@ def int4(result: Result) -> str:
     return _table(head, lines) + _foot(result)
 
 
+def int4_summary(result: Result) -> str:
+    """The preset alone."""
+    kept = [row for row in result["rows"] if "w4a8" in row["recipe"] and "even" not in row["recipe"]]
+    named = [{**row, "recipe": "int4"} for row in kept if "ends" not in row["recipe"]]
+    return int4({**result, "rows": named})
+
+
 def searches(result: Result) -> str:
     """One row per way of searching: the part of the whole table's hypervolume after so many proposals."""
     found = result["replay"]
@@ -378,6 +385,7 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "search-made-up": ("search_made_up.json", searches),
     "learn": ("learn.json", learn),
     "int4": ("int4.json", int4),
+    "int4-summary": ("int4.json", int4_summary),
     "deep": ("deep.json", deep),
     "coders": ("deep.json", coders),
 }

@@ -180,3 +180,23 @@ def test_learn_sets_what_was_learned_beside_the_same_without(scripts):
     assert [line.split(" | ")[1] for line in lines] == ["float", "`w8a8`", "`w8a8+qat`"]
     assert lines[1].endswith("| 2.00 | 90.0 | 1.0 | 0.50 | - | - |")
     assert lines[2].endswith("| 1.00 | 90.0 | 1.0 | 0.50 | 30.0 | 12.0 |")
+
+
+def test_int4_sets_fitted_levels_beside_even_ones_and_the_preset_alone(scripts):
+    figures = {"fidelity": 0.9, "size_ratio": 0.163, "latency_ratio": 0.44, "accuracy": 0.4}
+    beside = {"of_int8": {"latency_ratio": 1.0, "doubts": ["busy"]}}
+    rows = [
+        {"model": "m", "recipe": "float", "accuracy": 0.5, "size_ratio": 1.0},
+        {"model": "m", "recipe": "int8", "points_lost": 0.5, **figures},
+        {"model": "m", "recipe": "w4a8-even+pack", "points_lost": 3.0, **figures, **beside},
+        {"model": "m", "recipe": "w4a8+pack", "points_lost": 1.0, **figures, **beside},
+    ]
+    whole = scripts("tables").int4({**RESULT, "rows": rows}).splitlines()[2:5]
+    assert [line.split(" | ")[1:4] for line in whole] == [
+        ["`int8`", "0.50", "90.0"],
+        ["`w4a8-even+pack`", "3.00", "90.0"],
+        ["`w4a8+pack`", "1.00", "90.0"],
+    ]
+    assert whole[2].endswith("| 0.163 | 0.44 | 1.00&nbsp;? |")
+    (alone,) = scripts("tables").int4_summary({**RESULT, "rows": rows}).splitlines()[2:3]
+    assert alone.startswith("| m | `int4` | 1.00 |")
