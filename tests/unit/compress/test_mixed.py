@@ -43,6 +43,13 @@ def quick_integers(models: Sequence[Model]) -> list[NodeTimes]:
     return [NodeTimes(seconds(m)) for m in models]
 
 
+def slow_after_all(models: Sequence[Model]) -> list[NodeTimes]:
+    """As `quick_integers` while costs are asked for; what is made of them takes 5 ms more a grid."""
+    grids = [sum(n.op_type == "QuantizeLinear" for n in to_proto(m).graph.node) for m in models]
+    late = [0.005 * g * (len(models) != 3) for g in grids]
+    return [NodeTimes(t.seconds, more) for t, more in zip(quick_integers(models), late, strict=True)]
+
+
 def judge_by_integers(model: Model) -> Lost:
     """A quarter of a point for every activation on a grid; never by chance."""
     grids = sum(n.op_type == "QuantizeLinear" for n in to_proto(model).graph.node)
@@ -98,6 +105,12 @@ def test_the_drop_is_kept_on_what_the_judge_says() -> None:
     assert "W8A8" in choices(tight).values()
     assert judge_by_integers(none.model).points == 0.0
     assert any("chosen" in r.why for r in tight.log if not r.where)
+
+
+def test_where_integers_turn_out_slower_the_network_stays_float() -> None:
+    made = mixed("mix-drop9", judge=judge_by_integers, time_nodes=slow_after_all)
+    assert set(choices(made).values()) == {"float"}
+    assert judge_by_integers(made.model).points == 0.0
 
 
 def test_a_limit_on_latency_takes_the_least_damage_under_it() -> None:

@@ -189,8 +189,12 @@ def _decide(
     if not step.mb:  # beside a limit on size the float network is no way out
         damages.append(0.0)
     made, tried = cheapest_within(damages, write, judge, step.drop, slope)
+    if context.time_nodes is None:
+        return made, tried
     kept = [v.candidate for v in tried[1:] if v.keeps(step.drop)]
-    return made if len(kept) < 2 or context.time_nodes is None else fastest(kept, context.time_nodes), tried
+    if kept and not step.mb:
+        kept.append(write(len(points)))  # estimates may be wrong, and no layer in integers be faster
+    return fastest(kept, context.time_nodes) if len(kept) > 1 else made, tried
 
 
 def _within_latency(
