@@ -353,3 +353,18 @@ def test_what_is_no_better_beyond_chance_is_not_handed_back(monkeypatch: pytest.
     assert all(part == pytest.approx(1.0) for part in learned.parts.values())
     start = Executor(pupil).learned()
     assert all(np.allclose(start[name], got) for name, got in learned.arrays.items())
+
+
+@pytest.mark.parametrize(
+    ("recipe", "learning"), [("w4a8-pc-mse+gptq", "+qat-steps5"), ("cluster-k4", "+distill-steps5")]
+)
+def test_where_nothing_better_is_found_the_file_stays_as_it_was(
+    recipe: str, learning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("paredown.compress.finetune.distill"), "better", lambda *_: False)
+    source = prepare(nets.NETS["residual"]())
+    before, made = (nets.compressed(source, r, threads=1) for r in (recipe, recipe + learning))
+    graphs = [to_proto(m.model).graph.SerializeToString(deterministic=True) for m in (before, made)]
+    assert graphs[0] == graphs[1]
+    assert made.log[-1].action == "skipped"
+    assert "stays as it was" in made.log[-1].why

@@ -123,13 +123,14 @@ def distill(
 
 def told(step: Step, learned: Learned) -> StepRecord:
     """What the log says of a training."""
+    won = learned.error < 1
     why = (
-        f"error at the heads and inside brought to {learned.error:.0%} of what it was, "
-        f"{learned.steps} steps, stopped by {learned.stopped}"
+        f"error at the heads brought to {learned.error:.0%} of what it was" if won else "nothing better found"
     )
+    why += f", {learned.steps} steps, stopped by {learned.stopped}" + ("" if won else ": it stays as it was")
     minutes = round(learned.seconds / 60, 2)
     data = {"parts": dict(learned.parts), "minutes": minutes, "device": learned.device}
-    return StepRecord(step.name, "", "note" if learned.error < 1 else "skipped", why, data)
+    return StepRecord(step.name, "", "note" if won else "skipped", why, data)
 
 
 def _comparable(watched: Watch, pupil: Model, teacher: Model, left: Collection[str]) -> Watch:

@@ -47,6 +47,8 @@ def apply(step: Qat, model: ir.Model, context: Context) -> tuple[ir.Model, tuple
         unrounded={str(node.name): node.meta[UNROUNDED] for node in weights},
         progress=context.progress,
     )
+    if learned.error >= 1:  # not even the last digits of a scale should change
+        return model, (told(step, learned),)
     write_into(model.graph, learned.arrays)
     for node in weights:
         value = node.inputs[0]

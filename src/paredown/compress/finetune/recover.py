@@ -56,6 +56,8 @@ def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, t
         left=model.meta.get(LEFT, {}),
         progress=context.progress,
     )
+    if learned.error >= 1:
+        return model, (told(step, learned),)
     write_into(model.graph, learned.arrays)
     for node in books:
         indices = stored_behind(node, 1)
