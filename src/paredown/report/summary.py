@@ -80,10 +80,14 @@ def _tile(name: str, chosen: Row, reference: Row | None) -> Html | None:
     if beside is not None and chosen is not reference:
         theirs = beside
     if theirs is not None and chosen is not reference and mine.value > 0 and theirs.value > 0:
-        less = theirs.value / mine.value
-        change = f"{less:.2f}{TIMES} less" if less >= 1 else f"{1 / less:.2f}{TIMES} more"
-        note = f"float {shown(theirs)}, {change}, {mine.how}"
+        note = f"float {shown(theirs)}, {change(theirs.value / mine.value)}, {mine.how}"
     return _tile_box(title_of(name), shown(mine), note)
+
+
+def change(less: float) -> str:
+    """How many times less it became, in words."""
+    factor = f"{max(less, 1 / less):.2f}"
+    return "as much" if factor == "1.00" else f"{factor}{TIMES} {'less' if less > 1 else 'more'}"
 
 
 def _beside(chosen: Row) -> Quantity | None:

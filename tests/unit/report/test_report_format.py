@@ -4,6 +4,7 @@ import pytest
 
 from paredown.measurement import Quantity
 from paredown.report import format as words
+from paredown.report.summary import change
 
 
 def plain(text: str) -> str:
@@ -46,3 +47,12 @@ def test_counts_and_sizes() -> None:
 def test_an_unknown_quantity_is_spelled_out() -> None:
     assert words.title_of("model_memory_bytes") == "model memory"
     assert words.title_of("fidelity_map50_95") == "fidelity mAP50-95"
+
+
+def test_a_change_says_less_more_or_as_much():
+    times = words.TIMES
+    assert [change(x) for x in (2.0, 0.5, 1.004, 0.996)] == [
+        f"2.00{times} less",
+        f"2.00{times} more",
+        *["as much"] * 2,
+    ]
