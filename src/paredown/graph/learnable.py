@@ -3,8 +3,9 @@
 A float weight or bias is its own parameter. A weight stored as integers behind a DequantizeLinear (a Cast
 may stand between: stored INT4) is a float parameter that is rounded onto its grid at every run; its scale,
 and the scales of activations, are parameters too, kept as logarithms: positive by construction, and a step
-of the optimiser is relative. A bias stored as int32 is a plain float parameter: its grid is finer than
-anything it is added to.
+of the optimiser is relative. Where a weight has few integers that 4 bits do not hold, those are its levels
+(numerics/levels.py), and it takes the nearest of them. A bias stored as int32 is a plain float parameter: its
+grid is finer than anything it is added to.
 
 Weights that share the values of a codebook (Gather from a table of floats) are float parameters that take the
 nearest value of the table at every run. The table is a parameter too: the gradient of a value is the sum over

@@ -222,13 +222,11 @@ class _Trainer:
 
     def _learned(self, stopped: str) -> Learned:
         """What is handed back: the start again, where the best is no better beyond chance."""
-        self._take(self.state.best)
-        if self.sculpt is None and not better(self.before, self._errors(self._held_parts())):
+        parts = self._kept(self.state.best)
+        if self.sculpt is None and not better(self.before, self._errors(parts)):
             self.state.best, self.state.best_error = self.first, 1.0
-            self._take(self.first)
-        self.pupil.masks = {name: (self.state.best[name] != 0).float() for name in self.pupil.masks}
-        parts = _means(self._held_parts())
-        relative = {n: v / max(self.objective.start[n], 1e-12) for n, v in parts.items()}
+            parts = self._kept(self.first)
+        relative = {n: v / max(self.objective.start[n], 1e-12) for n, v in _means(parts).items()}
         return Learned(
             self.pupil.learned(),
             self.state.best_error,
@@ -238,6 +236,12 @@ class _Trainer:
             stopped,
             str(self.pupil.device),
         )
+
+    def _kept(self, parameters: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+        """Takes parameters and the masks that their zeros say, and gives the parts of their error."""
+        self._take(parameters)
+        self.pupil.masks = {name: (parameters[name] != 0).float() for name in self.pupil.masks}
+        return self._held_parts()
 
     def _start(self) -> Checkpoint:
         """The state before the first step, or that of the checkpoint."""

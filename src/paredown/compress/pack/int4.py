@@ -22,7 +22,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.compress.pack.table import LARGEST, NARROW, read_from_table
+from paredown.compress.pack.table import LARGEST, NARROW, initializer, read_from_table
 from paredown.compress.quantize.write import drop_unused
 from paredown.compress.recipe import Context, Step
 from paredown.errors import UnsupportedModel
@@ -171,10 +171,7 @@ def _store(graph: ir.Graph, node: ir.Node, array: Integers, width: Width) -> Non
 
 
 def _packed(name: str, array: Integers, width: Width) -> ir.Value:
-    tensor = ir.Tensor(array.astype(NUMPY[width.bits]), dtype=width.dtype, name=name)
-    return ir.Value(
-        name=name, type=ir.TensorType(width.dtype), shape=ir.Shape(array.shape), const_value=tensor
-    )
+    return initializer(name, array.astype(NUMPY[width.bits]), width.dtype)
 
 
 def _cast(value: ir.Value, name: str, to: ir.DataType) -> ir.Node:

@@ -28,12 +28,12 @@ def read_from_table(
     if len(old.uses()) > 1:  # its other readers may get other tables
         name = f"{name}_{node.name}"
     narrow = len(table) <= NARROW
-    packed = _initializer(
+    packed = initializer(
         f"{name}_index",
         indices.astype(ml_dtypes.uint4 if narrow else np.uint8),
         ir.DataType.UINT4 if narrow else ir.DataType.UINT8,
     )
-    values = _initializer(f"{name}_table", table, ir.DataType.from_numpy(table.dtype))
+    values = initializer(f"{name}_table", table, ir.DataType.from_numpy(table.dtype))
     graph.register_initializer(packed)
     graph.register_initializer(values)
     cast = ir.Node("", "Cast", [packed], [ir.AttrInt64("to", ir.DataType.INT32)], name=f"{name}_Cast")
@@ -49,6 +49,7 @@ def read_from_table(
     return gather
 
 
-def _initializer(name: str, array: NDArray[Any], dtype: ir.DataType) -> ir.Value:
+def initializer(name: str, array: NDArray[Any], dtype: ir.DataType) -> ir.Value:
+    """A constant of any ONNX type, not yet registered in a graph."""
     tensor = ir.Tensor(array, dtype=dtype, name=name)
     return ir.Value(name=name, type=ir.TensorType(dtype), shape=ir.Shape(array.shape), const_value=tensor)

@@ -140,9 +140,11 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         progress=context.progress,
     )
     width = widths(plan, step.bits, context.profile.weight_bits, step.layers)
+    weights: dict[ir.Node, Grid] = {}
     if step.keep:
         asked = [n for n, (bits, _) in width.items() if bits == step.bits]
-        errors = rounding_errors({n: _weight_grid(step, n, step.bits) for n in asked})
+        weights = {n: _weight_grid(step, n, step.bits) for n in asked}
+        errors = rounding_errors(weights)
         damage = damages(model.meta[FLOAT], errors, heads_of(plan, graph), KEEP_IMAGES, context)
         width = spared(width, damage, step.keep / 100, context.profile.weight_bits)
     few = read_by_few_bits(plan, width, step.bits, step.activation_bits)
@@ -153,7 +155,10 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         guarded = guard(graph, model.meta[FLOAT], plan, grids, seen, context)
         plan, grids = guarded.plan, guarded.grids
     width = {node: w for node, w in width.items() if node in plan.roles}  # the guard may have released some
-    weights = {n: _weight_grid(step, n, bits) for n, (bits, _) in width.items()}
+    weights = {
+        n: weights[n] if n in weights and bits == step.bits else _weight_grid(step, n, bits)
+        for n, (bits, _) in width.items()
+    }
     insert(graph, plan, grids, weights)
     log = tell(records(step, plan, grids, width), graph, seen, Grids(plan, grids, calibrated))
     if guarded is None:
