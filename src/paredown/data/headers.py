@@ -15,6 +15,7 @@ import struct
 from dataclasses import dataclass
 
 ORIENTATION, WIDTH, HEIGHT, SAMPLE_FORMAT = 274, 256, 257, 339  # TIFF tags
+_SCAN, _END = 0xDA, b"\xff\xd9"  # where the pixels begin, and the last two bytes
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _MARKER = re.compile(
     rb"\xff+([^\x00\xff\x01\xd0-\xd7])", re.DOTALL
@@ -84,6 +85,9 @@ def _jpeg(data: bytes) -> Header:
         elif marker == 0xE1 and data[position + 2 : position + 8] == b"Exif\x00\x00":
             orientation = exif_orientation(data[position + 8 : position + length])
         position += length
+        if marker == _SCAN and width and data.endswith(_END):
+            complete = True  # no need to look through all of the pixels
+            break
     if not width:
         raise BadHeader("a JPEG without a frame header")
     return Header("jpeg", height, width, orientation, complete)

@@ -61,8 +61,9 @@ class Grid:
 
     def nearest(self, steps: Floats, zero: NDArray[np.int32] | int = 0) -> NDArray[np.int32]:
         """The integers of the grid nearest to numbers in its steps."""
-        rounded: NDArray[np.floating] = np.rint(steps) + zero
-        return rounded.clip(self.low, self.high).astype(np.int32)
+        rounded = np.rint(steps)
+        rounded += np.asarray(zero, rounded.dtype)  # as int32 it would make doubles of them
+        return np.clip(rounded, self.low, self.high, out=rounded).astype(np.int32)
 
     def around(self, steps: Floats) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The integers below and above numbers in steps of the grid; one twice for those beyond an end."""
@@ -81,7 +82,7 @@ class Grid:
     def dequantize(self, q: NDArray[np.integer]) -> NDArray[np.float32]:
         """The real numbers behind the integers."""
         scale, zero = self._along(q.ndim)
-        return ((q - zero) * scale).astype(np.float32)
+        return (q - zero).astype(np.float32) * scale
 
     def snap(self, x: Floats) -> NDArray[np.float32]:
         """x after quantizing and dequantizing: what the device computes with ("fake quantization")."""
@@ -105,7 +106,7 @@ def affine(low: float, high: float, bits: int = 8, signed: bool = False) -> Grid
     first, last = integer_range(bits, signed)
     low, high = min(float(low), 0.0), max(float(high), 0.0)
     scale = np.float32(max((high - low) / (last - first), MIN_SCALE))
-    zero = int(np.clip(np.rint(first - low / scale), first, last))
+    zero = min(max(round(float(first - low / scale)), first), last)
     return Grid(np.asarray(scale, np.float32), np.asarray(zero, np.int32), first, last)
 
 

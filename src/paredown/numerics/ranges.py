@@ -112,6 +112,8 @@ def mse(seen: Seen, bits: int = 8, after: Function | PerChannel | None = None) -
         before = least
         for end in ("low", "high"):
             full = low if end == "low" else high
+            if full == 0:
+                continue
             for fraction in _LADDER:
                 trial = (full * fraction, high) if end == "low" else (low, full * fraction)
                 now = error(*trial)

@@ -19,7 +19,10 @@ UNHEARD = -10.0  # a sigmoid answers 0.00005 to it: no detector tells apart what
 
 
 def sigmoid(x: Floats) -> Floats:
-    return (1.0 / (1.0 + np.exp(-np.clip(x, -60, 60)))).astype(np.float32)
+    e = np.clip(x, -60, 60)
+    np.exp(np.negative(e, out=e), out=e)
+    e += 1
+    return np.divide(1, e, out=e).astype(np.float32, copy=False)
 
 
 def silu(x: Floats) -> Floats:

@@ -180,12 +180,15 @@ def _damages(
     plain = before.switched((g for groups in old.values() for g in groups), context.threads)
     scaled = after.switched((g for groups in new.values() for g in groups), context.threads)
     images = most_telling(plain, graph, context, IMAGES)
+    part, part_scaled = plain, scaled
     for bundle in context.progress(bundles, "weighing factors at gates"):
-        first = Behind(plain, old[bundle], images, before.grids).damage(images, old[bundle], before.grids)
+        part = Behind(plain, old[bundle], images, before.grids, last=part)
+        first = part.damage(images, old[bundle], before.grids)
         if first.mean() <= LEAST:
             yield bundle, float(first.mean()), None
             continue
-        second = Behind(scaled, new[bundle], images, after.grids).damage(images, new[bundle], after.grids)
+        part_scaled = Behind(scaled, new[bundle], images, after.grids, last=part_scaled)
+        second = part_scaled.damage(images, new[bundle], after.grids)
         yield bundle, float(first.mean()), float(second.mean())
 
 

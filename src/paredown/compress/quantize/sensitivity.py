@@ -9,7 +9,7 @@ Noise of different grids is close to independent, so damages add up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
@@ -44,8 +44,14 @@ class Switched:
         self.groups = list(plan.members() if groups is None else groups)
         self.index = {group: i for i, group in enumerate(self.groups)}
         self.heads = list(heads)
-        self._open(to_proto(model), grids)
+        self.start, rest = 0, self.rest()
+        self.first_read = _first_read(rest.graph)
+        self._open(rest, grids)
         self._float: dict[int, tuple[NDArray[np.generic], list[Answer]]] = {}
+
+    def rest(self) -> onnx.ModelProto:
+        """A copy of the graph that it runs, without switches."""
+        return to_proto(self.model)
 
     def _open(self, proto: onnx.ModelProto, grids: Mapping[str, Grid]) -> None:
         _add_switches(proto, self.plan, grids, self.index, self.heads)
@@ -89,7 +95,10 @@ class Switched:
 
 class Behind(Switched):
     """Some groups' switches, with the part of the model behind their tensors alone: what lies in front of
-    them is run once for each of a few images, and only these can be asked for."""
+    them is run once for each of a few images, and only these can be asked for.
+
+    last: another such part of the same model. Where it begins early enough only what lies between is run.
+    """
 
     def __init__(
         self,
@@ -97,18 +106,28 @@ class Behind(Switched):
         groups: Sequence[str],
         images: Sequence[NDArray[np.generic]],
         grids: Mapping[str, Grid],
+        last: Switched | None = None,
     ) -> None:
         self.model, self.plan, self.threads, self.heads = whole.model, whole.plan, whole.threads, whole.heads
         self.groups, self.index = list(groups), {group: i for i, group in enumerate(groups)}
         self._float = whole._float
         members = self.plan.members()
-        front, back = _cut(to_proto(self.model), [t for g in groups for t in members[g]], self.heads)
+        tensors = [t for g in groups for t in members[g]]
+        first = min((whole.first_read[t] for t in tensors if t in whole.first_read), default=0)
+        before = last if last is not None and last.start <= first else whole
+        front, self._back = _cut(before.rest(), tensors, self.heads)
+        self.start = before.start + len(front.graph.node)
         session = open_session(front.SerializeToString(), self.threads)
         names = [o.name for o in session.get_outputs()]
         self._states = {
-            id(x): dict(zip(names, session.run(names, whole._inputs(x)), strict=True)) for x in images
+            id(x): dict(zip(names, session.run(names, before._inputs(x)), strict=True)) for x in images
         }
-        self._open(back, grids)
+        self._open(self.rest(), grids)
+
+    def rest(self) -> onnx.ModelProto:
+        copy = onnx.ModelProto()
+        copy.CopyFrom(self._back)
+        return copy
 
     def _inputs(self, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
         return self._states[id(image)]
@@ -180,6 +199,11 @@ def by_halves(
     return found
 
 
+def _first_read(graph: onnx.GraphProto) -> dict[str, int]:
+    """Tensor -> the first node that reads it."""
+    return {t: i for i, node in reversed(list(enumerate(graph.node))) for t in node.input}
+
+
 def _border(graph: onnx.GraphProto, first: int, wanted: Collection[str]) -> set[str]:
     """What is there before the first of the later nodes and is read by these, or wanted."""
     nodes = list(graph.node)
@@ -197,7 +221,8 @@ def _cut(
     and a tensor of unknown type is no input.
     """
     nodes, graph = list(proto.graph.node), proto.graph
-    first = next((i for i, n in enumerate(nodes) if not set(tensors).isdisjoint(n.input)), len(nodes))
+    read = _first_read(graph)
+    first = min((read[t] for t in tensors if t in read), default=len(nodes))
     known = {v.name: v for v in (*graph.input, *graph.value_info, *graph.output)}
     names = _border(graph, first, {*tensors, *heads})
     if not names <= known.keys() or any(a.HasField("g") for n in nodes for a in n.attribute):
@@ -211,7 +236,9 @@ def _cut(
     ):
         used = {name for node in part for name in node.input}
         stored = [t for t in graph.initializer if t.name in used]
-        half = helper.make_graph(part, graph.name, inputs, outputs, stored)
+        made = {name for node in part for name in node.output} - {v.name for v in outputs}
+        types = [v for v in graph.value_info if v.name in made]
+        half = helper.make_graph(part, graph.name, inputs, outputs, stored, value_info=types)
         halves.append(helper.make_model(half, opset_imports=proto.opset_import, ir_version=proto.ir_version))
     return halves[0], halves[1]
 
@@ -230,17 +257,24 @@ def _add_switches(
         made.append(helper.make_node("Gather", ["/switches", f"/switch{i}/index"], [f"/switch{i}"]))
     switched = {tensor: group for tensor, group in plan.group.items() if group in index}
     mixed = {tensor: f"{tensor}/mixed" for tensor in switched}
-    for tensor, group in switched.items():
-        made.append(_switch(tensor, grids[group].axis, index[group]))
+
+    def behind(tensors: Iterable[str]) -> None:
+        """The switches of these tensors, where all that they read exists."""
+        for tensor in (t for t in tensors if t in switched):
+            made.append(_switch(tensor, grids[switched[tensor]].axis, index[switched[tensor]]))
+
+    behind(v.name for v in graph.input)
     for node in graph.node:
         for position, name in enumerate(node.input):
             node.input[position] = mixed.get(name, name)
+        made.append(node)
+        behind(node.output)
     del graph.output[:]
     for head in heads:
         made.append(helper.make_node("Identity", [mixed.get(head, head)], [f"{head}/head"]))
         graph.output.append(helper.make_tensor_value_info(f"{head}/head", TensorProto.FLOAT, None))
+    del graph.node[:]
     graph.node.extend(made)
-    _sort(graph)
 
 
 def _switch(tensor: str, channels: int | None, i: int) -> onnx.NodeProto:
@@ -260,30 +294,3 @@ def _switch(tensor: str, channels: int | None, i: int) -> onnx.NodeProto:
 def _branch(nodes: list[onnx.NodeProto]) -> onnx.GraphProto:
     made = helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, None)
     return helper.make_graph(nodes, "branch", [], [made])
-
-
-def _sort(graph: onnx.GraphProto) -> None:
-    """Nodes in an order in which all that they and their subgraphs read exists."""
-    ready = {v.name for v in graph.input} | {t.name for t in graph.initializer} | {""}
-    waiting, ordered = list(graph.node), []
-    while waiting:
-        later = []
-        for node in waiting:
-            if _reads(node) <= ready:
-                ordered.append(node)
-                ready.update(node.output)
-            else:
-                later.append(node)
-        waiting = later
-    del graph.node[:]
-    graph.node.extend(ordered)
-
-
-def _reads(node: onnx.NodeProto) -> set[str]:
-    """The tensors that a node reads, by its subgraphs too."""
-    read = set(node.input)
-    for part in (a.g for a in node.attribute if a.HasField("g")):
-        own = {v.name for v in part.input} | {t.name for t in part.initializer}
-        own.update(name for inner in part.node for name in inner.output)
-        read |= set().union(*(_reads(inner) for inner in part.node)) - own
-    return read
