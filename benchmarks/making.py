@@ -14,6 +14,7 @@ import paredown
 from paredown.errors import ParedownError
 from paredown.measure.accuracy import headline
 from paredown.model import Model
+from paredown.sample import Dataset
 
 T = TypeVar("T")
 More = Callable[[Model, Model], dict[str, Any]]
@@ -26,6 +27,7 @@ def parser(doc: str | None, results: str, models: Iterable[str]) -> argparse.Arg
     made.set_defaults(images=ALL)
     made.add_argument("--threads", type=int, default=1)
     made.add_argument("--recipes", nargs="+", help="default: those of the model")
+    made.add_argument("--learn-from", help="further images to learn from, in data/ of the material")
     made.add_argument("--work", type=Path, help="folder for what was made, and for trainings to go on from")
     return made
 
@@ -63,6 +65,7 @@ def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More
                 subject.calibration,
                 threads=args.threads,
                 folder=args.work,
+                learn_from=further(args),
                 progress=_telling,
             )
             model = made.model
@@ -94,10 +97,16 @@ def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More
         "minutes": round(minutes, 2),
         "computed_minutes": round(computed, 2),
         "learned": learned,
+        "learned_from": args.learn_from,
         "images": len(subject.calibration),
         "judged": len(subject.judged),
         **more(model, subject.model),
     }
+
+
+def further(args: argparse.Namespace) -> Dataset | None:
+    """The further images of the command line."""
+    return args.learn_from and paredown.read_dataset(str(args.material / "data" / args.learn_from))
 
 
 def _telling(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from paredown import data
@@ -42,8 +43,9 @@ from paredown.sample import Dataset
 from paredown.study.bench import LATENCY, WHAT, Bench, tensors
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.files import make_directory, write_whole
-from paredown.study.images import read_images
+from paredown.study.images import check_learns, read_images
 from paredown.study.options import CALIBRATION_IMAGES
+from paredown.study.pieces import pieces
 from paredown.study.records import json_text
 from paredown.study.store import file_stem
 from paredown.study.verdict import Limits
@@ -133,6 +135,7 @@ def compress(
     seed: int = 0,
     limits: Limits | None = None,
     choose_on: Dataset | None = None,
+    learn_from: Dataset | None = None,
     folder: str | Path | None = None,
     progress: Progress = silent,
 ) -> Compressed:
@@ -140,10 +143,13 @@ def compress(
 
     limits: for steps that choose by them. choose_on: more images; a step that chooses judges its candidates
     on them (where there are few or none, on those of `images` as well), a step that learns learns from both.
+    learn_from: images of anything, from whose pieces a step that learns learns as well (`study/pieces.py`).
     folder: where a step that learns keeps what it needs to go on after a stop.
     """
     card, where = _card(model), find_target(target)
     wanted = parse_recipe(recipe) if isinstance(recipe, str) else recipe
+    if learn_from is not None:
+        check_learns([wanted])
     prepared = _prepared(model)
     more = images if choose_on is None else choose_on
     return apply_recipe(
@@ -158,6 +164,7 @@ def compress(
         judge=judge_on(lambda: choosing_images(more, images), prepared, card, where, threads, progress),
         time_nodes=where.time_nodes(threads),
         lessons=lambda: tensors(learning_images(more, images), card),
+        further=None if learn_from is None else partial(pieces, learn_from, card, seed),
         folder=None if folder is None else Path(folder),
     )
 

@@ -22,7 +22,7 @@ from paredown.protocols import Progress, silent
 from paredown.report import write_report
 from paredown.sample import Dataset
 from paredown.study.bench import Bench
-from paredown.study.images import Source, choose_images
+from paredown.study.images import Source, check_learns, choose_images
 from paredown.study.options import Asked, Options
 from paredown.study.searching import check_search, run_search
 from paredown.study.store import Store, read_study, read_trials
@@ -67,6 +67,8 @@ def run(
     recipes = choose_recipes(options.recipes or DEFAULT_RECIPES)  # a typo is found before any work
     recipes = {label: limits.on(recipe) for label, recipe in recipes.items()}
     check_search(options)
+    if options.learn_from is not None and options.search is None:
+        check_learns(recipes.values())
     work = _prepare(Path(model), data, calib, options, progress, say)
     directory = Path(out)
     with Store(directory) as store:
@@ -152,6 +154,7 @@ def command(asked: Asked, out: Path) -> str:
         "--max-size": None if limits.max_size_bytes is None else limits.max_size_bytes / 1e6,
         "--recipes": ",".join(options.recipes) or None,
         "--search": options.search or None,
+        "--learn-from": options.learn_from,
         "--family": options.family,
         "--card": options.card,
         "--threads": options.threads or None,

@@ -16,6 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--recipe", metavar="R", required=True, help="a preset, a spelled recipe or a TOML file"
     )
     shared.add_calib(parser, required=True)
+    shared.add_learn_from(parser)
     shared.add_max_bad(parser)
     shared.add_target(parser)
     shared.add_card(parser)
@@ -36,7 +37,7 @@ def main(args: argparse.Namespace) -> int:
     from paredown.cli import closing, console
     from paredown.compress.presets import parse_recipe
     from paredown.errors import UsageError
-    from paredown.study.images import read_images
+    from paredown.study.images import further_images, read_images
     from paredown.study.verdict import Limits
 
     voice = console.Voice(args.quiet)
@@ -63,6 +64,9 @@ def main(args: argparse.Namespace) -> int:
         seed=args.seed,
         limits=limits,
         choose_on=given,
+        learn_from=None
+        if args.learn_from is None
+        else further_images(read_images(args.learn_from), args.max_bad, voice.progress),
         folder=args.out,
         progress=voice.progress,
     )

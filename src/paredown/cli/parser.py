@@ -95,6 +95,14 @@ def add_calib(parser: argparse.ArgumentParser, *, required: bool = False) -> Non
     )
 
 
+def add_learn_from(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--learn-from",
+        metavar="DATA",
+        help="further plain images, of anything: steps that learn take pieces of them",
+    )
+
+
 def add_max_bad(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-bad",

@@ -14,6 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_model(parser)
     shared.add_data(parser)
     shared.add_calib(parser)
+    shared.add_learn_from(parser)
     shared.add_target(parser)
     shared.add_search(parser)
     shared.add_card(parser)

@@ -34,19 +34,31 @@ def compress(
     judge: Judge | None = None,
     time_nodes: TimeNodes | None = None,
     lessons: ImageTensors | None = None,
+    further: ImageTensors | None = None,
     folder: Path | None = None,
 ) -> Compressed:
     """The model after every step of the recipe, loaded once by the runtime as a check.
 
     model: a prepared one (`graph.prepare`). images: preprocessed calibration inputs. judge, time_nodes: for
-    steps that choose; lessons, folder: for steps that learn; see `Context`.
+    steps that choose; lessons, further, folder: for steps that learn; see `Context`.
 
     Raises: what the steps raise; UnknownName for a name in `keep_float` that is no node; ModelError where the
     runtime refuses the result (a fault of ours).
     """
     started = time.perf_counter()
     context = Context(
-        model, images, profile, threads, keep_float, seed, progress, judge, time_nodes, lessons, folder
+        model,
+        images,
+        profile,
+        threads,
+        keep_float,
+        seed,
+        progress,
+        judge,
+        time_nodes,
+        lessons,
+        further,
+        folder,
     )
     graph = to_ir(model)
     names = {str(node.name) for node in graph.graph}

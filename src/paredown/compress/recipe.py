@@ -5,7 +5,7 @@ They stand on this shelf and not with the other nouns because parsing a name nee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
@@ -16,7 +16,7 @@ from paredown.errors import UsageError
 from paredown.measurement import StepRecord
 from paredown.model import Model
 from paredown.profile import Profile
-from paredown.protocols import ImageTensors, Judge, Progress, TimeNodes, silent
+from paredown.protocols import Array, ImageTensors, Judge, Progress, TimeNodes, silent
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -34,6 +34,11 @@ class Step:
     kind: ClassVar[str]
     summary: ClassVar[str]
     amount: ClassVar[str] = ""
+
+    @property
+    def learns(self) -> bool:
+        """True where it reads `Context.further`."""
+        return False
 
     @property
     def name(self) -> str:
@@ -93,7 +98,8 @@ class Context:
     profile: the device the result must run on. keep_float: node names the user wants left alone.
     judge: tells what a candidate loses; None where there is nothing to judge on. time_nodes: what each node
     costs on the device; None where this machine is not the device. lessons: more images for steps that learn
-    or round to few bits, those to calibrate on among them. folder: where a step that takes long keeps what it
+    or round to few bits, those to calibrate on among them. further: images of anything, for the same steps,
+    which nothing is judged by. folder: where a step that takes long keeps what it
     needs to go on after a stop; it may not exist yet.
     """
 
@@ -107,7 +113,13 @@ class Context:
     judge: Judge | None = None
     time_nodes: TimeNodes | None = None
     lessons: ImageTensors | None = None
+    further: ImageTensors | None = None
     folder: Path | None = None
+
+    def shown(self) -> Iterator[Array]:
+        """All there is to learn from, the user's own images first."""
+        yield from (self.lessons or self.images)()
+        yield from self.further() if self.further else ()
 
 
 Apply = Callable[[Any, "ir.Model", Context], "tuple[ir.Model, tuple[StepRecord, ...]]"]
@@ -123,6 +135,11 @@ class Recipe:
     @property
     def name(self) -> str:
         return "+".join(s.name for s in self.steps) or "float"
+
+    @property
+    def learns(self) -> bool:
+        """True where a step can learn from further images."""
+        return any(s.learns for s in self.steps)
 
 
 @dataclass(frozen=True)

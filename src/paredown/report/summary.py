@@ -50,7 +50,10 @@ def _headline(story: Story, chosen: Row | None, reference: Row | None) -> str:
 
 
 def _times(chosen: Row, reference: Row, name: str, words: tuple[str, str]) -> str:
-    """ "2.0× faster"; for latency the ratio of the interleaved rounds where there is one."""
+    """ "2.0× faster"; for latency the ratio of the interleaved rounds where there is one.
+
+    Where the interval of that ratio holds 1, nobody knows which of the two is faster.
+    """
     mine, theirs = chosen.get(name), reference.get(name)
     if mine is None or theirs is None or mine.value <= 0 or theirs.value <= 0:
         return ""
@@ -58,6 +61,8 @@ def _times(chosen: Row, reference: Row, name: str, words: tuple[str, str]) -> st
     paired = chosen.get("latency_ratio") if name == "latency_s" else None
     if paired is not None and paired.value > 0:
         ratio = paired.value
+        if paired.low is not None and paired.high is not None and paired.low <= 1 <= paired.high:
+            return "about as fast"
     return f"{max(ratio, 1 / ratio):.1f}{TIMES} {words[0] if ratio <= 1 else words[1]}"
 
 

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from paredown import data, demo
-from paredown.errors import UnknownName, UsageError
+from paredown.compress.recipe import Recipe
+from paredown.errors import DataError, UnknownName, UsageError
 from paredown.protocols import Progress, silent
 from paredown.sample import Dataset
 from paredown.study.options import Options
 
 Source = str | Dataset
 
+MOST_FURTHER = 2000  # more hardly show anything new, and all are decoded
+
 
 @dataclass(frozen=True)
 class Images:
-    """`how`: in one sentence, where the calibration images came from; `given`: what they were drawn from."""
+    """`how`: in one sentence, where the calibration images came from; `given`: what they were drawn from.
+
+    further: images of anything to learn from as well, none of them judged on.
+    """
 
     judged: Dataset
     calibration: Dataset
     how: str
     given: Dataset
+    further: Dataset | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -48,7 +56,7 @@ def choose_images(
         )
     if shared:
         how += f"; {len(shared)} of them are also judged on, which was allowed"
-    return Images(judged, calibration, how, given)
+    return Images(judged, calibration, how, given, _further(options, judged, progress))
 
 
 def _pick(judged: Dataset, calib: Source | None, options: Options) -> tuple[Dataset, Dataset, Dataset, str]:
@@ -66,6 +74,39 @@ def _pick(judged: Dataset, calib: Source | None, options: Options) -> tuple[Data
     calibration, rest = data.split_off(judged, wanted)
     how = f"calibrated on {len(calibration)} images split off --data; the other {len(rest)} are judged on"
     return rest, calibration, calibration, how
+
+
+def _further(options: Options, judged: Dataset, progress: Progress) -> Dataset | None:
+    if options.learn_from is None:
+        return None
+    return further_images(read_images(options.learn_from), options.max_bad, progress, judged)
+
+
+def check_learns(recipes: Collection[Recipe]) -> None:
+    """Raises UsageError where none of the recipes could use further images."""
+    if not any(recipe.learns for recipe in recipes):
+        raise UsageError(
+            "no step of these recipes learns, so --learn-from has no use",
+            got=", ".join(recipe.name for recipe in recipes),
+            expected="a recipe with `distill`, `qat`, `sparse...-surgery` or `cluster-gptq...`",
+            hint="leave --learn-from out",
+        )
+
+
+def further_images(
+    given: Dataset, max_bad: int, progress: Progress = silent, judged: Dataset | None = None
+) -> Dataset:
+    """Images of anything to learn from, each decoded once, none of them judged on; some where there are many.
+
+    Raises: DataError where none is left.
+    """
+    drawn = data.sample(given, MOST_FURTHER)
+    rest = drawn if judged is None else data.without(drawn, judged)
+    if not len(rest):
+        raise DataError(
+            "no image to learn from", got=f"{len(drawn)} images that are judged on", expected="others"
+        )
+    return data.verify(rest, max_bad, progress)
 
 
 def _with_shared_names(a: Dataset, b: Dataset) -> tuple[Dataset, Dataset]:

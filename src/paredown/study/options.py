@@ -18,6 +18,7 @@ CALIBRATION_IMAGES = 100  # more hardly move a range
 @dataclass(frozen=True)
 class Options:
     """How a study is done. `recipes` empty: the default ones. `card`: the path of a card.toml.
+    `learn_from`: further images for the steps that learn, a path as on the command line.
 
     search: how many recipes a search may propose beyond those; 0: as the budget allows; None: no search.
     """
@@ -33,6 +34,7 @@ class Options:
     max_bad: int = 0
     allow_overlap: bool = False
     seed: int = 0
+    learn_from: str | None = None
     calibration_images: int = CALIBRATION_IMAGES
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from paredown.compress.compress import compress
@@ -19,6 +20,7 @@ from paredown.study.bench import Bench, Untimed, always_timed, tensors
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.images import Images
 from paredown.study.options import Options
+from paredown.study.pieces import pieces
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
 from paredown.study.store import Store, digest
 from paredown.study.verdict import FLOAT
@@ -150,6 +152,7 @@ def _compress_and_measure(
         judge=_judge(work),
         time_nodes=work.bench.target.time_nodes(work.options.threads),
         lessons=lambda: tensors(learning_images(images.given, images.calibration, images.judged), card),
+        further=None if images.further is None else partial(pieces, images.further, card, work.options.seed),
         folder=store.directory / "learning",
     )
     predicted = work.bench.predict(made.model, work.progress)

@@ -48,3 +48,32 @@ def test_a_recipe_that_chooses_nothing_refuses_limits(
     ]
     assert main([*words, "--max-drop", "1"]) == 2
     assert "chooses by limits" in capsys.readouterr().err
+
+
+def test_a_recipe_that_learns_nothing_refuses_images_to_learn_from(
+    toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "compress",
+        str(toy.model),
+        "--recipe",
+        "int8",
+        "--calib",
+        str(toy.calib),
+        "--out",
+        str(tmp_path),
+    ]
+    assert main([*words, "--learn-from", str(toy.calib)]) == 2
+    assert "no step of these recipes learns" in capsys.readouterr().err
+    asked = [
+        "run",
+        str(toy.model),
+        "--data",
+        str(toy.data),
+        "--recipes",
+        "int8",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    assert main([*asked, "--learn-from", str(toy.calib)]) == 2
+    assert "no step of these recipes learns" in capsys.readouterr().err

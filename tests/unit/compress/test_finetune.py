@@ -11,7 +11,7 @@ import pytest
 from onnx import numpy_helper
 
 import nets
-from paredown.errors import CalibrationError, StorageError, UnsupportedModel
+from paredown.errors import CalibrationError, StorageError, UnsupportedModel, UsageError
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import constant, to_ir
@@ -115,6 +115,24 @@ def test_a_stopped_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
     file.write_bytes(written[: len(written) // 2])
     with pytest.raises(StorageError, match="no checkpoint"):
         distill(pupil, source, nets.images, kept)
+
+
+def test_further_images_are_learned_from() -> None:
+    source, pupil = pair("residual")
+    plain = distill(pupil, source, nets.images, SHORT)
+    nothing = distill(pupil, source, nets.images, SHORT, further=lambda: nets.images(0))
+    more = distill(pupil, source, nets.images, SHORT, further=lambda: nets.images(4, seed=99))
+    apart = {name: float(np.abs(more.arrays[name] - want).max()) for name, want in plain.arrays.items()}
+    for name, want in plain.arrays.items():
+        np.testing.assert_allclose(nothing.arrays[name], want, rtol=1e-4, atol=1e-6)
+    assert max(apart.values()) > 1e-4
+
+
+@pytest.mark.parametrize("step", ["qat-steps0", "qat-minutes0", "distill-steps0"])
+def test_a_training_of_no_length_is_refused(step: str) -> None:
+    source = prepare(nets.NETS["residual"]())
+    with pytest.raises(UsageError, match="a training of no length"):
+        nets.compressed(source, f"sparse50+{step}" if "distill" in step else f"w8a8+{step}")
 
 
 def test_what_is_handed_back_is_never_worse_than_the_start() -> None:

@@ -12,7 +12,7 @@ import pytest
 from made_up_story import story
 
 from paredown.errors import StorageError
-from paredown.measurement import StepRecord
+from paredown.measurement import Quantity, StepRecord
 from paredown.report import Advice, write_report
 from paredown.report.evidence import rows
 from paredown.report.left_float import by_reason, tally
@@ -72,6 +72,16 @@ def test_it_says_what_to_use_and_with_which_figures(page: Page) -> None:
     assert re.search(r"Use int8: 2\.0. faster, 3\.7. smaller, 0\.40.points lost", page.words)
     assert "Fastest of the models that lose at most 0.50 points." in page.words
     assert "limit: at most" in page.words
+
+
+def test_the_headline_claims_no_speed_that_the_interval_does_not_bear_out() -> None:
+    told = story()
+    chosen = next(t for t in told.trials if t.label == "int8")
+    doubtful = Quantity("latency_ratio", 0.85, "ratio", "lower", low=0.77, high=1.10)
+    quantities = [doubtful if q.name == doubtful.name else q for q in chosen.measurement.quantities]
+    unsure = replace(chosen, measurement=replace(chosen.measurement, quantities=tuple(quantities)))
+    words = Page(render(story(trials=tuple(unsure if t is chosen else t for t in told.trials)))).words
+    assert "Use int8: about as fast, 3.7" in words
 
 
 def test_words_of_others_are_escaped() -> None:

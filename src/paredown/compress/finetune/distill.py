@@ -31,7 +31,7 @@ from paredown.compress.finetune.objective import make_objective
 from paredown.compress.finetune.rates import cosine, groups
 from paredown.compress.finetune.watch import Watch, at_pupil, watch
 from paredown.compress.recipe import Step
-from paredown.errors import CalibrationError
+from paredown.errors import CalibrationError, UsageError
 from paredown.graph.executor import Executor, threads
 from paredown.graph.load import to_proto
 from paredown.graph.torch_ops import Tensor, torch
@@ -44,6 +44,7 @@ STATISTICS = 16  # images on which the objective takes its statistics
 VALUES = 2_500_000  # of the input, run at once (two images of 640x640): a batch is the sum of such runs
 FEW_VALUES = 650_000  # of the input: a step takes at least so many (four images of 224x224) ...
 LARGE_BATCH = 16  # ... or so many images
+OWN = 0.5  # of the images learned from where further ones are given
 PATIENCE = 8  # checks behind the best before it stops
 
 
@@ -67,6 +68,15 @@ class Training:
     folder: Path | None = (
         None  # gets a checkpoint at every check; a training that finds its own goes on there
     )
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a training that would end before it begins."""
+        if self.steps < 1 or self.minutes <= 0:
+            raise UsageError(
+                "a training of no length",
+                got=f"{self.steps} steps, {self.minutes:g} minutes",
+                expected="at least one step, and more than 0 minutes",
+            )
 
 
 Sculpt = Callable[[Executor, float], bool]
@@ -96,6 +106,7 @@ def distill(
     masks: Mapping[str, NDArray[np.bool_]] | None = None,
     sculpt: Sculpt | None = None,
     left: Mapping[str, NDArray[np.int64]] | None = None,
+    further: ImageTensors | None = None,
     progress: Progress = silent,
 ) -> Learned:
     """What the pupil's graph has learned from the teacher's; neither model is changed.
@@ -103,6 +114,7 @@ def distill(
     pupil: the teacher's graph with other numbers in it, quantized or not, or with fewer channels. masks:
     weights that count as zero where they are False. sculpt: changes them on the way; what was best under
     older masks is then forgotten. left: tensor -> which of the teacher's channels the pupil still has.
+    further: images of anything, learned from as well; they judge nothing.
 
     Raises: CalibrationError without images; UnsupportedModel for a graph that cannot be learned through.
     """
@@ -118,7 +130,8 @@ def distill(
         seen = read(images)
         if not seen:
             raise CalibrationError("there is no image to learn from", expected="at least one, 100 are good")
-        return _Trainer(taught, learner, names, seen, training, watched, sculpt, left).run(progress)
+        more = read(further) if further else []
+        return _Trainer(taught, learner, names, seen, more, training, watched, sculpt, left).run(progress)
 
 
 def told(step: Step, learned: Learned) -> StepRecord:
@@ -157,6 +170,7 @@ class _Trainer:
         pupil: Executor,
         names: Mapping[str, str],
         images: Sequence[Tensor],
+        further: Sequence[Tensor],
         training: Training,
         watched: Watch,
         sculpt: Sculpt | None,
@@ -168,6 +182,7 @@ class _Trainer:
             name: torch.from_numpy(left[name]).to(pupil.device) for name in watched.features if name in left
         }
         self.held, self.images = divide(images)
+        self.further = further
         size = self.images[0].numel()
         self.batch = max(training.batch, min(FEW_VALUES // size, LARGE_BATCH))
         self.brief = training.brief and str(pupil.device) == "cpu" and multiplies_bfloat16()
@@ -248,7 +263,8 @@ class _Trainer:
         parts = self._held_parts()
         self.objective.start = _means(parts)
         self.before = self._errors(parts)
-        key = f"{self.pupil.model.sha256} {self.teacher.model.sha256} {_key(self.training, self.images)}"
+        seen = [*self.images, *self.further]
+        key = f"{self.pupil.model.sha256} {self.teacher.model.sha256} {_key(self.training, seen)}"
         if self.training.folder is not None:
             digest = hashlib.sha256(key.encode()).hexdigest()
             self.checkpoint = self.training.folder / f"learning-{digest[:12]}.pt"
@@ -264,10 +280,10 @@ class _Trainer:
     def _learn(self, step: int, done: float) -> None:
         """One step of the optimiser."""
         training, rng = self.training, np.random.default_rng((self.training.seed, step))
-        chosen = rng.choice(len(self.images), self.batch, replace=len(self.images) < self.batch)
+        chosen = self._drawn(rng)
         self.optimizer.zero_grad(set_to_none=True)
-        for some in batches(list(chosen), self.together):
-            x = augment(torch.cat([self._ready(self.images[i]) for i in some]), rng, self.training.blended)
+        for some in batches(chosen, self.together):
+            x = augment(torch.cat([self._ready(image) for image in some]), rng, self.training.blended)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.brief):
                 taught, asked = self._taught(x), self._asked(x)
             if self.brief:
@@ -283,6 +299,14 @@ class _Trainer:
         with torch.no_grad():
             for name, p in self.pupil.parameters.items():
                 self.average[name].lerp_(p, 1 - keep)
+
+    def _drawn(self, rng: np.random.Generator) -> list[Tensor]:
+        """The images of one step: OWN of them the user's, where there are further ones."""
+        own = int(rng.binomial(self.batch, OWN)) if self.further else self.batch
+        drawn = []
+        for images, number in ((self.images, own), (self.further, self.batch - own)):
+            drawn += [images[i] for i in rng.choice(len(images), number, replace=len(images) < number)]
+        return drawn
 
     def _drop_infinite(self) -> None:
         for p in self.pupil.parameters.values():

@@ -45,6 +45,7 @@ def apply(step: Qat, model: ir.Model, context: Context) -> tuple[ir.Model, tuple
         context.lessons or context.images,
         training,
         unrounded={str(node.name): node.meta[UNROUNDED] for node in weights},
+        further=context.further,
         progress=context.progress,
     )
     if learned.error >= 1:  # not even the last digits of a scale should change

@@ -54,6 +54,7 @@ def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, t
         unrounded=dense,
         masks=zeros_kept(learnables(model.graph), dense),
         left=model.meta.get(LEFT, {}),
+        further=context.further,
         progress=context.progress,
     )
     if learned.error >= 1:

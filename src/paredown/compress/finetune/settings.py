@@ -19,6 +19,10 @@ class Qat(Step):
     minutes: float = 30.0  # whichever ends first
     rate: float = 0.0005
 
+    @property
+    def learns(self) -> bool:
+        return True
+
 
 @dataclass(frozen=True)
 class AdaRound(Step):
@@ -40,3 +44,7 @@ class Distill(Step):
     steps: int = 2000
     minutes: float = 30.0  # whichever ends first
     rate: float = 0.003
+
+    @property
+    def learns(self) -> bool:
+        return True

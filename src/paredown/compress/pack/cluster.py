@@ -51,6 +51,10 @@ class Cluster(Step):
     bits: float = 0.0  # a weight, entropy-coded; 0: as many as k values need
 
     @property
+    def learns(self) -> bool:
+        return bool(self.rounding)
+
+    @property
     def values(self) -> int:
         return self.k or (LARGEST if self.bits else NARROW)
 

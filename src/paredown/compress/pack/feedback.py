@@ -53,8 +53,7 @@ def rounded(
     if not layers:
         return
     at = places(layers, FEW_BITS, context.seed)
-    given = context.lessons or context.images
-    images, again = (islice(given(), FEW_BITS.images) for _ in range(2))
+    images, again = (islice(context.shown(), FEW_BITS.images) for _ in range(2))
     answered = answers(network, layers, at, images, threads=context.threads, progress=context.progress)
     made = to_ir(network)
     nodes = {str(node.name): node for node in made.graph}

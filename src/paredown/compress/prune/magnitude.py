@@ -62,6 +62,10 @@ class Sparse(Step):
     rate: float = 0.001
 
     @property
+    def learns(self) -> bool:
+        return bool(self.learning)
+
+    @property
     def share(self) -> float:
         return self.percent / 100
 

@@ -59,6 +59,7 @@ def learn(step: Sparse, model: ir.Model, layers: Sequence[Layer], context: Conte
         ),
         masks=masks_at_once(step, layers),
         sculpt=sculptor,
+        further=context.further,
         progress=context.progress,
     )
     write_into(model.graph, learned.arrays)

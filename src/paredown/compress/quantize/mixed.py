@@ -109,7 +109,7 @@ def apply(step: Mixed, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     ranged = _ranges(model.graph, plan, source, context)
     weights = _weight_damages(model.graph, ranged, source, context)
     grid_of = {t: ranged.grids[g] for t, g in ranged.plan.group.items()}
-    apart = replace(context, lessons=None)  # what judges must not have been fitted to
+    apart = replace(context, lessons=None, further=None)  # what judges must not have been fitted to
     writer = Writer(source, grid_of, context.profile.weight_bits, apart)
     choices = _choices(model.graph, ranged, weights, writer, context)
     writer = replace(writer, why=reasons(choices), ungated=gates.without(model, source))
