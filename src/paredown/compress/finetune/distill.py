@@ -44,7 +44,6 @@ STATISTICS = 16  # images on which the objective takes its statistics
 VALUES = 2_500_000  # of the input, run at once (two images of 640x640): a batch is the sum of such runs
 FEW_VALUES = 650_000  # of the input: a step takes at least so many (four images of 224x224) ...
 LARGE_BATCH = 16  # ... or so many images
-OWN = 0.5  # of the images learned from where further ones are given
 PATIENCE = 8  # checks behind the best before it stops
 
 
@@ -181,8 +180,8 @@ class _Trainer:
         self.left = {
             name: torch.from_numpy(left[name]).to(pupil.device) for name in watched.features if name in left
         }
-        self.held, self.images = divide(images)
-        self.further = further
+        self.held, own = divide(images)
+        self.images = [*own, *further]
         size = self.images[0].numel()
         self.batch = max(training.batch, min(FEW_VALUES // size, LARGE_BATCH))
         self.brief = training.brief and str(pupil.device) == "cpu" and multiplies_bfloat16()
@@ -263,8 +262,7 @@ class _Trainer:
         parts = self._held_parts()
         self.objective.start = _means(parts)
         self.before = self._errors(parts)
-        seen = [*self.images, *self.further]
-        key = f"{self.pupil.model.sha256} {self.teacher.model.sha256} {_key(self.training, seen)}"
+        key = f"{self.pupil.model.sha256} {self.teacher.model.sha256} {_key(self.training, self.images)}"
         if self.training.folder is not None:
             digest = hashlib.sha256(key.encode()).hexdigest()
             self.checkpoint = self.training.folder / f"learning-{digest[:12]}.pt"
@@ -280,10 +278,10 @@ class _Trainer:
     def _learn(self, step: int, done: float) -> None:
         """One step of the optimiser."""
         training, rng = self.training, np.random.default_rng((self.training.seed, step))
-        chosen = self._drawn(rng)
+        chosen = rng.choice(len(self.images), self.batch, replace=len(self.images) < self.batch)
         self.optimizer.zero_grad(set_to_none=True)
-        for some in batches(chosen, self.together):
-            x = augment(torch.cat([self._ready(image) for image in some]), rng, self.training.blended)
+        for some in batches(list(chosen), self.together):
+            x = augment(torch.cat([self._ready(self.images[i]) for i in some]), rng, self.training.blended)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.brief):
                 taught, asked = self._taught(x), self._asked(x)
             if self.brief:
@@ -299,14 +297,6 @@ class _Trainer:
         with torch.no_grad():
             for name, p in self.pupil.parameters.items():
                 self.average[name].lerp_(p, 1 - keep)
-
-    def _drawn(self, rng: np.random.Generator) -> list[Tensor]:
-        """The images of one step: OWN of them the user's, where there are further ones."""
-        own = int(rng.binomial(self.batch, OWN)) if self.further else self.batch
-        drawn = []
-        for images, number in ((self.images, own), (self.further, self.batch - own)):
-            drawn += [images[i] for i in rng.choice(len(images), number, replace=len(images) < number)]
-        return drawn
 
     def _drop_infinite(self) -> None:
         for p in self.pupil.parameters.values():

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
 import numpy as np
 
 from paredown.graph.torch_ops import Tensor, torch
 from paredown.protocols import ImageTensors
-
-T = TypeVar("T")
 
 HELD_OUT = 16  # images that judge, at most; a tenth of all where there are few
 MEMORY = 1 << 30  # bytes of images kept, about 430 of 640 x 640
@@ -34,7 +31,7 @@ def divide(images: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
     return held, rest or held
 
 
-def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+def batches(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     """The items, so many at a time."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
