@@ -361,6 +361,10 @@ def test_better_is_beyond_a_standard_error(after: list[float], expected: bool) -
     """Fallen by .15 with errors of .03; by .025 with errors of .26."""
     assert better(np.ones(4), np.array(after)) is expected
     assert better(np.ones(1), np.array([0.9]))
+    before, after = np.full(16, 0.5), np.full(16, 0.6)
+    before[3], after[3] = 8.0, 2.0  # a network that answers one image wildly, and no longer does
+    assert (before - after).mean() < (before - after).std(ddof=1) / 4
+    assert better(before, after)
 
 
 def test_what_is_no_better_beyond_chance_is_not_handed_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ STATISTICS = 16  # images on which the objective takes its statistics
 VALUES = 2_500_000  # of the input, run at once (two images of 640x640): a batch is the sum of such runs
 FEW_VALUES = 650_000  # of the input: a step takes at least so many (four images of 224x224) ...
 LARGE_BATCH = 16  # ... or so many images
+CLEARLY = 0.1  # of the error: no draw of held-out images makes that of nothing
 PATIENCE = 8  # checks behind the best before it stops
 
 
@@ -370,10 +371,13 @@ class _Trainer:
 
 
 def better(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
-    """True where errors of the same images fell by more than a standard error of their mean."""
+    """True where errors of the same images fell in their mean: by a standard error, or by `CLEARLY`.
+
+    Where one image has most of the error, what it wins is never far from a standard error.
+    """
     won = before - after
     doubt = won.std(ddof=1) / np.sqrt(len(won)) if len(won) > 1 else 0.0
-    return bool(won.mean() > doubt)
+    return bool(won.mean() > min(doubt, CLEARLY * before.mean()))
 
 
 def _means(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:

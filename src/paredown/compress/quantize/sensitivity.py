@@ -44,9 +44,9 @@ class Switched:
         self.groups = list(plan.members() if groups is None else groups)
         self.index = {group: i for i, group in enumerate(self.groups)}
         self.heads = list(heads)
-        self.start, rest = 0, self.rest()
-        self.first_read = _first_read(rest.graph)
-        self._open(rest, grids)
+        self.start = 0  # the first of the model's nodes that it runs
+        self.first_read = _first_read(self.rest().graph)
+        self._open(self.rest(), grids)
         self._float: dict[int, tuple[NDArray[np.generic], list[Answer]]] = {}
 
     def rest(self) -> onnx.ModelProto:
