@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 from common import Loaded, arguments, first_line, load, read_rows, say, write
 
 import paredown
+from paredown.compress.presets import parse_recipe
 from paredown.errors import ParedownError
 from paredown.measure.accuracy import headline
 from paredown.model import Model
-from paredown.sample import Dataset
 
 T = TypeVar("T")
 More = Callable[[Model, Model], dict[str, Any]]
@@ -42,9 +42,9 @@ def make_rows(
     rows = read_rows(args.out)
     for name in args.models:
         subject = load(args.material, name, args.images, args.eval)
-        done = {(row["model"], row["recipe"]) for row in rows}
+        done = {(row["model"], row["recipe"], row.get("learned_from")) for row in rows}
         for recipe in dict.fromkeys(["float", *(args.recipes or recipes[name])]):
-            if (name, recipe) not in done:
+            if (name, recipe, _learned_from(args, recipe)) not in done:
                 rows.append({"model": name, "recipe": recipe, **_measured(args, subject, recipe, more)})
                 say(f"{name}: {rows[-1]}")
                 write(args.out, rows, args.threads)
@@ -53,7 +53,8 @@ def make_rows(
 
 def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More) -> dict[str, Any]:
     """Accuracy, size, latency, and minutes: of the clock, and those that all threads together computed."""
-    model, learned = subject.model, ""
+    model, learned, data = subject.model, "", args.material / "data"
+    further = _learned_from(args, recipe)
     if args.work is not None:
         args.work.mkdir(parents=True, exist_ok=True)
     started, busy = time.perf_counter(), time.process_time()
@@ -65,7 +66,7 @@ def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More
                 subject.calibration,
                 threads=args.threads,
                 folder=args.work,
-                learn_from=further(args),
+                learn_from=None if further is None else paredown.read_dataset(str(data / further)),
                 progress=_telling,
             )
             model = made.model
@@ -78,15 +79,15 @@ def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More
         )
     except ParedownError as error:
         return {"error": first_line(error, args.material)}
-    name = headline(subject.card.task, subject.judged.has_truth)
-    lost, ratio = measured.get(f"{name}_drop"), measured.get("latency_ratio")
+    metric = headline(subject.card.task, subject.judged.has_truth)
+    lost, ratio = measured.get(f"{metric}_drop"), measured.get("latency_ratio")
     return {
-        "metric": name,
-        "accuracy": measured.value(name),
+        "metric": metric,
+        "accuracy": measured.value(metric),
         "points_lost": None if lost is None else lost.value,
         "points_low": None if lost is None else lost.low,
         "points_high": None if lost is None else lost.high,
-        "fidelity": measured.value(f"fidelity_{name}"),
+        "fidelity": measured.value(f"fidelity_{metric}"),
         "macs": paredown.inspect(model).macs,
         "size_bytes": model.size_bytes,
         "latency_s": measured.value("latency_s"),
@@ -97,16 +98,17 @@ def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More
         "minutes": round(minutes, 2),
         "computed_minutes": round(computed, 2),
         "learned": learned,
-        "learned_from": args.learn_from,
+        "learned_from": further,
         "images": len(subject.calibration),
         "judged": len(subject.judged),
         **more(model, subject.model),
     }
 
 
-def further(args: argparse.Namespace) -> Dataset | None:
-    """The further images of the command line."""
-    return args.learn_from and paredown.read_dataset(str(args.material / "data" / args.learn_from))
+def _learned_from(args: argparse.Namespace, recipe: str) -> str | None:
+    """The further images of the command line, where the recipe learns."""
+    learns = recipe != "float" and parse_recipe(recipe).learns
+    return args.learn_from if learns else None
 
 
 def _telling(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:

@@ -254,7 +254,7 @@ def prune(result: Result) -> str:
     for model, rows in _by(result["rows"], "model").items():
         whole = next((r["macs"] for r in rows if r["recipe"] == "float"), None)
         for row in rows:
-            who = [model, f"`{row['recipe']}`"]
+            who = [model, _recipe(row)]
             if "error" in row:
                 lines.append([*who, f"failed: {_cell(row['error'])}", "", "", "", "", "", ""])
                 continue
@@ -277,7 +277,7 @@ def learn(result: Result) -> str:
             learned = "qat" in row["recipe"]
             minutes = [_number(row.get(k) if learned else None, 1) for k in ("minutes", "computed_minutes")]
             lost = "-" if row["recipe"] == "float" else _lost(row)
-            name = "float" if row["recipe"] == "float" else f"`{row['recipe']}`"
+            name = "float" if row["recipe"] == "float" else _recipe(row)
             same = _number(row.get("fidelity"), 1, 0.01)
             lines.append([row["model"], name, _accuracy(row), lost, same, _mb(row), _ratio(row), *minutes])
     return _table(head, lines) + _foot(result)
@@ -336,14 +336,14 @@ def deep(result: Result) -> str:
     lines = []
     for row in result["rows"]:
         if "error" in row:
-            lines.append([row["model"], f"`{row['recipe']}`", f"failed: {_cell(row['error'])}", *[""] * 6])
+            lines.append([row["model"], _recipe(row), f"failed: {_cell(row['error'])}", *[""] * 6])
             continue
         first = row["recipe"] == "float"
         sizes = [_number(row[key], 0, 1e3) for key in ("size_bytes", "packed_bytes")]
         lines.append(
             [
                 row["model"],
-                f"`{row['recipe']}`",
+                _recipe(row),
                 _accuracy(row) if first else _lost({**row, "label": row["recipe"]}),
                 *sizes,
                 f"{row['ratio']:.2f}",
@@ -435,6 +435,12 @@ def _versions(rows: Sequence[Row]) -> str:
     tools = ("nncf", "openvino", "aimet", "onnxruntime")
     named = sorted(text for text in found if text.startswith(tools))
     return f"; peers: {', '.join(named)}" if named else ""
+
+
+def _recipe(row: Row) -> str:
+    """The recipe, and what it learned from besides the calibration images."""
+    more = row.get("learned_from")
+    return f"`{row['recipe']}`" + (f" `--learn-from {more}`" if more else "")
 
 
 def _by(rows: Iterable[Row], key: str) -> dict[str, list[Row]]:
