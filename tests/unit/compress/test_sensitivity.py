@@ -103,15 +103,15 @@ def test_what_lies_behind_a_group_answers_as_the_whole(name: str) -> None:
 def test_a_part_may_begin_at_another_that_began_early_enough(name: str, backwards: bool) -> None:
     _, switches, grids = switched(name)
     images = nets.images(2, seed=9)
-    starts, last = [], switches
+    starts, last = [], None
     for group in switches.groups[:: -1 if backwards else 1]:
         behind = Behind(switches, [group], images, grids, last=last)
         want = switches.damage(images, (group,), grids)
         np.testing.assert_allclose(behind.damage(images, (group,), grids), want, rtol=1e-3, atol=1e-9)
-        starts.append(behind.start)
-        last = behind
+        starts.append(behind.part.start)
+        last = behind.part
     assert starts == [
-        Behind(switches, [g], images, grids).start for g in switches.groups[:: -1 if backwards else 1]
+        Behind(switches, [g], images, grids).part.start for g in switches.groups[:: -1 if backwards else 1]
     ]
     assert max(starts) > 0
 

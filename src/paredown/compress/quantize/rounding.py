@@ -71,10 +71,8 @@ def _round_layer(step: SecondOrder, link: Link) -> StepRecord:
     wanted, old = layer.rows(layer.weight.meta[UNROUNDED]), layer.rows(before)
     new, shift, errors = old.copy(), np.zeros(old.shape[:2]), np.zeros(2)
     for g in range(layer.groups):
-        x = link.read[:, g].astype(np.float32)
-        x -= layer.zero
-        free = layer.bias is not None
-        new[g], shift[g], left = round_group(wanted[g], old[g], x, link.wanted[:, g], layer.grid, free)
+        answer, free = link.wanted[:, g], layer.bias is not None
+        new[g], shift[g], left = round_group(wanted[g], old[g], _centred(link, g), answer, layer.grid, free)
         errors += left
     replace_constant(stored, layer.shaped(new).astype(before.dtype))
     layer.weight.meta[UNROUNDED] = layer.shaped(layer.grid.beside(new, wanted, INSIDE))
@@ -84,6 +82,13 @@ def _round_layer(step: SecondOrder, link: Link) -> StepRecord:
     op, why = layer.node.op_type, "weights rounded again, mean error into the bias"
     data = {"op": op, "error_left": round(kept, 4), "changed": round(float(np.mean(new != old)), 4)}
     return StepRecord(step.name, str(layer.node.name), "changed", why, data)
+
+
+def _centred(link: Link, g: int) -> Rows:
+    """What a group of the layer's channels reads, without the zero point."""
+    x = link.read[:, g].astype(np.float32)
+    x -= link.layer.zero
+    return x
 
 
 def round_group(
@@ -97,19 +102,26 @@ def round_group(
     means = (x.mean(axis=0), t.mean(axis=0)) if free_bias else (np.float32(0), np.float32(0))
     x -= means[0]
     t = t - means[1]
-    rounded = _fit(w, x, t, grid)
-    cost = np.stack([np.square(x[::HELD_OUT] @ q.T - t[::HELD_OUT]).mean(axis=0) for q in (old, rounded)])
+    h, missed = _statistics(w, x, t)
+    x, t = x[::HELD_OUT].copy(), t[::HELD_OUT]  # the whole is most of what is in memory
+    rounded = _fit(w, h, missed, grid)
+    cost = np.stack([np.square(x @ q.T - t).mean(axis=0) for q in (old, rounded)])
     new = np.where((cost[1] < cost[0])[:, None], rounded, old)
     shift = means[1] - new @ means[0] if free_bias else np.zeros(len(w))
     return new, np.asarray(shift, np.float64), np.array([cost[0].sum(), cost.min(axis=0).sum()])
 
 
-def _fit(w: Rows, x: Rows, t: Rows, grid: Grid) -> Rows:
-    """Integers q, (O, K), with x q^T near t: from w, which answers t or nearly so. x: (n, K). t: (n, O)."""
+def _statistics(w: Rows, x: Rows, t: Rows) -> tuple[Rows, Rows]:
+    """The means of `_sums` over the patches that do not judge. x: (n, K). t: (n, O)."""
     judging = slice(0, len(x) if len(x) >= HELD_OUT else 0, HELD_OUT)
     every, judge = _sums(w, x, t), _sums(w, x[judging], t[judging])
     learned = len(x) - len(x[judging])
     h, missed = (np.asarray((a - b) / learned, np.float32) for a, b in zip(every, judge, strict=True))
+    return h, missed
+
+
+def _fit(w: Rows, h: Rows, missed: Rows, grid: Grid) -> Rows:
+    """Integers q, (O, K), with x q^T near t: from w, which answers t or nearly so."""
     ridge = RIDGE * max(float(np.diag(h).mean()), 1e-12)
     moved = w + np.linalg.solve(h + ridge * np.eye(len(h), dtype=np.float32), missed.T).T
     return round_rows(np.asarray(moved, np.float32), h, grid)

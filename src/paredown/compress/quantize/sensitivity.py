@@ -10,6 +10,7 @@ Noise of different grids is close to independent, so damages add up.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -44,14 +45,9 @@ class Switched:
         self.groups = list(plan.members() if groups is None else groups)
         self.index = {group: i for i, group in enumerate(self.groups)}
         self.heads = list(heads)
-        self.start = 0  # the first of the model's nodes that it runs
-        self.first_read = _first_read(self.rest().graph)
-        self._open(self.rest(), grids)
+        self.first_read = _first_read(to_proto(model).graph)
+        self._open(to_proto(model), grids)
         self._float: dict[int, tuple[NDArray[np.generic], list[Answer]]] = {}
-
-    def rest(self) -> onnx.ModelProto:
-        """A copy of the graph that it runs, without switches."""
-        return to_proto(self.model)
 
     def _open(self, proto: onnx.ModelProto, grids: Mapping[str, Grid]) -> None:
         _add_switches(proto, self.plan, grids, self.index, self.heads)
@@ -93,11 +89,20 @@ class Switched:
         return self._float[id(image)][1]
 
 
+@dataclass(frozen=True)
+class Part:
+    """The nodes of a model from `start` on, without switches, and what they read of some images, by id."""
+
+    start: int
+    graph: onnx.ModelProto
+    read: Mapping[int, Mapping[str, NDArray[np.generic]]]
+
+
 class Behind(Switched):
     """Some groups' switches, with the part of the model behind their tensors alone: what lies in front of
     them is run once for each of a few images, and only these can be asked for.
 
-    last: another such part of the same model. Where it begins early enough only what lies between is run.
+    last: another part of the same model. Where it begins early enough only what lies between is run.
     """
 
     def __init__(
@@ -106,7 +111,7 @@ class Behind(Switched):
         groups: Sequence[str],
         images: Sequence[NDArray[np.generic]],
         grids: Mapping[str, Grid],
-        last: Switched | None = None,
+        last: Part | None = None,
     ) -> None:
         self.model, self.plan, self.threads, self.heads = whole.model, whole.plan, whole.threads, whole.heads
         self.groups, self.index = list(groups), {group: i for i, group in enumerate(groups)}
@@ -114,23 +119,19 @@ class Behind(Switched):
         members = self.plan.members()
         tensors = [t for g in groups for t in members[g]]
         first = min((whole.first_read[t] for t in tensors if t in whole.first_read), default=0)
-        before = last if last is not None and last.start <= first else whole
-        front, self._back = _cut(before.rest(), tensors, self.heads)
-        self.start = before.start + len(front.graph.node)
+        if last is None or last.start > first:
+            last = Part(0, to_proto(self.model), {id(x): whole._inputs(x) for x in images})
+        front, back = _cut(last.graph, tensors, self.heads)
         session = open_session(front.SerializeToString(), self.threads)
         names = [o.name for o in session.get_outputs()]
-        self._states = {
-            id(x): dict(zip(names, session.run(names, before._inputs(x)), strict=True)) for x in images
-        }
-        self._open(self.rest(), grids)
-
-    def rest(self) -> onnx.ModelProto:
-        copy = onnx.ModelProto()
-        copy.CopyFrom(self._back)
-        return copy
+        read = {i: dict(zip(names, session.run(names, feeds), strict=True)) for i, feeds in last.read.items()}
+        self.part = Part(last.start + len(front.graph.node), back, read)
+        switched = onnx.ModelProto()
+        switched.CopyFrom(back)
+        self._open(switched, grids)
 
     def _inputs(self, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
-        return self._states[id(image)]
+        return self.part.read[id(image)]
 
 
 PARTS = 6  # of the groups, in order: each is asked for with what lies behind it alone
