@@ -98,24 +98,6 @@ def test_what_lies_behind_a_group_answers_as_the_whole(name: str) -> None:
             np.testing.assert_allclose(behind.damage(images, (group,), tried), want, rtol=1e-3, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["detector", "residual", "depthwise"])
-@pytest.mark.parametrize("backwards", [False, True])
-def test_a_part_may_begin_at_another_that_began_early_enough(name: str, backwards: bool) -> None:
-    _, switches, grids = switched(name)
-    images = nets.images(2, seed=9)
-    starts, last = [], None
-    for group in switches.groups[:: -1 if backwards else 1]:
-        behind = Behind(switches, [group], images, grids, last=last)
-        want = switches.damage(images, (group,), grids)
-        np.testing.assert_allclose(behind.damage(images, (group,), grids), want, rtol=1e-3, atol=1e-9)
-        starts.append(behind.part.start)
-        last = behind.part
-    assert starts == [
-        Behind(switches, [g], images, grids).part.start for g in switches.groups[:: -1 if backwards else 1]
-    ]
-    assert max(starts) > 0
-
-
 def test_where_types_are_not_known_nothing_is_cut_off() -> None:
     _, switches, _ = switched("detector")
     proto = to_proto(switches.model)

@@ -84,8 +84,8 @@ def chain(model: ir.Model, layers: Sequence[Layer], context: Context) -> Iterato
     pairs = list(zip(layers, at, strict=True))
     for layer, place in context.progress(pairs, "rounding layer by layer", len(pairs)):
         where = indices(layer, place)
-        read = [patches(where, x, layer.zero) for x in run.to(layer.quantized)]
-        yield Link(layer, np.concatenate(read), _in_steps(layer, answered.pop(0)))
+        read = np.concatenate([patches(where, x, layer.zero) for x in run.to(layer.quantized)])
+        yield Link(layer, read, _in_steps(layer, answered.pop(0)))
 
 
 def _in_steps(layer: Layer, answer: Rows) -> Rows:

@@ -32,7 +32,7 @@ from paredown.compress.quantize.grids import activation_grids
 from paredown.compress.quantize.guard import heads_of
 from paredown.compress.quantize.outliers import loudness_of
 from paredown.compress.quantize.placement import ORT_CPU, Plan, place
-from paredown.compress.quantize.sensitivity import Behind, Part, Switched, most_telling
+from paredown.compress.quantize.sensitivity import Behind, Switched, most_telling
 from paredown.compress.quantize.write import add_constant, drop_unused
 from paredown.compress.recipe import Context, Step
 from paredown.graph.channels import Channels, channel_classes, gated
@@ -180,27 +180,13 @@ def _damages(
     plain = before.switched((g for groups in old.values() for g in groups), context.threads)
     scaled = after.switched((g for groups in new.values() for g in groups), context.threads)
     images = most_telling(plain, graph, context, IMAGES)
-    part: Part | None = None
-    part_scaled: Part | None = None
     for bundle in context.progress(bundles, "weighing factors at gates"):
-        first, part = _damage(plain, old[bundle], images, before.grids, part)
-        if first <= LEAST:
-            yield bundle, first, None
+        first = Behind(plain, old[bundle], images, before.grids).damage(images, old[bundle], before.grids)
+        if first.mean() <= LEAST:
+            yield bundle, float(first.mean()), None
             continue
-        second, part_scaled = _damage(scaled, new[bundle], images, after.grids, part_scaled)
-        yield bundle, first, second
-
-
-def _damage(
-    whole: Switched,
-    groups: list[str],
-    images: list[NDArray[np.generic]],
-    grids: Mapping[str, Grid],
-    last: Part | None,
-) -> tuple[float, Part]:
-    """The mean damage of some groups together, and the part of the model behind them to go on from."""
-    behind = Behind(whole, groups, images, grids, last)
-    return float(behind.damage(images, groups, grids).mean()), behind.part
+        second = Behind(scaled, new[bundle], images, after.grids).damage(images, new[bundle], after.grids)
+        yield bundle, float(first.mean()), float(second.mean())
 
 
 def _bundles(graph: ir.Graph, channels: Channels) -> list[_Bundle]:

@@ -122,8 +122,10 @@ def _statistics(w: Rows, x: Rows, t: Rows) -> tuple[Rows, Rows]:
 
 def _fit(w: Rows, h: Rows, missed: Rows, grid: Grid) -> Rows:
     """Integers q, (O, K), with x q^T near t: from w, which answers t or nearly so."""
-    ridge = RIDGE * max(float(np.diag(h).mean()), 1e-12)
-    moved = w + np.linalg.solve(h + ridge * np.eye(len(h), dtype=np.float32), missed.T).T
+    firm = h.copy()
+    np.fill_diagonal(firm, np.diag(h) + np.float32(RIDGE * max(float(np.diag(h).mean()), 1e-12)))
+    moved = w + np.linalg.solve(firm, missed.T).T
+    del firm
     return round_rows(np.asarray(moved, np.float32), h, grid)
 
 

@@ -10,7 +10,6 @@ Noise of different grids is close to independent, so damages add up.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -45,7 +44,6 @@ class Switched:
         self.groups = list(plan.members() if groups is None else groups)
         self.index = {group: i for i, group in enumerate(self.groups)}
         self.heads = list(heads)
-        self.first_read = _first_read(to_proto(model).graph)
         self._open(to_proto(model), grids)
         self._float: dict[int, tuple[NDArray[np.generic], list[Answer]]] = {}
 
@@ -89,21 +87,9 @@ class Switched:
         return self._float[id(image)][1]
 
 
-@dataclass(frozen=True)
-class Part:
-    """The nodes of a model from `start` on, without switches, and what they read of some images, by id."""
-
-    start: int
-    graph: onnx.ModelProto
-    read: Mapping[int, Mapping[str, NDArray[np.generic]]]
-
-
 class Behind(Switched):
     """Some groups' switches, with the part of the model behind their tensors alone: what lies in front of
-    them is run once for each of a few images, and only these can be asked for.
-
-    last: another part of the same model. Where it begins early enough only what lies between is run.
-    """
+    them is run once for each of a few images, and only these can be asked for."""
 
     def __init__(
         self,
@@ -111,27 +97,21 @@ class Behind(Switched):
         groups: Sequence[str],
         images: Sequence[NDArray[np.generic]],
         grids: Mapping[str, Grid],
-        last: Part | None = None,
     ) -> None:
         self.model, self.plan, self.threads, self.heads = whole.model, whole.plan, whole.threads, whole.heads
         self.groups, self.index = list(groups), {group: i for i, group in enumerate(groups)}
         self._float = whole._float
         members = self.plan.members()
-        tensors = [t for g in groups for t in members[g]]
-        first = min((whole.first_read[t] for t in tensors if t in whole.first_read), default=0)
-        if last is None or last.start > first:
-            last = Part(0, to_proto(self.model), {id(x): whole._inputs(x) for x in images})
-        front, back = _cut(last.graph, tensors, self.heads)
+        front, back = _cut(to_proto(self.model), [t for g in groups for t in members[g]], self.heads)
         session = open_session(front.SerializeToString(), self.threads)
         names = [o.name for o in session.get_outputs()]
-        read = {i: dict(zip(names, session.run(names, feeds), strict=True)) for i, feeds in last.read.items()}
-        self.part = Part(last.start + len(front.graph.node), back, read)
-        switched = onnx.ModelProto()
-        switched.CopyFrom(back)
-        self._open(switched, grids)
+        self._states = {
+            id(x): dict(zip(names, session.run(names, whole._inputs(x)), strict=True)) for x in images
+        }
+        self._open(back, grids)
 
     def _inputs(self, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
-        return self.part.read[id(image)]
+        return self._states[id(image)]
 
 
 PARTS = 6  # of the groups, in order: each is asked for with what lies behind it alone
@@ -200,11 +180,6 @@ def by_halves(
     return found
 
 
-def _first_read(graph: onnx.GraphProto) -> dict[str, int]:
-    """Tensor -> the first node that reads it."""
-    return {t: i for i, node in reversed(list(enumerate(graph.node))) for t in node.input}
-
-
 def _border(graph: onnx.GraphProto, first: int, wanted: Collection[str]) -> set[str]:
     """What is there before the first of the later nodes and is read by these, or wanted."""
     nodes = list(graph.node)
@@ -222,8 +197,7 @@ def _cut(
     and a tensor of unknown type is no input.
     """
     nodes, graph = list(proto.graph.node), proto.graph
-    read = _first_read(graph)
-    first = min((read[t] for t in tensors if t in read), default=len(nodes))
+    first = next((i for i, n in enumerate(nodes) if not set(tensors).isdisjoint(n.input)), len(nodes))
     known = {v.name: v for v in (*graph.input, *graph.value_info, *graph.output)}
     names = _border(graph, first, {*tensors, *heads})
     if not names <= known.keys() or any(a.HasField("g") for n in nodes for a in n.attribute):
@@ -237,9 +211,7 @@ def _cut(
     ):
         used = {name for node in part for name in node.input}
         stored = [t for t in graph.initializer if t.name in used]
-        made = {name for node in part for name in node.output} - {v.name for v in outputs}
-        types = [v for v in graph.value_info if v.name in made]
-        half = helper.make_graph(part, graph.name, inputs, outputs, stored, value_info=types)
+        half = helper.make_graph(part, graph.name, inputs, outputs, stored)
         halves.append(helper.make_model(half, opset_imports=proto.opset_import, ir_version=proto.ir_version))
     return halves[0], halves[1]
 
