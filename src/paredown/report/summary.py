@@ -52,7 +52,7 @@ def _headline(story: Story, chosen: Row | None, reference: Row | None) -> str:
 def _times(chosen: Row, reference: Row, name: str, words: tuple[str, str]) -> str:
     """ "2.0× faster"; for latency the ratio of the interleaved rounds where there is one.
 
-    Where the interval of that ratio holds 1, nobody knows which of the two is faster.
+    Where the interval of that ratio holds 1, or what float gets beside itself, nobody knows which is faster.
     """
     mine, theirs = chosen.get(name), reference.get(name)
     if mine is None or theirs is None or mine.value <= 0 or theirs.value <= 0:
@@ -61,9 +61,18 @@ def _times(chosen: Row, reference: Row, name: str, words: tuple[str, str]) -> st
     paired = chosen.get("latency_ratio") if name == "latency_s" else None
     if paired is not None and paired.value > 0:
         ratio = paired.value
-        if paired.low is not None and paired.high is not None and paired.low <= 1 <= paired.high:
+        low, high = _interval(paired)
+        least, most = _interval(reference.get("latency_ratio"))
+        if low <= max(most, 1) and high >= min(least, 1):
             return "about as fast"
     return f"{max(ratio, 1 / ratio):.1f}{TIMES} {words[0] if ratio <= 1 else words[1]}"
+
+
+def _interval(ratio: Quantity | None) -> tuple[float, float]:
+    """The ratio's ends: 1 where there is none, the ratio itself where it has no interval."""
+    if ratio is None:
+        return 1.0, 1.0
+    return ratio.value if ratio.low is None else ratio.low, ratio.value if ratio.high is None else ratio.high
 
 
 def _tiles(story: Story, chosen: Row | None, reference: Row | None) -> list[Html]:
