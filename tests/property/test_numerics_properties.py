@@ -241,3 +241,7 @@ def test_levels_are_nearer_than_an_even_grid(seed: int) -> None:
     even = symmetric(weight_limits(w, 0, 4, 25), 4, 0)
     error = [float(np.square(grid.snap(w) - w).sum()) for grid in (fitted(w, 0, bits=4), even)]
     assert error[0] < error[1]
+
+
+def test_a_single_number_has_its_place() -> None:
+    assert affine(-1.0, 1.0).snap(np.asarray(0.3, np.float32)) == np.float32(38 * 2 / 255)

@@ -61,7 +61,7 @@ class Grid:
 
     def nearest(self, steps: Floats, zero: NDArray[np.int32] | int = 0) -> NDArray[np.int32]:
         """The integers of the grid nearest to numbers in its steps."""
-        rounded = np.rint(steps)
+        rounded = np.asarray(np.rint(steps))
         rounded += np.asarray(zero, rounded.dtype)  # as int32 it would make doubles of them
         return np.clip(rounded, self.low, self.high, out=rounded).astype(np.int32)
 

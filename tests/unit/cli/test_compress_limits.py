@@ -12,17 +12,12 @@ from paredown.study.verdict import Limits
 from toys import Toy
 
 
+def compressing(toy: Toy, recipe: str, out: Path) -> list[str]:
+    return ["compress", str(toy.model), "--recipe", recipe, "--calib", str(toy.calib), "--out", str(out)]
+
+
 def test_limits_reach_the_step(toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [
-        "compress",
-        str(toy.model),
-        "--recipe",
-        "mixed",
-        "--calib",
-        str(toy.calib),
-        "--out",
-        str(tmp_path),
-    ]
+    words = compressing(toy, "mixed", tmp_path)
     assert main([*words, "--max-drop", "20", "--max-size", "0.1", "--threads", "1", "--quiet"]) == 0
     assert "cle+gates+mix-drop20-mb0.1" in capsys.readouterr().out
     assert (tmp_path / "model.onnx").stat().st_size <= 100_000
@@ -36,16 +31,7 @@ def test_a_limit_that_is_the_default_is_a_limit(recipe: str, taken: bool) -> Non
 def test_a_recipe_that_chooses_nothing_refuses_limits(
     toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [
-        "compress",
-        str(toy.model),
-        "--recipe",
-        "int8",
-        "--calib",
-        str(toy.calib),
-        "--out",
-        str(tmp_path),
-    ]
+    words = compressing(toy, "int8", tmp_path)
     assert main([*words, "--max-drop", "1"]) == 2
     assert "chooses by limits" in capsys.readouterr().err
 
@@ -53,16 +39,7 @@ def test_a_recipe_that_chooses_nothing_refuses_limits(
 def test_a_recipe_that_learns_nothing_refuses_images_to_learn_from(
     toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [
-        "compress",
-        str(toy.model),
-        "--recipe",
-        "int8",
-        "--calib",
-        str(toy.calib),
-        "--out",
-        str(tmp_path),
-    ]
+    words = compressing(toy, "int8", tmp_path)
     assert main([*words, "--learn-from", str(toy.calib)]) == 2
     assert "no step of these recipes learns" in capsys.readouterr().err
     asked = [

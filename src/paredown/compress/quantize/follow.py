@@ -19,7 +19,7 @@ UNHEARD = -10.0  # a sigmoid answers 0.00005 to it: no detector tells apart what
 
 
 def sigmoid(x: Floats) -> Floats:
-    e = np.clip(x, -60, 60)
+    e = np.asarray(np.clip(x, -60, 60))
     np.exp(np.negative(e, out=e), out=e)
     e += 1
     return np.divide(1, e, out=e).astype(np.float32, copy=False)
