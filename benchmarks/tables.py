@@ -360,7 +360,7 @@ def coders(result: Result) -> str:
     rows = [row for row in result["rows"] if "coders" in row and row["recipe"] != "float"]
     names = [name for name in rows[0]["coders"] if name not in ("plain", "entropy")] if rows else []
     lines = [
-        [row["model"], f"`{row['recipe']}`", f"{row['coders']['plain']:,}", f"{row['coders']['entropy']:,}"]
+        [row["model"], _recipe(row), f"{row['coders']['plain']:,}", f"{row['coders']['entropy']:,}"]
         + [f"{row['coders'][name] / row['coders']['entropy']:.3f}" for name in names]
         for row in rows
     ]

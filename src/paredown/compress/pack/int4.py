@@ -95,7 +95,7 @@ def apply(step: Pack, model: ir.Model, context: Context) -> tuple[ir.Model, tupl
         log.append(StepRecord(step.name, reader, "changed", f"weight stored in {width.bits} bits"))
     log += _store_constants(step, model.graph)
     saved = shorten(model.graph, {str(node.name) for node in to_ir(context.source).graph})
-    why = f"inner tensors have short names, which saves {saved} bytes; nodes keep theirs"
+    why = f"inner tensors have short names, which saves {saved} bytes; the nodes of the source keep theirs"
     return model, (*log, StepRecord(step.name, "", "note", why))
 
 
