@@ -22,7 +22,7 @@ from common import SUBJECTS, Loaded, arguments, load, read_rows, say, write
 from emulated import HASWELL, Arrays, Running, emulator, running
 
 import paredown
-from paredown.measure.accuracy import accuracy, headline, predict_all
+from paredown._measure.accuracy import accuracy, headline, predict_all
 from paredown.model import Model, TensorSpec
 from paredown.numerics.saturate import kernel_rows, share_at_risk
 from paredown.targets import local_profile

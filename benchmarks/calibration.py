@@ -25,12 +25,12 @@ from fresh import Failed, Limits, run_fresh
 
 import paredown
 from paredown import data
-from paredown.compress.quantize.calibrate import calibrate
-from paredown.compress.quantize.placement import ORT_CPU, place
+from paredown._compress.quantize.calibrate import calibrate
+from paredown._compress.quantize.placement import ORT_CPU, place
+from paredown._measure.memory import peak_resident_bytes
 from paredown.families.cards import write_card
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
-from paredown.measure.memory import peak_resident_bytes
 from paredown.model import Model
 from paredown.numerics.ranges import METHODS, Seen
 from paredown.sample import Dataset

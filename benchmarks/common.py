@@ -14,8 +14,8 @@ from pathlib import Path
 
 import paredown
 from paredown import data
+from paredown._measure.environment import environment
 from paredown.card import Card
-from paredown.measure.environment import environment
 from paredown.model import Model
 from paredown.sample import Dataset
 

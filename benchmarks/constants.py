@@ -21,10 +21,10 @@ from common import arguments, first_line, read_rows, say, write
 from held_out import HeldOut, open_subject
 
 from paredown import data
-from paredown.compress.quantize.patches import FEW_BITS, Draw
+from paredown._compress.quantize.patches import FEW_BITS, Draw
 from paredown.errors import ParedownError
 
-QUANTIZE = "paredown.compress.quantize"
+QUANTIZE = "paredown._compress.quantize"
 
 
 @dataclass(frozen=True)

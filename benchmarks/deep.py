@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 from making import make_rows, parser
 
-from paredown.compress.pack import pdz
+from paredown._compress.pack import pdz
 from paredown.model import Model
 
 RECIPES = ("cluster", "sparse60+cluster", "deep")

@@ -16,8 +16,8 @@ import numpy as np
 from common import HERE
 from making import make_rows, parser
 
-from paredown.compress.presets import PRESETS
-from paredown.measure.latency import measure_latency
+from paredown._compress.presets import PRESETS
+from paredown._measure.latency import measure_latency
 from paredown.model import Model
 
 MODELS = ("yolov8n", "yolov5n", "nanodet_m_416", "yolo_fastest_1_1_xl", "yolox_nano", "resnet20_cifar10")

@@ -19,8 +19,8 @@ from typing import Any
 from common import Loaded, arguments, load, say, write
 
 import paredown
+from paredown._measure.latency import measure_latency
 from paredown.families.preprocess import preprocess
-from paredown.measure.latency import measure_latency
 
 STOCK = "ort-static-pc-minmax-tail"
 PAIRS = {"ours / ONNX Runtime's": ("ours", "stock"), "FP32 / ours": ("float", "ours")}

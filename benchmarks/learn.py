@@ -13,7 +13,7 @@ import sys
 
 from making import make_rows, parser
 
-from paredown.compress.presets import PRESETS
+from paredown._compress.presets import PRESETS
 
 DETECTORS = ("int8-qat", "int4-qat")
 RECIPES = {

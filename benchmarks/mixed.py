@@ -19,8 +19,8 @@ from common import SUBJECTS, arguments, first_line, load, read_rows, say, write
 
 import paredown
 from paredown import data
+from paredown._measure.accuracy import headline
 from paredown.errors import ParedownError
-from paredown.measure.accuracy import headline
 from paredown.measurement import Measurement, StepRecord
 from paredown.sample import Dataset
 from paredown.study.verdict import Limits

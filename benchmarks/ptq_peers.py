@@ -29,15 +29,15 @@ from fresh import Failed, Limits, run_fresh
 from runtimes import OPENVINO
 from runtimes import compile as compile_file
 
-from paredown.compress.quantize.placement import body_of
+from paredown._compress.quantize.placement import body_of
+from paredown._measure.accuracy import accuracy, headline, predict_all
+from paredown._measure.align import align
+from paredown._measure.latency import measure_latency
 from paredown.detections import Prediction
 from paredown.errors import ParedownError
 from paredown.families.preprocess import preprocess
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
-from paredown.measure.accuracy import accuracy, headline, predict_all
-from paredown.measure.align import align
-from paredown.measure.latency import measure_latency
 from paredown.sample import Dataset
 from paredown.study.bench import tensors
 from paredown.targets import Target, target

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 import paredown
 from paredown import demo
-from paredown.compress.presets import DEFAULT_RECIPES, parse_recipe
+from paredown._compress.presets import DEFAULT_RECIPES, parse_recipe
+from paredown._measure.align import align
+from paredown._measure.latency import Plan, measure_latency
 from paredown.detections import Prediction
-from paredown.measure.align import align
-from paredown.measure.latency import Plan, measure_latency
 from paredown.model import Model
 from paredown.profile import Profile
 from paredown.sample import Dataset

@@ -15,9 +15,9 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown.compress.compress import compress
-from paredown.compress.presets import parse_recipe
-from paredown.compress.recipe import Compressed
+from paredown._compress.compress import compress
+from paredown._compress.presets import parse_recipe
+from paredown._compress.recipe import Compressed
 from paredown.graph.load import from_proto
 from paredown.model import Model
 from paredown.profile import Profile

@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from paredown.compress.prune.choose import choose
-from paredown.compress.prune.importance import by_weights
-from paredown.compress.prune.shrink import shrink
+from paredown._compress.prune.choose import choose
+from paredown._compress.prune.importance import by_weights
+from paredown._compress.prune.shrink import shrink
 from paredown.graph.load import to_proto
 from paredown.graph.removal import removable
 from paredown.graph.run import open_session, random_feeds

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from job import Job
 
-from paredown.compress.compress import compress
-from paredown.compress.presets import parse_recipe
+from paredown._compress.compress import compress
+from paredown._compress.presets import parse_recipe
 from paredown.graph.load import load_model
 from paredown.targets import target
 

@@ -9,12 +9,11 @@ The names below are the public API. Each is imported when it is first used, so `
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from paredown._compress.recipe import Compressed, Recipe
     from paredown.api import (
         Outcome,
         bundle,
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
         target,
     )
     from paredown.card import Card, Preprocess
-    from paredown.compress.recipe import Compressed, Recipe
     from paredown.detections import ClassScores, Detections
     from paredown.errors import ParedownError
     from paredown.measurement import Measurement, Quantity, Trial
@@ -54,7 +52,7 @@ _VERBS = (
 _HOME = dict.fromkeys((*_VERBS, "Outcome"), "paredown.api") | {
     "Card": "paredown.card",
     "ClassScores": "paredown.detections",
-    "Compressed": "paredown.compress.recipe",
+    "Compressed": "paredown._compress.recipe",
     "Dataset": "paredown.sample",
     "Detections": "paredown.detections",
     "Labels": "paredown.sample",
@@ -64,7 +62,7 @@ _HOME = dict.fromkeys((*_VERBS, "Outcome"), "paredown.api") | {
     "ParedownError": "paredown.errors",
     "Preprocess": "paredown.card",
     "Quantity": "paredown.measurement",
-    "Recipe": "paredown.compress.recipe",
+    "Recipe": "paredown._compress.recipe",
     "Sample": "paredown.sample",
     "Trial": "paredown.measurement",
     "Verdict": "paredown.study.verdict",
@@ -99,17 +97,6 @@ __all__ = [
     "run",
     "target",
 ]
-
-
-class _Package(ModuleType):
-    """This package. Importing the shelf `paredown.compress` would bind it here over the verb `compress`."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _VERBS and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> object:

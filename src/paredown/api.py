@@ -15,11 +15,16 @@ from functools import partial
 from pathlib import Path
 
 from paredown import data
+from paredown._compress.compress import compress as apply_recipe
+from paredown._compress.presets import PRESETS, parse_recipe
+from paredown._compress.recipe import Compressed, Recipe
+from paredown._compress.steps import STEPS
+from paredown._measure.align import align
+from paredown._measure.compare import Comparison
+from paredown._measure.compare import compare as compare_predictions
+from paredown._measure.doctor import made_for_another
+from paredown._report import write_report
 from paredown.card import Card
-from paredown.compress.compress import compress as apply_recipe
-from paredown.compress.presets import PRESETS, parse_recipe
-from paredown.compress.recipe import Compressed, Recipe
-from paredown.compress.steps import STEPS
 from paredown.deploy import write_bundle
 from paredown.errors import UnknownName, UsageError
 from paredown.families import FAMILIES, recognise
@@ -29,16 +34,11 @@ from paredown.graph.inspect import inspect as inspect_graph
 from paredown.graph.load import load_model
 from paredown.graph.prepare import prepare
 from paredown.job import Outcome, find_card, judge, run
-from paredown.measure.align import align
-from paredown.measure.compare import Comparison
-from paredown.measure.compare import compare as compare_predictions
-from paredown.measure.doctor import made_for_another
 from paredown.measurement import Measurement
 from paredown.metrics import METRICS
 from paredown.model import Model
 from paredown.pictures import Pair, differing_pairs, side_by_side
 from paredown.protocols import Progress, silent
-from paredown.report import write_report
 from paredown.sample import Dataset
 from paredown.study.bench import LATENCY, WHAT, Bench, tensors
 from paredown.study.choosing import choosing_images, judge_on, learning_images

@@ -7,19 +7,19 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from paredown._compress.presets import DEFAULT_RECIPES
+from paredown._measure.accuracy import align
+from paredown._measure.probe import choose_card
+from paredown._report import write_report
 from paredown.card import Card
-from paredown.compress.presets import DEFAULT_RECIPES
 from paredown.deploy import write_bundle
 from paredown.families import recognise
 from paredown.families.cards import card_beside, recognise_with_card
 from paredown.graph.load import load_model
 from paredown.graph.prepare import prepare
-from paredown.measure.accuracy import align
-from paredown.measure.probe import choose_card
 from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.protocols import Progress, silent
-from paredown.report import write_report
 from paredown.sample import Dataset
 from paredown.study.bench import Bench
 from paredown.study.images import Source, check_learns, choose_images

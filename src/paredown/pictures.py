@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from paredown._measure.compare import most_different
 from paredown.card import Card
 from paredown.deploy.draw import class_colour, draw_detections, draw_label
 from paredown.detections import ClassScores, Detections, Prediction
-from paredown.measure.compare import most_different
 from paredown.metrics.matching import box_iou
 from paredown.sample import Dataset
 

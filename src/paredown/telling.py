@@ -15,16 +15,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from paredown.compress.presets import STOCK
+from paredown._compress.presets import STOCK
+from paredown._measure.accuracy import headline
+from paredown._report import Advice, DatasetFacts, ModelFacts, Picture, Story
+from paredown._report import Limits as AskedLimits
 from paredown.errors import StorageError, UsageError
 from paredown.families.cards import write_card
 from paredown.graph.inspect import inspect
-from paredown.measure.accuracy import headline
 from paredown.measurement import Trial
 from paredown.model import TensorSpec
 from paredown.pictures import differing_pairs
-from paredown.report import Advice, DatasetFacts, ModelFacts, Picture, Story
-from paredown.report import Limits as AskedLimits
 from paredown.sample import Labels
 from paredown.study.files import make_directory, storage_errors, write_whole
 from paredown.study.options import Asked

@@ -9,8 +9,8 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 import nets
-from paredown.compress.recipe import Compressed
-from paredown.compress.steps import STEPS
+from paredown._compress.recipe import Compressed
+from paredown._compress.steps import STEPS
 from paredown.errors import UnknownName
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare

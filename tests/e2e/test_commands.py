@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from paredown._compress.presets import PRESETS
 from paredown.cli import COMMANDS, main
 from paredown.cli.parser import Parser
-from paredown.compress.presets import PRESETS
 from paredown.targets import cpu
 
 ROOT = Path(__file__).parents[2]

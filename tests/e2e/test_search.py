@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from paredown import api
+from paredown._compress.steps import STEPS
 from paredown.cli import main
-from paredown.compress.steps import STEPS
 from paredown.errors import CalibrationError
 from paredown.job import run
 from paredown.study.options import Options

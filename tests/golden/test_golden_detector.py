@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import nets
-from paredown.compress.recipe import Compressed
+from paredown._compress.recipe import Compressed
 from paredown.graph.prepare import prepare
 
 LAYERS = {  # how the six convolutions run: the sixth is the softmax integral of the decode tail

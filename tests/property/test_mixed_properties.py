@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paredown.compress.quantize.allocate import ALIKE, Point, front
-from paredown.compress.quantize.candidate import BYTES, Weights, narrowed
-from paredown.compress.quantize.placement import Plan
-from paredown.compress.quantize.sensitivity import by_halves
-from paredown.compress.quantize.verify import POWERS, expected
+from paredown._compress.quantize.allocate import ALIKE, Point, front
+from paredown._compress.quantize.candidate import BYTES, Weights, narrowed
+from paredown._compress.quantize.placement import Plan
+from paredown._compress.quantize.sensitivity import by_halves
+from paredown._compress.quantize.verify import POWERS, expected
 from paredown.protocols import Lost
 
 amounts = st.floats(0, 10, allow_subnormal=False)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nets
-from paredown.compress.pack import pdz
+from paredown._compress.pack import pdz
 from paredown.errors import ModelError
 from paredown.graph.prepare import prepare
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paredown.compress.presets import PRESETS, parse_recipe
-from paredown.compress.recipe import Recipe, Step
-from paredown.compress.steps import STEPS
+from paredown._compress.presets import PRESETS, parse_recipe
+from paredown._compress.recipe import Recipe, Step
+from paredown._compress.steps import STEPS
 from paredown.errors import UsageError
 
 

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paredown.report import format as words
-from paredown.report.html import tag
+from paredown._report import format as words
+from paredown._report.html import tag
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32), st.integers(0, 4))

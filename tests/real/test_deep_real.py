@@ -11,7 +11,7 @@ import pytest
 
 import nets
 import paredown
-from paredown.compress.pack import pdz
+from paredown._compress.pack import pdz
 from paredown.data import read_dataset
 from paredown.sample import Dataset
 from paredown.study.bench import tensors

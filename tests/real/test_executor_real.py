@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from paredown.compress.quantize.placement import body_of
+from paredown._compress.quantize.placement import body_of
 from paredown.data import read_dataset
 from paredown.graph.load import load_model
 from paredown.graph.prepare import prepare

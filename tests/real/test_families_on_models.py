@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from paredown import data
+from paredown._measure.probe import choose_card
 from paredown.card import Card
 from paredown.errors import CardError
 from paredown.families import recognise
 from paredown.graph.load import load_model
-from paredown.measure.probe import choose_card
 from paredown.targets import target
 
 MATERIAL = os.environ.get("PAREDOWN_MATERIAL")

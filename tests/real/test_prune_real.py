@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import pruned
-from paredown.compress.compress import compress
-from paredown.compress.presets import parse_recipe
+from paredown._compress.compress import compress
+from paredown._compress.presets import parse_recipe
 from paredown.graph.inspect import inspect
 from paredown.graph.load import load_model
 from paredown.graph.prepare import prepare

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from paredown._measure.accuracy import accuracy, align, predict_all
 from paredown.card import Card, Preprocess
 from paredown.data import read_dataset, sample
-from paredown.measure.accuracy import accuracy, align, predict_all
 from paredown.targets import target
 
 pytestmark = pytest.mark.real

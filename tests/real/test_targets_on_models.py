@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from paredown.measure.latency import Plan, measure_latency
+from paredown._measure.latency import Plan, measure_latency
 from paredown.model import TensorSpec
 from paredown.targets import target
 

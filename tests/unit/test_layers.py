@@ -23,17 +23,17 @@ LAYERS = {
     "sample": 0,
     "graph": 1,
     "numerics": 1,
-    "compress": 2,
+    "_compress": 2,
     "data": 2,
     "demo": 2,
     "families": 2,
     "metrics": 2,
     "targets": 2,
     "analyze": 3,
-    "measure": 3,
+    "_measure": 3,
     "search": 3,
     "study": 4,
-    "report": 4,
+    "_report": 4,
     "deploy": 4,
     "pictures": 5,
     "telling": 5,
@@ -98,7 +98,7 @@ def test_every_public_name_is_there():
     code = (
         "import paredown; [getattr(paredown, n) for n in paredown.__all__]; assert len(paredown.__all__) < 30"
     )
-    code += "; import paredown.compress.recipe, paredown.report, paredown.measure.doctor"
+    code += "; import paredown._compress.recipe, paredown._report, paredown._measure.doctor"
     code += (
         "; assert callable(paredown.compress) and callable(paredown.report) and callable(paredown.measure)"
     )

@@ -46,8 +46,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _show(found: Compared, pictures: list[str]) -> None:
+    from paredown._report.format import title_of
     from paredown.cli import console
-    from paredown.report.format import title_of
 
     out, statistics = console.stdout(), found.statistics
     columns = ("metric", "A", "B", "B - A", "95 % interval", "p")

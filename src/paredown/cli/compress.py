@@ -34,8 +34,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from paredown import api, data
+    from paredown._compress.presets import parse_recipe
     from paredown.cli import closing, console
-    from paredown.compress.presets import parse_recipe
     from paredown.errors import UsageError
     from paredown.study.images import further_images, read_images
     from paredown.study.verdict import Limits

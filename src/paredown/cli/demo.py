@@ -21,8 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from paredown import demo
+    from paredown._compress.presets import DEFAULT_RECIPES
     from paredown.cli import closing
-    from paredown.compress.presets import DEFAULT_RECIPES
     from paredown.job import run
     from paredown.study.options import Options
 

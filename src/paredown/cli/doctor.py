@@ -25,8 +25,8 @@ def main(args: argparse.Namespace) -> int:
     from rich.text import Text
 
     from paredown import api
+    from paredown._measure.doctor import check, fit_to_time
     from paredown.cli import console
-    from paredown.measure.doctor import check, fit_to_time
 
     metadata = None if args.model is None else api.load(args.model).metadata
     findings = check(args.target, metadata)

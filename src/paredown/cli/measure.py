@@ -66,8 +66,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _show(measured: Measurement) -> None:
+    from paredown._report.format import interval, shown, title_of
     from paredown.cli import console
-    from paredown.report.format import interval, shown, title_of
 
     columns = ("quantity", "value", "95 % interval", "how")
     rows = [(title_of(q.name), shown(q), interval(q), q.how) for q in measured.quantities]

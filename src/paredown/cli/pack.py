@@ -17,8 +17,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    from paredown._compress.pack import pdz
     from paredown.cli import console
-    from paredown.compress.pack import pdz
     from paredown.graph.load import read_file
     from paredown.study.files import write_whole
 

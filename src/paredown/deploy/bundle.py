@@ -9,12 +9,12 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from paredown._report.format import interval, shown, title_of
 from paredown.card import Card
 from paredown.deploy.carve import carve
 from paredown.families.cards import write_card
 from paredown.measurement import Quantity, Trial
 from paredown.model import Model
-from paredown.report.format import interval, shown, title_of
 from paredown.study.files import storage_errors
 from paredown.study.records import plain
 

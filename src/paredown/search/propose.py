@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from paredown.compress.presets import parse_recipe
-from paredown.compress.recipe import Recipe
+from paredown._compress.presets import parse_recipe
+from paredown._compress.recipe import Recipe
 from paredown.errors import MissingDependency, UsageError
 from paredown.search.space import Space
 

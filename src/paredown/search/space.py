@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import groupby, product
 
-from paredown.compress.quantize.mixed import Mixed
-from paredown.compress.recipe import Recipe, Step
+from paredown._compress.quantize.mixed import Mixed
+from paredown._compress.recipe import Recipe, Step
 from paredown.profile import Profile
 
 SLOTS: dict[str, tuple[str, ...]] = {

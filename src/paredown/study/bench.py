@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from paredown._compress.compress import RECIPE_KEY
+from paredown._compress.pack import pdz
+from paredown._measure.accuracy import Predicted, accuracy, predict_timed
+from paredown._measure.environment import environment
+from paredown._measure.latency import measure_latency
 from paredown.card import Card
-from paredown.compress.compress import RECIPE_KEY
-from paredown.compress.pack import pdz
 from paredown.detections import Prediction
 from paredown.families.preprocess import preprocess
-from paredown.measure.accuracy import Predicted, accuracy, predict_timed
-from paredown.measure.environment import environment
-from paredown.measure.latency import measure_latency
 from paredown.measurement import Measurement, Quantity
 from paredown.model import Model
 from paredown.protocols import Progress, silent

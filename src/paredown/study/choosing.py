@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from paredown import data
+from paredown._measure.judge import ImageJudge
 from paredown.card import Card
-from paredown.measure.judge import ImageJudge
 from paredown.model import Model
 from paredown.protocols import Judge, Lost, Progress, silent
 from paredown.sample import Dataset

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from paredown import data, demo
-from paredown.compress.recipe import Recipe
+from paredown._compress.recipe import Recipe
 from paredown.errors import DataError, UnknownName, UsageError
 from paredown.protocols import Progress, silent
 from paredown.sample import Dataset

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from paredown.compress.recipe import Recipe
+from paredown._compress.recipe import Recipe
 from paredown.detections import Prediction
 from paredown.errors import UsageError
 from paredown.measurement import Quantity, Trial

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from paredown.compress.compress import compress
-from paredown.compress.presets import PRESETS, parse_recipe
-from paredown.compress.recipe import Recipe
+from paredown._compress.compress import compress
+from paredown._compress.presets import PRESETS, parse_recipe
+from paredown._compress.recipe import Recipe
 from paredown.detections import Prediction
 from paredown.errors import ParedownError, StorageError
 from paredown.measurement import Trial

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from paredown.compress.quantize.mixed import takes_limits, with_limits
-from paredown.compress.recipe import Recipe
+from paredown._compress.quantize.mixed import takes_limits, with_limits
+from paredown._compress.recipe import Recipe
 from paredown.errors import UsageError
 from paredown.measurement import Quantity, Trial
 

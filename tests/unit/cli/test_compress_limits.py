@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from paredown._compress.presets import parse_recipe
 from paredown.cli import main
-from paredown.compress.presets import parse_recipe
 from paredown.study.verdict import Limits
 from toys import Toy
 

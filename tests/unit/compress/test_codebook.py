@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import nets
-from paredown.compress.pack.codebook import POWER, entropy, kmeans, lattice, short, widths
-from paredown.compress.pack.worth import sensitivities
-from paredown.compress.recipe import Context
+from paredown._compress.pack.codebook import POWER, entropy, kmeans, lattice, short, widths
+from paredown._compress.pack.worth import sensitivities
+from paredown._compress.recipe import Context
 from paredown.errors import UsageError
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import constant, to_ir, weight_of

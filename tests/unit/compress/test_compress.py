@@ -10,12 +10,12 @@ import onnx_ir as ir
 import pytest
 
 import nets
+from paredown._compress import compress as module
+from paredown._compress.compress import PROFILE_KEY, RECIPE_KEY
+from paredown._compress.presets import PRESETS
+from paredown._compress.recipe import Context
+from paredown._compress.steps import STEPS
 from paredown.card import Card, Preprocess
-from paredown.compress import compress as module
-from paredown.compress.compress import PROFILE_KEY, RECIPE_KEY
-from paredown.compress.presets import PRESETS
-from paredown.compress.recipe import Context
-from paredown.compress.steps import STEPS
 from paredown.errors import ModelError, ParedownError, UnsupportedModel
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare

@@ -9,8 +9,8 @@ import pytest
 from onnx import numpy_helper
 
 import nets
-from paredown.compress.quantize.calibrate import calibrate
-from paredown.compress.quantize.equalize import LIMIT
+from paredown._compress.quantize.calibrate import calibrate
+from paredown._compress.quantize.equalize import LIMIT
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir

@@ -13,14 +13,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import nets
-from paredown.compress.compress import compress
-from paredown.compress.pack.codebook import kmeans
-from paredown.compress.presets import PRESETS, parse_recipe
-from paredown.compress.quantize.patches import FEW_BITS, Layer, answers, indices, layer_of, patches, places
-from paredown.compress.quantize.rounding import DAMPING, round_rows
-from paredown.compress.quantize.static import Static4, apply
-from paredown.compress.quantize.write import UNROUNDED, float_name
-from paredown.compress.recipe import Context
+from paredown._compress.compress import compress
+from paredown._compress.pack.codebook import kmeans
+from paredown._compress.presets import PRESETS, parse_recipe
+from paredown._compress.quantize.patches import FEW_BITS, Layer, answers, indices, layer_of, patches, places
+from paredown._compress.quantize.rounding import DAMPING, round_rows
+from paredown._compress.quantize.static import Static4, apply
+from paredown._compress.quantize.write import UNROUNDED, float_name
+from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
@@ -110,7 +110,7 @@ def test_no_more_is_drawn_than_fits(wide: Model, monkeypatch: pytest.MonkeyPatch
     found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
     layers = [layer for layer in found if isinstance(layer, Layer)]
     many = [len(at) for at in places(layers, FEW_BITS, seed=0)]
-    patches_module = import_module("paredown.compress.quantize.patches")
+    patches_module = import_module("paredown._compress.quantize.patches")
     monkeypatch.setattr(patches_module, "BUDGET", 192 * 4 * 68 * 10)
     few = [len(at) for at in places(layers, FEW_BITS, seed=0)]
     assert all(1 <= n < m for n, m in zip(few, many, strict=True))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nets
-from paredown.compress.quantize.follow import function_after, into_sigmoids
+from paredown._compress.quantize.follow import function_after, into_sigmoids
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.numerics.ranges import Function

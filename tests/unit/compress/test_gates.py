@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import nets
-from paredown.compress.compress import compress
-from paredown.compress.presets import parse_recipe
-from paredown.compress.quantize import gates
-from paredown.compress.quantize.calibrate import calibrate
-from paredown.compress.quantize.follow import function_after, sigmoid
-from paredown.compress.recipe import Context
+from paredown._compress.compress import compress
+from paredown._compress.presets import parse_recipe
+from paredown._compress.quantize import gates
+from paredown._compress.quantize.calibrate import calibrate
+from paredown._compress.quantize.follow import function_after, sigmoid
+from paredown._compress.recipe import Context
 from paredown.graph.channels import channel_classes, gated
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 import nets
-from paredown.compress.quantize.calibrate import calibrate
-from paredown.compress.quantize.follow import UNHEARD
-from paredown.compress.quantize.grids import activation_grids, pool
-from paredown.compress.quantize.placement import ORT_CPU, Plan, place
+from paredown._compress.quantize.calibrate import calibrate
+from paredown._compress.quantize.follow import UNHEARD
+from paredown._compress.quantize.grids import activation_grids, pool
+from paredown._compress.quantize.placement import ORT_CPU, Plan, place
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.model import Model

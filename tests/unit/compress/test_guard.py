@@ -9,11 +9,11 @@ import onnx_ir as ir
 import pytest
 
 import nets
-from paredown.compress.quantize.calibrate import calibrate
-from paredown.compress.quantize.grids import activation_grids
-from paredown.compress.quantize.guard import BUDGET, FLOOR, Guarded, guard
-from paredown.compress.quantize.placement import ORT_CPU, Plan, place
-from paredown.compress.recipe import Context
+from paredown._compress.quantize.calibrate import calibrate
+from paredown._compress.quantize.grids import activation_grids
+from paredown._compress.quantize.guard import BUDGET, FLOOR, Guarded, guard
+from paredown._compress.quantize.placement import ORT_CPU, Plan, place
+from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paredown.compress.quantize.follow import UNHEARD
-from paredown.compress.quantize.heads import BACKGROUND, answers
+from paredown._compress.quantize.follow import UNHEARD
+from paredown._compress.quantize.heads import BACKGROUND, answers
 
 
 def detector() -> np.ndarray:

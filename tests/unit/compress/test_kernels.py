@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 import nets
-from paredown.compress.recipe import Compressed
-from paredown.compress.weight_bits import SAFE_LIMIT
+from paredown._compress.recipe import Compressed
+from paredown._compress.weight_bits import SAFE_LIMIT
 from paredown.errors import UsageError
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import nets
-from paredown.compress.presets import parse_recipe
-from paredown.compress.quantize.allocate import Point
-from paredown.compress.quantize.candidate import Weights, coarser, narrowed, plain_choices
-from paredown.compress.quantize.mixed import Mixed, with_limits
-from paredown.compress.quantize.placement import ORT_CPU, place
-from paredown.compress.recipe import Compressed, Recipe
+from paredown._compress.presets import parse_recipe
+from paredown._compress.quantize.allocate import Point
+from paredown._compress.quantize.candidate import Weights, coarser, narrowed, plain_choices
+from paredown._compress.quantize.mixed import Mixed, with_limits
+from paredown._compress.quantize.placement import ORT_CPU, place
+from paredown._compress.recipe import Compressed, Recipe
 from paredown.errors import UnsupportedModel, UsageError
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import nets
-from paredown.compress.pack.names import shorten
+from paredown._compress.pack.names import shorten
 from paredown.graph.load import from_proto, to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.run import run_once

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import nets
+from paredown._compress.pack import pdz
 from paredown.cli import main
-from paredown.compress.pack import pdz
 from paredown.errors import ModelError
 from paredown.graph.prepare import prepare
 from paredown.model import Model

@@ -12,9 +12,9 @@ from paredown.model import Model
 
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 
-from paredown.compress.finetune.objective import Objective, make_objective  # noqa: E402
-from paredown.compress.finetune.places import as_corners, iou  # noqa: E402
-from paredown.compress.finetune.watch import watch  # noqa: E402
+from paredown._compress.finetune.objective import Objective, make_objective  # noqa: E402
+from paredown._compress.finetune.places import as_corners, iou  # noqa: E402
+from paredown._compress.finetune.watch import watch  # noqa: E402
 from paredown.graph.executor import Executor  # noqa: E402
 
 CELLS, CLASSES, STRIDE = 64, 3, 2.0

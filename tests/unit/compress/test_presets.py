@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from paredown.compress.presets import DEFAULT_RECIPES, PRESETS, STOCK, parse_recipe
-from paredown.compress.quantize.static import Static
-from paredown.compress.quantize.weight_only import WeightOnly
-from paredown.compress.recipe import Recipe
-from paredown.compress.steps import STEPS
+from paredown._compress.presets import DEFAULT_RECIPES, PRESETS, STOCK, parse_recipe
+from paredown._compress.quantize.static import Static
+from paredown._compress.quantize.weight_only import WeightOnly
+from paredown._compress.recipe import Recipe
+from paredown._compress.steps import STEPS
 from paredown.errors import UnknownName, UsageError
 
 

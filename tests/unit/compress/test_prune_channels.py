@@ -7,12 +7,12 @@ import pytest
 
 import nets
 import pruned
-from paredown.compress.prune.choose import choose
-from paredown.compress.prune.importance import by_weights
-from paredown.compress.prune.moments import Moments, Place, moments
-from paredown.compress.prune.refit import refit
-from paredown.compress.prune.shrink import shrink
-from paredown.compress.recipe import Context
+from paredown._compress.prune.choose import choose
+from paredown._compress.prune.importance import by_weights
+from paredown._compress.prune.moments import Moments, Place, moments
+from paredown._compress.prune.refit import refit
+from paredown._compress.prune.shrink import shrink
+from paredown._compress.recipe import Context
 from paredown.errors import UsageError
 from paredown.graph.inspect import inspect
 from paredown.graph.load import to_proto
@@ -195,7 +195,7 @@ def test_it_composes_with_quantization() -> None:
 def test_taylor_knows_what_reaches_the_answer() -> None:
     """Loud channels that the answer hardly reads are worth less than quiet ones that it reads."""
     pytest.importorskip("torch", reason="pip install 'paredown[train]'")
-    from paredown.compress.prune.taylor import importance
+    from paredown._compress.prune.taylor import importance
 
     rows = np.array([[10.0, 10, 10], [1, 1, 1]])
     model = two_layers(rows, np.zeros(2), np.array([[0.01, 1.0], [0.01, -1.0]]))
@@ -232,7 +232,7 @@ def test_recovery_of_what_lost_nothing_is_skipped() -> None:
 def test_slimming_closes_the_gates_of_what_can_be_spared() -> None:
     """Channel 0 hardly reaches the answer: its gate closes and the other's stays open."""
     pytest.importorskip("torch", reason="pip install 'paredown[train]'")
-    from paredown.compress.prune.slimming import importance
+    from paredown._compress.prune.slimming import importance
 
     rows = np.array([[1.0, 1, 1], [1, 1, 1]])
     model = two_layers(rows, np.zeros(2), np.array([[0.01, 1.0], [0.01, -1.0]]))

@@ -14,9 +14,9 @@ from paredown.model import Model
 
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 
-from paredown.compress.finetune.objective import make_objective  # noqa: E402
-from paredown.compress.finetune.rows import objectness  # noqa: E402
-from paredown.compress.finetune.watch import watch  # noqa: E402
+from paredown._compress.finetune.objective import make_objective  # noqa: E402
+from paredown._compress.finetune.rows import objectness  # noqa: E402
+from paredown._compress.finetune.watch import watch  # noqa: E402
 from paredown.graph.executor import Executor  # noqa: E402
 
 ANCHORS, NUMBERS, CELLS = 2, 4 + 1 + 3, 64

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import nets
-from paredown.compress.quantize.calibrate import calibrate
-from paredown.compress.quantize.grids import activation_grids
-from paredown.compress.quantize.placement import ORT_CPU, place
-from paredown.compress.quantize.sensitivity import Behind, Switched, _cut
+from paredown._compress.quantize.calibrate import calibrate
+from paredown._compress.quantize.grids import activation_grids
+from paredown._compress.quantize.placement import ORT_CPU, place
+from paredown._compress.quantize.sensitivity import Behind, Switched, _cut
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir

@@ -7,8 +7,8 @@ import pytest
 from onnx import numpy_helper
 
 import nets
-from paredown.compress.presets import parse_recipe
-from paredown.compress.prune import pattern
+from paredown._compress.presets import parse_recipe
+from paredown._compress.prune import pattern
 from paredown.errors import UsageError
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import nets
-from paredown.compress.quantize.patches import Layer, layer_of
-from paredown.compress.quantize.static import Static, apply
-from paredown.compress.quantize.stepwise import Stepwise
-from paredown.compress.quantize.write import UNROUNDED, replace_constant
-from paredown.compress.recipe import Context
+from paredown._compress.quantize.patches import Layer, layer_of
+from paredown._compress.quantize.static import Static, apply
+from paredown._compress.quantize.stepwise import Stepwise
+from paredown._compress.quantize.write import UNROUNDED, replace_constant
+from paredown._compress.recipe import Context
 from paredown.graph.prepare import prepare
 from paredown.graph.run import open_session
 from paredown.graph.walk import constant, to_ir, to_model

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import nets
-from paredown.compress.prune.magnitude import Layer, Sparse
+from paredown._compress.prune.magnitude import Layer, Sparse
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 
-from paredown.compress.prune.surgery import MARGIN, RISE, SETTLED, Sculptor, rise  # noqa: E402
+from paredown._compress.prune.surgery import MARGIN, RISE, SETTLED, Sculptor, rise  # noqa: E402
 from paredown.graph.executor import Executor, masked  # noqa: E402
 from paredown.graph.learnable import learnables, zeros_kept  # noqa: E402
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import nets
-from paredown.compress.compress import WEIGHT_BITS_KEY
+from paredown._compress.compress import WEIGHT_BITS_KEY
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import nets
-from paredown.compress.quantize.heads import answers
-from paredown.compress.quantize.sensitivity import by_halves
-from paredown.compress.quantize.weight_damage import SwitchedWeights
-from paredown.compress.quantize.widths import spared
+from paredown._compress.quantize.heads import answers
+from paredown._compress.quantize.sensitivity import by_halves
+from paredown._compress.quantize.weight_damage import SwitchedWeights
+from paredown._compress.quantize.widths import spared
 from paredown.graph.load import from_proto, to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import constant, to_ir, weight_of

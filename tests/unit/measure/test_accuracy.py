@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from paredown._measure.accuracy import accuracy, headline, predict_all, predict_timed
+from paredown._measure.compare import compare, most_different
 from paredown.card import Card, Preprocess
 from paredown.detections import ClassScores, Detections
 from paredown.errors import DataError, UnsupportedModel
-from paredown.measure.accuracy import accuracy, headline, predict_all, predict_timed
-from paredown.measure.compare import compare, most_different
 from paredown.model import TensorSpec
 from paredown.sample import Dataset, Labels, Sample
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from paredown._measure.align import align
 from paredown.card import Card, Preprocess
 from paredown.errors import DataError
-from paredown.measure.align import align
 from paredown.sample import Dataset, Labels, Sample, Truth
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from paredown import api
+from paredown._measure.judge import ImageJudge
 from paredown.graph.prepare import prepare
-from paredown.measure.judge import ImageJudge
 from paredown.model import Model
 from toys import Toy
 

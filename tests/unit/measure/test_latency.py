@@ -13,8 +13,8 @@ import pytest
 from onnx import TensorProto, helper
 
 import paredown.targets
+from paredown._measure.latency import Plan, Timing, measure_latency
 from paredown.errors import ModelError, TargetError, UsageError
-from paredown.measure.latency import Plan, Timing, measure_latency
 
 FEEDS = {"x": np.zeros((1, 4), np.float32)}
 QUICK = Plan(min_runs=6, min_seconds=0.05, min_rounds=4, turn_s=0.01, warmup_s=0.01, timeout_s=30)
@@ -160,7 +160,7 @@ import sys
 from pathlib import Path
 import numpy as np
 import paredown.targets
-from paredown.measure.latency import measure_latency
+from paredown._measure.latency import measure_latency
 paredown.targets.TARGETS["stand-in"] = "stand_in_runtime"
 model, target = Path(sys.argv[1]), sys.argv[2]
 measure_latency(model, model, target, {"x": np.zeros((1, 4), np.float32)})
@@ -182,7 +182,7 @@ def test_interrupting_leaves_no_process(tmp_path: Path, stand_in: str, sent: sig
 
 def children() -> list[psutil.Process]:
     ours = psutil.Process().children()
-    return [p for p in ours if "paredown.measure.worker" in " ".join(p.cmdline())]
+    return [p for p in ours if "paredown._measure.worker" in " ".join(p.cmdline())]
 
 
 def wait_for(condition: object, seconds: float = 30) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from paredown._measure.probe import choose_card, describe
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError
 from paredown.families.clues import Match, unnamed_classes
 from paredown.families.recognition import Recognition
-from paredown.measure.probe import choose_card, describe
 from paredown.model import TensorSpec
 from paredown.sample import Dataset, Labels, Sample, Truth
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from paredown._measure import doctor, memory, noise
+from paredown._measure.environment import environment
 from paredown.errors import UnknownName
-from paredown.measure import doctor, memory, noise
-from paredown.measure.environment import environment
 from paredown.targets import cpu
 
 
@@ -94,7 +94,7 @@ def test_memory_is_read() -> None:
 
 def test_the_measured_process_imports_little() -> None:
     code = (
-        "import sys, paredown.measure.worker, paredown.targets.ort; "
+        "import sys, paredown._measure.worker, paredown.targets.ort; "
         "heavy = {'cv2', 'onnx', 'onnx_ir', 'psutil', 'plotly', 'torch', 'rich', 'faster_coco_eval'}; "
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
     )

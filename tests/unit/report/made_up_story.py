@@ -7,8 +7,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from paredown._report import Advice, DatasetFacts, Limits, ModelFacts, Picture, Story
 from paredown.measurement import Measurement, Quantity, StepRecord, Trial
-from paredown.report import Advice, DatasetFacts, Limits, ModelFacts, Picture, Story
 
 CLASSES = ("person", "car", "bicycle", "dog", "truck", "bus", "traffic light", "backpack", "umbrella", "cup")
 TABLE = [  # recipe, label, mAP, latency ms, ratio, MB, peak MB, CPU %

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from paredown._report.outliers import table
 from paredown.measurement import StepRecord
-from paredown.report.outliers import table
 
 
 def record(where: str, **data: object) -> StepRecord:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from made_up_story import story
 
-from paredown.report import write_report
+from paredown._report import write_report
 
 BROWSER = next(
     (p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None

@@ -2,9 +2,9 @@
 
 import pytest
 
+from paredown._report import format as words
+from paredown._report.summary import change
 from paredown.measurement import Quantity
-from paredown.report import format as words
-from paredown.report.summary import change
 
 
 def plain(text: str) -> str:

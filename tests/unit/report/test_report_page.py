@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from made_up_story import story
 
+from paredown._report import Advice, write_report
+from paredown._report.evidence import rows
+from paredown._report.left_float import by_reason, tally
+from paredown._report.trade_off import figure
+from paredown._report.write import render
 from paredown.errors import StorageError
 from paredown.measurement import Quantity, StepRecord
-from paredown.report import Advice, write_report
-from paredown.report.evidence import rows
-from paredown.report.left_float import by_reason, tally
-from paredown.report.trade_off import figure
-from paredown.report.write import render
 
 VOID = {"meta", "img", "br", "link"}
 

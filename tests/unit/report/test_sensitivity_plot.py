@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from made_up_story import story
 
+from paredown._report.evidence import Row, rows
+from paredown._report.sensitivity import LEAST, figure
+from paredown._report.write import render
 from paredown.measurement import StepRecord
-from paredown.report.evidence import Row, rows
-from paredown.report.sensitivity import LEAST, figure
-from paredown.report.write import render
 
 
 def log(timed: bool = True) -> tuple[StepRecord, ...]:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from paredown.compress.presets import PRESETS, parse_recipe
-from paredown.compress.quantize.mixed import Mixed
-from paredown.compress.recipe import Recipe
-from paredown.compress.steps import STEPS
+from paredown._compress.presets import PRESETS, parse_recipe
+from paredown._compress.quantize.mixed import Mixed
+from paredown._compress.recipe import Recipe
+from paredown._compress.steps import STEPS
 from paredown.profile import Profile
 from paredown.search.space import NEEDS_TORCH, REQUESTED, SCHEMES, SLOTS, SPELLED, Space, space_for
 

@@ -1,0 +1,81 @@
+"""The verb: a recipe applied to a model, step by step."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from paredown._compress.recipe import Compressed, Context, Recipe
+from paredown._compress.steps import STEPS
+from paredown._compress.weight_bits import weight_bits
+from paredown.errors import ModelError, UnknownName
+from paredown.graph.run import open_session
+from paredown.graph.walk import to_ir, to_model
+from paredown.measurement import StepRecord
+from paredown.model import Model
+from paredown.profile import Profile
+from paredown.protocols import ImageTensors, Judge, Progress, TimeNodes, silent
+
+PROFILE_KEY = "paredown.profile"  # metadata key: the device a file was made for
+RECIPE_KEY = "paredown.recipe"
+WEIGHT_BITS_KEY = "paredown.weight_bits"  # see `weight_bits`; absent where no product is in integers
+
+
+def compress(
+    model: Model,
+    recipe: Recipe,
+    images: ImageTensors,
+    profile: Profile,
+    *,
+    threads: int = 0,
+    keep_float: tuple[str, ...] = (),
+    seed: int = 0,
+    progress: Progress = silent,
+    judge: Judge | None = None,
+    time_nodes: TimeNodes | None = None,
+    lessons: ImageTensors | None = None,
+    further: ImageTensors | None = None,
+    folder: Path | None = None,
+) -> Compressed:
+    """The model after every step of the recipe, loaded once by the runtime as a check.
+
+    model: a prepared one (`graph.prepare`). images: preprocessed calibration inputs. judge, time_nodes: for
+    steps that choose; lessons, further, folder: for steps that learn; see `Context`.
+
+    Raises: what the steps raise; UnknownName for a name in `keep_float` that is no node; ModelError where the
+    runtime refuses the result (a fault of ours).
+    """
+    started = time.perf_counter()
+    context = Context(
+        model,
+        images,
+        profile,
+        threads,
+        keep_float,
+        seed,
+        progress,
+        judge,
+        time_nodes,
+        lessons,
+        further,
+        folder,
+    )
+    graph = to_ir(model)
+    names = {str(node.name) for node in graph.graph}
+    if unknown := next((name for name in keep_float if name not in names), None):
+        raise UnknownName("node", unknown, names)
+    log: list[StepRecord] = []
+    for step in recipe.steps:
+        graph, records = STEPS[step.kind][1](step, graph, context)
+        log += records
+    if not recipe.steps:
+        return Compressed(model, model.sha256, recipe, (), time.perf_counter() - started)
+    graph.metadata_props[PROFILE_KEY] = profile.name
+    graph.metadata_props[RECIPE_KEY] = recipe.name
+    if (bits := weight_bits(graph.graph)) is not None:
+        graph.metadata_props[WEIGHT_BITS_KEY] = str(bits)
+    made = to_model(graph, model)
+    if {s.name for s in made.outputs} != {s.name for s in model.outputs}:
+        raise ModelError("a step changed the model's outputs", got=[s.name for s in made.outputs])
+    open_session(made.data, threads)
+    return Compressed(made, model.sha256, recipe, tuple(log), time.perf_counter() - started)

@@ -1,0 +1,50 @@
+"""Frozen settings of the steps that learn; importing them needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from paredown._compress.recipe import Step
+
+
+@dataclass(frozen=True)
+class Qat(Step):
+    """qat: learn the weights, biases and scales of a quantized graph, the float model as the teacher."""
+
+    kind: ClassVar[str] = "qat"
+    summary: ClassVar[str] = "learn a quantized graph's weights and scales from plain images (needs torch)"
+
+    steps: int = 5000
+    minutes: float = 30.0  # whichever ends first
+    rate: float = 0.0005
+
+    @property
+    def learns(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class AdaRound(Step):
+    """adaround: learn, layer by layer, which weights of a quantized graph are rounded up and which down."""
+
+    kind: ClassVar[str] = "adaround"
+    summary: ClassVar[str] = "learned rounding of quantized weights (Nagel 2020; needs torch)"
+
+    steps: int = 300  # of the optimiser, each layer
+
+
+@dataclass(frozen=True)
+class Distill(Step):
+    """distill: learn all weights of a pruned float graph, the model it was made from as the teacher."""
+
+    kind: ClassVar[str] = "distill"
+    summary: ClassVar[str] = "recover a pruned model from plain images (needs torch)"
+
+    steps: int = 2000
+    minutes: float = 30.0  # whichever ends first
+    rate: float = 0.003
+
+    @property
+    def learns(self) -> bool:
+        return True

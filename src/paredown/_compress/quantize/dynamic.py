@@ -1,0 +1,116 @@
+"""Dynamic quantization: int8 weights, activations put on a grid measured from each tensor at run time.
+
+No calibration is needed. Each Conv or MatMul becomes DynamicQuantizeLinear -> ConvInteger / MatMulInteger ->
+Cast -> Mul(scales) -> Add(bias), the form of ONNX's own dynamic quantization. Weights are per channel; the
+decode tail stays float.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import onnx_ir as ir
+
+from paredown._compress.quantize.kernels import require_kernels
+from paredown._compress.quantize.placement import body_of
+from paredown._compress.quantize.write import add_constant, drop_unused
+from paredown._compress.recipe import Context, Step
+from paredown.graph.walk import constant, data_inputs, output_axis, shape_of, weight_of
+from paredown.measurement import StepRecord
+from paredown.numerics.grid import symmetric, weight_limits
+
+
+@dataclass(frozen=True)
+class Dynamic(Step):
+    """dynamic: int8 weights per channel, uint8 activations on a grid found at every run."""
+
+    kind: ClassVar[str] = "dynamic"
+    summary: ClassVar[str] = "dynamic INT8: no calibration, activation ranges found at every run"
+
+
+_INTEGER = {"Conv": "ConvInteger", "MatMul": "MatMulInteger"}
+
+
+def apply(step: Dynamic, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
+    """The graph with integer products, and a record for every layer."""
+    require_kernels(context, step.name, per_channel=True)
+    graph = model.graph
+    body = body_of(graph)
+    measured: dict[ir.Value, ir.Node] = {}
+    log = []
+    for node in [n for n in graph if weight_of(n) is not None]:
+        why = _why_not(node, node in body, context)
+        if not why:
+            _rewrite(graph, node, measured, context.profile.weight_bits)
+        action = "float" if why else "quantized"
+        log.append(
+            StepRecord(step.name, str(node.name), action, why or "product in integers", {"op": node.op_type})
+        )
+    drop_unused(graph)
+    return model, tuple(log)
+
+
+def _why_not(node: ir.Node, in_body: bool, context: Context) -> str:
+    if str(node.name) in context.keep_float:
+        return "kept float as asked"
+    if not in_body:
+        return "decode tail: no convolution depends on it"
+    if any(v is not None and v.const_value is None for v in node.inputs[2:]):
+        return "its bias is computed"
+    return "" if node.op_type in _INTEGER else f"ONNX has no integer form of {node.op_type}"
+
+
+def _rewrite(graph: ir.Graph, node: ir.Node, measured: dict[ir.Value, ir.Node], bits: int) -> None:
+    name, source = str(node.name), data_inputs(node)[0]
+    weight = np.asarray(constant(weight_of(node)), np.float32)
+    axis = output_axis(node)
+    grid = symmetric(weight_limits(weight, axis, bits), bits, axis)
+    if source not in measured:
+        dynamic = _node("DynamicQuantizeLinear", [source], f"{source.name}_dynamic", outputs=3)
+        graph.insert_before(node, dynamic)
+        measured[source] = dynamic
+    q, scale, zero = measured[source].outputs
+    stored = add_constant(graph, f"{name}_weight_q", grid.quantize(weight).astype(np.int8))
+    product = _node(
+        _INTEGER[node.op_type], [q, stored, zero], f"{name}_int32", list(node.attributes.values())
+    )
+    real = _node("Cast", [product.outputs[0]], f"{name}_cast", [ir.AttrInt64("to", ir.DataType.FLOAT)])
+    rank = len(shape_of(node.outputs[0]))
+    channels = [1] * rank
+    channels[1 if node.op_type == "Conv" else -1] = -1
+    weight_scale = add_constant(graph, f"{name}_weight_scale", grid.scale.reshape(channels))
+    scales = _node("Mul", [scale, weight_scale], f"{name}_scales")
+    last = _node("Mul", [real.outputs[0], scales.outputs[0]], f"{name}_scaled")
+    made = [product, real, scales, last]
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        bias = np.asarray(constant(node.inputs[2]), np.float32)
+        last = _node(
+            "Add",
+            [last.outputs[0], add_constant(graph, f"{name}_bias", bias.reshape(channels))],
+            f"{name}_biased",
+        )
+        made.append(last)
+    graph.insert_before(node, made)
+    _replace(graph, node, last.outputs[0])
+
+
+def _replace(graph: ir.Graph, node: ir.Node, value: ir.Value) -> None:
+    old = node.outputs[0]
+    value.shape, value.type = old.shape, old.type
+    for use in list(old.uses()):
+        use.node.replace_input_with(use.idx, value)
+    if old.is_graph_output():
+        graph.outputs[list(graph.outputs).index(old)] = value
+        old.name, value.name = f"{old.name}_before", old.name
+    graph.remove(node, safe=True)
+
+
+def _node(
+    op: str, inputs: list[ir.Value], output: str, attributes: list[ir.Attr] | None = None, outputs: int = 1
+) -> ir.Node:
+    node = ir.Node("", op, inputs, attributes or [], num_outputs=outputs, name=f"{output}_{op}")
+    for index, value in enumerate(node.outputs):
+        value.name = output if outputs == 1 else f"{output}_{index}"
+    return node

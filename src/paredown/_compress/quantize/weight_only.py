@@ -1,0 +1,70 @@
+"""Weight-only quantization: a smaller file that computes in float.
+
+The integers are stored as Cast -> Mul(scale) rather than DequantizeLinear: ONNX Runtime folds the two at
+load, so every run is as fast as the float model's, where a DequantizeLinear in front of a Conv is executed at
+every run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import onnx_ir as ir
+
+from paredown._compress.quantize.placement import body_of
+from paredown._compress.quantize.write import add_constant, drop_unused
+from paredown._compress.recipe import Context, Step
+from paredown.graph.walk import constant, output_axis, weight_of
+from paredown.measurement import StepRecord
+from paredown.numerics.grid import Grid, symmetric, weight_limits
+
+
+@dataclass(frozen=True)
+class WeightOnly(Step):
+    """w8: int8 weights per channel or per tensor, float arithmetic."""
+
+    kind: ClassVar[str] = "w8"
+    summary: ClassVar[str] = "weight-only INT8: a quarter of the file, float arithmetic"
+
+    weights: Literal["pc", "pt"] = "pc"
+
+
+def apply(step: WeightOnly, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
+    """The graph with its weights stored as int8, and a record for every layer."""
+    graph = model.graph
+    body = body_of(graph)
+    log = []
+    for node in [n for n in graph if weight_of(n) is not None]:
+        if str(node.name) in context.keep_float or node not in body:
+            why = "kept float as asked" if node in body else "decode tail: no learned weights"
+            log.append(StepRecord(step.name, str(node.name), "float", why, {"op": node.op_type}))
+            continue
+        weight = np.asarray(constant(weight_of(node)), np.float32)
+        axis = output_axis(node) if step.weights == "pc" else None
+        grid = symmetric(weight_limits(weight, axis), axis=axis)
+        store(graph, node, weight, grid)
+        log.append(
+            StepRecord(step.name, str(node.name), "quantized", "weight stored as int8", {"op": node.op_type})
+        )
+    drop_unused(graph)
+    return model, tuple(log)
+
+
+def store(graph: ir.Graph, node: ir.Node, weight: np.ndarray, grid: Grid) -> None:
+    """The node's weight becomes int8 in the file and float when the model is loaded."""
+    name = f"{node.name}_weight"
+    stored = add_constant(graph, f"{name}_q", grid.quantize(weight).astype(np.int8))
+    shape = [1] * weight.ndim
+    if grid.axis is not None:
+        shape[grid.axis] = -1
+    scale = add_constant(graph, f"{name}_scale", grid.scale.reshape(shape if grid.axis is not None else ()))
+    cast = ir.Node("", "Cast", [stored], [ir.AttrInt64("to", ir.DataType.FLOAT)], name=f"{name}_Cast")
+    mul = ir.Node("", "Mul", [cast.outputs[0], scale], name=f"{name}_Mul")
+    for made, output in ((cast, f"{name}_cast"), (mul, f"{name}_float")):
+        made.outputs[0].name = output
+        made.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
+        made.outputs[0].shape = ir.Shape(weight.shape)
+    graph.insert_before(node, [cast, mul])
+    node.replace_input_with(1, mul.outputs[0])

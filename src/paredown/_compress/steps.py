@@ -1,0 +1,60 @@
+"""The table of steps: kind -> the frozen setting and its function. One line for each algorithm."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from paredown._compress.finetune import settings
+from paredown._compress.pack import cluster, int4
+from paredown._compress.prune import channels, magnitude
+from paredown._compress.prune import settings as pruning
+from paredown._compress.quantize import (
+    bias,
+    dynamic,
+    equalize,
+    gates,
+    mixed,
+    rounding,
+    static,
+    stock,
+    weight_only,
+    xnor,
+)
+from paredown._compress.recipe import Apply, Step
+
+
+def _lazily(module: str) -> Apply:
+    """The module's `apply`, the module (and torch with it) imported when it is first called."""
+
+    def apply(step: Any, model: Any, context: Any) -> Any:
+        return import_module(module).apply(step, model, context)
+
+    return apply
+
+
+STEPS: dict[str, tuple[type[Step], Apply]] = {
+    "cle": (equalize.Equalize, equalize.apply),
+    "gates": (gates.Gates, gates.apply),
+    "prune": (pruning.Prune, channels.apply),
+    "distill": (settings.Distill, _lazily("paredown._compress.finetune.recover")),
+    "sparse": (magnitude.Sparse, magnitude.apply),
+    "w8a8": (static.Static, static.apply),
+    "w4a8": (static.Static4, static.apply),
+    "w2a8": (static.Static2, static.apply),
+    "w1a8": (static.Static1, static.apply),
+    "w4a4": (static.Static4x4, static.apply),
+    "w1a4": (static.Static1x4, static.apply),
+    "mix": (mixed.Mixed, mixed.apply),
+    "xnor": (xnor.Xnor, xnor.apply),
+    "gptq": (rounding.SecondOrder, rounding.apply),
+    "bc": (bias.BiasCorrection, bias.apply),
+    "adaround": (settings.AdaRound, _lazily("paredown._compress.finetune.adaround")),
+    "qat": (settings.Qat, _lazily("paredown._compress.finetune.qat")),
+    "cluster": (cluster.Cluster, cluster.apply),
+    "pack": (int4.Pack, int4.apply),
+    "w8": (weight_only.WeightOnly, weight_only.apply),
+    "dynamic": (dynamic.Dynamic, dynamic.apply),
+    "ort-static": (stock.StockStatic, stock.apply_static),
+    "ort-dynamic": (stock.StockDynamic, stock.apply_dynamic),
+}

@@ -1,0 +1,88 @@
+"""Two models on the same images: what differs, by how much, and whether that could be chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from paredown._measure.accuracy import fidelity
+from paredown._measure.align import align
+from paredown.analyze.bootstrap import Difference
+from paredown.analyze.paired import sign_flip_test
+from paredown.analyze.sampled import difference, sampled
+from paredown.card import Card
+from paredown.detections import Prediction
+from paredown.measurement import Better, Quantity
+from paredown.metrics import METRICS
+from paredown.metrics.per_image import disagreement, image_scores
+from paredown.metrics.tally import against_truth
+from paredown.sample import Dataset
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric of both models. `difference` is b - a, paired over images."""
+
+    name: str
+    better: Better
+    a: float
+    b: float
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found.
+
+    `lines`, and the images on which one model is better, need truth; without it they are empty.
+    `agreement`: how far b says what a says, whatever is true (the fidelity metrics).
+    `p_value`: of b being neither better nor worse than a, by sign flips of the per-image scores.
+    """
+
+    lines: tuple[Line, ...]
+    agreement: tuple[Quantity, ...]
+    a_better: tuple[int, ...]  # indices of images
+    b_better: tuple[int, ...]
+    p_value: float | None
+
+
+def compare(
+    a: Sequence[Prediction], b: Sequence[Prediction], dataset: Dataset, card: Card, *, seed: int = 0
+) -> Comparison:
+    """The comparison of two models' predictions for the same images, in the same classes."""
+    aligned, _ = align(dataset, card)
+    agreement, _ = fidelity(b, a, card, seed=seed)
+    judged = [i for i, s in enumerate(aligned) if s.truth is not None]
+    if not judged:
+        return Comparison((), agreement, (), (), None)
+    truths = [aligned.samples[i].truth for i in judged]
+    one = sampled(against_truth([a[i] for i in judged], truths, card), seed)
+    two = sampled(against_truth([b[i] for i in judged], truths, card), seed)
+    metrics = [m for m in METRICS.values() if m.task == card.task and m.against == "truth"]
+    lines = [
+        Line(m.name, m.better, one.value(m), two.value(m), difference(one, two, m))
+        for m in metrics
+        if not np.isnan(one.value(m) + two.value(m))
+    ]
+    gaps = image_scores(two.evidence) - image_scores(one.evidence)
+    return Comparison(
+        lines=tuple(lines),
+        agreement=agreement,
+        a_better=tuple(judged[i] for i in np.flatnonzero(gaps < 0)),
+        b_better=tuple(judged[i] for i in np.flatnonzero(gaps > 0)),
+        p_value=sign_flip_test(gaps, seed),
+    )
+
+
+def most_different(
+    a: Sequence[Prediction], b: Sequence[Prediction], n: int, *, conf: float = 0.25
+) -> tuple[int, ...]:
+    """Indices of the at most n images on which the two differ most, the most different first.
+
+    Images on which they say the same are left out. `conf`: what is shown, the card's threshold.
+    """
+    gaps = disagreement(a, b, conf)
+    order = np.argsort(-gaps, kind="stable")[:n]
+    return tuple(int(i) for i in order if gaps[i] > 0)

@@ -1,0 +1,201 @@
+"""Latency, processor use and memory of a model beside its baseline, each in a fresh process.
+
+Rounds alternate between the two (A B, B A, A B ...), so that whatever slows the machine down slows both, and
+the ratio of a round holds where its times do not. Only one of the two works at any moment.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from paredown._measure.noise import Watch, machine_doubts, series_doubts
+from paredown._measure.process import WorkerProcess
+from paredown.analyze.bootstrap import ratio_of_rounds
+from paredown.errors import StorageError, UsageError
+from paredown.measurement import Quantity
+from paredown.protocols import Array, Progress, silent
+from paredown.targets import Target, target
+
+_CI_LIMIT = 0.10  # width of the ratio's interval, above which the ratio is not worth its decimals
+
+_MAX_TURN = 1000  # inferences: keeps the answer of a turn small where a model takes microseconds
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to time. Both minimums hold for each model; a turn is `turn_s` long or one inference."""
+
+    min_runs: int = 30
+    min_seconds: float = 3.0
+    min_rounds: int = 10
+    turn_s: float = 0.1
+    warmup_s: float = 0.5
+    timeout_s: float = 120.0  # for loading, and for one turn
+
+
+@dataclass
+class _Record:
+    """All that one worker said, in order of time."""
+
+    load: Mapping[str, Any]
+    warmup_s: tuple[float, ...]
+    usual_s: float  # one inference with what surrounds it, from the warm-up
+    turn: int  # inferences in one turn
+    turns: list[Mapping[str, Any]] = field(default_factory=list)
+
+    @property
+    def latency_s(self) -> tuple[float, ...]:
+        return tuple(s for latencies in self.rounds for s in latencies)
+
+    @property
+    def memory_bytes(self) -> tuple[float, ...]:
+        return tuple(float(b) for turn in self.turns for b in turn["held_bytes"])
+
+    def time_s(self, start_s: float) -> tuple[float, ...]:
+        """When each inference was over; the clock is the machine's, so those of two workers agree."""
+        return tuple(s - start_s for turn in self.turns for s in turn["end_s"])
+
+    @property
+    def rounds(self) -> list[list[float]]:
+        """The latencies of each round."""
+        return [turn["latency_s"] for turn in self.turns]
+
+    @property
+    def round_s(self) -> tuple[float, ...]:
+        """The median latency of each round."""
+        return tuple(median(latencies) for latencies in self.rounds)
+
+    @property
+    def wall_s(self) -> float:
+        return float(sum(turn["wall_s"] for turn in self.turns))
+
+
+Timing = tuple[tuple[Quantity, ...], dict[str, tuple[float, ...]], tuple[str, ...]]
+
+
+def measure_latency(
+    candidate: Path,
+    baseline: Path,
+    where: Target | str,
+    feeds: Mapping[str, Array],
+    *,
+    baseline_feeds: Mapping[str, Array] | None = None,
+    threads: int = 0,
+    plan: Plan | None = None,
+    progress: Progress = silent,
+) -> Timing:
+    """The candidate's quantities, the curves of both, and the doubts.
+
+    where: a target, or its name. baseline_feeds: where the baseline's inputs differ from the candidate's.
+    threads: 0 takes the profile's.
+
+    Raises:
+        TargetError: this machine is not the target, or a process crashed, hung or was refused by the runtime.
+    """
+    plan, place = plan or Plan(), target(where) if isinstance(where, str) else where
+    if threads < 0:
+        raise UsageError("threads cannot be negative", got=threads, expected="0 for all cores, or a count")
+    place.require_timing()
+    threads = threads or place.profile.threads or 0
+    with tempfile.TemporaryDirectory(prefix="paredown-") as folder, ExitStack() as stack:
+        workers, records = [], []
+        for i, (model, given) in enumerate([(candidate, feeds), (baseline, baseline_feeds or feeds)]):
+            stored = Path(folder, f"feeds{i}.npz")
+            _store(stored, given)
+            worker = WorkerProcess(
+                model, place.module, stored, list(given), threads=threads, timeout_s=plan.timeout_s
+            )
+            workers.append(stack.enter_context(worker))
+            records.append(_warmed_up(worker, plan))
+        watch = Watch([worker.pid for worker in workers])
+        _alternate(workers, records, plan, progress)
+        doubts = (*machine_doubts(), *watch.doubts())
+    return _evaluate(records[0], records[1], doubts)
+
+
+def _store(path: Path, feeds: Mapping[str, Array]) -> None:
+    try:
+        np.savez(path, *feeds.values())
+    except OSError as e:
+        raise StorageError("cannot hand the inputs over to the measured process", got=e) from e
+
+
+def _warmed_up(worker: WorkerProcess, plan: Plan) -> _Record:
+    """The record of a worker that has loaded its model and run it for `warmup_s`, at least twice."""
+    load, first = worker.load(), worker.run(1)
+    rest = worker.run(min(_MAX_TURN, max(1, math.ceil(plan.warmup_s / first["wall_s"]))))
+    usual_s = rest["wall_s"] / len(rest["latency_s"])
+    turn = min(_MAX_TURN, max(1, round(plan.turn_s / usual_s)))
+    return _Record(load, (*first["latency_s"], *rest["latency_s"]), usual_s, turn)
+
+
+def _alternate(workers: list[WorkerProcess], records: list[_Record], plan: Plan, progress: Progress) -> None:
+    """Fill the records with rounds until both minimums hold for each."""
+    total = max(
+        plan.min_rounds,
+        *(math.ceil(plan.min_runs / r.turn) for r in records),
+        *(math.ceil(plan.min_seconds / (r.turn * r.usual_s)) for r in records),
+    )
+
+    def rounds() -> Iterator[int]:
+        done = 0
+        while done < plan.min_rounds or any(
+            len(r.latency_s) < plan.min_runs or r.wall_s < plan.min_seconds for r in records
+        ):
+            yield done
+            done += 1
+
+    for i in progress(rounds(), "timing", total=total):
+        order = range(len(workers)) if i % 2 == 0 else reversed(range(len(workers)))
+        for k in order:
+            records[k].turns.append(workers[k].run(records[k].turn))
+
+
+def _evaluate(candidate: _Record, baseline: _Record, doubts: tuple[str, ...]) -> Timing:
+    """What the two records say about the candidate."""
+    ratio, ratios = ratio_of_rounds(candidate.rounds, baseline.rounds)
+    typical, _ = ratio_of_rounds(candidate.rounds, [[1.0]] * len(candidate.rounds))  # a ratio to one second
+    samples = candidate.latency_s
+    cpu = tuple(100 * turn["cpu_s"] / turn["wall_s"] for turn in candidate.turns)
+    peak = candidate.turns[-1]["peak_bytes"]
+    quantities = (
+        Quantity.of(
+            "latency_s", samples, "s", "lower", low=typical.low, high=typical.high, ci=typical.method
+        ),
+        Quantity("latency_p90_s", float(np.quantile(samples, 0.90)), "s", "lower"),
+        Quantity("latency_p99_s", float(np.quantile(samples, 0.99)), "s", "lower"),
+        Quantity.of(
+            "latency_ratio", ratios, "ratio", "lower", low=ratio.low, high=ratio.high, ci=ratio.method
+        ),
+        Quantity.of("cpu_percent", cpu, "%", "lower"),
+        Quantity("peak_memory_bytes", float(peak), "bytes", "lower"),
+        Quantity("model_memory_bytes", float(peak - candidate.load["before_bytes"]), "bytes", "lower"),
+        Quantity("load_s", float(candidate.load["load_s"]), "s", "lower"),
+    )
+    start_s = min(r.turns[0]["end_s"][0] - r.turns[0]["latency_s"][0] for r in (candidate, baseline))
+    curves = {
+        "memory_bytes": candidate.memory_bytes,
+        "memory_time_s": candidate.time_s(start_s),
+        "baseline_latency_s": baseline.latency_s,
+        "baseline_memory_bytes": baseline.memory_bytes,
+        "baseline_memory_time_s": baseline.time_s(start_s),
+        "warmup_latency_s": candidate.warmup_s,
+        "baseline_warmup_latency_s": baseline.warmup_s,
+    }
+    found = [
+        *doubts,
+        *series_doubts(candidate.round_s, "candidate"),
+        *series_doubts(baseline.round_s, "baseline"),
+    ]
+    if ratio.high - ratio.low > _CI_LIMIT * ratio.value:
+        found.append(f"the latency ratio is only known to lie in {ratio.low:.2f} .. {ratio.high:.2f}")
+    return quantities, curves, tuple(found)

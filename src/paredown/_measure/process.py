@@ -1,0 +1,146 @@
+"""The parent's end of a measured process: start it, ask it, and be sure that it ends."""
+
+from __future__ import annotations
+
+import json
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from paredown.errors import ModelError, ParedownError, TargetError
+
+_ERRORS: dict[str, type[ParedownError]] = {"ModelError": ModelError}
+_STDERR_TAIL = 1500  # characters: the end of a traceback, not a log
+_QUIT_S = 2.0
+
+
+class WorkerProcess:
+    """A fresh process with one compiled model. Leaving the `with` ends it, whatever happened.
+
+    runtime: the module that compiles. feeds: an .npz of arr_0, arr_1, ... for the inputs `names`.
+    """
+
+    def __init__(
+        self, model: Path, runtime: str, feeds: Path, names: list[str], *, threads: int, timeout_s: float
+    ) -> None:
+        self._model, self._timeout_s = model.name, timeout_s
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
+        # A session of its own, so that Ctrl-C reaches the parent only, which then ends the children in order.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "paredown._measure.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            start_new_session=True,
+            text=True,
+            bufsize=1,
+        )
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self._job = {
+            "model": str(model.resolve()),
+            "runtime": runtime,
+            "threads": threads,
+            "feeds": str(feeds.resolve()),
+            "names": names,
+        }
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def load(self) -> dict[str, Any]:
+        """What loading the model took: load_s, before_bytes, loaded_bytes."""
+        return self._ask(json.dumps(self._job))
+
+    def run(self, count: int) -> dict[str, Any]:
+        """`count` inferences: latency_s, end_s, held_bytes of each, cpu_s and wall_s of all, peak_bytes."""
+        return self._ask(f"run {count}")
+
+    def close(self) -> None:
+        """End the process: politely, then by force."""
+        if self._process.poll() is None:
+            try:
+                self._write("quit")
+                self._process.wait(_QUIT_S)
+            except (OSError, subprocess.TimeoutExpired):
+                self._kill()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with suppress(OSError):  # what was not read any more by a dead process
+                    stream.close()
+        self._stderr.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._kill()  # do not wait for an inference nobody will read
+        self.close()
+
+    def _ask(self, line: str) -> dict[str, Any]:
+        try:
+            self._write(line)
+            text = self._lines.get(timeout=self._timeout_s)
+        except OSError:
+            text = ""
+        except queue.Empty:
+            self._kill()
+            raise TargetError(
+                f"{self._model} did not answer within {self._timeout_s:g} s",
+                got=self._tail() or None,
+                hint="the model may be too slow for this machine; allow it more time",
+            ) from None
+        if not text:
+            raise self._death()
+        answer: dict[str, Any] = json.loads(text)
+        if "error" in answer:
+            raise _ERRORS.get(answer["error"], TargetError)(
+                f"{self._model}: {answer['what']}",
+                got=answer["got"],
+                expected=answer["expected"],
+                hint=answer["hint"],
+            )
+        return answer
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put("")  # the process has closed its end
+
+    def _death(self) -> TargetError:
+        try:
+            code = self._process.wait(_QUIT_S)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            code = self._process.wait()
+        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+        hint = "the system may have run out of memory" if how == "SIGKILL" else None
+        return TargetError(
+            f"the process measuring {self._model} died ({how})", got=self._tail() or None, hint=hint
+        )
+
+    def _tail(self) -> str:
+        self._stderr.seek(0)
+        return self._stderr.read().decode(errors="replace")[-_STDERR_TAIL:].strip()
+
+    def _kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,91 @@
+"""The measured process: compiles one model and times it when told. `python -m paredown._measure.worker`
+
+Talks JSON lines. It reads a job {"model", "runtime", "threads", "feeds", "names"}, answers how loading went,
+then obeys "run N" with N latencies and "quit". The end of its input ends it, so it cannot outlive its parent.
+Imports as little as possible, since its memory is measured: numpy and the runtime.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from paredown._measure.memory import peak_resident_bytes, resident_bytes
+from paredown.errors import ParedownError
+from paredown.protocols import Array, Session
+
+
+def main() -> None:
+    """Serve one job from stdin until "quit"."""
+    answers = _claim_stdout()
+    job = json.loads(sys.stdin.readline())
+    try:
+        session, feeds = _load(job, answers)
+        for line in sys.stdin:
+            command, _, count = line.strip().partition(" ")
+            if command == "quit":
+                return
+            _say(answers, _timed_runs(session, feeds, int(count)))
+    except ParedownError as e:
+        parts = {part: None if value is None else str(value) for part, value in vars(e).items()}
+        _say(answers, {"error": type(e).__name__, **parts})
+
+
+def _load(job: dict[str, Any], answers: TextIO) -> tuple[Session, dict[str, Array]]:
+    """The compiled model and its feeds; says how long compiling took and what memory was held before it."""
+    with np.load(job["feeds"]) as stored:
+        feeds = {name: stored[f"arr_{i}"] for i, name in enumerate(job["names"])}
+    runtime = importlib.import_module(job["runtime"])
+    gc.collect()
+    before_bytes, start = resident_bytes(), time.perf_counter()
+    session: Session = runtime.compile(Path(job["model"]), threads=job["threads"])
+    load_s = time.perf_counter() - start
+    _say(answers, {"load_s": load_s, "before_bytes": before_bytes, "loaded_bytes": resident_bytes()})
+    return session, feeds
+
+
+def _timed_runs(session: Session, feeds: Mapping[str, Array], count: int) -> dict[str, Any]:
+    """Latency of, and clock and memory after, each of `count` inferences; processor and wall time of all."""
+    latency_s, end_s, held_bytes = [0.0] * count, [0.0] * count, [0] * count
+    gc.disable()  # a collection inside one inference would be counted as the model's
+    cpu_start, wall_start = time.process_time(), time.perf_counter()
+    for i in range(count):
+        start = time.perf_counter()
+        session.run(feeds)
+        latency_s[i] = time.perf_counter() - start
+        end_s[i], held_bytes[i] = time.monotonic(), resident_bytes()
+    cpu_s, wall_s = time.process_time() - cpu_start, time.perf_counter() - wall_start
+    gc.enable()
+    return {
+        "latency_s": latency_s,
+        "end_s": end_s,
+        "held_bytes": held_bytes,
+        "cpu_s": cpu_s,
+        "wall_s": wall_s,
+        "peak_bytes": peak_resident_bytes(),
+    }
+
+
+def _claim_stdout() -> TextIO:
+    """The real stdout, for answers alone: what a runtime prints goes to stderr from here on."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
+def _say(answers: TextIO, message: Mapping[str, Any]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()

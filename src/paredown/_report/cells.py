@@ -1,0 +1,25 @@
+"""A quantity in a table: its value, what is small below it, and on hover what it was made of."""
+
+from __future__ import annotations
+
+from paredown._report.format import DASH, bare, interval, plural
+from paredown._report.html import Html, tag
+from paredown.measurement import Quantity
+
+
+def value(quantity: Quantity | None) -> Html:
+    """The value without its unit; below it the interval, and the way it was obtained where not measured."""
+    if quantity is None:
+        return tag("span", DASH)
+    small = [interval(quantity), "" if quantity.how == "measured" else quantity.how]
+    return tag("span", bare(quantity), [tag("small", s) for s in small if s], title=made_of(quantity))
+
+
+def made_of(quantity: Quantity) -> str:
+    """ "measured, from 300 samples, interval by bootstrap over rounds" """
+    words: list[str] = [quantity.how]
+    if len(quantity.samples) > 1:
+        words.append(f"from {plural(len(quantity.samples), 'sample')}")
+    if quantity.ci:
+        words.append(f"interval by {quantity.ci}")
+    return ", ".join(words)

@@ -1,0 +1,160 @@
+"""The sections made of plots."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+from paredown._report import details, evidence, plots
+from paredown._report import trade_off as scatter
+from paredown._report.evidence import Row
+from paredown._report.format import title_of
+from paredown._report.html import Child, Html, nothing, section, tag
+from paredown._report.plots import Figure
+from paredown._report.story import Story
+
+CLASSES_SHOWN = 20
+
+BARS = (  # quantity, anchor, caption
+    ("latency_s", "plot-latency", "Median latency of one inference, {how}. Bars are 95 % intervals."),
+    (
+        "latency_ratio",
+        "plot-ratio",
+        "Latency divided by the float model's, {how} in interleaved rounds; below 1 is faster.",
+    ),
+    ("size_bytes", "plot-size", "Size of the model file, {how}. MB is 1,000,000 bytes."),
+    (
+        "peak_memory_bytes",
+        "plot-memory",
+        "Peak resident memory of a process that runs only this model, runtime included, {how}.",
+    ),
+)
+FALLING = (
+    "How many detections each model makes at or above a confidence, over all images, measured. A model whose "
+    "line falls early lost its certainty, even where its mAP held."
+)
+PER_BIN = "Detections per bin of confidence, over all images, measured. A gap is a bin without any."
+LATENCY = (
+    "Every timed inference in its order, measured. A rising line is a machine that heats up; single peaks "
+    "are other processes."
+)
+MEMORY = "Resident memory of the process after every timed inference, measured."
+
+
+def _figures(figures: list[Figure | None], empty: str) -> Child:
+    """Those that exist, two beside each other where there is room; the words where none does."""
+    drawn = [plots.draw(f) for f in figures if f is not None]
+    return tag("div", drawn, class_="two") if drawn else nothing(empty)
+
+
+def trade_off(story: Story, rows: tuple[Row, ...]) -> Html:
+    """Accuracy against latency, then latency, size and memory of every model."""
+    figure = scatter.figure(rows, story.metric)
+    missing = "Fewer than two trials have both accuracy and latency, so there is no trade-off to draw."
+    return section(
+        "trade-off",
+        "Accuracy against latency",
+        plots.draw(figure) if figure is not None else nothing(missing),
+        _figures(
+            [plots.bars(evidence.leading(rows, story.metric), *bar) for bar in BARS],
+            "Neither latency nor size nor memory was measured.",
+        ),
+    )
+
+
+def accuracy(story: Story, rows: tuple[Row, ...]) -> Html:
+    """The table of accuracy measures, per-class losses, and how sure each model is."""
+    good = evidence.measured(rows)
+    truth = (
+        "."
+        if story.dataset.has_truth
+        else ", against the float model's own detections: fidelity, not accuracy."
+    )
+    return section(
+        "accuracy",
+        "Accuracy in detail",
+        details.accuracy_tables(good),
+        tag("h3", "Per class"),
+        _figures(
+            [_per_class(story, good)], "Per-class accuracy was not measured, or no class lost or gained."
+        ),
+        tag("h3", "How sure the models are"),
+        _figures(_confidence(good), "Confidences were not recorded."),
+        lead=f"{title_of(story.metric)} on {story.dataset.images} images of {story.dataset.name}{truth}",
+    )
+
+
+def _per_class(story: Story, rows: tuple[Row, ...]) -> Figure | None:
+    """Points of AP lost per class by the recommended model, or by the first compressed one."""
+    reference = evidence.float_row(rows)
+    candidates = [r for r in rows if r is not reference and r.curve("ap_per_class")]
+    row = next((r for r in candidates if r.role == "recommended"), candidates[0] if candidates else None)
+    if row is None:
+        return None
+    drops = [d for d in evidence.class_drops(row, reference, story.classes) if abs(d[1]) >= 0.005]
+    if not drops:
+        return None
+    half = CLASSES_SHOWN // 2
+    all_fit = len(drops) <= CLASSES_SHOWN
+    shown = drops if all_fit else drops[:half] + drops[-half:]
+    data: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "y": [name for name, _ in shown],
+            "x": [-lost for _, lost in shown],
+            "marker": {"color": ["--series-5" if lost > 0 else "--series-3" for _, lost in shown]},
+            "hovertemplate": "%{y}: %{x:.2f} points<extra></extra>",
+        }
+    ]
+    layout = {
+        "xaxis": plots.axis("change of AP50-95, points"),
+        "yaxis": plots.axis("", autorange="reversed", ticksuffix="  ", dtick=1, showgrid=False),
+        "showlegend": False,
+        "bargap": 0.3,
+    }
+    which = (
+        "all classes that changed" if all_fit else f"the {half} largest losses and the {half} largest gains"
+    )
+    caption = (
+        f"{row.label} against float, measured: {which}. A class with few true boxes swings widely by chance."
+    )
+    return Figure("plot-classes", data, layout, caption, height=110 + 22 * len(shown))
+
+
+def _confidence(rows: tuple[Row, ...]) -> list[Figure | None]:
+    """The number of detections at or above each confidence, and in each bin."""
+    counted = [(r, c) for r in rows if (c := r.curve("confidence_histogram"))]
+    first = min(
+        (i for _, c in counted for i, n in enumerate(c) if n), default=0
+    )  # lower bins are not recorded
+    falling, per_bin = [], []
+    for row, counts in counted:
+        bins = range(first, len(counts))
+        at_or_above = list(accumulate(counts[::-1]))[::-1]
+        falling.append((row, [i / len(counts) for i in bins], at_or_above[first:]))
+        per_bin.append((row, [(i + 0.5) / len(counts) for i in bins], list(counts[first:])))
+    titles = ("confidence", "detections at or above"), ("confidence", "detections in bin")
+    return [
+        plots.lines(falling, "plot-confidence", titles[0], FALLING, log=True),
+        plots.lines(per_bin, "plot-histogram", titles[1], PER_BIN, log=True),
+    ]
+
+
+def over_time(rows: tuple[Row, ...]) -> Html:
+    """Latency of every timed inference in order, and memory over the life of the process."""
+    timed = [
+        (r, list(range(1, len(q.samples) + 1)), [s * 1e3 for s in q.samples])
+        for r in rows
+        if (q := r.get("latency_s")) is not None and len(q.samples) > 1
+    ]
+    memory = [
+        (r, r.curve("memory_time_s"), [b / 1e6 for b in r.curve("memory_bytes")])
+        for r in rows
+        if r.curve("memory_bytes") and len(r.curve("memory_time_s")) == len(r.curve("memory_bytes"))
+    ]
+    figures = [
+        plots.lines(timed, "plot-latency-time", ("inference", "latency, ms"), LATENCY),
+        plots.lines(memory, "plot-memory-time", ("time, s", "resident memory, MB"), MEMORY),
+    ]
+    return section("over-time", "Over time", _figures(figures, "No series over time was recorded."))

@@ -1,0 +1,211 @@
+"""The sections behind the summary: accuracy, pictures, what was left float, surroundings, doubts."""
+
+from __future__ import annotations
+
+import base64
+
+from paredown._report import cells, left_float, outliers, sensitivity
+from paredown._report.evidence import Row
+from paredown._report.format import count, look, mb, number, plural, title_of, with_unit
+from paredown._report.html import Child, Html, bullets, facts, join, nothing, section, tag
+from paredown._report.plots import draw
+from paredown._report.story import Picture, Story
+from paredown.metrics import METRICS
+
+
+def floats(rows: tuple[Row, ...]) -> Html:
+    """For every compressed model, the reasons for what stayed float, each with its places."""
+    logged = [r for r in rows if r.trial.log]
+    first = next((r for r in logged if r.role == "recommended"), logged[0] if logged else None)
+    layers = [f for i, r in enumerate(logged) if (f := sensitivity.figure(r, f"plot-layers-{i}")) is not None]
+    parts = [*(draw(f) for f in layers), *(_log(r, opened=r is first) for r in logged)]
+    lead = "Every place in the graph that a recipe looked at and did not quantize, with the reason it gave."
+    none = nothing("No recipe kept a log, so there is nothing to explain here.")
+    return section("left-float", "What was left float, and why", parts or none, lead=lead)
+
+
+def _log(row: Row, *, opened: bool) -> Html:
+    """One model's reasons behind a line with the counts."""
+    counts = left_float.tally(row.trial.log)
+    words = ", ".join(f"{number(n, 0)} {action}" for action, n in sorted(counts.items()))
+    reasons = [_reason(r) for r in left_float.by_reason(row.trial.log)]
+    head = tag("summary", tag("b", row.label), tag("span", f"  {words}", class_="lead"))
+    notes = [
+        tag("p", record.why) for record in row.trial.log if not record.where and record.action != "skipped"
+    ]
+    silent = nothing("Nothing was left float." if counts else "This recipe does not say what it did where.")
+    body = tag("div", notes, reasons or silent, outliers.table(row.trial.log), class_="inside")
+    return tag("details", head, body, open=opened)
+
+
+def _reason(reason: left_float.Reason) -> Html:
+    head = tag("summary", tag("b", number(max(1, len(reason.places)), 0)), f" {reason.action}: {reason.why}")
+    if not reason.places:
+        return tag("details", head, nothing("This concerns the whole graph."))
+    return tag("details", head, tag("ul", [tag("li", tag("code", p)) for p in reason.places], class_="nodes"))
+
+
+def accuracy_tables(rows: tuple[Row, ...]) -> Html:
+    """What was measured against the truth, and against the float model's own answers."""
+    parts: list[Child] = []
+    titles = {"truth": "Against the truth", "reference": "Against the float model's own answers"}
+    for against, title in titles.items():
+        names = [name for name, metric in METRICS.items() if metric.against == against]
+        table = _accuracy_table(rows, names)
+        parts += [tag("h3", title), table] if table is not None else []
+    return join(parts) if parts else nothing("Accuracy was not measured.")
+
+
+def _accuracy_table(rows: tuple[Row, ...], names: list[str]) -> Html | None:
+    """One line per metric that some model has, one column per model with any; None where none has any."""
+    shown_rows = [r for r in rows if any(r.get(n) is not None for n in names)]
+    if not shown_rows:
+        return None
+    head = [tag("th", r.label, class_=f"n {r.role}") for r in shown_rows]
+    body = [
+        tag("tr", _metric_cell(n, shown_rows), [_cell(r, n) for r in shown_rows])
+        for n in names
+        if any(r.get(n) is not None for r in shown_rows)
+    ]
+    table = tag(
+        "table", tag("thead", tag("tr", tag("th", "metric"), head)), tag("tbody", body), class_="cards many"
+    )
+    return tag("div", table, class_="scroll")
+
+
+def _metric_cell(name: str, rows: list[Row]) -> Html:
+    """The metric's title with its unit, and what it is."""
+    unit = next(look(q).unit for r in rows if (q := r.get(name)) is not None)
+    title = f"{title_of(name)}, {unit}" if unit else title_of(name)
+    return tag("td", title, tag("small", METRICS[name].summary), class_="recipe")
+
+
+def _cell(row: Row, name: str) -> Html:
+    return tag("td", cells.value(row.get(name)), class_=f"n {row.role}", data_label=row.label)
+
+
+def pictures(story: Story) -> Html:
+    """Float against compressed on the images where they differ most."""
+    title = "Where the two models differ most"
+    if not story.pictures:
+        return section("pictures", title, nothing("No pictures were drawn for this study."))
+    lead = (
+        f"Left the float model, right {story.pictures_of or 'the compressed model'}; boxes at the deployment "
+        "threshold. These are the worst images of the set, not typical ones."
+    )
+    return section("pictures", title, [_pair(p, story.pictures_of) for p in story.pictures], lead=lead)
+
+
+def _pair(picture: Picture, other: str) -> Html:
+    sides = [("float", picture.float_jpeg), (other or "compressed", picture.other_jpeg)]
+    images = [
+        tag(
+            "div",
+            tag("img", src=_data_uri(jpeg), alt=f"{picture.name}, {label}", loading="lazy"),
+            tag("span", label),
+        )
+        for label, jpeg in sides
+    ]
+    return tag(
+        "figure", tag("div", images, class_="pair"), tag("figcaption", f"{picture.name}: {picture.why}")
+    )
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def model_and_data(story: Story) -> Html:
+    """The model, the images and the machine."""
+    m, d = story.model, story.dataset
+    model_facts: list[tuple[str, Child]] = [
+        ("file", m.name),
+        ("sha256", tag("code", m.sha256)),
+        ("size", mb(m.size_bytes)),
+        ("family", m.family),
+        ("task", m.task),
+        *(("input", text) for text in m.inputs),
+    ]
+    if m.macs is not None:
+        model_facts.append(("multiply-accumulates per image (counted)", count(m.macs)))
+    if m.weights is not None:
+        model_facts.append(("weights (counted)", count(m.weights)))
+    if m.peak_activation_bytes is not None:
+        model_facts.append(("peak activation memory (estimated)", mb(m.peak_activation_bytes)))
+    data_facts: list[tuple[str, Child]] = [
+        ("images judged on", f"{number(d.images, 0)} ({d.name}, {d.format})"),
+        ("truth", "labels of the data set" if d.has_truth else "none: the float model's own detections"),
+        ("calibration", plural(d.calibration_images, "image")),
+    ]
+    if d.boxes is not None:
+        data_facts.append(("true boxes", number(d.boxes, 0)))
+    if d.classes is not None:
+        data_facts.append(("classes", number(d.classes, 0)))
+    origins: list[tuple[str, Child]] = [(part, how) for part, how in m.origins.items()]
+    return section(
+        "surroundings",
+        "Model, images, machine",
+        tag("h3", "Model"),
+        facts(model_facts),
+        tag("h3", "How the model was understood"),
+        facts(origins) if origins else nothing("The card was given by the user."),
+        tag("h3", "Images"),
+        facts(data_facts),
+        tag("p", d.calibration_how),
+        bullets(d.notes) if d.notes else None,
+        tag("h3", "Machine"),
+        facts(_fact(key, value) for key, value in story.environment.items())
+        if story.environment
+        else nothing("The surroundings were not recorded."),
+    )
+
+
+def _fact(key: str, value: object) -> tuple[str, str]:
+    """A fact of the machine in words: ("memory", "8,112.0 MB")."""
+    if isinstance(value, int | float) and key.endswith("_bytes"):
+        return key.removesuffix("_bytes").replace("_", " "), mb(value)
+    if isinstance(value, int | float) and key.endswith("_mhz"):
+        return key.removesuffix("_mhz").replace("_", " "), with_unit(number(value, 0), "MHz")
+    return key.replace("_", " "), _plain(value)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(v) for v in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
+    return "not known" if value is None else str(value)
+
+
+def doubts(story: Story, rows: tuple[Row, ...]) -> Html:
+    """Reasons not to believe a number: of the study, then shared by several models, then of each model."""
+    found = [(r.label, r.trial.measurement.doubts) for r in rows if r.trial.measurement is not None]
+    who: dict[str, list[str]] = {}
+    for label, sentences in found:
+        for words in sentences:
+            who.setdefault(words, []).append(label)
+    shared = [f"{', '.join(labels)}: {words}" for words, labels in who.items() if len(labels) > 1]
+    single = [(label, [words for words in sentences if len(who[words]) == 1]) for label, sentences in found]
+    said = [*story.doubts, *shared, *(f"{label}: {'; '.join(words)}" for label, words in single if words)]
+    body = (
+        tag("div", bullets(said), class_="doubts")
+        if said
+        else nothing("No measurement gave a reason for doubt.")
+    )
+    return section(
+        "doubts", "Doubts", body, lead="What the measurements themselves say against being believed."
+    )
+
+
+def reproduce(story: Story) -> Html:
+    made = f"Made on {story.made_on}. " if story.made_on else ""
+    return section(
+        "reproduce",
+        "Run it again",
+        tag("pre", story.command),
+        tag(
+            "p",
+            f"{made}The samples behind every figure stand in trials.jsonl beside this file.",
+            class_="lead",
+        ),
+    )

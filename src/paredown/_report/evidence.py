@@ -1,0 +1,117 @@
+"""What a trial's measurement holds for each part of the report: the one place that knows names of quantities
+and curves. Everything here gives None or an empty tuple where the trial has no such evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from paredown._report.story import Story
+from paredown.analyze.pareto import pareto_front
+from paredown.measurement import Quantity, Trial
+
+Role = Literal["plain", "float", "stock", "recommended"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A trial as the report shows it. `role` decides its colour and mark everywhere."""
+
+    trial: Trial
+    role: Role
+    verdict: str
+
+    @property
+    def label(self) -> str:
+        return self.trial.label
+
+    def get(self, name: str) -> Quantity | None:
+        return None if self.trial.measurement is None else self.trial.measurement.get(name)
+
+    def curve(self, name: str) -> tuple[float, ...]:
+        return () if self.trial.measurement is None else tuple(self.trial.measurement.curves.get(name, ()))
+
+
+def rows(story: Story) -> tuple[Row, ...]:
+    """Every trial with its role, in the order they were run."""
+    return tuple(Row(t, _role(t, story), _verdict(t, story)) for t in story.trials)
+
+
+def _role(trial: Trial, story: Story) -> Role:
+    if trial.recipe == story.advice.recipe:
+        return "recommended"
+    if trial.recipe == "float":
+        return "float"
+    return "stock" if trial.recipe in story.stock else "plain"
+
+
+def _verdict(trial: Trial, story: Story) -> str:
+    if trial.error is not None:
+        return "failed"
+    said = story.advice.verdicts.get(trial.recipe, "")
+    if said:
+        return said
+    return "recommended" if trial.recipe == story.advice.recipe else ""
+
+
+def measured(all_rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    return tuple(r for r in all_rows if r.trial.measurement is not None)
+
+
+def float_row(all_rows: tuple[Row, ...]) -> Row | None:
+    return next((r for r in all_rows if r.trial.recipe == "float"), None)
+
+
+def speed_name(all_rows: tuple[Row, ...]) -> str:
+    """The quantity that speed is compared by: the interleaved ratio where every timed model has one.
+
+    Medians of trials timed at different moments do not compare on a busy machine; interleaved ratios do.
+    """
+    timed = [r for r in all_rows if r.get("latency_s") is not None]
+    return "latency_ratio" if all(r.get("latency_ratio") is not None for r in timed) else "latency_s"
+
+
+def leading(all_rows: tuple[Row, ...], metric: str) -> tuple[Row, ...]:
+    """The models that every plot draws: without those of the search that another beats in speed and accuracy.
+
+    A search tries dozens of recipes, and a plot of dozens shows nothing.
+    """
+    speed = speed_name(all_rows)
+    found = [
+        (r, x.value, y.value)
+        for r in all_rows
+        if (x := r.get(speed)) is not None and (y := r.get(metric)) is not None
+    ]
+    front = pareto_front([(x, y) for _, x, y in found], ("lower", "higher"))
+    kept = {id(found[i][0]) for i in front}
+    return tuple(r for r in all_rows if r.trial.origin == "named" or r.role == "recommended" or id(r) in kept)
+
+
+def points_lost(row: Row, metric: str, reference: Row | None) -> Quantity | None:
+    """Points of the metric lost against float: as measured with its interval, else from the two values."""
+    lost = row.get(f"{metric}_drop")
+    if lost is not None:
+        return lost
+    mine = row.get(metric)
+    theirs = None if reference is None else reference.get(metric)
+    if mine is None or theirs is None:
+        return None
+    return Quantity("drop", 100 * (theirs.value - mine.value), "points", "lower", how=mine.how)
+
+
+def class_drops(row: Row, reference: Row | None, classes: tuple[str, ...]) -> list[tuple[str, float]]:
+    """(class, points of AP lost) for every class judged in both, largest loss first."""
+    if reference is None:
+        return []
+    mine, theirs = row.curve("ap_per_class"), reference.curve("ap_per_class")
+    pairs = [
+        (name, 100 * (before - after))
+        for name, before, after in zip(classes, theirs, mine, strict=False)
+        if before >= 0 and after >= 0
+    ]
+    return sorted(pairs, key=lambda p: -p[1])
+
+
+def unit_note(quantities: list[Quantity]) -> str:
+    """How these numbers were obtained: "measured", or all ways that occur ("estimated, measured")."""
+    return ", ".join(sorted({q.how for q in quantities}))

@@ -1,0 +1,154 @@
+"""The kinds of plot a report is made of, as plain values. A colour is written "--name": the page's theme
+puts in its own."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paredown._report import evidence
+from paredown._report.evidence import Row
+from paredown._report.format import look, shown, title_of
+from paredown._report.html import Html, tag
+from paredown.measurement import Quantity
+
+SERIES = tuple(f"--series-{i}" for i in range(1, 8))
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+MARKS = {"recommended": "star", "float": "square", "stock": "diamond-open", "plain": "circle"}
+COLOURS = {"recommended": "--best", "float": "--float", "stock": "--stock", "plain": "--plain"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One plot with the sentence below it. `anchor` is unique in the page."""
+
+    anchor: str
+    data: list[dict[str, Any]]
+    layout: dict[str, Any]
+    caption: str
+    height: int = 380
+
+
+def draw(figure: Figure) -> Html:
+    """<figure> with the plot's values as JSON for theme.js. "<" is escaped: no value can end the script."""
+    values = json.dumps(_finite({"data": figure.data, "layout": figure.layout}), allow_nan=False)
+    return tag(
+        "figure",
+        tag("div", id=figure.anchor, class_="plot", style=f"height:{figure.height}px"),
+        tag("script", Html(values.replace("<", "\\u003c")), type="application/json", data_for=figure.anchor),
+        tag("figcaption", figure.caption),
+    )
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for what JSON cannot hold; plotly leaves a gap there."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    return {"title": {"text": title}, "automargin": True, **more}
+
+
+def scaled(quantity: Quantity) -> float:
+    return quantity.value * look(quantity).scale
+
+
+def errors(quantities: Sequence[Quantity]) -> dict[str, Any]:
+    """Error bars from the intervals, in the shown unit; invisible where none has one."""
+    above = [0.0 if q.high is None else max(0.0, q.high - q.value) * look(q).scale for q in quantities]
+    below = [0.0 if q.low is None else max(0.0, q.value - q.low) * look(q).scale for q in quantities]
+    return error_bars(above, below)
+
+
+def error_bars(above: list[float], below: list[float]) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": above,
+        "arrayminus": below,
+        "visible": any(above) or any(below),
+        "thickness": 1.2,
+        "width": 4,
+        "color": "--muted",
+    }
+
+
+def bars(all_rows: tuple[Row, ...], name: str, anchor: str, caption: str) -> Figure | None:
+    """One horizontal bar per trial that has the quantity, with its interval; None where none has it.
+
+    "{how}" in the caption becomes how the numbers were obtained.
+    """
+    found = [(r, q) for r in all_rows if (q := r.get(name)) is not None]
+    if not found:
+        return None
+    labels, quantities = [r.label for r, _ in found], [q for _, q in found]
+    ends = [scaled(q) if q.high is None else max(q.value, q.high) * look(q).scale for q in quantities]
+    bar = {
+        "type": "bar",
+        "orientation": "h",
+        "y": labels,
+        "x": [scaled(q) for q in quantities],
+        "error_x": errors(quantities),
+        "marker": {"color": [COLOURS[r.role] for r, _ in found]},
+        "hovertext": [shown(q) for q in quantities],
+        "hovertemplate": "%{y}: %{hovertext}<extra></extra>",
+    }
+    words = {
+        "type": "scatter",
+        "mode": "text",
+        "y": labels,
+        "x": ends,
+        "text": ["  " + shown(q) for q in quantities],
+        "textposition": "middle right",
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+    }
+    layout = {
+        "xaxis": axis(f"{title_of(name)}, {look(quantities[0]).unit}", range=[0, 1.24 * max(*ends, 1e-9)]),
+        "yaxis": axis("", autorange="reversed", ticksuffix="  ", showgrid=False),
+        "showlegend": False,
+        "bargap": 0.35,
+    }
+    text = caption.replace("{how}", evidence.unit_note(quantities))
+    return Figure(anchor, [bar, words], layout, text, height=90 + 34 * len(found))
+
+
+def lines(
+    series: Sequence[tuple[Row, Sequence[float], Sequence[float]]],
+    anchor: str,
+    titles: tuple[str, str],
+    caption: str,
+    *,
+    log: bool = False,
+) -> Figure | None:
+    """One line per trial; None without any. `titles`: of the two axes."""
+    if not series:
+        return None
+    data = []
+    for i, (row, x, y) in enumerate(series):
+        strong = row.role in ("recommended", "float")
+        line = {
+            "color": COLOURS[row.role] if strong else SERIES[i % len(SERIES)],
+            "width": 2.6 if strong else 1.5,
+            "dash": "solid" if strong else DASHES[i % len(DASHES)],
+        }
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": row.label,
+                "x": list(x),
+                "y": [v if v > 0 or not log else None for v in y],
+                "line": line,
+            }
+        )
+    upright = axis(titles[1], type="log", dtick=1) if log else axis(titles[1], rangemode="tozero")
+    layout = {"xaxis": axis(titles[0]), "yaxis": upright, "showlegend": True}
+    return Figure(anchor, data, layout, caption)

@@ -1,0 +1,209 @@
+"""Accuracy against latency with the Pareto front: one figure, labelled where there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paredown._report import evidence
+from paredown._report.evidence import Row
+from paredown._report.format import number, shown, title_of
+from paredown._report.plots import COLOURS, MARKS, Figure, axis, error_bars, errors, scaled
+from paredown.analyze.pareto import pareto_front
+from paredown.measurement import Quantity
+
+Point = tuple[float, float]
+
+# A model that lost more than this share of the best accuracy is drawn on the lower edge: at true scale one
+# collapsed model would press all others into a line.
+COLLAPSED = 0.25
+# The plot as it stands on a desktop, for choosing where labels go: width, height, letter, line in pixels.
+WIDTH, HEIGHT, LETTER, LINE = 980.0, 350.0, 7.2, 15.0
+PLACES = {  # text position -> which way the label's box lies from its point
+    "top center": (0, 1),
+    "bottom center": (0, -1),
+    "middle right": (1, 0),
+    "middle left": (-1, 0),
+    "top right": (1, 1),
+    "bottom right": (1, -1),
+    "top left": (-1, 1),
+    "bottom left": (-1, -1),
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One model in the plot. `y` is where it is drawn: on the lower edge where `collapsed`.
+
+    Where it is not `labelled` its name is seen by pointing at it.
+    """
+
+    row: Row
+    latency: Quantity
+    accuracy: Quantity
+    lost: Quantity | None
+    y: float
+    collapsed: bool
+    labelled: bool
+
+    @property
+    def x(self) -> float:
+        return scaled(self.latency)
+
+    @property
+    def label(self) -> str:
+        return f"{self.row.label} ({number(self.accuracy.value, 3)})" if self.collapsed else self.row.label
+
+
+def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
+    """The scatter with its front; None with fewer than two complete trials."""
+    reference = evidence.float_row(all_rows)
+    speed, labelled = evidence.speed_name(all_rows), {id(r) for r in evidence.leading(all_rows, metric)}
+    found = [
+        (r, x, y, evidence.points_lost(r, metric, reference))
+        for r in all_rows
+        if (x := r.get(speed)) is not None and (y := r.get(metric)) is not None
+    ]
+    if len(found) < 2:
+        return None
+    top = max(y.value for _, _, y, _ in found)
+    upright = [y.value for _, _, y, _ in found if y.value >= (1 - COLLAPSED) * top]
+    pad = max(0.18 * (max(upright) - min(upright)), 0.01 * top, 1e-6)
+    floor = min(upright) - 2 * pad
+    marks = [
+        Mark(r, x, y, lost, max(y.value, floor), y.value < floor, id(r) in labelled)
+        for r, x, y, lost in found
+    ]
+    x_range = (0.0, 1.08 * max(m.x for m in marks))
+    y_range = (floor - 0.6 * pad, max(upright) + 1.6 * pad)
+    positions = _label_places(marks, x_range, y_range)
+    data = [_front_line(marks), *(_scatter(m, p, metric) for m, p in zip(marks, positions, strict=True))]
+    layout = {
+        "xaxis": axis(
+            "latency over float" if speed == "latency_ratio" else "median latency, ms", range=list(x_range)
+        ),
+        "yaxis": axis(
+            title_of(metric),
+            range=list(y_range),
+            tickformat=".2f" if y_range[1] - y_range[0] > 0.08 else ".3f",
+        ),
+        "showlegend": False,
+    }
+    return Figure("plot-trade-off", data, layout, _caption(marks), height=440)
+
+
+def _front_line(marks: Sequence[Mark]) -> dict[str, Any]:
+    front = pareto_front([(m.x, m.accuracy.value) for m in marks], ("lower", "higher"))
+    kept = sorted((marks[i] for i in front), key=lambda m: m.x)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "Pareto front",
+        "x": [m.x for m in kept],
+        "y": [m.y for m in kept],
+        "line": {"width": 2, "dash": "dot", "color": "--front"},
+        "hoverinfo": "skip",
+    }
+
+
+def _scatter(mark: Mark, position: str, metric: str) -> dict[str, Any]:
+    colour = COLOURS[mark.row.role]
+    words = f"{title_of(metric)} {shown(mark.accuracy)}"
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "name": mark.label,
+        "x": [mark.x],
+        "y": [mark.y],
+        "error_x": errors([mark.latency]),
+        "error_y": _paired_bars(mark),
+        "text": [f" {mark.label} " if mark.labelled else ""],
+        "customdata": [mark.label],
+        "textposition": position,
+        "cliponaxis": False,
+        "marker": {
+            "symbol": "triangle-down" if mark.collapsed else MARKS[mark.row.role],
+            "size": 17 if mark.row.role == "recommended" else 11,
+            "color": colour,
+            "line": {"width": 1.5, "color": colour},
+        },
+        "hovertemplate": f"{words}<br>{shown(mark.latency)}<extra>%{{customdata}}</extra>",
+    }
+
+
+def _paired_bars(mark: Mark) -> dict[str, Any]:
+    """The interval of the difference to float: the same images, so far narrower than that of either model."""
+    lost = mark.lost
+    if lost is None or lost.low is None or lost.high is None or mark.collapsed:
+        return error_bars([0.0], [0.0])
+    return error_bars([max(0.0, lost.value - lost.low) / 100], [max(0.0, lost.high - lost.value) / 100])
+
+
+def _caption(marks: Sequence[Mark]) -> str:
+    how = evidence.unit_note([q for m in marks for q in (m.latency, m.accuracy)])
+    text = (
+        f"Accuracy against latency, {how}; up and to the left is better. Bars are 95 % intervals, upright "
+        "those of the difference to float. The dotted line joins the models that none beats in both. "
+        "Star: recommended; open diamond: another tool's defaults."
+    )
+    fallen = any(m.collapsed for m in marks)
+    text += " Triangle: lies far below this scale, its value beside it." if fallen else ""
+    if all(m.labelled for m in marks):
+        return text
+    return (
+        text + " Without a name: tried by the search, and another beats it in both; point at it for its name."
+    )
+
+
+def _label_places(marks: Sequence[Mark], x_range: Point, y_range: Point) -> list[str]:
+    """A text position for each mark, such that labels hide neither each other nor a mark where possible."""
+    centres = [
+        (
+            WIDTH * (m.x - x_range[0]) / (x_range[1] - x_range[0]),
+            HEIGHT * (m.y - y_range[0]) / (y_range[1] - y_range[0]),
+        )
+        for m in marks
+    ]
+    per_unit = HEIGHT / (y_range[1] - y_range[0])
+    taken = [_mark_box(m, centre, per_unit) for m, centre in zip(marks, centres, strict=True)]
+    chosen = []
+    for mark, centre in zip(marks, centres, strict=True):
+        if not mark.labelled:
+            chosen.append("top center")
+            continue
+        boxes = {place: _label_box(mark.label, centre, way) for place, way in PLACES.items()}
+        best = min(
+            boxes, key=lambda place: sum(_shared(boxes[place], t) for t in taken) + _outside(boxes[place])
+        )
+        chosen.append(best)
+        taken.append(boxes[best])
+    return chosen
+
+
+Box = tuple[float, float, float, float]
+
+
+def _mark_box(mark: Mark, centre: Point, per_unit: float) -> Box:
+    """The mark with its upright error bar."""
+    bars = _paired_bars(mark)
+    x, y = centre
+    return x - 8, y - max(8, bars["arrayminus"][0] * per_unit), x + 8, y + max(8, bars["array"][0] * per_unit)
+
+
+def _label_box(label: str, centre: Point, way: tuple[int, int]) -> Box:
+    wide = LETTER * len(label)
+    x = centre[0] + way[0] * (wide / 2 + 9)
+    y = centre[1] + way[1] * (LINE / 2 + 9)
+    return x - wide / 2, y - LINE / 2, x + wide / 2, y + LINE / 2
+
+
+def _shared(a: Box, b: Box) -> float:
+    """Area in common."""
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def _outside(box: Box) -> float:
+    """How far the box sticks out of the plot, weighed so that any overlap inside is preferred."""
+    beyond = max(0.0, -box[0]) + max(0.0, -box[1]) + max(0.0, box[2] - WIDTH) + max(0.0, box[3] - HEIGHT)
+    return 100 * beyond
