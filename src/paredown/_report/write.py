@@ -88,7 +88,7 @@ def _head(story: Story) -> Html:
 
 
 def _packaged(name: str) -> Html:
-    return Html((resources.files("paredown.report") / name).read_text(encoding="utf-8"))
+    return Html((resources.files("paredown._report") / name).read_text(encoding="utf-8"))
 
 
 def _plotly() -> Html:
