@@ -47,7 +47,7 @@ from paredown.study.images import check_learns, read_images
 from paredown.study.options import CALIBRATION_IMAGES
 from paredown.study.pieces import pieces
 from paredown.study.records import json_text
-from paredown.study.store import file_stem
+from paredown.study.store import file_stem, model_of
 from paredown.study.verdict import Limits
 from paredown.targets import Target, profiles
 from paredown.targets import target as find_target
@@ -248,7 +248,7 @@ def bundle(study: str | Path, out: str | Path, recipe: str | None = None) -> Pat
     if recipe is not None and recipe not in shippable:
         raise UnknownName("trial of this study", recipe, {t.label for t in shippable.values()})
     trial = verdict.best if recipe is None else shippable[recipe]
-    model = load_model(directory / str(trial.model_file))
+    model = model_of(directory, trial)
     return write_bundle(model, read_card(directory / "card.toml", model), trial, Path(out))
 
 

@@ -90,12 +90,12 @@ class StorageError(ParedownError):
 
 
 class MissingDependency(ParedownError):
-    """An optional package is missing. `extra` is the name in `pip install paredown[extra]`."""
+    """A package is missing. `extra`: the name in `pip install paredown[extra]`, None for one of the core."""
 
-    def __init__(self, package: str, extra: str, needed_for: str) -> None:
+    def __init__(self, package: str, extra: str | None, needed_for: str) -> None:
         super().__init__(
             f"{needed_for} needs the package {package!r}, which is not installed",
-            hint=f"pip install 'paredown[{extra}]'",
+            hint="pip install paredown" if extra is None else f"pip install 'paredown[{extra}]'",
         )
 
 

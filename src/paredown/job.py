@@ -25,7 +25,7 @@ from paredown.study.bench import Bench
 from paredown.study.images import Source, check_learns, choose_images
 from paredown.study.options import Asked, Options
 from paredown.study.searching import check_search, run_search
-from paredown.study.store import Store, read_study, read_trials
+from paredown.study.store import Store, model_of, read_study, read_trials
 from paredown.study.trials import Say, Work, choose_recipes, float_trial, run_trials
 from paredown.study.verdict import FLOAT, Limits, Verdict, choose_best
 from paredown.targets import Target, target
@@ -43,6 +43,12 @@ class Outcome:
     report: Path
     bundle: Path
     notes: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether recipes were tried and none of them gave a model."""
+        others = [t for t in self.trials if t.recipe != FLOAT]
+        return bool(others) and all(t.error is not None for t in others)
 
 
 def run(
@@ -135,9 +141,9 @@ def _conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) ->
     work.say("writing the report and the bundle")
     gather(store.directory, work, verdict, command(asked, store.directory), notes)
     report = write_report(tell(store.directory), store.directory / "report.html")
-    file = store.directory / str(verdict.best.model_file)
+    shipped = model_of(store.directory, verdict.best)
     bundle = write_bundle(
-        load_model(file), work.bench.card, verdict.best, store.directory / "best", source_name=work.model.name
+        shipped, work.bench.card, verdict.best, store.directory / "best", source_name=work.model.name
     )
     return Outcome(store.directory, work.bench.card, trials, verdict, report, bundle, notes)
 

@@ -111,7 +111,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(toy, tmp_pat
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert "1 finished trials are kept" in errors
+    assert "1 finished trial kept" in errors
     assert "Traceback" not in errors
     assert [t.label for t in read_trials(out)] == ["float"]
     again = subprocess.run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from paredown._compress.recipe import Compressed, Context, Recipe
+from paredown._compress.recipe import Compressed, Context, Recipe, require_packages
 from paredown._compress.steps import STEPS
 from paredown._compress.weight_bits import weight_bits
 from paredown.errors import ModelError, UnknownName
@@ -42,10 +42,11 @@ def compress(
     model: a prepared one (`graph.prepare`). images: preprocessed calibration inputs. judge, time_nodes: for
     steps that choose; lessons, further, folder: for steps that learn; see `Context`.
 
-    Raises: what the steps raise; UnknownName for a name in `keep_float` that is no node; ModelError where the
-    runtime refuses the result (a fault of ours).
+    Raises: what the steps raise; before any work MissingDependency, and UnknownName for a `keep_float` name
+    that is no node; ModelError where the runtime refuses the result (a fault of ours).
     """
     started = time.perf_counter()
+    require_packages(recipe)
     context = Context(
         model,
         images,

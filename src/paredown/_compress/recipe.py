@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
 
 import numpy as np
 
-from paredown.errors import UsageError
+from paredown.errors import MissingDependency, UsageError
 from paredown.measurement import StepRecord
 from paredown.model import Model
 from paredown.profile import Profile
@@ -39,6 +40,11 @@ class Step:
     def learns(self) -> bool:
         """True where it reads `Context.further`."""
         return False
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Optional packages that it needs, as they are imported."""
+        return ()
 
     @property
     def name(self) -> str:
@@ -140,6 +146,18 @@ class Recipe:
     def learns(self) -> bool:
         """True where a step can learn from further images."""
         return any(s.learns for s in self.steps)
+
+
+EXTRAS = {"torch": "train"}
+"""Package that a step may need -> the extra that installs it."""
+
+
+def require_packages(recipe: Recipe) -> None:
+    """Nothing, or MissingDependency where a step needs a package that is not installed."""
+    for step in recipe.steps:
+        for package in step.packages:
+            if find_spec(package) is None:
+                raise MissingDependency(package, EXTRAS[package], f"the step {step.name} of {recipe.name}")
 
 
 @dataclass(frozen=True)

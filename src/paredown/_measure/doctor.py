@@ -14,6 +14,7 @@ import psutil
 
 from paredown._measure.environment import package_versions, virtualization
 from paredown._measure.noise import SPREAD_LIMIT, governors, spread
+from paredown._measure.throttling import listed, throttling
 from paredown.errors import UnknownName
 from paredown.targets import Target, cpu, local_profile, target
 
@@ -39,6 +40,7 @@ def check(target_name: str = "local", metadata: Mapping[str, str] | None = None)
         _instructions(),
         _governor(),
         _turbo(),
+        _throttled(),
         _memory(where),
         _swap(),
         _virtual(),
@@ -135,6 +137,20 @@ def _turbo() -> Finding:
         why = "short runs are faster than long ones: read the median, not the minimum"
         return Finding("warn", "turbo is on", why, "turn it off to compare small differences")
     return Finding("ok", "turbo is off" if off == "1" or boost == "0" else "turbo not visible")
+
+
+def _throttled() -> Finding:
+    """What the firmware of a board says of its power and heat."""
+    state = throttling()
+    hint = "a stronger power supply and cable, or better cooling"
+    if state.now:
+        words = ", ".join(listed(state.now))
+        return Finding("bad", f"the board is slowed down now: {words}", "times taken now are too long", hint)
+    if state.since_start:
+        words = ", ".join(listed(state.since_start))
+        what = f"since the start of the board: {words}"
+        return Finding("warn", what, "it may happen again under load", hint)
+    return Finding("ok", "no throttling visible")
 
 
 def _memory(where: Target) -> Finding:

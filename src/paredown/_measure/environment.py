@@ -53,6 +53,18 @@ def environment(threads: int = 0) -> Mapping[str, object]:
     return {key: value for key, value in facts.items() if value not in (None, "")}
 
 
+def saturated(facts: Mapping[str, object]) -> bool:
+    """Whether the CPU of these surroundings cuts off sums of 8-bit products; False where nothing is known."""
+    have = facts.get("instruction_sets")
+    return facts.get("arch") == "x86_64" and isinstance(have, list | tuple) and "vnni" not in have
+
+
+def threads_set(facts: Mapping[str, object]) -> int:
+    """The number of threads that somebody chose; 0 where it was one for each usable core."""
+    threads = facts.get("threads")
+    return threads if isinstance(threads, int) and threads != facts.get("cores_usable") else 0
+
+
 def package_versions() -> dict[str, str]:
     """Version by package, of those that can change a result and are installed."""
     found = {}

@@ -96,7 +96,7 @@ def measure_latency(
     """The candidate's quantities, the curves of both, and the doubts.
 
     where: a target, or its name. baseline_feeds: where the baseline's inputs differ from the candidate's.
-    threads: 0 takes the profile's.
+    threads: 0 leaves it to the target (`Target.used_threads`).
 
     Raises:
         TargetError: this machine is not the target, or a process crashed, hung or was refused by the runtime.
@@ -105,7 +105,7 @@ def measure_latency(
     if threads < 0:
         raise UsageError("threads cannot be negative", got=threads, expected="0 for all cores, or a count")
     place.require_timing()
-    threads = threads or place.profile.threads or 0
+    threads = place.used_threads(threads)
     with tempfile.TemporaryDirectory(prefix="paredown-") as folder, ExitStack() as stack:
         workers, records = [], []
         for i, (model, given) in enumerate([(candidate, feeds), (baseline, baseline_feeds or feeds)]):

@@ -10,6 +10,7 @@ from statistics import median
 import numpy as np
 import psutil
 
+from paredown._measure.throttling import slowed, throttling
 from paredown.targets.cpu import read_text
 
 SPREAD_LIMIT = 0.10
@@ -27,7 +28,7 @@ class Watch:
         self._start = time.monotonic()
         self._busy_s, self._steal_s = _machine_seconds()
         self._own_s = self._own_seconds()
-        self._throttled = throttle_events()
+        self._throttling = throttling()
 
     def doubts(self) -> tuple[str, ...]:
         """Why what was timed since then may be wrong."""
@@ -40,8 +41,8 @@ class Watch:
             found.append(f"other processes used {others:.1f} of {cores} cores meanwhile")
         if stolen > _STEAL_LIMIT:
             found.append(f"the virtual machine's host withheld {stolen:.0%} of the processor time")
-        if throttle_events() > self._throttled:
-            found.append("the processor was throttled by heat or power meanwhile")
+        if slow := slowed(self._throttling, throttling()):
+            found.append(f"the processor was slowed down meanwhile: {slow}")
         return tuple(found)
 
     def _own_seconds(self) -> float:
@@ -80,14 +81,6 @@ def governors() -> set[str]:
     """The frequency governors in use; empty where the system shows none."""
     files = glob("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
     return {word for word in map(read_text, files) if word}
-
-
-def throttle_events() -> int:
-    """A counter that grows when the processor is slowed down by heat or power; 0 where none is shown."""
-    counters = glob("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")
-    events = sum(int(text) for text in map(read_text, counters) if text and text.isdigit())
-    board = read_text("/sys/devices/platform/soc/soc:firmware/get_throttled")  # Raspberry Pi: a bit field
-    return events + (int(board, 16) if board else 0)
 
 
 def _machine_seconds() -> tuple[float, float]:

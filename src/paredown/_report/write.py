@@ -98,4 +98,4 @@ def _plotly() -> Html:
             (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
         )
     except (ModuleNotFoundError, FileNotFoundError) as error:
-        raise MissingDependency("plotly", "report", "the report") from error
+        raise MissingDependency("plotly", None, "the report") from error

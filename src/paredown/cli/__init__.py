@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -84,6 +85,7 @@ def _dispatch(words: list[str]) -> int:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     try:
         args = parser.parse_args(words[1:])
+        args.typed = shlex.join(["paredown", *words])  # for what says how to go on
     except SystemExit as e:  # argparse ends the process after --help
         return int(e.code or 0)
     return int(command.main(args))

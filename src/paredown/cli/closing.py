@@ -9,9 +9,10 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from paredown._report.format import plural
 from paredown.cli import console
 from paredown.cli.console import Voice
-from paredown.errors import GateNotMet
+from paredown.errors import GateNotMet, ParedownError
 from paredown.job import Outcome
 from paredown.measurement import Quantity, Trial
 from paredown.study.options import Options
@@ -54,12 +55,14 @@ def finish(job: Callable[[Voice], Outcome], out: Path, args: argparse.Namespace,
         outcome = job(voice)
     except KeyboardInterrupt:
         done = sum(t.error is None for t in read_trials(out))
-        Voice().say(f"\ninterrupted: {done} finished trials are kept in {out}; {again} goes on from there\n")
+        Voice().say(f"\ninterrupted: {plural(done, 'finished trial')} kept in {out}; to go on:\n  {again}\n")
         return INTERRUPTED
     if args.json:
         console.show_json(as_values(outcome))
     else:
         show(outcome)
+    if outcome.failed:
+        return ParedownError.exit_code
     return 0 if outcome.verdict.gate_met else GateNotMet.exit_code
 
 

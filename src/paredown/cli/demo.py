@@ -38,5 +38,5 @@ def main(args: argparse.Namespace) -> int:
         ),
         args.out,
         args,
-        "the same command",
+        args.typed,
     )

@@ -49,5 +49,5 @@ def main(args: argparse.Namespace) -> int:
         ),
         out,
         args,
-        "the same command",
+        args.typed,
     )

@@ -45,5 +45,5 @@ def main(args: argparse.Namespace) -> int:
         ),
         out,
         args,
-        f"`paredown study {args.file} --resume`",
+        args.typed if args.resume else f"{args.typed} --resume",
     )

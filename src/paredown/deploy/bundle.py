@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from paredown._measure.environment import saturated, threads_set
 from paredown._report.format import interval, shown, title_of
 from paredown.card import Card
 from paredown.deploy.carve import carve
@@ -24,7 +25,7 @@ Made by Paredown (Apache-2.0) out of its own sources: what runs here is the code
 Needs Python 3.11 or newer, numpy, onnxruntime and opencv-python-headless.
 """
 TAIL = """if __name__ == "__main__":
-    raise SystemExit(main(decode, read_complete_card))
+    raise SystemExit(main(decode, read_complete_card, threads={threads}, saturated={saturated}))
 """
 FIGURES = ("map50_95", "top1", "fidelity_map50_95", "fidelity_top1", "latency_s", "latency_ratio",
            "packed_bytes", "peak_memory_bytes", "cpu_percent")  # fmt: skip
@@ -54,19 +55,22 @@ def _fill(folder: Path, model: Model, card: Card, trial: Trial, source_name: str
     (folder / "model.onnx").write_bytes(model.data)
     write_card(card, folder / "card.toml")
     (folder / "measured.json").write_text(_evidence(model, trial), encoding="utf-8")
-    (folder / "detect.py").write_text(detect_script(card.family), encoding="utf-8")
+    (folder / "detect.py").write_text(detect_script(card.family, trial), encoding="utf-8")
     (folder / "detect.py").chmod(0o755)
     (folder / "README.md").write_text(_readme(model, card, trial, source_name), encoding="utf-8")
 
 
-def detect_script(family: str) -> str:
-    """The text of `detect.py` for models of this family."""
+def detect_script(family: str, trial: Trial | None = None) -> str:
+    """The text of `detect.py` for models of this family, which opens the model as the trial did."""
     roots = [
         (f"paredown.families.{family}", "decode"),
         ("paredown.deploy.device_card", "read_complete_card"),
         ("paredown.deploy.detect_main", "main"),
     ]
-    return carve(roots, head=HEAD, tail=TAIL)
+    measurement = None if trial is None else trial.measurement
+    surroundings = {} if measurement is None else measurement.environment
+    tail = TAIL.format(threads=threads_set(surroundings), saturated=saturated(surroundings))
+    return carve(roots, head=HEAD, tail=tail)
 
 
 def _replace(out: Path, fresh: Path) -> None:

@@ -25,6 +25,7 @@ from paredown.deploy.sources import DeviceError, find_source, read_images
 from paredown.detections import Detections, Prediction
 from paredown.families.preprocess import preprocess
 from paredown.targets.cpu import saturates
+from paredown.targets.session_options import session_options
 
 Decode = Callable[..., Prediction]
 TOP = 5  # classes named for an image by a classifier
@@ -33,14 +34,13 @@ TOP = 5  # classes named for an image by a classifier
 class Model:
     """model.onnx with its card and its family's decoder: an image goes in, a prediction comes out."""
 
-    def __init__(self, path: Path, card: Card, decode: Decode, threads: int) -> None:
+    def __init__(
+        self, path: Path, card: Card, decode: Decode, threads: int = 0, *, saturated: bool = False
+    ) -> None:
+        """threads: 0 takes all usable cores. saturated: whether sums saturated where it was measured."""
         if not path.is_file():
             raise DeviceError(f"no model file {path}")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        if saturates():  # kernels that do not, slower, for 8-bit weights; 7-bit weights stay as they are
-            options.add_session_config_entry("session.x64quantprecision", "1")
+        options = session_options(threads, exact_products=saturates() and not saturated)
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.input = self.session.get_inputs()[0].name
         self.outputs = [o.name for o in self.session.get_outputs()]
@@ -62,13 +62,20 @@ class Model:
         return found, spent
 
 
-def main(decode: Decode, read_card: Callable[[Path], Card], argv: Sequence[str] | None = None) -> int:
-    """The exit code: 0, or 1 with one line on stderr."""
-    args = _arguments().parse_args(argv)
+def main(
+    decode: Decode,
+    read_card: Callable[[Path], Card],
+    argv: Sequence[str] | None = None,
+    *,
+    threads: int = 0,
+    saturated: bool = False,
+) -> int:
+    """The exit code: 0, or 1 with one line on stderr. threads, saturated: as the model was measured."""
+    args = _arguments(threads).parse_args(argv)
     here = Path(__file__).resolve().parent
     try:
         card = read_card(args.card or here / "card.toml")
-        model = Model(args.model or here / "model.onnx", card, decode, args.threads)
+        model = Model(args.model or here / "model.onnx", card, decode, args.threads, saturated=saturated)
         _run(model, args)
     except DeviceError as error:
         sys.stderr.write(f"detect.py: {error}\n")
@@ -80,7 +87,7 @@ def main(decode: Decode, read_card: Callable[[Path], Card], argv: Sequence[str] 
     return 0
 
 
-def _arguments() -> argparse.ArgumentParser:
+def _arguments(threads: int) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="detect.py",
         description="Run the model of this folder on an image, a folder of images, a video or a camera.",
@@ -91,7 +98,8 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--save", type=Path, metavar="DIR", help="write the pictures with their boxes there")
     parser.add_argument("--json", action="store_true", help="one JSON object per image on stdout")
     parser.add_argument("--frames", type=int, metavar="N", help="stop after N images")
-    parser.add_argument("--threads", type=int, default=0, help="threads (default: one per core)")
+    usual = f"{threads}, as measured" if threads else "one per core"
+    parser.add_argument("--threads", type=int, default=threads, help=f"threads (default: {usual})")
     parser.add_argument("--model", type=Path, help="another model file than model.onnx beside this script")
     parser.add_argument("--card", type=Path, help="another card than card.toml beside this script")
     return parser

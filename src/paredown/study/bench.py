@@ -84,7 +84,7 @@ class Bench:
         elif LATENCY & set(what) and self.target.runs_here:
             started = time.monotonic()
             timed, more, reasons = measure_latency(
-                file, baseline, self.target.name, self.feeds(model), threads=self.threads, progress=progress
+                file, baseline, self.target, self.feeds(model), threads=self.threads, progress=progress
             )
             quantities += [q for q in timed if ("memory" if q.name in _MEMORY else "latency") in what]
             curves |= more
@@ -93,7 +93,7 @@ class Bench:
         measured = Measurement(
             model.sha256,
             self.target.name,
-            environment(self.threads),
+            environment(self.target.used_threads(self.threads)),
             tuple(quantities),
             curves,
             tuple(doubts),

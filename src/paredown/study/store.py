@@ -12,14 +12,19 @@ import hashlib
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from paredown.errors import StorageError, UsageError
+from paredown.graph.load import load_model
 from paredown.measurement import Trial
+from paredown.model import Model
 from paredown.study.files import Lock, make_directory, storage_errors, toml_text, write_whole
 from paredown.study.records import from_line, to_line
+
+_LONGEST_STEM = 100
 
 Tables = Mapping[str, Mapping[str, object]]
 
@@ -107,6 +112,25 @@ class Store:
         return ("the last line of trials.jsonl was not written whole and was dropped: its trial is repeated",)
 
 
+def model_of(directory: Path, trial: Trial) -> Model:
+    """The model of a trial, the very file that was measured. Raises StorageError where it is another."""
+    if trial.model_file is None or trial.measurement is None:
+        raise UsageError(f"{trial.label} has no model: it failed", got=trial.error)
+    path = directory / trial.model_file
+    model = load_model(path)
+    with storage_errors(path):
+        data = path.read_bytes()
+    found, measured = hashlib.sha256(data).hexdigest(), trial.measurement.subject_sha256
+    if found != measured:
+        raise StorageError(
+            f"{trial.model_file} is not the model that was measured as {trial.label}",
+            got=f"sha256 {found}",
+            expected=f"sha256 {measured}",
+            hint="remove that file and its line in trials.jsonl, then run again",
+        )
+    return replace(model, data=data)
+
+
 def read_study(directory: Path) -> dict[str, dict[str, object]]:
     """The tables of study.toml. Raises UsageError where there is none, StorageError where it is damaged."""
     path = directory / "study.toml"
@@ -141,14 +165,13 @@ def read_trials(directory: Path) -> tuple[Trial, ...]:
     return tuple(trials.values())
 
 
-def digest(parts: tuple[str, ...]) -> str:
-    """A short fingerprint of an ordered list of strings."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
 def file_stem(name: str) -> str:
-    """The name with every character that some file system refuses replaced by '_'."""
-    return "".join(c if c.isalnum() or c in "-_.+" else "_" for c in name)[:100]
+    """A file name for each name: with a fingerprint where it is too long or a file system may refuse it."""
+    safe = "".join(c if (c.isascii() and c.isalnum()) or c in "-_.+" else "_" for c in name)
+    if safe == name and len(name) <= _LONGEST_STEM:
+        return name
+    mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{safe[: _LONGEST_STEM - 1 - len(mark)]}-{mark}"
 
 
 def _key(trial: Trial) -> tuple[str, str, str, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paredown._compress.compress import compress
 from paredown._compress.presets import PRESETS, parse_recipe
-from paredown._compress.recipe import Recipe
+from paredown._compress.recipe import Recipe, require_packages
 from paredown.detections import Prediction
 from paredown.errors import ParedownError, StorageError
 from paredown.measurement import Trial
@@ -18,11 +18,12 @@ from paredown.model import Model
 from paredown.protocols import Judge, Progress, silent
 from paredown.study.bench import Bench, Untimed, always_timed, tensors
 from paredown.study.choosing import choosing_images, judge_on, learning_images
+from paredown.study.fingerprints import digest, images_digest, truth_digest
 from paredown.study.images import Images
 from paredown.study.options import Options
 from paredown.study.pieces import pieces
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
-from paredown.study.store import Store, digest
+from paredown.study.store import Store
 from paredown.study.verdict import FLOAT
 
 Say = Callable[[str], None]
@@ -42,13 +43,17 @@ class Work:
 
     def settings(self) -> dict[str, object]:
         """What decides the meaning of a number. A directory holds trials of one such setting only."""
-        options, card = self.options, self.bench.card
+        options, card, where = self.options, self.bench.card, self.bench.target
+        further = self.images.further
         return {
             "model_sha256": self.model.sha256,
             "card": digest((repr((card.family, card.preprocess, card.classes, card.iou, card.decode)),)),
-            "judged_on": digest(tuple(s.digest() for s in self.images.judged)),
-            "calibrated_on": digest(tuple(s.digest() for s in self.images.calibration)),
-            "target": options.target,
+            "judged_on": images_digest(self.images.judged),
+            "truth": truth_digest(self.images.judged),
+            "calibrated_on": images_digest(self.images.calibration),
+            "learned_from": None if further is None else images_digest(further),
+            "target": where.name,
+            "profile": digest((repr(where.profile),)) if where.own_file else None,
             "threads": options.threads,
             "keep_float": list(options.keep_float),
             "seed": options.seed,
@@ -56,8 +61,13 @@ class Work:
 
 
 def choose_recipes(names: Sequence[str]) -> dict[str, Recipe]:
-    """Recipes by the label that the table shows. A recipe named twice is kept once. Raises UsageError."""
-    recipes = (parse_recipe(name) for name in names)
+    """Recipes by the label that the table shows. A recipe named twice is kept once.
+
+    Raises: UsageError for a name that is no recipe, MissingDependency for a package that one needs.
+    """
+    recipes = [parse_recipe(name) for name in names]
+    for recipe in recipes:
+        require_packages(recipe)
     return {label_of(recipe): recipe for recipe in recipes if recipe.steps}  # float is always measured
 
 
@@ -90,7 +100,7 @@ def run_trials(
 
 
 def _missing(work: Work, store: Store, label: str, recipe: Recipe) -> bool:
-    if store.finished(recipe.name, work.model.sha256, work.options.target, work.options.seed) is None:
+    if store.finished(recipe.name, work.model.sha256, work.bench.target.name, work.options.seed) is None:
         return True
     work.say(f"{label}: measured before, kept")
     return False
@@ -99,7 +109,7 @@ def _missing(work: Work, store: Store, label: str, recipe: Recipe) -> bool:
 def float_trial(work: Work, store: Store) -> list[Prediction]:
     """What the float model says about the judged images, asked now or before."""
     path = predictions_path(store.directory, FLOAT)
-    done = store.finished(FLOAT, work.model.sha256, work.options.target, work.options.seed)
+    done = store.finished(FLOAT, work.model.sha256, work.bench.target.name, work.options.seed)
     kept = load_predictions(path, len(work.images.judged)) if done else None
     if kept is not None:
         work.say("float model: measured before, kept")
@@ -194,7 +204,7 @@ def _trial(work: Work, recipe: str, label: str, file: Path | None, **more: objec
         label=label,
         source_sha256=work.model.sha256,
         model_file=None if file is None else f"models/{file.name}",
-        target=work.options.target,
+        target=work.bench.target.name,
         seed=work.options.seed,
         **fields,  # type: ignore[arg-type]
     )

@@ -36,7 +36,8 @@ def target(name: str) -> Target:
     if profile.runtime not in TARGETS:
         raise UnknownName(f"runtime in profile {profile.name}", profile.runtime, TARGETS)
     timer = NODE_TIMERS.get(profile.runtime)
-    return Target(profile.name, profile, TARGETS[profile.runtime], unfit_reasons(profile), timer)
+    own_file = name.endswith(".toml")
+    return Target(profile.name, profile, TARGETS[profile.runtime], unfit_reasons(profile), timer, own_file)
 
 
 def read_profile(name: str) -> Profile:

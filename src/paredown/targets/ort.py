@@ -14,10 +14,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 from paredown.errors import ModelError, ParedownError, TargetError
 from paredown.model import TensorSpec
 from paredown.protocols import Array
-from paredown.targets.cpu import usable_cores
+from paredown.targets.session_options import session_options
 from paredown.targets.tensors import check_feeds
 
-_ERRORS_ONLY = 3
 _NUMPY = {
     "float": "float32",
     "double": "float64",
@@ -63,16 +62,7 @@ def compile(
     optimized_path: Path | None = None,
 ) -> OrtSession:
     """A session of `model`, all graph optimisations on. threads: 0 takes all usable physical cores."""
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    # An explicit count: left to itself the runtime counts cores that a container may not use.
-    options.intra_op_num_threads = threads or usable_cores()
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
-    # By default the pool's threads spin for 40 ms after a run, which would disturb the other model of an
-    # interleaved timing. Stopping them when a run ends costs nothing that can be measured (yolov8n on two
-    # threads: 70.0 ms with and without); allow_spinning=0 costs 7 %.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options = session_options(threads)
     if optimized_path is not None:
         options.optimized_model_filepath = str(optimized_path)
     if extra_outputs:

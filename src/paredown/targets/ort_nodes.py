@@ -29,7 +29,7 @@ from paredown.graph.load import to_proto
 from paredown.graph.run import random_feeds
 from paredown.model import Model
 from paredown.protocols import Array, NodeTimes
-from paredown.targets.cpu import usable_cores
+from paredown.targets.session_options import session_options
 
 WARMUP = 3  # runs left out
 ROUNDS = 20  # runs of each model, in turns: what slows the machine down slows all of them
@@ -69,9 +69,7 @@ def _cpu_s(session: onnxruntime.InferenceSession, feed: Mapping[str, Array]) -> 
 
 def _session(model: Model, threads: int, beside: Path | None = None) -> onnxruntime.InferenceSession:
     """With `beside`, one that writes its profile and its optimized graph there."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or usable_cores()
-    options.inter_op_num_threads = 1
+    options = session_options(threads)
     options.log_severity_level = 4
     if beside is not None:
         options.enable_profiling = True

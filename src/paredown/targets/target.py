@@ -14,13 +14,15 @@ from paredown.profile import Profile
 from paredown.protocols import NodeTimes, Session, TimeNodes
 from paredown.targets import cpu
 
+_SINGLE = frozenset({"reference", "null"})  # runtimes that take one thread whatever is asked
+
 
 @dataclass(frozen=True)
 class Target:
     """Where a model runs. `module` is the runtime's file; it is imported when something is compiled.
 
     `unfit` says why this machine is not the device, one reason each; empty where it is. `timer`: the module
-    that times a model node by node, where the runtime tells.
+    that times a model node by node, where the runtime tells. own_file: whether the user wrote the profile.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Target:
     module: str
     unfit: tuple[str, ...] = ()
     timer: str | None = None
+    own_file: bool = False
 
     @property
     def runs_here(self) -> bool:
@@ -41,6 +44,16 @@ class Target:
             return ()
         return (f"measured on this machine, which is not {self.name}: {'; '.join(self.unfit)}",)
 
+    def used_threads(self, asked: int = 0) -> int:
+        """The threads that a session gets: those asked for, else the device's, else all usable cores.
+
+        The number of cores a profile names is that of the device, so on another machine it is not taken.
+        """
+        if self.profile.runtime in _SINGLE:
+            return 1
+        device = self.profile.threads if self.runs_here else None
+        return asked or device or cpu.usable_cores()
+
     def compile(
         self,
         model: bytes | Path,
@@ -51,11 +64,12 @@ class Target:
     ) -> Session:
         """A session of `model` on this machine that answers with `extra_outputs` besides the outputs.
 
-        threads: 0 takes all physical cores this process may use. optimized_path: where the runtime's own
+        threads: see `used_threads`. optimized_path: where the runtime's own
         optimized graph is written, on runtimes that have one.
         """
+        used = self.used_threads(threads)
         session = importlib.import_module(self.module).compile(
-            model, threads=threads, extra_outputs=extra_outputs, optimized_path=optimized_path
+            model, threads=used, extra_outputs=extra_outputs, optimized_path=optimized_path
         )
         return cast(Session, session)
 
@@ -63,10 +77,10 @@ class Target:
         """What times models node by node; None where this machine is not the target, or its runtime mute."""
         if not self.runs_here or self.timer is None:
             return None
-        module = self.timer
+        module, used = self.timer, self.used_threads(threads)
 
         def timed(models: Sequence[Model]) -> list[NodeTimes]:
-            times: list[NodeTimes] = importlib.import_module(module).node_times(models, threads=threads)
+            times: list[NodeTimes] = importlib.import_module(module).node_times(models, threads=used)
             return times
 
         return timed

@@ -11,6 +11,7 @@ import pytest
 
 from paredown._measure import doctor, memory, noise
 from paredown._measure.environment import environment
+from paredown._measure.throttling import Throttling
 from paredown.errors import UnknownName
 from paredown.targets import cpu
 
@@ -78,14 +79,14 @@ def test_a_governor_that_varies_is_doubted(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_busy_neighbour_and_a_throttle_are_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter([(0.0, 0.0), (1e6, 1e6)])
-    events = iter([0, 1])
+    states = iter([Throttling(0), Throttling(1)])
     monkeypatch.setattr(noise, "_machine_seconds", lambda: next(seconds))
-    monkeypatch.setattr(noise, "throttle_events", lambda: next(events))
+    monkeypatch.setattr(noise, "throttling", lambda: next(states))
     watch = noise.Watch([])
     busy, stolen, throttled = watch.doubts()
     assert "other processes" in busy
     assert "withheld" in stolen
-    assert "throttled" in throttled
+    assert "slowed down meanwhile: throttled by heat or power" in throttled
 
 
 def test_memory_is_read() -> None:

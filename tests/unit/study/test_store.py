@@ -1,14 +1,16 @@
 """The study directory: nothing finished is lost, nothing half-written is read, nobody else writes to it."""
 
+import hashlib
 import os
 import subprocess
 import sys
 
 import pytest
 
+import nets
 from paredown.errors import StorageError, UsageError
-from paredown.measurement import Trial
-from paredown.study.store import Store, file_stem, read_study, read_trials
+from paredown.measurement import Measurement, Trial
+from paredown.study.store import Store, file_stem, model_of, read_study, read_trials
 
 
 def trial(recipe, error=None, seed=0):
@@ -118,4 +120,31 @@ def test_no_study_here_is_a_usage_error(tmp_path):
 
 
 def test_file_stems_are_safe():
-    assert file_stem("w8a8-pc/../x y") == "w8a8-pc_.._x_y"
+    assert file_stem("w8a8-pc/../x y").startswith("w8a8-pc_.._x_y-")
+
+
+def test_file_stems_of_different_names_differ():
+    long = "cle+gates+w8a8-pc-mse-guard+gptq+qat-rate0.0001" * 3
+    names = [f"{long}-a", f"{long}-b", "a/b", "a_b", "a b", "é", "\ud800", "\ud801", "int8", ""]
+    stems = [file_stem(name) for name in names]
+    assert len(set(stems)) == len(names)
+    assert all(stem.isascii() and len(stem) <= 100 and "/" not in stem for stem in stems)
+    assert file_stem("w8a8-pc-mse+bc") == "w8a8-pc-mse+bc"
+
+
+def measured(sha):
+    return Measurement(sha, "local", {}, (), {})
+
+
+def test_the_model_of_a_trial_is_the_one_that_was_measured(tmp_path):
+    data, other = nets.detector().data, nets.detector(13).data
+    with Store(tmp_path) as store:
+        file = store.save_model(data, "int8")
+        sha = hashlib.sha256(data).hexdigest()
+        done = Trial("int8", "int8", "sha", file, "local", 0, measured(sha))
+        assert model_of(tmp_path, done).data == data
+        store.save_model(other, "int8")
+        with pytest.raises(StorageError, match="is not the model that was measured as int8"):
+            model_of(tmp_path, done)
+    with pytest.raises(UsageError, match="it failed"):
+        model_of(tmp_path, trial("a", error="no"))

@@ -23,6 +23,10 @@ class Qat(Step):
     def learns(self) -> bool:
         return True
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return ("torch",)
+
 
 @dataclass(frozen=True)
 class AdaRound(Step):
@@ -32,6 +36,10 @@ class AdaRound(Step):
     summary: ClassVar[str] = "learned rounding of quantized weights (Nagel 2020; needs torch)"
 
     steps: int = 300  # of the optimiser, each layer
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return ("torch",)
 
 
 @dataclass(frozen=True)
@@ -48,3 +56,7 @@ class Distill(Step):
     @property
     def learns(self) -> bool:
         return True
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return ("torch",)

@@ -66,6 +66,10 @@ class Sparse(Step):
         return bool(self.learning)
 
     @property
+    def packages(self) -> tuple[str, ...]:
+        return ("torch",) if self.learning else ()
+
+    @property
     def share(self) -> float:
         return self.percent / 100
 

@@ -22,3 +22,7 @@ class Prune(Step):
     percent: float = 30.0
     by: Literal["l1", "taylor", "slim"] = "taylor"
     align: int = 8
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return () if self.by == "l1" else ("torch",)
