@@ -25,10 +25,11 @@ from paredown._measure.compare import compare as compare_predictions
 from paredown._measure.doctor import made_for_another
 from paredown._report import write_report
 from paredown.card import Card
-from paredown.deploy import write_bundle
+from paredown.deploy import BUNDLE, write_bundle
 from paredown.errors import UnknownName, UsageError
 from paredown.families import FAMILIES, recognise
 from paredown.families.cards import card_beside, read_card, recognise_with_card, write_card
+from paredown.files import Layout, check_directory, check_named, make_directory, write_whole
 from paredown.graph.inspect import Inspection
 from paredown.graph.inspect import inspect as inspect_graph
 from paredown.graph.load import load_model
@@ -42,7 +43,6 @@ from paredown.protocols import Progress, silent
 from paredown.sample import Dataset
 from paredown.study.bench import LATENCY, WHAT, Bench, tensors
 from paredown.study.choosing import choosing_images, judge_on, learning_images
-from paredown.study.files import make_directory, write_whole
 from paredown.study.images import check_learns, read_images
 from paredown.study.options import CALIBRATION_IMAGES
 from paredown.study.pieces import pieces
@@ -53,8 +53,13 @@ from paredown.targets import Target, profiles
 from paredown.targets import target as find_target
 from paredown.telling import tell
 
+COMPRESSED = Layout("what `compress` writes", ("model.onnx", "recipe.toml", "log.json"), ("learning-*.pt",))
+PICTURES = Layout("what `compare` writes", ("differences.json",))
+
 __all__ = [
     "CALIBRATION_IMAGES",
+    "COMPRESSED",
+    "PICTURES",
     "WHAT",
     "Compared",
     "Outcome",
@@ -235,14 +240,20 @@ def compare(
     return Compared(statistics, tuple(differing_pairs(judged, first, second, card)))
 
 
-def report(study: str | Path, out: str | Path | None = None) -> Path:
-    """The report of a study directory, written again from what stands there."""
-    return write_report(tell(Path(study)), Path(study, "report.html") if out is None else Path(out))
+def report(study: str | Path, out: str | Path | None = None, *, force: bool = False) -> Path:
+    """The report of a study directory, written again from what stands there. Raises UsageError where a file
+    stands at `out`, unless `force`."""
+    if out is None:
+        return write_report(tell(Path(study)), Path(study, "report.html"))
+    check_named(Path(out), force=force)
+    return write_report(tell(Path(study)), Path(out), force=force)
 
 
-def bundle(study: str | Path, out: str | Path, recipe: str | None = None) -> Path:
-    """The directory to ship: of the best model of a study, or of the one with that recipe or label."""
+def bundle(study: str | Path, out: str | Path, recipe: str | None = None, *, force: bool = False) -> Path:
+    """The directory to ship: of the best model of a study, or of the one with that recipe or label. Raises
+    UsageError where `out` holds something that is no bundle, unless `force`."""
     directory = Path(study)
+    check_directory(Path(out), BUNDLE, force=force)
     trials, verdict = judge(directory)
     shippable = {name: t for t in trials if t.model_file is not None for name in (t.recipe, t.label)}
     if recipe is not None and recipe not in shippable:
@@ -252,9 +263,11 @@ def bundle(study: str | Path, out: str | Path, recipe: str | None = None) -> Pat
     return write_bundle(model, read_card(directory / "card.toml", model), trial, Path(out))
 
 
-def save(made: Compressed, out: str | Path) -> Path:
-    """The directory with model.onnx, recipe.toml, log.json and card.toml. Raises StorageError."""
+def save(made: Compressed, out: str | Path, *, force: bool = False) -> Path:
+    """The directory with model.onnx, recipe.toml, log.json and card.toml. Raises StorageError, and UsageError
+    where the directory holds something else, unless `force`."""
     directory = Path(out)
+    check_directory(directory, COMPRESSED, force=force)
     make_directory(directory)
     write_whole(directory / "model.onnx", made.model.data)
     write_whole(directory / "recipe.toml", f'recipe = "{made.recipe.name}"\n'.encode())
@@ -264,13 +277,21 @@ def save(made: Compressed, out: str | Path) -> Path:
     return directory
 
 
-def save_pairs(pairs: Sequence[Pair], out: str | Path) -> list[str]:
-    """The paths of the pictures, one file per image with both models side by side. Raises StorageError."""
+def save_pairs(pairs: Sequence[Pair], out: str | Path, *, force: bool = False) -> list[str]:
+    """The paths of the pictures, one per image with both models side by side; differences.json names them.
+
+    Raises: StorageError; UsageError where the directory holds something else, unless `force`.
+    """
     directory = Path(out)
+    check_directory(directory, PICTURES, force=force)
     make_directory(directory)
     paths = [directory / f"{i}-{file_stem(Path(pair.name).stem)}.jpg" for i, pair in enumerate(pairs)]
     for path, pair in zip(paths, pairs, strict=True):
         write_whole(path, side_by_side(pair))
+    told = [
+        {"file": p.name, "image": pair.name, "why": pair.why} for p, pair in zip(paths, pairs, strict=True)
+    ]
+    write_whole(directory / "differences.json", json_text(told).encode())
     return [str(path) for path in paths]
 
 

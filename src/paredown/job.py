@@ -15,6 +15,7 @@ from paredown.card import Card
 from paredown.deploy import write_bundle
 from paredown.families import recognise
 from paredown.families.cards import card_beside, recognise_with_card
+from paredown.files import check_directory
 from paredown.graph.load import load_model
 from paredown.graph.prepare import prepare
 from paredown.measurement import Trial
@@ -25,7 +26,7 @@ from paredown.study.bench import Bench
 from paredown.study.images import Source, check_learns, choose_images
 from paredown.study.options import Asked, Options
 from paredown.study.searching import check_search, run_search
-from paredown.study.store import Store, model_of, read_study, read_trials
+from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
 from paredown.study.trials import Say, Work, choose_recipes, float_trial, run_trials
 from paredown.study.verdict import FLOAT, Limits, Verdict, choose_best
 from paredown.targets import Target, target
@@ -61,12 +62,16 @@ def run(
     options: Options | None = None,
     progress: Progress = silent,
     say: Say = lambda text: None,
+    force: bool = False,
 ) -> Outcome:
     """The outcome of trying every recipe on the model, kept in the directory `out`.
 
     Called again with the same `out` it goes on where it stopped. `data`, `calib`: paths as on the command
-    line, or data sets. `say` is told what is being done, one line at a time.
+    line, or data sets. `say` is told what is being done, one line at a time. force: also into a directory
+    that holds something and is no study.
     """
+    directory = Path(out)
+    check_directory(directory, STUDY, force=force)
     limits, options = limits or Limits(), options or Options()
     asked = Asked(str(model), _spelled(data), None if calib is None else _spelled(calib), limits, options)
     deadline = None if options.budget_s is None else time.monotonic() + options.budget_s
@@ -76,8 +81,7 @@ def run(
     if options.learn_from is not None and options.search is None:
         check_learns(recipes.values())
     work = _prepare(Path(model), data, calib, options, progress, say)
-    directory = Path(out)
-    with Store(directory) as store:
+    with Store(directory, force=force) as store:
         for note in (*store.notes, *work.images.notes):
             say(note)
         store.settle(asked.tables(), work.settings())

@@ -21,12 +21,12 @@ from paredown._report import Advice, DatasetFacts, ModelFacts, Picture, Story
 from paredown._report import Limits as AskedLimits
 from paredown.errors import StorageError, UsageError
 from paredown.families.cards import write_card
+from paredown.files import make_directory, storage_errors, write_whole
 from paredown.graph.inspect import inspect
 from paredown.measurement import Trial
 from paredown.model import TensorSpec
 from paredown.pictures import differing_pairs
 from paredown.sample import Labels
-from paredown.study.files import make_directory, storage_errors, write_whole
 from paredown.study.options import Asked
 from paredown.study.predictions import load_predictions, predictions_path
 from paredown.study.records import plain

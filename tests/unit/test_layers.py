@@ -16,6 +16,7 @@ LAYERS = {
     "card": 0,
     "detections": 0,
     "errors": 0,
+    "files": 0,
     "measurement": 0,
     "model": 0,
     "profile": 0,

@@ -9,7 +9,7 @@ from paredown._report import charts, details, evidence, summary
 from paredown._report.html import Html, tag
 from paredown._report.story import Story
 from paredown.errors import MissingDependency
-from paredown.study.files import make_directory, write_whole
+from paredown.files import make_directory, write_named
 
 NAV = (
     ("summary", "Summary"),
@@ -25,10 +25,13 @@ NAV = (
 )
 
 
-def write_report(story: Story, out: Path) -> Path:
-    """The path of the written file, which is whole or was not touched. Raises: StorageError."""
+def write_report(story: Story, out: Path, *, force: bool = True) -> Path:
+    """The path of the written file, which is whole or was not touched.
+
+    Raises: StorageError; UsageError where a file stands there and `force` is not given.
+    """
     make_directory(out.parent)
-    write_whole(out, render(story).encode())
+    write_named(out, render(story).encode(), force=force)
     return out
 
 

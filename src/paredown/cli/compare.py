@@ -23,20 +23,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="DIR", type=Path, help="write the pictures they differ most on, side by side"
     )
+    shared.add_force(parser)
     shared.add_output(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     from paredown import api
     from paredown.cli import console
+    from paredown.files import check_directory
 
     voice = console.Voice(args.quiet)
+    if args.out is not None:
+        check_directory(args.out, api.PICTURES, force=args.force)
     images = api.read_dataset(args.data, max_bad=args.max_bad, progress=voice.progress)
     a = api.load(args.a, images, family=args.family, card=args.card, progress=voice.progress)
     found = api.compare(
         a, api.load(args.b), images, target=args.target, threads=args.threads, progress=voice.progress
     )
-    pictures = [] if args.out is None else api.save_pairs(found.pairs, args.out)
+    pictures = [] if args.out is None else api.save_pairs(found.pairs, args.out, force=args.force)
     if args.json:
         differing = [{"image": p.name, "why": p.why} for p in found.pairs]
         console.show_json({"statistics": found.statistics, "differing": differing, "pictures": pictures})

@@ -29,6 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="gets model.onnx, recipe.toml, log.json, card.toml",
     )
+    shared.add_force(parser)
     shared.add_output(parser)
 
 
@@ -37,10 +38,12 @@ def main(args: argparse.Namespace) -> int:
     from paredown._compress.presets import parse_recipe
     from paredown.cli import closing, console
     from paredown.errors import UsageError
+    from paredown.files import check_directory
     from paredown.study.images import further_images, read_images
     from paredown.study.verdict import Limits
 
     voice = console.Voice(args.quiet)
+    check_directory(args.out, api.COMPRESSED, force=args.force)
     recipe = parse_recipe(args.recipe)  # a typo is found before any work
     limits = closing.limits_of(args)
     if limits != Limits() and not limits.taken_by(recipe):
@@ -70,7 +73,7 @@ def main(args: argparse.Namespace) -> int:
         folder=args.out,
         progress=voice.progress,
     )
-    api.save(made, args.out)
+    api.save(made, args.out, force=True)  # looked at above
     counts: dict[str, int] = {}
     for record in made.log:
         counts[record.action] = counts.get(record.action, 0) + 1

@@ -16,6 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("paredown-demo"), help="default: ./paredown-demo"
     )
+    shared.add_force(parser)
     shared.add_output(parser)
 
 
@@ -35,6 +36,7 @@ def main(args: argparse.Namespace) -> int:
             options=Options(recipes=tuple(r for r in DEFAULT_RECIPES if r != LEFT_OUT)),
             progress=voice.progress,
             say=voice.say,
+            force=args.force,
         ),
         args.out,
         args,

@@ -33,16 +33,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     shared.add_card(parser)
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the whole measurement there as JSON")
+    shared.add_force(parser)
     shared.add_output(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     from paredown import api
     from paredown.cli import closing, console
-    from paredown.study.files import write_whole
+    from paredown.files import check_named, write_named
     from paredown.study.records import json_text
 
     voice = console.Voice(args.quiet)
+    if args.out is not None:
+        check_named(args.out, force=args.force)
     images = api.read_dataset(args.data, max_bad=args.max_bad, progress=voice.progress)
     model = api.load(args.model, images, family=args.family, card=args.card, progress=voice.progress)
     measured = api.measure(
@@ -55,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
         progress=voice.progress,
     )
     if args.out is not None:
-        write_whole(args.out, (json_text(measured) + "\n").encode())
+        write_named(args.out, (json_text(measured) + "\n").encode(), force=args.force)
     if args.json:
         console.show_json(
             {"quantities": closing.quantity_values(measured.quantities), "doubts": measured.doubts}

@@ -13,19 +13,21 @@ EXAMPLE = "paredown pack small/model.onnx --out model.pdz"
 def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_model(parser)
     parser.add_argument("--out", metavar="FILE", type=Path, help="default: the model's name with .pdz")
+    shared.add_force(parser)
     shared.add_output(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     from paredown._compress.pack import pdz
     from paredown.cli import console
+    from paredown.files import check_named, write_named
     from paredown.graph.load import read_file
-    from paredown.study.files import write_whole
 
+    out = args.out or args.model.with_suffix(".pdz")
+    check_named(out, force=args.force)
     data = read_file(args.model)
     packed = pdz.pack(data)
-    out = args.out or args.model.with_suffix(".pdz")
-    write_whole(out, packed)
+    write_named(out, packed, force=args.force)
     if args.json:
         console.show_json({"file": str(out), "size_bytes": len(packed), "source_size_bytes": len(data)})
         return 0

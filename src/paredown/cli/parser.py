@@ -174,6 +174,14 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_force(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace an existing file, or write into a folder that holds something else",
+    )
+
+
 def add_output(parser: argparse.ArgumentParser, *, json: bool = True) -> None:
     if json:
         parser.add_argument("--json", action="store_true", help="machine-readable output on stdout")

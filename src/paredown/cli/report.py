@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+
+from paredown.cli import parser as shared
 
 EXAMPLE = "paredown report runs/y8 --out y8.html"
 
@@ -12,10 +13,13 @@ EXAMPLE = "paredown report runs/y8 --out y8.html"
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", metavar="STUDY_DIR", type=Path, help="a directory that `paredown run` made")
     parser.add_argument("--out", metavar="FILE", type=Path, help="default: STUDY_DIR/report.html")
+    shared.add_force(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     from paredown import api
+    from paredown.cli import console
 
-    sys.stdout.write(f"{api.report(args.study, args.out)}\n")
+    path = api.report(args.study, args.out, force=args.force)
+    console.stdout().print(str(path), markup=False, soft_wrap=True)
     return 0

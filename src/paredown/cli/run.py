@@ -28,6 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="the study directory (default: runs/<model>); goes on where it stopped",
     )
+    shared.add_force(parser)
     shared.add_output(parser)
 
 
@@ -46,6 +47,7 @@ def main(args: argparse.Namespace) -> int:
             options=closing.options_of(args),
             progress=voice.progress,
             say=voice.say,
+            force=args.force,
         ),
         out,
         args,

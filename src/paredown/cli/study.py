@@ -17,6 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resume", action="store_true", help="go on with what is there, instead of refusing")
     parser.add_argument("--out", metavar="DIR", type=Path, help="the study directory (default: that of FILE)")
+    shared.add_force(parser)
     shared.add_output(parser)
 
 
@@ -42,6 +43,7 @@ def main(args: argparse.Namespace) -> int:
             options=asked.options,
             progress=voice.progress,
             say=voice.say,
+            force=args.force,
         ),
         out,
         args,

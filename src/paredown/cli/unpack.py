@@ -12,24 +12,21 @@ EXAMPLE = "paredown unpack model.pdz --out model.onnx"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("packed", metavar="FILE", type=Path, help="a .pdz file that `paredown pack` made")
-    parser.add_argument(
-        "--out", metavar="FILE", type=Path, help="default: its name with .onnx, where no such file is yet"
-    )
+    parser.add_argument("--out", metavar="FILE", type=Path, help="default: its name with .onnx")
+    shared.add_force(parser)
     shared.add_output(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     from paredown._compress.pack import pdz
     from paredown.cli import console
-    from paredown.errors import UsageError
+    from paredown.files import check_named, write_named
     from paredown.graph.load import read_file
-    from paredown.study.files import write_whole
 
     out = args.out or args.packed.with_suffix(".onnx")
-    if args.out is None and out.exists():
-        raise UsageError(f"{out} is there already", hint="say where to: --out FILE")
+    check_named(out, force=args.force)
     data = pdz.unpack(read_file(args.packed))
-    write_whole(out, data)
+    write_named(out, data, force=args.force)
     if args.json:
         console.show_json({"file": str(out), "size_bytes": len(data)})
         return 0

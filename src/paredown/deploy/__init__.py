@@ -6,10 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from paredown.deploy.bundle import BUNDLE as BUNDLE
     from paredown.deploy.bundle import write_bundle as write_bundle
 
 
 def __getattr__(name: str) -> Any:
-    if name == "write_bundle":
-        return importlib.import_module(f"{__name__}.bundle").write_bundle
+    if name in ("BUNDLE", "write_bundle"):
+        return getattr(importlib.import_module(f"{__name__}.bundle"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

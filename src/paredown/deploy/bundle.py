@@ -14,9 +14,9 @@ from paredown._report.format import interval, shown, title_of
 from paredown.card import Card
 from paredown.deploy.carve import carve
 from paredown.families.cards import write_card
+from paredown.files import Layout, check_directory, check_plain, storage_errors
 from paredown.measurement import Quantity, Trial
 from paredown.model import Model
-from paredown.study.files import storage_errors
 from paredown.study.records import plain
 
 HEAD = """Runs the model of this folder on images, videos and cameras. See README.md.
@@ -27,17 +27,22 @@ Needs Python 3.11 or newer, numpy, onnxruntime and opencv-python-headless.
 TAIL = """if __name__ == "__main__":
     raise SystemExit(main(decode, read_complete_card, threads={threads}, saturated={saturated}))
 """
+BUNDLE = Layout("a bundle", ("model.onnx", "card.toml", "measured.json", "detect.py", "README.md"))
 FIGURES = ("map50_95", "top1", "fidelity_map50_95", "fidelity_top1", "latency_s", "latency_ratio",
            "packed_bytes", "peak_memory_bytes", "cpu_percent")  # fmt: skip
 
 
 def write_bundle(model: Model, card: Card, trial: Trial, out: Path, *, source_name: str = "") -> Path:
-    """The folder `out`, written beside it first and then put in its place. An older bundle there is replaced.
+    """The folder `out`, written beside it first and then put in its place. An older bundle there is replaced;
+    files of other names in it are kept.
 
     model: what ships. trial: where it comes from and what was measured. source_name: the float model's file.
 
     Raises: StorageError where the folder cannot be written; an older bundle then stays as it was.
     """
+    check_directory(out, BUNDLE, force=True)
+    for name in BUNDLE.marks:
+        check_plain(out / name)
     fresh = out.with_name(f".{out.name}.new")
     with storage_errors(out):
         try:
@@ -74,14 +79,18 @@ def detect_script(family: str, trial: Trial | None = None) -> str:
 
 
 def _replace(out: Path, fresh: Path) -> None:
-    """`fresh` under the name `out`; what stood there is gone only once the new folder is in place."""
+    """`fresh` under the name `out`; the bundle that stood there is gone only once the new one is in place."""
     old = out.with_name(f".{out.name}.old")
     if old.exists():
         shutil.rmtree(old)
     if out.exists():
         out.rename(old)
     fresh.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    if old.exists():
+        for entry in list(old.iterdir()):
+            if entry.name not in BUNDLE.marks:
+                entry.rename(out / entry.name)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _evidence(model: Model, trial: Trial) -> str:

@@ -27,7 +27,6 @@ What a file leaves out is recognised as if there were no file; what it says is c
 from __future__ import annotations
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -36,9 +35,10 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from paredown.card import Card, Preprocess
-from paredown.errors import CardError, StorageError, UnknownName
+from paredown.errors import CardError, UnknownName
 from paredown.families.clues import Match
 from paredown.families.recognition import Recognition, recognise
+from paredown.files import write_whole
 from paredown.model import Model
 
 MAX_CARD_BYTES = 10_000_000
@@ -74,14 +74,8 @@ def recognise_with_card(path: Path, model: Model, family: str | None = None) -> 
 
 
 def write_card(card: Card, path: Path) -> None:
-    """Writes the card so that it reads back equal: first under another name, then renamed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(card_text(card), encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(f"cannot write the card {path}", got=error.strerror) from error
+    """Writes the card so that it reads back equal, whole or not at all. Raises StorageError."""
+    write_whole(path, card_text(card).encode())
 
 
 def card_text(card: Card) -> str:

@@ -1,45 +1,15 @@
-"""Writing that leaves the old file or the new one, never half of one; the lock of a directory; TOML text."""
+"""The lock of a study directory; TOML text."""
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from paredown.errors import StorageError
-
-
-def make_directory(directory: Path) -> None:
-    """Creates it with its parents. Raises StorageError."""
-    with storage_errors(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes to a temporary name, syncs, renames. Raises StorageError, and then leaves `path` as it was."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with storage_errors(path):
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turns an OSError into a StorageError that names the path."""
-    try:
-        yield
-    except OSError as e:
-        hint = "free some space, or choose another --out" if e.errno == 28 else "choose another --out"
-        raise StorageError(f"cannot write {path}", got=e.strerror or str(e), hint=hint) from e
+from paredown.files import check_plain, storage_errors
 
 
 class Lock:
@@ -47,6 +17,7 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         """Takes the lock. Raises StorageError naming the process that holds it."""
+        check_plain(path)
         with storage_errors(path):
             self._file = path.open("a+", encoding="ascii")
         try:

@@ -15,7 +15,7 @@ import numpy as np
 
 from paredown.detections import ClassScores, Detections, Prediction
 from paredown.errors import StorageError
-from paredown.study.files import make_directory, storage_errors, write_whole
+from paredown.files import make_directory, storage_errors, write_whole
 from paredown.study.store import file_stem
 
 

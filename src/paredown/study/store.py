@@ -18,29 +18,35 @@ from types import TracebackType
 from typing import Self
 
 from paredown.errors import StorageError, UsageError
+from paredown.files import Layout, check_directory, check_plain, make_directory, storage_errors, write_whole
 from paredown.graph.load import load_model
 from paredown.measurement import Trial
 from paredown.model import Model
-from paredown.study.files import Lock, make_directory, storage_errors, toml_text, write_whole
+from paredown.study.files import Lock, toml_text
 from paredown.study.records import from_line, to_line
 
 _LONGEST_STEM = 100
 
 Tables = Mapping[str, Mapping[str, object]]
+STUDY = Layout("a study", ("study.toml",), ("lock", "models", "predictions", "learning", "trials.jsonl"))
 
 
 class Store:
     """A study directory that this process may write to. Use it as a context, which frees the lock."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, force: bool = False) -> None:
         """Makes the directory where missing, locks it, and drops a last line that was not written whole.
 
-        `notes` says what was put right. Raises StorageError.
+        `notes` says what was put right. Raises StorageError, and UsageError where the directory holds
+        something that is no study, unless `force`.
         """
         self.directory = directory
+        check_directory(directory, STUDY, force=force)
+        make_directory(directory)
         make_directory(directory / "models")
-        self._lock = Lock(directory / "lock")
         self._trials_file = directory / "trials.jsonl"
+        check_plain(self._trials_file)
+        self._lock = Lock(directory / "lock")
         self.notes: tuple[str, ...] = self._mend()
 
     def __enter__(self) -> Self:
@@ -74,6 +80,7 @@ class Store:
     def append(self, trial: Trial) -> None:
         """Adds a line and syncs it. Raises StorageError, and then the file is as it was."""
         line = (to_line(trial) + "\n").encode()
+        check_plain(self._trials_file)
         with storage_errors(self._trials_file), self._trials_file.open("ab") as file:
             size = file.tell()
             try:

@@ -102,7 +102,7 @@ def test_a_failed_model_leaves_no_file(tmp_path, monkeypatch):
         def full(fd):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("paredown.study.files.os.fsync", full)
+        monkeypatch.setattr("paredown.files.os.fsync", full)
         with pytest.raises(StorageError, match="hint: free some space"):
             store.save_model(b"bytes", "int8")
         assert list((tmp_path / "models").iterdir()) == []

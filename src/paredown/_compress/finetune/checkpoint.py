@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paredown.errors import StorageError
+from paredown.files import check_plain
 from paredown.graph.torch_ops import Tensor, torch
 
 
@@ -31,6 +32,7 @@ class Checkpoint:
 
 def save(path: Path, state: Checkpoint) -> None:
     """Writes the file whole or not at all."""
+    check_plain(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
