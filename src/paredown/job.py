@@ -86,6 +86,7 @@ def run(
             say(note)
         store.settle(asked.tables(), work.settings())
         reference = float_trial(work, store)
+        _keep_facts(work, asked, store, (*store.notes, *work.images.notes))  # from here on there is a report
         untried = run_trials(work, recipes, store, reference, deadline)
         notes = (*store.notes, *work.images.notes)
         if untried:
@@ -141,15 +142,23 @@ def _prepare(
 
 
 def _conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) -> Outcome:
-    trials, verdict = judge(store.directory)
     work.say("writing the report and the bundle")
-    gather(store.directory, work, verdict, command(asked, store.directory), notes)
+    trials, verdict = _keep_facts(work, asked, store, notes)
     report = write_report(tell(store.directory), store.directory / "report.html")
     shipped = model_of(store.directory, verdict.best)
     bundle = write_bundle(
         shipped, work.bench.card, verdict.best, store.directory / "best", source_name=work.model.name
     )
     return Outcome(store.directory, work.bench.card, trials, verdict, report, bundle, notes)
+
+
+def _keep_facts(
+    work: Work, asked: Asked, store: Store, notes: tuple[str, ...]
+) -> tuple[tuple[Trial, ...], Verdict]:
+    """The trials and the verdict so far, after what the report says besides them has been written down."""
+    trials, verdict = judge(store.directory)
+    gather(store.directory, work, verdict, command(asked, store.directory), notes)
+    return trials, verdict
 
 
 def command(asked: Asked, out: Path) -> str:

@@ -55,7 +55,7 @@ def gather(directory: Path, work: Work, verdict: Verdict, command: str, notes: t
 
 
 def tell(directory: Path) -> Story:
-    """The story of a study. Raises UsageError where the study has not come to an end yet."""
+    """The story of a study. Raises UsageError where the float model was not measured yet."""
     facts = _read_facts(directory)
     trials = sorted(read_trials(directory), key=lambda t: t.recipe != FLOAT)
     tables = {k: v for k, v in read_study(directory).items() if k in ("asked", "limits", "options")}
@@ -123,7 +123,10 @@ def _read_facts(directory: Path) -> dict[str, Any]:
     read_study(directory)  # says so where this is no study at all
     path = directory / "facts.json"
     if not path.is_file():
-        raise UsageError(f"the study in {directory} has not come to an end", hint="run it again: it goes on")
+        raise UsageError(
+            f"the float model of the study in {directory} has not been measured yet",
+            hint="run it again: it goes on, and from the float model on there is a report",
+        )
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as e:

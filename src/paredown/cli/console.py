@@ -51,9 +51,11 @@ class Voice:
         self._quiet = quiet
         self._console = Console(file=sys.stderr, highlight=False)
         self._bars: Bars | None = None
+        self._spoke_s = time.monotonic()
 
     def say(self, text: str) -> None:
         """One note, on a line of its own."""
+        self._spoke_s = time.monotonic()
         if not self._quiet:
             self._console.print(text, markup=False, soft_wrap=True)
 
@@ -90,11 +92,10 @@ class Voice:
                 self._bars = None
 
     def _lines(self, items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
-        started = spoken = time.monotonic()
+        started = self._spoke_s = time.monotonic()
         for done, item in enumerate(items, start=1):
             yield item
             now = time.monotonic()
-            if now - spoken >= SECONDS_BETWEEN_LINES:
-                spoken = now
+            if now - self._spoke_s >= SECONDS_BETWEEN_LINES:
                 left = f", {(now - started) / done * max(total - done, 0):.0f} s left" if total else ""
                 self.say(f"{what}: {done}{f'/{total}' if total else ''}{left}")

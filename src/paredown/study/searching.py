@@ -16,7 +16,7 @@ from paredown.search.space import space_for
 from paredown.study.bench import Untimed
 from paredown.study.options import Options
 from paredown.study.store import Store
-from paredown.study.trials import Work, attempt, label_of
+from paredown.study.trials import Work, attempt, label_of, result_line
 from paredown.study.verdict import DEFAULT_MAX_DROP, FLOAT, Limits, accuracy_of, points_lost
 
 HOPELESS = 5.0  # times the allowed loss: a model that lost more is not timed
@@ -60,6 +60,7 @@ def run_search(
         work.say(f"[search {done}] {label}")
         trial = attempt(work, store, label, recipe, reference, hopeless(baseline, limits))
         store.append(replace(trial, origin="search"))
+        work.say(f"    {result_line(trial, store)}")
     return _notes(done)
 
 

@@ -24,7 +24,7 @@ from paredown.study.options import Options
 from paredown.study.pieces import pieces
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
 from paredown.study.store import Store
-from paredown.study.verdict import FLOAT
+from paredown.study.verdict import FLOAT, figures
 
 Say = Callable[[str], None]
 
@@ -90,13 +90,38 @@ def run_trials(
     does not take a trial: then nothing more can be kept.
     """
     todo = [(label, r) for label, r in recipes.items() if _missing(work, store, label, r)]
-    for done, (label, recipe) in enumerate(todo):
+    started = time.monotonic()
+    for done, (label, recipe) in enumerate(work.progress(todo, "recipes", len(todo))):
         if deadline is not None and time.monotonic() > deadline:
             return tuple(label for label, _ in todo[done:])
         work.say(f"[{done + 1}/{len(todo)}] {label}")
         trial = attempt(work, store, label, recipe, reference)
         store.append(trial)
+        work.say(f"    {result_line(trial, store)}; {pace(time.monotonic() - started, done + 1, len(todo))}")
     return ()
+
+
+def result_line(trial: Trial, store: Store) -> str:
+    """The figures of a trial beside the float model's, or the first line of what stopped it."""
+    if trial.error is not None:
+        return f"failed: {trial.error.splitlines()[0]}"
+    return figures(trial, next(t for t in store.trials() if t.recipe == FLOAT))
+
+
+def pace(elapsed_s: float, done: int, total: int) -> str:
+    """How long the recipes took so far and, as long as those on average, how long the rest will take."""
+    left = "" if done == total else f", about {minutes(elapsed_s / done * (total - done))} left"
+    return f"{minutes(elapsed_s)} elapsed{left}"
+
+
+def minutes(seconds: float) -> str:
+    """ "45 s", "2:31 min", "1:05 h" """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
 
 
 def _missing(work: Work, store: Store, label: str, recipe: Recipe) -> bool:
@@ -121,7 +146,9 @@ def float_trial(work: Work, store: Store) -> list[Prediction]:
     measured, seconds = work.bench.measure(
         work.model, file, file, predicted, predicted.predictions, work.progress
     )
-    store.append(_trial(work, FLOAT, FLOAT, file, measurement=measured, seconds=seconds))
+    trial = _trial(work, FLOAT, FLOAT, file, measurement=measured, seconds=seconds)
+    store.append(trial)
+    work.say(f"    {figures(trial, trial)}")
     return predicted.predictions
 
 
@@ -142,7 +169,6 @@ def attempt(
         error = str(e)
     except Exception as e:  # a defect in one recipe must not cost the user what the others found
         error = f"a defect in paredown: {type(e).__name__}: {e}"
-    work.say(f"{label} failed: {error.splitlines()[0]}")
     return _trial(work, recipe.name, label, None, error=error)
 
 

@@ -242,14 +242,14 @@ def _words(
         asked += f", at most {limits.max_size_bytes / 1e6:g} MB"
     kept = f"Limits: {asked}" if met else f"The limits are not met: {asked}"
     if best is not baseline:
-        figures = f"It is {_gain(best, baseline)}: {_figures(best, baseline)}"
-        return f"Use {best.label}", tuple(part for part in (figures, why, kept) if part)
+        gain = f"It is {_gain(best, baseline)}: {figures(best, baseline)}"
+        return f"Use {best.label}", tuple(part for part in (gain, why, kept) if part)
     headline = "Keep the float model"
     measured = [t for t in others if t.measurement is not None]
     if not measured:
         return headline, ("Every recipe failed" if others else "Nothing else was tried", kept)
     near = min(measured, key=lambda t: _badness(t, baseline, limits))
-    nearest = f"The nearest, {near.label}, has {_figures(near, baseline)}"
+    nearest = f"The nearest, {near.label}, has {figures(near, baseline)}"
     return headline, ("No compressed model is better within the limits", nearest, kept)
 
 
@@ -269,21 +269,23 @@ def _badness(trial: Trial, baseline: Trial, limits: Limits) -> tuple[float, floa
     return over, float("inf") if ratio is None else ratio.value
 
 
-def _figures(trial: Trial, baseline: Trial) -> str:
-    """The figures against float: "mAP50-95 0.4104 (0.40 points lost), 31.2 ms (0.50 of float), ..." """
+def figures(trial: Trial, baseline: Trial) -> str:
+    """The figures against float: "mAP50-95 0.4104 (0.40 points lost), 31.2 ms (0.50 of float), ...";
+    of the float model itself without the brackets."""
     parts = []
     accuracy, lost = accuracy_of(trial), points_lost(trial, baseline)
     if accuracy is not None and lost is not None:
         change = f"{lost:.2f} points lost" if lost >= 0 else f"{-lost:.2f} points gained"
-        parts.append(f"{metric_title(accuracy.name)} {accuracy.value:.4f} ({change})")
+        parts.append((f"{metric_title(accuracy.name)} {accuracy.value:.4f}", change))
     latency, ratio = _value(trial, "latency_s"), _ratio(trial)
     if latency is not None and ratio is not None:
         bounds = "" if ratio.low is None else f", 95 % CI {ratio.low:.2f}..{ratio.high:.2f}"
-        parts.append(f"{1000 * latency:.1f} ms ({ratio.value:.2f} of float{bounds})")
+        parts.append((f"{1000 * latency:.1f} ms", f"{ratio.value:.2f} of float{bounds}"))
     size, float_size = _value(trial, "size_bytes"), _value(baseline, "size_bytes")
     if size is not None and float_size:
-        parts.append(f"{size / 1e6:.1f} MB ({size / float_size:.2f} of float)")
-    return ", ".join(parts)
+        parts.append((f"{size / 1e6:.1f} MB", f"{size / float_size:.2f} of float"))
+    alone = trial.recipe == baseline.recipe
+    return ", ".join(figure if alone else f"{figure} ({against})" for figure, against in parts)
 
 
 def metric_title(name: str) -> str:
