@@ -33,6 +33,7 @@ from paredown.graph.torch_ops import torch
 from paredown.graph.torch_ops.call import Batch, Call, Function
 from paredown.graph.torch_ops.rounding import fake_quantize, signs
 from paredown.graph.torch_ops.table import OPS
+from paredown.graph.torch_ops.tensors import is_known, tensor_of, untyped
 from paredown.graph.walk import clip_behind, constant, readers_of_integers, to_ir, to_model, upstream
 from paredown.graph.write_back import write_into
 from paredown.model import Model
@@ -69,7 +70,7 @@ class Executor:
     given: names of tensors that are fed instead of computed; only what lies behind them is run.
 
     Raises:
-        UnsupportedModel: an op that is not in `OPS` stands before the outputs.
+        UnsupportedModel: an op that is not in `OPS`, or a type that torch has not, stands before the outputs.
         UnknownName: an output that no node makes.
     """
 
@@ -86,7 +87,10 @@ class Executor:
         self.model, self.device = model, torch.device(device)
         self._graph = to_ir(model).graph
         self.outputs = tuple(outputs or (s.name for s in model.outputs))
-        first = model.inputs[0].shape[:1]
+        for spec in model.inputs:
+            if not is_known(spec.dtype):
+                raise untyped(spec.name, spec.dtype)
+        first = model.inputs[0].shape[:1] if model.inputs else ()
         self._batch = Batch(own=(first[0] or 1) if first else 1, now=1)
         self._fault: str | None = None  # why batches cannot be run; "" once they are known to be right
         nodes = self._needed(frozenset(given))
@@ -165,10 +169,7 @@ class Executor:
         constants = {}
         for name, value in self._graph.initializers.items():
             if name in read and name not in self.parameters and value.const_value is not None:
-                array = value.const_value.numpy()
-                if array.dtype.kind == "V" or array.dtype.name.endswith(("int4", "int2")):
-                    array = array.astype(np.int8)
-                tensor = torch.from_numpy(np.array(array))
+                tensor = tensor_of(value.const_value.numpy(), name)
                 constants[name] = tensor.to(self.device) if tensor.is_floating_point() else tensor
         return constants
 
@@ -225,13 +226,19 @@ class Executor:
         for step in self._steps:
             try:
                 made = step.function(step.call, *(None if n is None else alive[n] for n in step.inputs))
-            except (RuntimeError, IndexError, ValueError, TypeError) as error:
-                raise step.call.refuse(f"{str(error).splitlines()[0][:200]}, batch {size}") from error
+            except (RuntimeError, IndexError, ValueError, TypeError, KeyError) as error:
+                raise step.call.refuse(f"{_first_line(error)}, batch {size}") from error
             answers = made if isinstance(made, tuple) else (made,)
+            if any(name and name not in step.dead for name in step.outputs[len(answers) :]):
+                raise step.call.refuse(f"output {len(answers) + 1} of {len(step.outputs)}")
             alive.update(zip(step.outputs, answers, strict=False))
             for name in step.dead:
                 alive.pop(name, None)
         return {name: alive[name] for name in self.outputs}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def masked(weight: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -274,6 +281,8 @@ def _attributes(node: ir.Node) -> dict[str, Any]:
     found = {name: a.value for name, a in node.attributes.items()}
     if any(isinstance(v, ir.Graph) for v in found.values()):
         raise UnsupportedModel("control flow cannot be learned through", got=node.op_type)
+    if node.op_type == "CastLike" and (like := node.inputs[1]) is not None and like.dtype is not None:
+        found["to"] = int(like.dtype)  # torch holds the numbers of four bits in eight
     if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
         zero = node.inputs[2] if len(node.inputs) > 2 else None
         dtype = (

@@ -22,6 +22,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from paredown.errors import UnsupportedModel
 from paredown.graph.walk import WEIGHTED, attribute, clip_behind, constant, consumers, readers_of_integers
 from paredown.numerics import levels
 from paredown.numerics.grid import Grid, binary, whole
@@ -222,8 +223,10 @@ def in_steps(
 
 
 def type_limits(dtype: ir.DataType | None) -> tuple[int, int]:
-    """Smallest and largest integer of a type."""
+    """Smallest and largest integer of a type. Raises UnsupportedModel for a type of floats (FP8, FP4)."""
     name = (dtype or ir.DataType.UINT8).name
+    if "INT" not in name:
+        raise UnsupportedModel("quantization to floats of few bits cannot be learned through", got=name)
     bits = int("".join(c for c in name if c.isdigit()))
     return (0, 2**bits - 1) if name.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 

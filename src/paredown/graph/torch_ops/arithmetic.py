@@ -92,7 +92,7 @@ def cast(call: Call, x: Tensor) -> Tensor:
 
 
 def cast_like(call: Call, x: Tensor, like: Tensor) -> Tensor:
-    return x.to(like.dtype)
+    return x.to(like.dtype) if call.get("to") is None else cast(call, x)
 
 
 def leaky_relu(call: Call, x: Tensor) -> Tensor:
@@ -151,26 +151,23 @@ def extreme(compute: Callable[..., Tensor]) -> Function:
     """ArgMax or ArgMin."""
 
     def run(call: Call, x: Tensor) -> Tensor:
-        axis = call.get("axis", 0)
+        axis, keep = call.get("axis", 0), bool(call.get("keepdims", 1))
         if call.get("select_last_index", 0):
-            raise call.refuse("the last of several extremes")
-        return compute(x, axis, keepdim=bool(call.get("keepdims", 1)))
+            from_behind: Tensor = x.shape[axis] - 1 - compute(x.flip(axis), axis, keepdim=keep)
+            return from_behind
+        return compute(x, axis, keepdim=keep)
 
     return run
 
 
-def top_k(call: Call, x: Tensor, count: Tensor) -> tuple[Tensor, ...]:
-    found = torch.topk(
-        x,
-        ints(count)[0],
-        call.get("axis", -1),
-        largest=bool(call.get("largest", 1)),
-        sorted=bool(call.get("sorted", 1)),
-    )
-    return found.values, found.indices
+def top_k(call: Call, x: Tensor, count: Tensor | None = None) -> tuple[Tensor, ...]:
+    """Of equal values the one with the lower index comes first, which torch.topk does not promise."""
+    axis, number = call.get("axis", -1), call.get("k") if count is None else ints(count)[0]
+    values, places = torch.sort(x, dim=axis, descending=bool(call.get("largest", 1)), stable=True)
+    return values.narrow(axis, 0, number), places.narrow(axis, 0, number)
 
 
 def cumulative_sum(call: Call, x: Tensor, axis: Tensor) -> Tensor:
     if call.get("exclusive", 0) or call.get("reverse", 0):
         raise call.refuse("an exclusive or reversed cumulative sum")
-    return torch.cumsum(x, ints(axis)[0])
+    return torch.cumsum(x, ints(axis)[0], dtype=x.dtype)

@@ -133,7 +133,19 @@ def local_response_norm(call: Call, x: Tensor) -> Tensor:
 
 def lp_norm(call: Call, x: Tensor) -> Tensor:
     length: Tensor = torch.linalg.vector_norm(x, call.get("p", 2), call.get("axis", -1), keepdim=True)
-    return x / length
+    return x / torch.where(length == 0, 1.0, length)  # zeros stay zeros
+
+
+def dropout(
+    call: Call, x: Tensor, ratio: Tensor | None = None, training: Tensor | None = None
+) -> tuple[Tensor, ...]:
+    """What inference does: nothing. The mask says that everything was kept."""
+    drops = 0.5 if ratio is None else float(ratio.item())
+    drops = float(call.get("ratio", drops))
+    trains = bool(training.item()) if training is not None else call.opset < 7 and not call.get("is_test", 0)
+    if trains and drops > 0:
+        raise call.refuse("Dropout in training mode")
+    return x, torch.ones_like(x, dtype=torch.bool)
 
 
 def softmax(call: Call, x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from paredown.graph.torch_ops.call import Call, ints
+from paredown.graph.torch_ops.tensors import tensor_of
 
 
 def reshape(call: Call, x: Tensor, shape: Tensor) -> Tensor:
@@ -171,7 +172,8 @@ def depth_to_space(call: Call, x: Tensor) -> Tensor:
 def space_to_depth(call: Call, x: Tensor) -> Tensor:
     n, c, h, w = x.shape
     b = call.get("blocksize")
-    blocks = x.reshape(n, c, h // b, b, w // b, b).permute(0, 3, 5, 1, 2, 4)
+    order = (0, 3, 5, 1, 2, 4) if call.get("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    blocks = x.reshape(n, c, h // b, b, w // b, b).permute(order)
     return blocks.reshape(n, c * b * b, h // b, w // b)
 
 
@@ -186,13 +188,13 @@ def size_of(call: Call, x: Tensor) -> Tensor:
 def constant(call: Call) -> Tensor:
     (name, value), *_ = call.attributes.items()
     if name == "value":
-        return torch.from_numpy(value.numpy().copy())
+        return tensor_of(value.numpy(), call.name)
     return torch.tensor(value, dtype=torch.int64 if "int" in name else torch.float32)
 
 
 def constant_of_shape(call: Call, shape: Tensor) -> Tensor:
     value = call.get("value")
-    filled = torch.zeros(1) if value is None else torch.from_numpy(value.numpy().copy())
+    filled = torch.zeros(1) if value is None else tensor_of(value.numpy(), call.name)
     return filled.reshape(1).expand(ints(shape)).clone()
 
 

@@ -46,6 +46,8 @@ def resize(
     if call.get("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise call.refuse("Resize that keeps the aspect ratio")
     plan = _plan(x, axes, scales, sizes, call)
+    if any(_disputed(where, x.shape[axis], *planned) for axis, planned in plan.items()):
+        raise call.refuse(f"Resize with {where} to a length that is not whole: ONNX and its runtimes differ")
     if (quick := _quickly(x, plan, mode, where, call)) is not None:
         return quick
     for axis, (scale, length) in plan.items():
@@ -53,6 +55,12 @@ def resize(
         place = _PLACES[where](i, scale, x.shape[axis], length)
         x = _along(x, axis, place, mode, call)
     return x
+
+
+def _disputed(where: str, before: int, scale: float, length: int) -> bool:
+    """Whether the places depend on the length before rounding: in the ONNX standard, not in ONNX Runtime."""
+    ends = where == "align_corners" or (where == "pytorch_half_pixel" and length == 1)
+    return ends and abs(scale * before - length) > 1e-4 * length
 
 
 def upsample(call: Call, x: Tensor, scales: Tensor | None = None) -> Tensor:

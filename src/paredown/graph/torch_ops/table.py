@@ -32,7 +32,7 @@ OPS: dict[str, Function] = {
     "DepthToSpace": moving.depth_to_space,
     "DequantizeLinear": rounding.dequantize,
     "Div": arithmetic.div,
-    "Dropout": lambda call, x, *rest: x,
+    "Dropout": layers.dropout,
     "Einsum": layers.einsum,
     "Elu": arithmetic.elu,
     "Equal": binary(torch.eq),
