@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from paredown._compress.recipe import Compressed, Recipe
+    from paredown._measure.compare import Comparison
     from paredown.api import (
+        Compared,
         Outcome,
         bundle,
         compare,
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from paredown.measurement import Measurement, Quantity, Trial
     from paredown.model import Model
     from paredown.sample import Dataset, Labels, Sample
+    from paredown.study.options import Options
     from paredown.study.verdict import Limits, Verdict
+    from paredown.targets import Target
 
 __version__ = "0.1.0"
 
@@ -49,9 +53,10 @@ _VERBS = (
     "run",
     "target",
 )
-_HOME = dict.fromkeys((*_VERBS, "Outcome"), "paredown.api") | {
+_HOME = dict.fromkeys((*_VERBS, "Compared", "Outcome"), "paredown.api") | {
     "Card": "paredown.card",
     "ClassScores": "paredown.detections",
+    "Comparison": "paredown._measure.compare",
     "Compressed": "paredown._compress.recipe",
     "Dataset": "paredown.sample",
     "Detections": "paredown.detections",
@@ -59,11 +64,13 @@ _HOME = dict.fromkeys((*_VERBS, "Outcome"), "paredown.api") | {
     "Limits": "paredown.study.verdict",
     "Measurement": "paredown.measurement",
     "Model": "paredown.model",
+    "Options": "paredown.study.options",
     "ParedownError": "paredown.errors",
     "Preprocess": "paredown.card",
     "Quantity": "paredown.measurement",
     "Recipe": "paredown._compress.recipe",
     "Sample": "paredown.sample",
+    "Target": "paredown.targets",
     "Trial": "paredown.measurement",
     "Verdict": "paredown.study.verdict",
 }
@@ -71,6 +78,8 @@ _HOME = dict.fromkeys((*_VERBS, "Outcome"), "paredown.api") | {
 __all__ = [
     "Card",
     "ClassScores",
+    "Compared",
+    "Comparison",
     "Compressed",
     "Dataset",
     "Detections",
@@ -78,12 +87,14 @@ __all__ = [
     "Limits",
     "Measurement",
     "Model",
+    "Options",
     "Outcome",
     "ParedownError",
     "Preprocess",
     "Quantity",
     "Recipe",
     "Sample",
+    "Target",
     "Trial",
     "Verdict",
     "bundle",

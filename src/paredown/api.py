@@ -1,9 +1,11 @@
 """The verbs. Each takes nouns and returns the next noun; it changes nothing it was given.
 
-model = load("yolov8n.onnx")
-images = read_dataset("coco_calib/")
-small = compress(model, "int8", images)
-print(measure(small.model, read_dataset("coco_eval/"), baseline=model).value("map50_95"))
+model = load("yolov8n.onnx", "coco_calib/")
+small = compress(model, "int8", "coco_calib/")
+print(measure(small.model, "coco_eval/", baseline=model).value("map50_95"))
+
+Where a model or images are taken, their path will do. `progress`: None shows bars in a terminal or notebook
+and nothing elsewhere; `paredown.protocols.silent` shows nothing. An argument of a wrong type is a UsageError.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from paredown._measure.compare import compare as compare_predictions
 from paredown._measure.doctor import made_for_another
 from paredown._report import write_report
 from paredown.card import Card
+from paredown.checking import checked
 from paredown.deploy import BUNDLE, write_bundle
 from paredown.errors import UnknownName, UsageError
 from paredown.families import FAMILIES, recognise
@@ -34,12 +37,14 @@ from paredown.graph.inspect import Inspection
 from paredown.graph.inspect import inspect as inspect_graph
 from paredown.graph.load import load_model
 from paredown.graph.prepare import prepare
+from paredown.inputs import ImagesLike, ModelLike, as_dataset, as_model, read_model
 from paredown.job import Outcome, find_card, judge, run
 from paredown.measurement import Measurement
 from paredown.metrics import METRICS
 from paredown.model import Model
 from paredown.pictures import Pair, differing_pairs, side_by_side
-from paredown.protocols import Progress, silent
+from paredown.progress import default_voice
+from paredown.protocols import Progress
 from paredown.sample import Dataset
 from paredown.study.bench import LATENCY, WHAT, Bench, tensors
 from paredown.study.choosing import choosing_images, judge_on, learning_images
@@ -80,26 +85,29 @@ __all__ = [
 ]
 
 
+@checked
 def load(
     path: str | Path,
-    images: Dataset | None = None,
+    images: ImagesLike | None = None,
     *,
     family: str | None = None,
     card: str | Path | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> Model:
     """The model in an ONNX file. With `images` it carries its card: how to feed it and read its answer.
 
     Raises ModelError where the file is no usable model, CardError where no family fits, or several do.
     """
-    file = Path(path)
-    model = load_model(file)
+    file, progress = Path(path), _shown(progress)
+    model = read_model(file)
     if images is None and card is None:
         return model
     if images is None:
         return model.with_card(read_card(Path(card or ""), model))
-    local = find_target("local")
-    return model.with_card(find_card(model, file, images, local, family=family, card=card, progress=progress))
+    local, tried_on = find_target("local"), as_dataset(images, progress)
+    return model.with_card(
+        find_card(model, file, tried_on, local, family=family, card=card, progress=progress)
+    )
 
 
 def guess_card(model: Model, file: Path, *, family: str | None = None, card: Path | None = None) -> Card:
@@ -109,54 +117,61 @@ def guess_card(model: Model, file: Path, *, family: str | None = None, card: Pat
     return found.resolve()
 
 
+@checked
 def read_dataset(
-    spec: str, *, split: str | None = None, max_bad: int = 0, progress: Progress = silent
+    spec: str | Path, *, split: str | None = None, max_bad: int = 0, progress: Progress | None = None
 ) -> Dataset:
     """The images at a path, each decoded once to be sure. The format is found by looking, or said outright.
 
     Raises DataError, and ImageError where more than `max_bad` images cannot be read.
     """
-    return data.verify(read_images(spec, split=split), max_bad, progress)
+    return data.verify(read_images(str(spec), split=split), max_bad, _shown(progress))
 
 
+@checked
 def target(name: str = "local") -> Target:
     """The device of that name, or of a profile file. Raises UnknownName."""
     return find_target(name)
 
 
-def inspect(model: Model) -> Inspection:
+@checked
+def inspect(model: ModelLike) -> Inspection:
     """What the model's graph is made of: operations, MACs, weights, peak activation memory, risks."""
-    return inspect_graph(_prepared(model))
+    return inspect_graph(_prepared(as_model(model)))
 
 
+@checked
 def compress(
-    model: Model,
+    model: ModelLike,
     recipe: str | Recipe,
-    images: Dataset,
+    images: ImagesLike,
     *,
     target: str = "local",
     threads: int = 0,
     keep_float: Sequence[str] = (),
     seed: int = 0,
     limits: Limits | None = None,
-    choose_on: Dataset | None = None,
-    learn_from: Dataset | None = None,
+    choose_on: ImagesLike | None = None,
+    learn_from: ImagesLike | None = None,
     folder: str | Path | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> Compressed:
-    """The model after one recipe, calibrated on `images`. It must carry a card (see `load`).
+    """The model after one recipe, calibrated on `images`. A `Model` must carry a card (see `load`).
 
     limits: for steps that choose by them. choose_on: more images; a step that chooses judges its candidates
     on them (where there are few or none, on those of `images` as well), a step that learns learns from both.
     learn_from: images of anything, from whose pieces a step that learns learns as well (`study/pieces.py`).
     folder: where a step that learns keeps what it needs to go on after a stop.
     """
-    card, where = _card(model), find_target(target)
+    progress, where = _shown(progress), find_target(target)
     wanted = parse_recipe(recipe) if isinstance(recipe, str) else recipe
     if learn_from is not None:
         check_learns([wanted])
-    prepared = _prepared(model)
-    more = images if choose_on is None else choose_on
+    images = as_dataset(images, progress)
+    model = _with_card(model, images, progress)
+    card, prepared = _card(model), _prepared(model)
+    more = images if choose_on is None else as_dataset(choose_on, progress)
+    further = None if learn_from is None else as_dataset(learn_from, progress)
     return apply_recipe(
         prepared,
         wanted if limits is None else limits.on(wanted),
@@ -169,20 +184,21 @@ def compress(
         judge=judge_on(lambda: choosing_images(more, images), prepared, card, where, threads, progress),
         time_nodes=where.time_nodes(threads),
         lessons=lambda: tensors(learning_images(more, images), card),
-        further=None if learn_from is None else partial(pieces, learn_from, card, seed),
+        further=None if further is None else partial(pieces, further, card, seed),
         folder=None if folder is None else Path(folder),
     )
 
 
+@checked
 def measure(
-    model: Model,
-    images: Dataset,
+    model: ModelLike,
+    images: ImagesLike,
     *,
-    baseline: Model | None = None,
+    baseline: ModelLike | None = None,
     target: str = "local",
     what: Sequence[str] = WHAT,
     threads: int = 0,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> Measurement:
     """Accuracy, latency, CPU use and memory of the model, on the target that this machine is.
 
@@ -192,19 +208,22 @@ def measure(
     for name in what:
         if name not in WHAT:
             raise UnknownName("thing to measure", name, WHAT)
-    where = find_target(target)
+    where, progress = find_target(target), _shown(progress)
     if LATENCY & set(what):
         where.require_timing()
+    images = as_dataset(images, progress)
+    model = _with_card(model, images, progress)
+    floats = None if baseline is None else as_model(baseline)
     card = _card(model)
     bench = Bench(card, align(images, card)[0], where, threads)
     predicted = reference = None
     if "map" in what:
         predicted = bench.predict(model, progress)
-        reference = None if baseline is None else bench.predict(baseline, progress).predictions
+        reference = None if floats is None else bench.predict(floats, progress).predictions
     with tempfile.TemporaryDirectory(prefix="paredown-") as folder:
         file, beside = Path(folder, "model.onnx"), Path(folder, "baseline.onnx")
         file.write_bytes(model.data)
-        beside.write_bytes((baseline or model).data)
+        beside.write_bytes((floats or model).data)
         measured, _ = bench.measure(model, file, beside, predicted, reference, progress, what=what)
     warning = made_for_another(model.metadata)
     if warning is not None and where.runs_here and where.profile.runtime == "onnxruntime":
@@ -222,24 +241,29 @@ class Compared:
     pairs: tuple[Pair, ...]
 
 
+@checked
 def compare(
-    a: Model,
-    b: Model,
-    images: Dataset,
+    a: ModelLike,
+    b: ModelLike,
+    images: ImagesLike,
     *,
     target: str = "local",
     threads: int = 0,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> Compared:
     """How b differs from a on the same images, and whether that could be chance. Both answer by a's card."""
+    progress = _shown(progress)
+    images = as_dataset(images, progress)
+    a = _with_card(a, images, progress)
     card = _card(a)
     judged, _ = align(images, card)
     bench = Bench(card, judged, find_target(target), threads)
-    first, second = (bench.predict(m, progress).predictions for m in (a, b))
+    first, second = (bench.predict(m, progress).predictions for m in (a, as_model(b)))
     statistics = compare_predictions(first, second, judged, card)
     return Compared(statistics, tuple(differing_pairs(judged, first, second, card)))
 
 
+@checked
 def report(study: str | Path, out: str | Path | None = None, *, force: bool = False) -> Path:
     """The report of a study directory, written again from what stands there. Raises UsageError where a file
     stands at `out`, unless `force`."""
@@ -249,6 +273,7 @@ def report(study: str | Path, out: str | Path | None = None, *, force: bool = Fa
     return write_report(tell(Path(study)), Path(out), force=force)
 
 
+@checked
 def bundle(study: str | Path, out: str | Path, recipe: str | None = None, *, force: bool = False) -> Path:
     """The directory to ship: of the best model of a study, or of the one with that recipe or label. Raises
     UsageError where `out` holds something that is no bundle, unless `force`."""
@@ -308,6 +333,15 @@ def listing(kind: str) -> dict[str, str]:
     if kind not in tables:
         raise UnknownName("kind of list", kind, tables)
     return tables[kind]()
+
+
+def _with_card(model: ModelLike, images: Dataset, progress: Progress) -> Model:
+    """The model itself; or the one in the file of that path, with its card tried on the images."""
+    return model if isinstance(model, Model) else load(model, images, progress=progress)
+
+
+def _shown(progress: Progress | None) -> Progress:
+    return default_voice().progress if progress is None else progress
 
 
 def _card(model: Model) -> Card:

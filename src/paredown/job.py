@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,15 +13,19 @@ from paredown._measure.accuracy import align
 from paredown._measure.probe import choose_card
 from paredown._report import write_report
 from paredown.card import Card
+from paredown.checking import checked
 from paredown.deploy import write_bundle
+from paredown.errors import UsageError
 from paredown.families import recognise
 from paredown.families.cards import card_beside, recognise_with_card
 from paredown.files import check_directory
 from paredown.graph.load import load_model
 from paredown.graph.prepare import prepare
+from paredown.inputs import read_model
 from paredown.measurement import Trial
 from paredown.model import Model
-from paredown.protocols import Progress, silent
+from paredown.progress import default_voice
+from paredown.protocols import Progress
 from paredown.sample import Dataset
 from paredown.study.bench import Bench
 from paredown.study.images import Source, check_learns, choose_images
@@ -52,34 +57,39 @@ class Outcome:
         return bool(others) and all(t.error is not None for t in others)
 
 
+@checked
 def run(
     model: str | Path,
     data: Source,
     calib: Source | None = None,
     *,
     out: str | Path,
+    recipes: str | Sequence[str] | None = None,
     limits: Limits | None = None,
     options: Options | None = None,
-    progress: Progress = silent,
-    say: Say = lambda text: None,
+    progress: Progress | None = None,
+    say: Say | None = None,
     force: bool = False,
 ) -> Outcome:
     """The outcome of trying every recipe on the model, kept in the directory `out`.
 
     Called again with the same `out` it goes on where it stopped. `data`, `calib`: paths as on the command
-    line, or data sets. `say` is told what is being done, one line at a time. force: also into a directory
-    that holds something and is no study.
+    line, or data sets. `recipes`: instead of `options.recipes`. `say` gets a line for each thing that is
+    done. progress, say: None shows both in a terminal or notebook, and nothing elsewhere. force: also into a
+    directory that holds something and is no study.
     """
     directory = Path(out)
     check_directory(directory, STUDY, force=force)
-    limits, options = limits or Limits(), options or Options()
+    limits, options = limits or Limits(), _options(options, recipes)
+    voice = default_voice()
+    progress, say = progress or voice.progress, say or voice.say
     asked = Asked(str(model), _spelled(data), None if calib is None else _spelled(calib), limits, options)
     deadline = None if options.budget_s is None else time.monotonic() + options.budget_s
-    recipes = choose_recipes(options.recipes or DEFAULT_RECIPES)  # a typo is found before any work
-    recipes = {label: limits.on(recipe) for label, recipe in recipes.items()}
+    named = choose_recipes(options.recipes or DEFAULT_RECIPES)  # a typo is found before any work
+    wanted = {label: limits.on(recipe) for label, recipe in named.items()}
     check_search(options)
     if options.learn_from is not None and options.search is None:
-        check_learns(recipes.values())
+        check_learns(wanted.values())
     work = _prepare(Path(model), data, calib, options, progress, say)
     with Store(directory, force=force) as store:
         for note in (*store.notes, *work.images.notes):
@@ -87,13 +97,13 @@ def run(
         store.settle(asked.tables(), work.settings())
         reference = float_trial(work, store)
         _keep_facts(work, asked, store, (*store.notes, *work.images.notes))  # from here on there is a report
-        untried = run_trials(work, recipes, store, reference, deadline)
+        untried = run_trials(work, wanted, store, reference, deadline)
         notes = (*store.notes, *work.images.notes)
         if untried:
             notes += (f"the budget ran out before {', '.join(untried)}; run it again to go on",)
             say(notes[-1])
         if options.search is not None:
-            notes += run_search(work, store, reference, limits, recipes.values(), deadline)
+            notes += run_search(work, store, reference, limits, wanted.values(), deadline)
         return _conclude(work, asked, store, notes)
 
 
@@ -112,7 +122,7 @@ def find_card(
     *,
     family: str | None = None,
     card: str | Path | None = None,
-    progress: Progress = silent,
+    progress: Progress,
 ) -> Card:
     """The model's card, as recognised and tried on some images; what a card file says goes before that."""
     written = Path(card) if card is not None else card_beside(file)
@@ -120,11 +130,20 @@ def find_card(
     return choose_card(found, where.compile(model.data), images, progress=progress)
 
 
+def _options(options: Options | None, recipes: str | Sequence[str] | None) -> Options:
+    chosen = options or Options()
+    if recipes is None:
+        return chosen
+    if chosen.recipes:
+        raise UsageError("recipes are named twice", got="run(recipes=...) and Options(recipes=...)")
+    return replace(chosen, recipes=tuple(recipes.split(",") if isinstance(recipes, str) else recipes))
+
+
 def _prepare(
     file: Path, data: Source, calib: Source | None, options: Options, progress: Progress, say: Say
 ) -> Work:
     where = target(options.target)
-    model = load_model(file)
+    model = read_model(file)
     images = choose_images(data, calib, options, progress)
     shown = (
         images.judged if images.judged.has_truth and not images.calibration.has_truth else images.calibration

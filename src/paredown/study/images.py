@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from paredown import data, demo
 from paredown._compress.recipe import Recipe
@@ -12,7 +13,7 @@ from paredown.protocols import Progress, silent
 from paredown.sample import Dataset
 from paredown.study.options import Options
 
-Source = str | Dataset
+Source = str | Path | Dataset
 
 MOST_FURTHER = 2000  # more hardly show anything new, and all are decoded
 
@@ -147,4 +148,4 @@ def read_images(spec: str, *, split: str | None = None) -> Dataset:
 
 
 def _read(source: Source) -> Dataset:
-    return source if isinstance(source, Dataset) else read_images(source)
+    return source if isinstance(source, Dataset) else read_images(str(source))

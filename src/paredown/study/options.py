@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
+from paredown.checking import check_fields
 from paredown.errors import UnknownName, UsageError
 from paredown.study.verdict import Limits
 
@@ -17,7 +18,8 @@ CALIBRATION_IMAGES = 100  # more hardly move a range
 
 @dataclass(frozen=True)
 class Options:
-    """How a study is done. `recipes` empty: the default ones. `card`: the path of a card.toml.
+    """How a study is done. `recipes` empty: the default ones; "int8,int4" will do for ("int8", "int4").
+    `card`: the path of a card.toml.
     `learn_from`: further images for the steps that learn, a path as on the command line.
 
     search: how many recipes a search may propose beyond those; 0: as the budget allows; None: no search.
@@ -36,6 +38,14 @@ class Options:
     seed: int = 0
     learn_from: str | None = None
     calibration_images: int = CALIBRATION_IMAGES
+
+    def __post_init__(self) -> None:
+        for name in ("recipes", "keep_float"):
+            given = getattr(self, name)
+            parts = (part.strip() for part in given.split(",")) if isinstance(given, str) else given
+            if isinstance(given, str | list):
+                object.__setattr__(self, name, tuple(part for part in parts if part))
+        check_fields(self)
 
 
 @dataclass(frozen=True)

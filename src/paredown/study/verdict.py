@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from paredown._compress.quantize.mixed import takes_limits, with_limits
 from paredown._compress.recipe import Recipe
+from paredown.checking import check_fields
 from paredown.errors import UsageError
 from paredown.measurement import Quantity, Trial
 
@@ -31,6 +32,7 @@ class Limits:
     max_size_bytes: int | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("max_drop", "max_latency_s", "max_size_bytes"):
             value = getattr(self, name)
             if value is not None and not value >= 0:

@@ -1,0 +1,41 @@
+"""What the verbs take besides nouns: a path to a model, a path to images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paredown import data
+from paredown._compress.pack import pdz
+from paredown.errors import UsageError
+from paredown.graph.load import from_proto, load_model, parse, read_file
+from paredown.model import Model
+from paredown.protocols import Progress
+from paredown.sample import Dataset
+from paredown.study.images import read_images
+
+ModelLike = Model | str | Path
+ImagesLike = Dataset | str | Path
+
+PACKED = ".pdz"
+
+
+def read_model(path: str | Path) -> Model:
+    """The model in an ONNX file, or in a `.pdz` that holds one. Raises ModelError."""
+    file = Path(path)
+    if file.suffix.lower() != PACKED:
+        return load_model(file)
+    return from_proto(parse(pdz.unpack(read_file(file)), str(file)), file.stem)
+
+
+def as_model(model: ModelLike) -> Model:
+    """The model itself, or the one in the file of that path."""
+    return model if isinstance(model, Model) else read_model(model)
+
+
+def as_dataset(images: ImagesLike, progress: Progress, max_bad: int = 0) -> Dataset:
+    """The data set itself, or the one at that path with every image decoded once. Raises DataError."""
+    if isinstance(images, Dataset):
+        return images
+    if not str(images):
+        raise UsageError("the path of the images is empty", expected="a folder, a file or FORMAT:PATH")
+    return data.verify(read_images(str(images)), max_bad, progress)

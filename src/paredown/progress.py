@@ -1,0 +1,88 @@
+"""Notes and progress on stderr: bars in a terminal or notebook, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+T = TypeVar("T")
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Voice:
+    """Notes and progress of one job; nothing at all when `quiet`."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(file=None if _in_notebook() else sys.stderr, highlight=False)
+        self._bars: Bars | None = None
+        self._spoke_s = time.monotonic()
+
+    @property
+    def watched(self) -> bool:
+        """Whether a person sits in front of it: a terminal or a notebook."""
+        return self._console.is_terminal or self._console.is_jupyter
+
+    def say(self, text: str) -> None:
+        """One note, on a line of its own."""
+        self._spoke_s = time.monotonic()
+        if not self._quiet:
+            self._console.print(text, markup=False, soft_wrap=True)
+
+    def progress(self, items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
+        """The items, while a bar or a line now and then says how far it is and what time is left."""
+        if total is None and isinstance(items, Sequence):
+            total = len(items)
+        if self._quiet:
+            return items
+        return self._bar(items, what, total) if self.watched else self._lines(items, what, total)
+
+    def _bar(self, items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+        outermost = self._bars is None
+        if self._bars is None:
+            self._bars = Bars(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._bars.start()
+        bars = self._bars
+        task = bars.add_task(what, total=total)
+        try:
+            for item in items:
+                yield item
+                bars.advance(task)
+        finally:
+            bars.remove_task(task)
+            if outermost:
+                bars.stop()
+                self._bars = None
+
+    def _lines(self, items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+        started = self._spoke_s = time.monotonic()
+        for done, item in enumerate(items, start=1):
+            yield item
+            now = time.monotonic()
+            if now - self._spoke_s >= SECONDS_BETWEEN_LINES:
+                left = f", {(now - started) / done * max(total - done, 0):.0f} s left" if total else ""
+                self.say(f"{what}: {done}{f'/{total}' if total else ''}{left}")
+
+
+def default_voice() -> Voice:
+    """The voice of a job called from Python: heard in a terminal or notebook, quiet elsewhere."""
+    voice = Voice()
+    return voice if voice.watched else Voice(quiet=True)
+
+
+def _in_notebook() -> bool:
+    return Console().is_jupyter

@@ -1,0 +1,66 @@
+"""From Python: paths wherever a model or images are taken, `recipes` as text, progress only where watched."""
+
+from __future__ import annotations
+
+import pytest
+
+import paredown
+from paredown._compress.pack import pdz
+from paredown.errors import UsageError
+
+
+def test_paths_serve_as_models_and_images(toy, capsys):
+    small = paredown.compress(toy.model, "int8-weights", str(toy.calib))
+    measured = paredown.measure(small.model, toy.data, baseline=str(toy.model), what=("map",))
+    assert measured.value("map50_95") > 0.5
+    compared = paredown.compare(toy.model, small.model, toy.data)
+    assert isinstance(compared.statistics, paredown.Comparison)
+    assert paredown.inspect(str(toy.model)).macs > 0
+    assert isinstance(paredown.target(), paredown.Target)
+    assert capsys.readouterr() == ("", "")  # nobody watches a test
+
+
+def test_a_packed_model_serves_as_a_model(toy, tmp_path):
+    packed = tmp_path / "toy.pdz"
+    packed.write_bytes(pdz.pack(toy.model.read_bytes()))
+    assert paredown.load(packed).sha256 == paredown.load(toy.model).sha256
+    assert paredown.inspect(packed) == paredown.inspect(toy.model)
+
+
+def test_a_run_takes_a_recipe_as_text(toy, tmp_path, capsys):
+    said = []
+    outcome = paredown.run(
+        toy.model, toy.data, toy.calib, out=tmp_path / "s", recipes="int8-weights", say=said.append
+    )
+    assert [t.label for t in outcome.trials] == ["float", "int8-weights"]
+    assert capsys.readouterr() == ("", "")
+    (line,) = [text for text in said if "elapsed" in text]
+    assert "ms" in line
+    assert "MB" in line
+    assert "left" not in line  # it was the last
+
+
+def test_a_study_that_was_stopped_has_a_report(toy, tmp_path, monkeypatch):
+    from paredown import job
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "run_trials", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        paredown.run(toy.model, toy.data, toy.calib, out=tmp_path / "s", recipes="int8-weights")
+    page = paredown.report(tmp_path / "s").read_text(encoding="utf-8")
+    assert "float" in page
+
+
+def test_without_the_float_model_there_is_no_report(toy, tmp_path, monkeypatch):
+    from paredown import job
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "float_trial", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        paredown.run(toy.model, toy.data, toy.calib, out=tmp_path / "s")
+    with pytest.raises(UsageError, match="has not been measured yet"):
+        paredown.report(tmp_path / "s")
