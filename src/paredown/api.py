@@ -35,7 +35,6 @@ from paredown.families.cards import card_beside, read_card, recognise_with_card,
 from paredown.files import Layout, check_directory, check_named, make_directory, write_whole
 from paredown.graph.inspect import Inspection
 from paredown.graph.inspect import inspect as inspect_graph
-from paredown.graph.load import load_model
 from paredown.graph.prepare import prepare
 from paredown.inputs import ImagesLike, ModelLike, as_dataset, as_model, read_model
 from paredown.job import Outcome, find_card, judge, run

@@ -19,7 +19,6 @@ from paredown.errors import UsageError
 from paredown.families import recognise
 from paredown.families.cards import card_beside, recognise_with_card
 from paredown.files import check_directory
-from paredown.graph.load import load_model
 from paredown.graph.prepare import prepare
 from paredown.inputs import read_model
 from paredown.measurement import Trial

@@ -93,6 +93,14 @@ def test_a_clip_away_from_zero_is_not_absorbed() -> None:
     assert ("Clip", "float") in roles(net.model(net.conv(x, 4, 4)))
 
 
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_limits_of_a_clip_may_be_scalars_or_hold_one_value(shape) -> None:
+    net = nets.Net()
+    limits = [net.constant(np.full(shape, v, np.float32)) for v in (0, 6)]
+    x = net.node("Clip", net.conv("image", 3, 4), *limits)
+    assert ("Clip", "absorbed") in roles(net.model(net.conv(x, 4, 4)))
+
+
 def test_a_relu_whose_input_is_read_elsewhere_too() -> None:
     net = nets.Net()
     x = net.conv("image", 3, 4)

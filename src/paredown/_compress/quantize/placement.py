@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import onnx_ir as ir
 
 from paredown.errors import UnknownName, UnsupportedModel
@@ -182,7 +183,7 @@ def _why_not(node: ir.Node, policy: Policy, behind_weights: bool) -> str:
 def _pads_zeros(node: ir.Node) -> bool:
     mode = node.attributes.get("mode")
     value = constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    return (mode is None or mode.value == "constant") and (value is None or float(value) == 0.0)
+    return (mode is None or mode.value == "constant") and (value is None or bool(np.all(value == 0)))
 
 
 def _clips_at_zero_or_wider(node: ir.Node) -> bool:
@@ -190,7 +191,8 @@ def _clips_at_zero_or_wider(node: ir.Node) -> bool:
     if node.op_type == "Relu":
         return True
     low, high = (constant(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2))
-    return (low is None or float(low) <= 0) and (high is None or float(high) >= 0)
+    # Exporters also write limits of shape (1,), which runtimes take.
+    return (low is None or bool(np.all(low <= 0))) and (high is None or bool(np.all(high >= 0)))
 
 
 def _strand(plan: Plan) -> None:
