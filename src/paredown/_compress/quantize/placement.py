@@ -190,9 +190,11 @@ def _clips_at_zero_or_wider(node: ir.Node) -> bool:
     """Grids contain zero, so a Clip can only be absorbed when zero lies within its limits."""
     if node.op_type == "Relu":
         return True
-    low, high = (constant(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2))
     # Exporters also write limits of shape (1,), which runtimes take.
-    return (low is None or bool(np.all(low <= 0))) and (high is None or bool(np.all(high >= 0)))
+    low, high = (constant(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2))
+    above = low is not None and np.any(np.greater(low, 0))
+    below = high is not None and np.any(np.less(high, 0))
+    return not (above or below)
 
 
 def _strand(plan: Plan) -> None:
