@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+from paredown.data.fence import MAX_NAMES, check_names, enter, listing
 from paredown.errors import DataError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -13,18 +17,14 @@ _OTHER_IMAGES = frozenset({".gif", ".heic", ".heif", ".avif", ".jp2", ".dng", ".
 
 def read_bytes(path: Path, limit: int) -> bytes:
     """The bytes of a file. Raises: DataError where it cannot be read or holds more than `limit` bytes."""
-    try:
-        if path.exists() and not path.is_file():  # a pipe or device could keep us waiting for ever
-            raise DataError(f"{str(path)!r} is no ordinary file")
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except (OSError, ValueError) as error:  # ValueError: a name no file can have
+    with open_plain(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(limit + 1) if size <= limit else b""
+    if max(size, len(data)) > limit:
         raise DataError(
-            f"cannot read {str(path)!r}", got=getattr(error, "strerror", None) or error
-        ) from error
-    if len(data) > limit:
-        raise DataError(
-            f"{str(path)!r} is too large", got=f"over {limit} bytes", expected=f"at most {limit} bytes"
+            f"{str(path)!r} is too large",
+            got=f"{max(size, len(data))} bytes",
+            expected=f"at most {limit} bytes",
         )
     return data
 
@@ -35,6 +35,35 @@ def read_text(path: Path, limit: int) -> str:
         return read_bytes(path, limit).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{str(path)!r} is not UTF-8 text", got=error) from error
+
+
+def head(path: Path, size: int = 4096) -> bytes:
+    """The first bytes of a file, to see what it is; none where it cannot be read or lies outside."""
+    try:
+        with open_plain(path, looking=True) as file:
+            return file.read(size)
+    except DataError:
+        return b""
+
+
+@contextmanager
+def open_plain(path: Path, *, looking: bool = False) -> Iterator[BinaryIO]:
+    """An ordinary file inside the data set, open for reading. `looking`: only to see what kind of file it is.
+
+    Raises: DataError, also for a disk that fails while the file is read.
+    """
+    enter(path, noted=not looking)
+    try:
+        if os.path.exists(path) and not is_file(path):  # a pipe or device could keep us waiting for ever
+            raise DataError(f"{str(path)!r} is no ordinary file")
+        file = path.open("rb")
+    except (OSError, ValueError) as error:  # ValueError: a name no file can have
+        raise _unreadable(path, error) from error
+    with file:
+        try:
+            yield file
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
 
 def is_file(path: Path) -> bool:
@@ -51,14 +80,25 @@ def sub_folders(folder: Path) -> list[Path]:
     return sorted(p for p in _entries(folder) if os.path.isdir(p))
 
 
+def sub_folder(folder: Path, *names: str) -> Path | None:
+    """The folder directly in `folder` with the first of these names, in upper or lower case; None without."""
+    by_name = {p.name.lower(): p for p in sub_folders(folder)}
+    return next((by_name[n] for n in names if n in by_name), None)
+
+
 def files_in(folder: Path, suffix: str) -> list[Path]:
     """Visible files directly in `folder` whose name ends in `suffix` (any case), sorted by name."""
     return sorted(p for p in _entries(folder) if p.name.lower().endswith(suffix) and is_file(p))
 
 
+def files_below(folder: Path, suffix: str) -> list[Path]:
+    """Visible files in `folder` and below whose name ends in `suffix` (any case), sorted."""
+    return sorted(p for p in listing(folder) if p.name.lower().endswith(suffix) and is_file(p))
+
+
 def image_files(folder: Path) -> list[Path]:
-    """Image files in `folder` and below, sorted. Links to folders are not followed: they may form a ring."""
-    return sorted(p for p in _all_files(folder) if is_image_name(p.name))
+    """Image files in `folder` and below, sorted. Raises: DataError where there are far too many files."""
+    return sorted(p for p in listing(folder) if is_image_name(p.name))
 
 
 def has_images(folder: Path) -> bool:
@@ -68,7 +108,7 @@ def has_images(folder: Path) -> bool:
 
 def unread_images(folder: Path) -> tuple[str, ...]:
     """One note for images of formats that are not read, so that nobody thinks they were."""
-    names = [str(p) for p in _all_files(folder) if p.suffix.lower() in _OTHER_IMAGES]
+    names = [relative_name(p, folder) for p in listing(folder) if p.suffix.lower() in _OTHER_IMAGES]
     if not names:
         return ()
     return (f"{len(names)} files of formats that are not read were left out, such as {min(names)!r}",)
@@ -86,15 +126,18 @@ def relative_name(path: Path, root: Path) -> str:
 
 
 def _entries(folder: Path) -> list[Path]:
+    found: list[Path] = []
     try:
-        return [p for p in folder.iterdir() if not p.name.startswith(".")]
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    found.append(Path(entry.path))
+                if len(found) > MAX_NAMES:
+                    check_names(len(found), folder)
     except (OSError, ValueError):
         return []
-
-
-def _all_files(folder: Path) -> list[Path]:
-    found = []
-    for here, folders, names in os.walk(folder):
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        found += [Path(here, name) for name in names if not name.startswith(".")]
     return found
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> DataError:
+    return DataError(f"cannot read {str(path)!r}", got=getattr(error, "strerror", None) or error)

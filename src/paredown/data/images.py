@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.data.files import read_bytes
+from paredown.data.fence import enter
+from paredown.data.files import head, read_bytes
 from paredown.data.headers import BadHeader, Header, read_header
 from paredown.errors import DataError, ImageError
 from paredown.sample import Sample, Truth
@@ -67,12 +68,12 @@ def read_image(path: Path) -> Pixels:
 
 def image_size(path: Path) -> Size:
     """Height and width of the upright image, from its header alone. Raises: ImageError naming the file."""
+    enter(path, noted=False)
     try:
-        with path.open("rb") as file:
-            header = read_header(file.read(_PREFIX_BYTES))
+        header = read_header(head(path, _PREFIX_BYTES))
         if header.complete or header.kind == "jpeg":  # a JPEG's EXIF block stands before its size
             return header.upright
-    except (OSError, ValueError, BadHeader):
+    except BadHeader:
         pass  # an unreadable file, or headers longer than the prefix: reading it whole tells which
     return _checked_header(_image_bytes(path), str(path)).upright
 
@@ -86,7 +87,11 @@ def readable_size(path: Path) -> Size | None:
 
 
 def file_sample(path: Path, name: str, truth: Truth = None, size: Size | None = None) -> Sample:
-    """A Sample that reads `path`. `size`: height, width the labels were drawn on, checked on reading."""
+    """A Sample that reads `path`. `size`: height, width the labels were drawn on, checked on reading.
+
+    Raises: DataError where `path` lies outside the data set (see `fence.py`).
+    """
+    enter(path, noted=False)
     return make_sample(name, lambda: _image_bytes(path), str(path), truth, size)
 
 

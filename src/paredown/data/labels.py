@@ -15,6 +15,10 @@ import numpy as np
 from paredown.errors import DataError
 from paredown.sample import Labels
 
+# The fullest images of public sets hold some 2,000 (DOTA) to 5,000 boxes (cells, crowds). Matching takes the
+# product of boxes and detections, so a million of them on one image is hours and gigabytes.
+MAX_BOXES_PER_IMAGE = 10_000
+_FRACTION = 1.5  # pixels: labels that all end before this are fractions of their images
 _ROUNDING_PX = 1.0  # overshoot that annotation tools produce by rounding, clipped without a word
 
 
@@ -35,11 +39,28 @@ class Box(NamedTuple):
 class Repairs:
     """Counts what was put right while one data set was read, to be told in its notes."""
 
+    boxes: int = 0
+    far: list[str] = field(default_factory=list)
+    reach: float = 0.0  # the largest coordinate of any box, in pixels
     clipped: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
 
     def notes(self) -> tuple[str, ...]:
+        """What was put right, a sentence each. Raises: DataError where the boxes as a whole are wrong."""
+        if 2 * len(self.far) > self.boxes:
+            raise DataError(
+                f"{len(self.far)} of {self.boxes} boxes lie outside their images by far",
+                got=f"{self.far[0]}, of which more than half is outside",
+                expected="boxes in pixels of the upright image",
+                hint="look at the order of the coordinates, and at the size of the image they were drawn on",
+            )
+        if self.boxes and self.reach <= _FRACTION:
+            raise DataError(
+                "the boxes look like fractions of their images, this format has pixels",
+                got=f"no coordinate above {self.reach:g} in {self.boxes} boxes",
+                hint="multiply x by the image's width and y by its height",
+            )
         said = (
             (self.clipped, "boxes reached outside their image and were clipped"),
             (self.dropped, "boxes hold no pixel of their image and were left out"),
@@ -53,11 +74,14 @@ def to_labels(boxes: Sequence[Box], size: tuple[int, int] | None, repairs: Repai
 
     Raises: DataError for a box that cannot be true.
     """
+    check_count(len(boxes), boxes[0].where if boxes else "")
     kept: list[Box] = []
     for box in boxes:
         _refuse_impossible(box)
         if size is None:
             continue
+        repairs.boxes += 1
+        repairs.reach = max(repairs.reach, box.x2, box.y2)
         height, width = size
         clipped = box._replace(
             x1=min(max(box.x1, 0.0), width),
@@ -65,6 +89,8 @@ def to_labels(boxes: Sequence[Box], size: tuple[int, int] | None, repairs: Repai
             x2=min(max(box.x2, 0.0), width),
             y2=min(max(box.y2, 0.0), height),
         )
+        if 2 * _area(clipped) < _area(box):
+            repairs.far.append(box.where)
         if clipped.x2 <= clipped.x1 or clipped.y2 <= clipped.y1:
             repairs.dropped.append(box.where)
             continue
@@ -77,6 +103,20 @@ def to_labels(boxes: Sequence[Box], size: tuple[int, int] | None, repairs: Repai
         np.array([b.crowd for b in kept], np.bool_),
         np.array([(b.x2 - b.x1) * (b.y2 - b.y1) if b.area is None else b.area for b in kept], np.float32),
     )
+
+
+def check_count(n: int, where: str) -> None:
+    """Raises: DataError where one image holds more boxes than can be judged."""
+    if n > MAX_BOXES_PER_IMAGE:
+        raise DataError(
+            f"one image holds too many boxes: {where}",
+            got=f"{n:,} boxes" if n > MAX_BOXES_PER_IMAGE + 1 else f"more than {MAX_BOXES_PER_IMAGE:,} boxes",
+            expected=f"at most {MAX_BOXES_PER_IMAGE:,} in an image",
+        )
+
+
+def _area(box: Box) -> float:
+    return max(box.x2 - box.x1, 0.0) * max(box.y2 - box.y1, 0.0)
 
 
 def to_number(value: object, where: str) -> float:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from paredown.data.files import (
     dataset_name,
-    files_in,
     image_files,
     is_file,
     is_image_name,
@@ -31,12 +30,6 @@ def splits(path: Path) -> tuple[str, ...]:
 def read(path: Path, split: str | None) -> Dataset:
     if is_file(path):
         return Dataset(dataset_name(path), "plain", str(path), (), (file_sample(path, path.name),))
-    if any(files_in(p, ".txt") for p in (path / "labels", path / "labels" / "val")):
-        raise DataError(
-            f"{str(path)!r} has label files, but nothing that names their classes",
-            expected="a data.yaml with names:, train: and val:",
-            hint="write one, or name the folder of images alone to read them without truth",
-        )
     # Masks and label pictures stand beside a folder called images, and are none themselves.
     root = path / "images" if image_files(path / "images") else path
     images = image_files(root)

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, cast
 
+from paredown.data.fence import reading
 from paredown.data.splits import choose_split, split_kind
+from paredown.data.unused import unused_labels
 from paredown.errors import DataError, UnknownName, UsageError
 from paredown.sample import Dataset
 
@@ -48,40 +50,47 @@ FORMATS: dict[str, Format] = {
 _PREFIX = re.compile(r"([a-z][a-z_-]+):(.*)", re.IGNORECASE | re.DOTALL)  # two letters at least: not a drive
 
 
-def read_dataset(spec: str, *, split: str | None = None) -> Dataset:
+def read_dataset(spec: str, *, split: str | None = None, allow_outside: bool = False) -> Dataset:
     """The Dataset at a path, its format found by looking; or `coco:DIR`, `yolo:FILE`, ... said outright.
 
     split: a name, or "train", "val", "test" for what the data set calls so; by default the one to judge on
     (val, else test). A data set without splits takes none.
 
+    allow_outside: let the data set name files outside its own folder, by links, lists or paths.
+
     Raises: UsageError where the format is not certain, DataError for what cannot be read.
     """
-    name, path = _parse(spec)
-    reader = FORMATS[name].reader()
-    names = reader.splits(path)
-    if split is not None and not names:
-        raise UsageError(f"the data set {spec!r} has no splits to choose from", got=f"split {split!r}")
-    read = reader.read(path, choose_split(names, split))
+    prefix, path = _parse(spec)
+    with reading(path, allow_outside):
+        name = prefix or _recognise(path)
+        reader = FORMATS[name].reader()
+        names = reader.splits(path)
+        if split is not None and not names:
+            raise UsageError(f"the data set {spec!r} has no splits to choose from", got=f"split {split!r}")
+        read = reader.read(path, choose_split(names, split))
+        read = replace(read, notes=(*read.notes, *unused_labels(path, read)))
     if split is None and read.split is not None and split_kind(read.split) == "train":
         note = f"only the split {read.split!r} is named: a model trained on it looks better than it is"
         return replace(read, notes=(*read.notes, note))
     return read
 
 
-def training_split(dataset: Dataset) -> Dataset | None:
+def training_split(dataset: Dataset, *, allow_outside: bool = False) -> Dataset | None:
     """The training images that go with `dataset`; None where there are none or they are the same."""
     if dataset.format not in FORMATS or dataset.split is None or split_kind(dataset.split) == "train":
         return None
     reader = FORMATS[dataset.format].reader()
     path = Path(dataset.root)
-    name = next((s for s in reader.splits(path) if split_kind(s) == "train"), None)
-    if name is None:
-        return None
+    name = None
     try:
-        training = reader.read(path, name)
+        with reading(path, allow_outside):
+            name = next((s for s in reader.splits(path) if split_kind(s) == "train"), None)
+            if name is None:
+                return None
+            training = reader.read(path, name)
     except DataError as error:  # the annotations are often kept where only the images of one split are
         raise DataError(
-            f"the training split {name!r} of {dataset.name} cannot be read",
+            f"the training split {name or ''!r} of {dataset.name} cannot be read",
             got=error.what,
             hint="name the images to calibrate on (--calib), or bring those of the training split",
         ) from error
@@ -91,16 +100,15 @@ def training_split(dataset: Dataset) -> Dataset | None:
     return None if same else training
 
 
-def _parse(spec: str) -> tuple[str, Path]:
-    """Name of the format, and the path."""
+def _parse(spec: str) -> tuple[str | None, Path]:
+    """Name of the format where it is said outright, and the path."""
     prefixed = _PREFIX.fullmatch(spec)
     if prefixed is not None and not _exists(spec):
         name, rest = prefixed.group(1).lower(), prefixed.group(2)
         if name not in FORMATS:
             raise UnknownName("format", name, FORMATS)
         return name, _existing(rest)
-    path = _existing(spec)
-    return _recognise(path), path
+    return None, _existing(spec)
 
 
 def _existing(text: str) -> Path:

@@ -1,8 +1,8 @@
 """Ultralytics YOLO: a data.yaml that names classes and splits, and a .txt of boxes for each image.
 
-A label file stands where its image stands, with the last folder `images` replaced by `labels`. Each row is
-`class cx cy w h`, or `class x1 y1 x2 y2 x3 y3 ...` for an outline, all from 0 to 1. An image without a
-label file is a true negative, unless the whole split has no label file: then nothing is known.
+A label file stands where its image stands, with the last folder `images` replaced by `labels`. An image
+without a label file is a true negative, unless the whole split has no label file: then nothing is known.
+Without a data.yaml: `darknet.py`. What a row says: `yolo_rows.py`.
 
 Source: docs.ultralytics.com/datasets/detect (read as `ultralytics/data/utils.py::verify_image_label` reads
 it).
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import yaml
 
+from paredown.data import darknet
 from paredown.data.files import (
     dataset_name,
     files_in,
@@ -27,37 +28,34 @@ from paredown.data.files import (
     is_image_name,
     read_text,
     relative_name,
+    sub_folder,
     unread_images,
 )
-from paredown.data.images import file_sample, readable_size
-from paredown.data.labels import Box, Repairs, shown, to_class_names, to_labels, to_number
+from paredown.data.images import file_sample
+from paredown.data.labels import Repairs, shown, to_class_names
+from paredown.data.yolo_rows import MAX_LABEL_BYTES, class_number, forward, read_truth
 from paredown.errors import DataError, UsageError
-from paredown.sample import Dataset, Labels
+from paredown.sample import Dataset
 
 MAX_YAML_BYTES = 256 << 10  # 5,000 classes; PyYAML takes seconds for more
-MAX_LABEL_BYTES = 16 << 20
-_MAX_CLASSES = 100_000
 _SPLITS = ("train", "val", "test", "minival")
-_OUTSIDE = 1.5  # a normalised value beyond this is in pixels, not a box that reaches outside
 
 Description = dict[str, object]
 
 
 def looks_like(path: Path) -> bool:
-    return _find(path) is not None
+    return _find(path) is not None or darknet.looks_like(path)
 
 
 def splits(path: Path) -> tuple[str, ...]:
     found = _find(path)
-    return () if found is None else tuple(s for s in _SPLITS if _places(found[1], s))
+    return darknet.splits(path) if found is None else tuple(s for s in _SPLITS if _places(found[1], s))
 
 
 def read(path: Path, split: str | None) -> Dataset:
     found = _find(path)
     if found is None:
-        raise DataError(
-            f"no data.yaml in {str(path)!r}", expected="a YAML file with the keys names, train and val"
-        )
+        return darknet.read(path, split)
     file, description = found
     if split is None:
         raise DataError(
@@ -69,18 +67,20 @@ def read(path: Path, split: str | None) -> Dataset:
     images, folders = _images(_places(description, split), root, file, repairs)
     if not images:
         raise DataError(f"no image in split {split!r} of {str(file)!r}", got=f"{_places(description, split)}")
-    labelled = [is_file(_label_path(p)) for p in images]
+    labels = [_label_path(p) for p in images]
+    labelled = [is_file(p) for p in labels]
     notes: tuple[str, ...] = tuple(chain.from_iterable(unread_images(f) for f in folders))
     _refuse_orphans(folders, images)
     has_truth = any(labelled)
     if not has_truth:
         notes += (
-            f"no label file for split {split!r} (such as {_label_path(images[0])}): read without truth",
+            f"no label file for split {split!r} ({relative_name(labels[0], root)}, ...): read without truth",
         )
     keypoints = "kpt_shape" in description
     samples = []
-    for image, has_file in zip(images, labelled, strict=True):
-        truth = _truth(image, has_file, len(classes), keypoints, repairs) if has_truth else None
+    for image, label, has_file in zip(images, labels, labelled, strict=True):
+        label_file = label if has_file else None
+        truth = read_truth(image, label_file, len(classes), repairs, keypoints) if has_truth else None
         samples.append(file_sample(image, relative_name(image, root), truth))
     return Dataset(
         dataset_name(root), "yolo", str(path), classes, tuple(samples), split, notes + repairs.notes()
@@ -127,24 +127,17 @@ def _describe(file: Path) -> Description:
 def _class_names(description: Description, file: Path) -> tuple[str, ...]:
     names = description.get("names")
     if names is None and "nc" in description:
-        return tuple(str(i) for i in range(_index(description["nc"], f"nc in {file.name}")))
+        return tuple(str(i) for i in range(class_number(description["nc"], f"nc in {file.name}")))
     if isinstance(names, list):
         return to_class_names(names, str(file))
     if not isinstance(names, dict) or not names:
         raise DataError(
             f"no class names in {str(file)!r}", got=shown(names), expected="names: [a, b] or {0: a, 1: b}"
         )
-    by_index = {_index(key, f"names in {file.name}"): name for key, name in names.items()}
+    by_index = {class_number(key, f"names in {file.name}"): name for key, name in names.items()}
     if sorted(by_index) != list(range(len(names))):
         raise DataError(f"class numbers in {str(file)!r} have a gap", expected=f"0 to {len(names) - 1}")
     return to_class_names((by_index[i] for i in range(len(names))), str(file))
-
-
-def _index(value: object, where: str) -> int:
-    number = to_number(value, where)
-    if number != int(number) or not 0 <= number < _MAX_CLASSES:
-        raise DataError(f"no class number in {where}", got=shown(value), expected="a whole number from 0")
-    return int(number)
 
 
 def _root(description: Description, file: Path) -> Path:
@@ -170,7 +163,8 @@ def _images(places: list[str], root: Path, file: Path, repairs: Repairs) -> tupl
     folders: list[Path] = []
     for place in places:
         # Roboflow writes ../train/images where it means train/images: Ultralytics corrects it, and so do we.
-        options = [root / place, *([root / place[3:]] if place.startswith("../") else [])]
+        place = forward(place)
+        options = [*([root / place[3:]] if place.startswith("../") else []), root / place]
         here = next((p for p in options if os.path.exists(p)), None)
         if here is None:
             raise DataError(
@@ -189,7 +183,7 @@ def _images(places: list[str], root: Path, file: Path, repairs: Repairs) -> tupl
 
 
 def _listed(file: Path, root: Path) -> list[Path]:
-    names = [line.strip() for line in read_text(file, MAX_LABEL_BYTES).splitlines()]
+    names = [forward(line.strip()) for line in read_text(file, MAX_LABEL_BYTES).splitlines()]
     paths = [(file.parent if n.startswith("./") else root) / n for n in names if n]
     lost = [p for p in paths if not is_image_name(p.name) or not is_file(p)]
     if lost:
@@ -200,12 +194,14 @@ def _listed(file: Path, root: Path) -> list[Path]:
 
 
 def _label_path(image: Path) -> Path:
+    """Where the label file of an image belongs; `Images` goes with `Labels` where that is their name."""
     parts = list(image.parts)
     for i in range(len(parts) - 2, -1, -1):
-        if parts[i] == "images":
-            parts[i] = "labels"
-            break
-    return Path(*parts).with_suffix(".txt")
+        if parts[i].lower() == "images":
+            folder = Path(*parts[:i])
+            labels = sub_folder(folder, "labels") if parts[i] != "images" else None
+            return Path(labels or folder / "labels", *parts[i + 1 :]).with_suffix(".txt")
+    return image.with_suffix(".txt")
 
 
 def _refuse_orphans(folders: list[Path], images: list[Path]) -> None:
@@ -217,46 +213,3 @@ def _refuse_orphans(folders: list[Path], images: list[Path]) -> None:
             raise DataError(
                 f"{len(lost)} label files have no image", got=str(lost[0]), hint=f"images: {folder}"
             )
-
-
-def _truth(image: Path, labelled: bool, n_classes: int, keypoints: bool, repairs: Repairs) -> Labels:
-    size = readable_size(image) if labelled else None
-    if size is None:
-        return to_labels((), None, repairs)
-    path = _label_path(image)
-    rows: dict[str, int] = {}  # each row once, with the number of its first line
-    for number, line in enumerate(read_text(path, MAX_LABEL_BYTES).splitlines(), 1):
-        rows.setdefault(line.strip(), number)
-    boxes = [
-        _box(row.split(), f"{path}, row {number}", n_classes, keypoints, size)
-        for row, number in rows.items()
-        if row
-    ]
-    return to_labels(boxes, size, repairs)
-
-
-def _box(row: list[str], where: str, n_classes: int, keypoints: bool, size: tuple[int, int]) -> Box:
-    height, width = size
-    outline = len(row) >= 7 and len(row) % 2 == 1 and not keypoints
-    if len(row) != 5 and not outline and not (keypoints and len(row) > 5):
-        raise DataError(f"{len(row)} values in {where}", expected="class cx cy w h")
-    index = _index(row[0], where)
-    if index >= n_classes:
-        raise DataError(
-            f"class {index} in {where}", expected=f"0 to {n_classes - 1}, as data.yaml names them"
-        )
-    values = [to_number(v, where) for v in (row[1:] if outline else row[1:5])]
-    if max(abs(v) for v in values) > _OUTSIDE:
-        raise DataError(
-            f"coordinates that are not normalised in {where}",
-            got=" ".join(row[:5]),
-            expected="values from 0 to 1",
-            hint="divide x and w by the image's width, y and h by its height",
-        )
-    if outline:
-        xs, ys = values[::2], values[1::2]
-        return Box(min(xs) * width, min(ys) * height, max(xs) * width, max(ys) * height, index, where)
-    cx, cy, w, h = values
-    return Box(
-        (cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height, index, where
-    )

@@ -52,14 +52,6 @@ def test_single_image_and_images_folder_are_plain(tmp_path: Path, write_image) -
     assert len(data.read_dataset(str(tmp_path / "images" / "a.png"))) == 1
 
 
-def test_labels_without_description_are_not_passed_over(tmp_path: Path, write_image) -> None:
-    write_image(tmp_path / "images" / "a.png")
-    (tmp_path / "labels").mkdir()
-    (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 1 1")
-    with pytest.raises(DataError, match=r"label files"):
-        data.read_dataset(str(tmp_path))
-
-
 @pytest.mark.parametrize(
     ("text", "classes", "truths"),
     [

@@ -59,8 +59,8 @@ def test_coco_rounding_is_clipped_silently_and_empty_boxes_are_dropped(
         ({"area": -1}, "negative size"),
         ({"category_id": 99}, "unknown category"),
         ({"category_id": [1]}, "unknown category"),
-        ({"image_id": 77}, "image that is not listed"),
-        ({"image_id": {}}, "image that is not listed"),
+        ({"image_id": 77}, "of an image that is listed"),
+        ({"image_id": {}}, "no image_id"),
     ],
 )
 def test_coco_refuses_what_cannot_be_true(
