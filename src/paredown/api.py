@@ -118,13 +118,21 @@ def guess_card(model: Model, file: Path, *, family: str | None = None, card: Pat
 
 @checked
 def read_dataset(
-    spec: str | Path, *, split: str | None = None, max_bad: int = 0, progress: Progress | None = None
+    spec: str | Path,
+    *,
+    split: str | None = None,
+    max_bad: int = 0,
+    allow_outside: bool = False,
+    progress: Progress | None = None,
 ) -> Dataset:
     """The images at a path, each decoded once to be sure. The format is found by looking, or said outright.
 
+    allow_outside: the data set may name files outside its own folder, by links, lists or paths.
+
     Raises DataError, and ImageError where more than `max_bad` images cannot be read.
     """
-    return data.verify(read_images(str(spec), split=split), max_bad, _shown(progress))
+    given = read_images(str(spec), split=split, allow_outside=allow_outside)
+    return data.verify(given, max_bad, _shown(progress))
 
 
 @checked

@@ -205,6 +205,7 @@ def command(asked: Asked, out: Path) -> str:
     if options.search == 0:
         words += ["--search", "--budget", f"{options.budget_s:g}s"]
     words += ["--allow-overlap"] if options.allow_overlap else []
+    words += ["--allow-outside"] if options.allow_outside else []
     return shlex.join([*words, "--out", str(out)])
 
 

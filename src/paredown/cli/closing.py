@@ -43,6 +43,7 @@ def options_of(args: argparse.Namespace) -> Options:
         threads=args.threads,
         max_bad=args.max_bad,
         allow_overlap=args.allow_overlap,
+        allow_outside=args.allow_outside,
         seed=args.seed,
         learn_from=args.learn_from,
     )

@@ -35,7 +35,11 @@ def main(args: argparse.Namespace) -> int:
     voice = console.Voice(args.quiet)
     if args.out is not None:
         check_directory(args.out, api.PICTURES, force=args.force)
-    images = api.read_dataset(args.data, max_bad=args.max_bad, progress=voice.progress)
+    images = api.read_dataset(
+        args.data, max_bad=args.max_bad, allow_outside=args.allow_outside, progress=voice.progress
+    )
+    for note in images.notes:
+        voice.say(note)
     a = api.load(args.a, images, family=args.family, card=args.card, progress=voice.progress)
     found = api.compare(
         a, api.load(args.b), images, target=args.target, threads=args.threads, progress=voice.progress

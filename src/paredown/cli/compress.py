@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     shared.add_calib(parser, required=True)
     shared.add_learn_from(parser)
-    shared.add_max_bad(parser)
+    shared.add_reading(parser)
     shared.add_target(parser)
     shared.add_card(parser)
     shared.add_limits(parser, "0.5, in recipes that choose by it")
@@ -53,7 +53,9 @@ def main(args: argparse.Namespace) -> int:
             expected="a recipe with a step `mix`, and without limits of its own",
             hint="--recipe mixed",
         )
-    given = read_images(args.calib)
+    given = read_images(args.calib, allow_outside=args.allow_outside)
+    for note in given.notes:
+        voice.say(note)
     sampled = data.sample(given, api.CALIBRATION_IMAGES, args.seed)
     images = data.verify(sampled, args.max_bad, voice.progress)
     model = api.load(args.model, images, family=args.family, card=args.card, progress=voice.progress)
@@ -69,7 +71,9 @@ def main(args: argparse.Namespace) -> int:
         choose_on=given,
         learn_from=None
         if args.learn_from is None
-        else further_images(read_images(args.learn_from), args.max_bad, voice.progress),
+        else further_images(
+            read_images(args.learn_from, allow_outside=args.allow_outside), args.max_bad, voice.progress
+        ),
         folder=args.out,
         progress=voice.progress,
     )

@@ -46,7 +46,11 @@ def main(args: argparse.Namespace) -> int:
     voice = console.Voice(args.quiet)
     if args.out is not None:
         check_named(args.out, force=args.force)
-    images = api.read_dataset(args.data, max_bad=args.max_bad, progress=voice.progress)
+    images = api.read_dataset(
+        args.data, max_bad=args.max_bad, allow_outside=args.allow_outside, progress=voice.progress
+    )
+    for note in images.notes:
+        voice.say(note)
     model = api.load(args.model, images, family=args.family, card=args.card, progress=voice.progress)
     measured = api.measure(
         model,

@@ -83,7 +83,7 @@ def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
         required=required,
         help="the images to judge on: a path whose format is found by looking, or FORMAT:PATH",
     )
-    add_max_bad(parser)
+    add_reading(parser)
 
 
 def add_calib(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
@@ -103,7 +103,13 @@ def add_learn_from(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_max_bad(parser: argparse.ArgumentParser) -> None:
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """What holds for every data set that a command reads."""
+    parser.add_argument(
+        "--allow-outside",
+        action="store_true",
+        help="let links, lists and paths of a data set name files outside its own folder",
+    )
     parser.add_argument(
         "--max-bad",
         metavar="N",

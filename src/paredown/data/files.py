@@ -38,7 +38,11 @@ def read_text(path: Path, limit: int) -> str:
 
 
 def head(path: Path, size: int = 4096) -> bytes:
-    """The first bytes of a file, to see what it is; none where it cannot be read or lies outside."""
+    """The first bytes of a file, to see what it is; none where it cannot be read.
+
+    Raises: DataError where it lies outside the data set.
+    """
+    enter(path, noted=False)
     try:
         with open_plain(path, looking=True) as file:
             return file.read(size)

@@ -48,18 +48,18 @@ class Repairs:
 
     def notes(self) -> tuple[str, ...]:
         """What was put right, a sentence each. Raises: DataError where the boxes as a whole are wrong."""
+        if self.boxes and self.reach <= _FRACTION:
+            raise DataError(
+                "the boxes look like fractions of their images, this format has pixels",
+                got=f"no coordinate above {self.reach:g} in {self.boxes} boxes",
+                hint="multiply x by the image's width and y by its height",
+            )
         if 2 * len(self.far) > self.boxes:
             raise DataError(
                 f"{len(self.far)} of {self.boxes} boxes lie outside their images by far",
                 got=f"{self.far[0]}, of which more than half is outside",
                 expected="boxes in pixels of the upright image",
                 hint="look at the order of the coordinates, and at the size of the image they were drawn on",
-            )
-        if self.boxes and self.reach <= _FRACTION:
-            raise DataError(
-                "the boxes look like fractions of their images, this format has pixels",
-                got=f"no coordinate above {self.reach:g} in {self.boxes} boxes",
-                hint="multiply x by the image's width and y by its height",
             )
         said = (
             (self.clipped, "boxes reached outside their image and were clipped"),

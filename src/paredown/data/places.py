@@ -32,6 +32,7 @@ def locate(file: Path, names: Sequence[str], split: str | None = None) -> tuple[
     for spell in (str, forward, _last_part):
         folder = next((p for p in places if is_file(p / spell(names[0]))), None)
         if folder is not None:
+            enter(folder / spell(names[0]), noted=False)
             break
     else:
         looked = ", ".join(f"{p.name}/" for p in places[:8])

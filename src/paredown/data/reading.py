@@ -39,9 +39,9 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    "coco": Format("coco", "COCO detection JSON beside images/, or annotations/instances_*.json"),
-    "yolo": Format("yolo", "Ultralytics data.yaml with images/ and labels/"),
-    "voc": Format("voc", "Pascal VOC: Annotations/*.xml, JPEGImages/, ImageSets/Main/"),
+    "coco": Format("coco", "COCO detection JSON beside images/, in annotations/, or _annotations.coco.json"),
+    "yolo": Format("yolo", "YOLO: data.yaml, or a .txt beside each image, in labels/, or listed by obj.data"),
+    "voc": Format("voc", "Pascal VOC: .xml in Annotations/ (any case) or beside each image; ImageSets/Main/"),
     "csv": Format("table", "CSV with a header: file and label (class index or name)"),
     "zip": Format("zipped", "zip of CLASS/name.jpg, read in place"),
     "folders": Format("folders", "one folder of images per class (ImageFolder)", annotated=False),

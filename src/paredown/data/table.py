@@ -11,7 +11,7 @@ import csv
 import io
 from pathlib import Path
 
-from paredown.data.files import files_in, is_file, is_image_name, read_text
+from paredown.data.files import files_in, head, is_file, is_image_name, read_text
 from paredown.data.images import file_sample
 from paredown.data.labels import shown, to_class_names
 from paredown.errors import DataError
@@ -72,12 +72,8 @@ def _tables(path: Path) -> dict[str, Path]:
 
 
 def _lists_images(file: Path) -> bool:
-    try:
-        with file.open(encoding="utf-8-sig", errors="replace") as text:
-            head = text.readline(10_000)
-    except OSError:
-        return False
-    header = {cell.strip().lower() for cell in head.replace(";", ",").replace("\t", ",").split(",")}
+    first = head(file, 10_000).decode("utf-8-sig", "replace").partition("\n")[0]
+    header = {cell.strip().lower() for cell in first.replace(";", ",").replace("\t", ",").split(",")}
     labelled = header & {*_EITHER, *_NAME} or any(c.startswith(_INDEX) for c in header)
     return bool(header & set(_FILE)) and bool(labelled)
 

@@ -10,10 +10,12 @@ from paredown.data.fence import listing, opened
 from paredown.data.files import files_in, head, is_image_name, relative_name, sub_folders
 from paredown.data.pairs import IMAGE_FOLDERS, LABEL_FOLDERS
 from paredown.data.splits import split_kind
+from paredown.errors import DataError
 from paredown.sample import Dataset
 
 _READ = "COCO json, YOLO txt, VOC xml or csv"
 _TEXT = frozenset({".json", ".jsonl", ".ndjson", ".xml", ".txt", ".csv", ".tsv"})
+_LOOKED_INTO = _TEXT - {".csv", ".tsv"}  # a table beside images has hardly any other use
 _BINARY = frozenset({".tfrecord", ".tfrecords", ".record", ".parquet", ".mat", ".pkl", ".npy", ".npz"})
 _NO_LABELS = re.compile(
     r"(readme|license|licence|notice|changelog|requirements|copying|card)\b", re.IGNORECASE
@@ -37,7 +39,7 @@ def unused_labels(path: Path, dataset: Dataset) -> tuple[str, ...]:
     looked = 0
     by_suffix: dict[str, list[Path]] = defaultdict(list)
     for p in sorted(found):
-        if p.stem not in stems and p.suffix.lower() in _TEXT and looked < _LOOKED_AT:
+        if p.stem not in stems and p.suffix.lower() in _LOOKED_INTO and looked < _LOOKED_AT:
             looked += 1
             if not _holds_labels(p):
                 continue
@@ -53,7 +55,10 @@ def _could_be(path: Path) -> bool:
 
 def _holds_labels(path: Path) -> bool:
     """Whether what stands at the beginning of a text file could be labels."""
-    start = head(path)
+    try:
+        start = head(path)
+    except DataError:  # a link that leads outside: not followed, so nothing is known
+        return True
     return bool(_NUMBERS.search(start) if path.suffix.lower() == ".txt" else _WORDS.search(start))
 
 

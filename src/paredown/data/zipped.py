@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from paredown.data.fence import enter
 from paredown.data.files import is_file, is_image_name
 from paredown.data.images import make_sample
 from paredown.data.labels import shown, to_class_names
@@ -20,6 +21,10 @@ from paredown.errors import DataError, ImageError
 from paredown.sample import Dataset
 
 MAX_MEMBER_BYTES = 64 << 20
+MAX_DIRECTORY_BYTES = 24 << 20  # of the archive's list of members; some 300,000 names, 300 MB once read
+_TAIL_BYTES = (
+    66_000  # the end of a zip: a record of 22 bytes, a comment of up to 65,535, and the 64-bit records
+)
 _FAULTS = (
     zipfile.BadZipFile,
     OSError,
@@ -71,10 +76,32 @@ def read(path: Path, split: str | None) -> Dataset:
 
 
 def _open(path: Path) -> zipfile.ZipFile:
+    enter(path)
+    if not is_file(path):
+        raise DataError(f"{str(path)!r} is no zip that can be read", got="no ordinary file")
+    _check_directory(path)
     try:
         return zipfile.ZipFile(path)
     except _FAULTS as error:
         raise DataError(f"{str(path)!r} is no zip that can be read", got=error) from error
+
+
+def _check_directory(path: Path) -> None:
+    """Raises: DataError where the list of members is too long: once read it takes ten times its room."""
+    with path.open("rb") as file:
+        file.seek(max(0, os.path.getsize(path) - _TAIL_BYTES))
+        tail = file.read(_TAIL_BYTES)
+    at = tail.rfind(b"PK\x05\x06")
+    size = int.from_bytes(tail[at + 12 : at + 16], "little") if at >= 0 else 0
+    if size == 0xFFFFFFFF:  # said in the 64-bit record
+        at = tail.rfind(b"PK\x06\x06")
+        size = int.from_bytes(tail[at + 40 : at + 48], "little") if at >= 0 else 0
+    if size > MAX_DIRECTORY_BYTES:
+        raise DataError(
+            f"{str(path)!r} lists too many members",
+            got=f"a list of {size:,} bytes",
+            expected=f"at most {MAX_DIRECTORY_BYTES:,} bytes, some {MAX_DIRECTORY_BYTES // 80:,} names",
+        )
 
 
 def _members(path: Path) -> dict[PurePosixPath, str]:

@@ -43,7 +43,7 @@ def choose_images(
 
     Raises DataError where one cannot be read, UsageError where the same image stands in both sets.
     """
-    judged, given, calibration, how = _pick(_read(judge), calib, options)
+    judged, given, calibration, how = _pick(_read(judge, options), calib, options)
     (_, given), (judged, calibration) = (_with_shared_names(judged, part) for part in (given, calibration))
     judged = data.verify(judged, options.max_bad, progress=progress)
     calibration = data.verify(calibration, options.max_bad, progress=progress)
@@ -64,10 +64,10 @@ def _pick(judged: Dataset, calib: Source | None, options: Options) -> tuple[Data
     """What to judge on, what calibration images may be drawn from, those drawn, and how."""
     wanted, seed = options.calibration_images, options.seed
     if calib is not None:
-        given = _read(calib)
+        given = _read(calib, options)
         chosen = data.sample(given, wanted, seed)
         return judged, given, chosen, f"calibrated on {_share(chosen, given)} of --calib"
-    training = data.training_split(judged)
+    training = data.training_split(judged, allow_outside=options.allow_outside)
     if training is not None:
         chosen = data.sample(training, wanted, seed)
         how = f"calibrated on {_share(chosen, training)} of the split {training.split!r}"
@@ -80,7 +80,8 @@ def _pick(judged: Dataset, calib: Source | None, options: Options) -> tuple[Data
 def _further(options: Options, judged: Dataset, progress: Progress) -> Dataset | None:
     if options.learn_from is None:
         return None
-    return further_images(read_images(options.learn_from), options.max_bad, progress, judged)
+    given = read_images(options.learn_from, allow_outside=options.allow_outside)
+    return further_images(given, options.max_bad, progress, judged)
 
 
 def check_learns(recipes: Collection[Recipe]) -> None:
@@ -132,11 +133,11 @@ def _share(part: Dataset, whole: Dataset) -> str:
     )
 
 
-def read_images(spec: str, *, split: str | None = None) -> Dataset:
+def read_images(spec: str, *, split: str | None = None, allow_outside: bool = False) -> Dataset:
     """The data set at a path; or of the demo: "demo:evaluation:120" gives 120 drawn scenes."""
     words = spec.split(":")
     if words[0] != "demo":
-        return data.read_dataset(spec, split=split)
+        return data.read_dataset(spec, split=split, allow_outside=allow_outside)
     sets = {"evaluation": demo.evaluation_set, "calibration": demo.calibration_set}
     if len(words) != 3 or not words[2].isdecimal() or int(words[2]) < 1:
         raise UsageError(
@@ -147,5 +148,7 @@ def read_images(spec: str, *, split: str | None = None) -> Dataset:
     return sets[words[1]](int(words[2]))
 
 
-def _read(source: Source) -> Dataset:
-    return source if isinstance(source, Dataset) else read_images(str(source))
+def _read(source: Source, options: Options) -> Dataset:
+    if isinstance(source, Dataset):
+        return source
+    return read_images(str(source), allow_outside=options.allow_outside)

@@ -22,6 +22,8 @@ class Options:
     `card`: the path of a card.toml.
     `learn_from`: further images for the steps that learn, a path as on the command line.
 
+    allow_outside: data sets may name files outside their own folders.
+
     search: how many recipes a search may propose beyond those; 0: as the budget allows; None: no search.
     """
 
@@ -35,6 +37,7 @@ class Options:
     threads: int = 0
     max_bad: int = 0
     allow_overlap: bool = False
+    allow_outside: bool = False
     seed: int = 0
     learn_from: str | None = None
     calibration_images: int = CALIBRATION_IMAGES
