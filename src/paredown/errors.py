@@ -11,6 +11,7 @@
     |-- CalibrationError             exit 1   activations that give no usable range
     |-- TargetError                  exit 1   a runtime or device that refused
     |-- StorageError                 exit 1   disk full, no permission, directory in use
+    |-- OutOfMemory                  exit 1   the system gave no more memory
     |-- MissingDependency            exit 1   an optional package that is not installed
     `-- GateNotMet                   exit 3   the work is done, the limit asked for was not met
 
@@ -20,6 +21,7 @@ The text of an error says what was wrong, what was got, what was expected, and a
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -89,6 +91,10 @@ class StorageError(ParedownError):
     pass
 
 
+class OutOfMemory(ParedownError):
+    pass
+
+
 class MissingDependency(ParedownError):
     """A package is missing. `extra`: the name in `pip install paredown[extra]`, None for one of the core."""
 
@@ -101,3 +107,31 @@ class MissingDependency(ParedownError):
 
 class GateNotMet(ParedownError):
     exit_code = 3
+
+
+MEMORY_HINT = "close other programs, or take a machine with more memory"
+_NO_MEMORY = re.compile(
+    r"bad_alloc|bad allocation|MemoryError|(fail\w* to|can(no|')t|unable to) allocate"
+    r"|(insufficient|out of|not enough) memory",
+    re.IGNORECASE,
+)
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether the error, or one that it came from, is memory that the system did not give.
+
+    Runtimes say it in words of their own: ONNX Runtime "bad_alloc", PyTorch "can't allocate memory".
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, MemoryError | OutOfMemory) or _NO_MEMORY.search(str(cause)):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of the error's text, its type where it has none."""
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

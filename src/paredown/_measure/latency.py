@@ -7,7 +7,6 @@ the ratio of a round holds where its times do not. Only one of the two works at 
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ import numpy as np
 from paredown._measure.noise import Watch, machine_doubts, series_doubts
 from paredown._measure.process import WorkerProcess
 from paredown.analyze.bootstrap import ratio_of_rounds
-from paredown.errors import StorageError, UsageError
+from paredown.errors import UsageError
 from paredown.measurement import Quantity
 from paredown.protocols import Array, Progress, silent
 from paredown.targets import Target, target
@@ -100,33 +99,23 @@ def measure_latency(
 
     Raises:
         TargetError: this machine is not the target, or a process crashed, hung or was refused by the runtime.
+        OutOfMemory: a process ran out of memory, or was killed as the system does then.
     """
     plan, place = plan or Plan(), target(where) if isinstance(where, str) else where
     if threads < 0:
         raise UsageError("threads cannot be negative", got=threads, expected="0 for all cores, or a count")
     place.require_timing()
     threads = place.used_threads(threads)
-    with tempfile.TemporaryDirectory(prefix="paredown-") as folder, ExitStack() as stack:
+    with ExitStack() as stack:
         workers, records = [], []
-        for i, (model, given) in enumerate([(candidate, feeds), (baseline, baseline_feeds or feeds)]):
-            stored = Path(folder, f"feeds{i}.npz")
-            _store(stored, given)
-            worker = WorkerProcess(
-                model, place.module, stored, list(given), threads=threads, timeout_s=plan.timeout_s
-            )
+        for model, given in [(candidate, feeds), (baseline, baseline_feeds or feeds)]:
+            worker = WorkerProcess(model, place.module, given, threads=threads, timeout_s=plan.timeout_s)
             workers.append(stack.enter_context(worker))
             records.append(_warmed_up(worker, plan))
         watch = Watch([worker.pid for worker in workers])
         _alternate(workers, records, plan, progress)
         doubts = (*machine_doubts(), *watch.doubts())
     return _evaluate(records[0], records[1], doubts)
-
-
-def _store(path: Path, feeds: Mapping[str, Array]) -> None:
-    try:
-        np.savez(path, *feeds.values())
-    except OSError as e:
-        raise StorageError("cannot hand the inputs over to the measured process", got=e) from e
 
 
 def _warmed_up(worker: WorkerProcess, plan: Plan) -> _Record:

@@ -9,47 +9,74 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
-from paredown.errors import ModelError, ParedownError, TargetError
+import numpy as np
 
-_ERRORS: dict[str, type[ParedownError]] = {"ModelError": ModelError}
+from paredown.errors import (
+    MEMORY_HINT,
+    ModelError,
+    OutOfMemory,
+    ParedownError,
+    StorageError,
+    TargetError,
+    ran_out_of_memory,
+)
+from paredown.protocols import Array
+
+_ERRORS: dict[str, type[ParedownError]] = {"ModelError": ModelError, "OutOfMemory": OutOfMemory}
 _STDERR_TAIL = 1500  # characters: the end of a traceback, not a log
 _QUIT_S = 2.0
+
+
+def _stored(feeds: Mapping[str, Array]) -> IO[bytes]:
+    """The feeds in an open file without a name: it is gone once nobody holds it open, however they end."""
+    file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    try:
+        np.savez(file, *feeds.values())
+        file.seek(0)
+    except OSError as e:
+        file.close()
+        raise StorageError("cannot hand the inputs over to the measured process", got=e) from e
+    return file
 
 
 class WorkerProcess:
     """A fresh process with one compiled model. Leaving the `with` ends it, whatever happened.
 
-    runtime: the module that compiles. feeds: an .npz of arr_0, arr_1, ... for the inputs `names`.
+    runtime: the module that compiles. Raises StorageError where the feeds cannot be handed over.
     """
 
     def __init__(
-        self, model: Path, runtime: str, feeds: Path, names: list[str], *, threads: int, timeout_s: float
+        self, model: Path, runtime: str, feeds: Mapping[str, Array], *, threads: int, timeout_s: float
     ) -> None:
         self._model, self._timeout_s = model.name, timeout_s
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         # A session of its own, so that Ctrl-C reaches the parent only, which then ends the children in order.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "paredown._measure.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            start_new_session=True,
-            text=True,
-            bufsize=1,
-        )
+        with _stored(feeds) as file:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "paredown._measure.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                pass_fds=(file.fileno(),),
+                start_new_session=True,
+                text=True,
+                bufsize=1,
+            )
+            number = file.fileno()
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
         self._job = {
             "model": str(model.resolve()),
             "runtime": runtime,
             "threads": threads,
-            "feeds": str(feeds.resolve()),
-            "names": names,
+            "feeds": number,
+            "names": list(feeds),
         }
 
     @property
@@ -107,9 +134,9 @@ class WorkerProcess:
         if "error" in answer:
             raise _ERRORS.get(answer["error"], TargetError)(
                 f"{self._model}: {answer['what']}",
-                got=answer["got"],
-                expected=answer["expected"],
-                hint=answer["hint"],
+                got=answer.get("got"),
+                expected=answer.get("expected"),
+                hint=answer.get("hint"),
             )
         return answer
 
@@ -124,17 +151,19 @@ class WorkerProcess:
             self._lines.put(line)
         self._lines.put("")  # the process has closed its end
 
-    def _death(self) -> TargetError:
+    def _death(self) -> ParedownError:
         try:
             code = self._process.wait(_QUIT_S)
         except subprocess.TimeoutExpired:
             self._kill()
             code = self._process.wait()
         how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        hint = "the system may have run out of memory" if how == "SIGKILL" else None
-        return TargetError(
-            f"the process measuring {self._model} died ({how})", got=self._tail() or None, hint=hint
-        )
+        tail, what = self._tail(), f"the process measuring {self._model} died ({how})"
+        if how == "SIGKILL":  # nobody else sends it unasked
+            return OutOfMemory(f"{what}, as the system ends one when it is out of memory", hint=MEMORY_HINT)
+        if ran_out_of_memory(RuntimeError(tail)):
+            return OutOfMemory(f"{what}: out of memory", got=tail, hint=MEMORY_HINT)
+        return TargetError(what, got=tail or None)
 
     def _tail(self) -> str:
         self._stderr.seek(0)

@@ -2,6 +2,7 @@
 
 Talks JSON lines. It reads a job {"model", "runtime", "threads", "feeds", "names"}, answers how loading went,
 then obeys "run N" with N latencies and "quit". The end of its input ends it, so it cannot outlive its parent.
+`feeds` is the number of an open file that has no name: nothing of it stays behind, however a process ends.
 Imports as little as possible, since its memory is measured: numpy and the runtime.
 """
 
@@ -35,6 +36,8 @@ def main() -> None:
             if command == "quit":
                 return
             _say(answers, _timed_runs(session, feeds, int(count)))
+    except MemoryError as e:
+        _say(answers, {"error": "OutOfMemory", "what": "out of memory", "got": str(e) or None})
     except ParedownError as e:
         parts = {part: None if value is None else str(value) for part, value in vars(e).items()}
         _say(answers, {"error": type(e).__name__, **parts})
@@ -42,7 +45,7 @@ def main() -> None:
 
 def _load(job: dict[str, Any], answers: TextIO) -> tuple[Session, dict[str, Array]]:
     """The compiled model and its feeds; says how long compiling took and what memory was held before it."""
-    with np.load(job["feeds"]) as stored:
+    with os.fdopen(job["feeds"], "rb") as file, np.load(file) as stored:
         feeds = {name: stored[f"arr_{i}"] for i, name in enumerate(job["names"])}
     runtime = importlib.import_module(job["runtime"])
     gc.collect()

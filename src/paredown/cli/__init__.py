@@ -17,7 +17,8 @@ from importlib import import_module
 
 from paredown import __version__
 from paredown.cli.parser import Parser
-from paredown.errors import ParedownError, UnknownName
+from paredown.cli.signals import SHELL, ended_by, stoppable
+from paredown.errors import MEMORY_HINT, ParedownError, UnknownName, first_line, ran_out_of_memory
 
 COMMANDS = {
     "run": "search, measure, report and bundle: the whole job",
@@ -34,12 +35,17 @@ COMMANDS = {
     "doctor": "is this machine fit to time on?",
 }
 
-INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit code: 0 done, 1 failed, 2 usage, 3 a gate not met, 130 interrupted."""
+    """The exit code: 0 done, 1 failed, 2 usage, 3 a gate not met, 128 + the signal that ended it."""
     words = [*(sys.argv[1:] if argv is None else argv)]  # `list` is a command of this package
+    with stoppable() as received:
+        code = _guarded(words)
+        return SHELL + received[0] if received else code
+
+
+def _guarded(words: list[str]) -> int:
+    """The exit code, every exception told on stderr."""
     debug = "--debug" in words
     try:
         code = _dispatch(words)
@@ -50,9 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         _complain(f"error: {e}")
         return e.exit_code
-    except KeyboardInterrupt:
-        _complain("interrupted")
-        return INTERRUPTED
+    except KeyboardInterrupt as e:
+        words_for_it, code = ended_by(e)
+        _complain(words_for_it)
+        return code
     except BrokenPipeError:  # `paredown list | head`: the reader has gone, and so must we, quietly
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -60,6 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as e:  # the outermost border: what reaches it is a defect, shown without a traceback
         if debug:
             raise
+        if ran_out_of_memory(e):
+            _complain(f"error: out of memory\n  got: {first_line(e)}\n  hint: {MEMORY_HINT}")
+            return 1
         _complain(f"error: a defect in paredown: {type(e).__name__}: {e}\n  hint: --debug shows where")
         return 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,14 +13,13 @@ from rich.text import Text
 from paredown._report.format import plural
 from paredown.cli import console
 from paredown.cli.console import Voice
+from paredown.cli.signals import ended_by
 from paredown.errors import GateNotMet, ParedownError
 from paredown.job import Outcome
 from paredown.measurement import Quantity, Trial
 from paredown.study.options import Options
 from paredown.study.store import read_trials
 from paredown.study.verdict import Limits, Verdict, accuracy_of, metric_title, points_lost
-
-INTERRUPTED = 130
 
 
 def limits_of(args: argparse.Namespace) -> Limits:
@@ -50,14 +50,16 @@ def options_of(args: argparse.Namespace) -> Options:
 
 
 def finish(job: Callable[[Voice], Outcome], out: Path, args: argparse.Namespace, again: str) -> int:
-    """The exit code of a whole job, its outcome shown. After Ctrl-C: what is kept, how to go on (`again`)."""
+    """The exit code of a whole job, its outcome shown. After Ctrl-C or SIGTERM: what is kept, and `again`."""
     voice = Voice(args.quiet)
     try:
         outcome = job(voice)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as e:
+        how, code = ended_by(e)
         done = sum(t.error is None for t in read_trials(out))
-        Voice().say(f"\ninterrupted: {plural(done, 'finished trial')} kept in {out}; to go on:\n  {again}\n")
-        return INTERRUPTED
+        with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal any more
+            Voice().say(f"\n{how}: {plural(done, 'finished trial')} kept in {out}; to go on:\n  {again}\n")
+        return code
     if args.json:
         console.show_json(as_values(outcome))
     else:

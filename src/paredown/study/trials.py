@@ -12,7 +12,14 @@ from paredown._compress.compress import compress
 from paredown._compress.presets import PRESETS, parse_recipe
 from paredown._compress.recipe import Recipe, require_packages
 from paredown.detections import Prediction
-from paredown.errors import ParedownError, StorageError
+from paredown.errors import (
+    MEMORY_HINT,
+    OutOfMemory,
+    ParedownError,
+    StorageError,
+    first_line,
+    ran_out_of_memory,
+)
 from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.protocols import Judge, Progress, silent
@@ -165,11 +172,18 @@ def attempt(
         return _compress_and_measure(work, store, label, recipe, reference, untimed)
     except StorageError:
         raise
-    except ParedownError as e:
-        error = str(e)
-    except Exception as e:  # a defect in one recipe must not cost the user what the others found
-        error = f"a defect in paredown: {type(e).__name__}: {e}"
+    except Exception as e:  # also a defect in one recipe must not cost the user what the others found
+        error = _what_stopped(e)
     return _trial(work, recipe.name, label, None, error=error)
+
+
+def _what_stopped(error: Exception) -> str:
+    """The error of a trial in words."""
+    if ran_out_of_memory(error) and not isinstance(error, OutOfMemory):
+        return str(OutOfMemory("out of memory", got=first_line(error), hint=MEMORY_HINT))
+    if isinstance(error, ParedownError):
+        return str(error)
+    return f"a defect in paredown: {type(error).__name__}: {error}"
 
 
 def _compress_and_measure(

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 
 import paredown.targets
 from paredown._measure.latency import Plan, Timing, measure_latency
-from paredown.errors import ModelError, TargetError, UsageError
+from paredown.errors import ModelError, OutOfMemory, TargetError, UsageError
 
 FEEDS = {"x": np.zeros((1, 4), np.float32)}
 QUICK = Plan(min_runs=6, min_seconds=0.05, min_rounds=4, turn_s=0.01, warmup_s=0.01, timeout_s=30)
@@ -120,7 +120,6 @@ def test_what_a_runtime_prints_does_not_disturb(tmp_path: Path, stand_in: str) -
     [
         ("raise OSError('the disk fell off')", "the disk fell off"),
         ("os.kill(os.getpid(), 11)", "SIGSEGV"),
-        ("os.kill(os.getpid(), 9)", "run out of memory"),
         ("sys.stderr.write('last words'); sys.stderr.flush(); os._exit(3)", "last words"),
     ],
 )
@@ -129,6 +128,22 @@ def test_a_crash_is_an_error_with_its_last_words(
 ) -> None:
     bad, good = model(tmp_path, "bad", statement), model(tmp_path, "good", "time.sleep(0.001)")
     with pytest.raises(TargetError, match=text):
+        measure_latency(bad, good, stand_in, FEEDS, plan=QUICK)
+    assert not children()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "os.kill(os.getpid(), 9)",  # as the system does
+        "bytearray(1 << 60)",
+        "sys.stderr.write('terminate called after throwing std::bad_alloc'); sys.stderr.flush(); os.abort()",
+        "import resource as r; r.setrlimit(r.RLIMIT_AS, (1 << 29, -1)); [bytearray(1 << 28) for _ in 'abcd']",
+    ],
+)
+def test_a_process_without_memory_says_so(tmp_path: Path, stand_in: str, statement: str) -> None:
+    bad, good = model(tmp_path, "bad", statement), model(tmp_path, "good", "time.sleep(0.001)")
+    with pytest.raises(OutOfMemory, match="out of memory"):
         measure_latency(bad, good, stand_in, FEEDS, plan=QUICK)
     assert not children()
 
@@ -167,17 +182,22 @@ measure_latency(model, model, target, {"x": np.zeros((1, 4), np.float32)})
 """
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
-def test_interrupting_leaves_no_process(tmp_path: Path, stand_in: str, sent: signal.Signals) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_interrupting_leaves_no_process_and_no_file(
+    tmp_path: Path, stand_in: str, sent: signal.Signals
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     sleeper = model(tmp_path, "sleeper", f"open({str(tmp_path / 'runs')!r}, 'w').close(); time.sleep(1)")
     script = [sys.executable, "-c", INTERRUPTED, str(sleeper), stand_in]
-    parent = subprocess.Popen(script, stderr=subprocess.DEVNULL, env=dict(os.environ))
+    parent = subprocess.Popen(script, stderr=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(temporary)})
     wait_for(lambda: (tmp_path / "runs").exists())
     workers = psutil.Process(parent.pid).children()
     assert workers
     parent.send_signal(sent)
     parent.wait(20)
     wait_for(lambda: not any(w.is_running() and w.status() != psutil.STATUS_ZOMBIE for w in workers))
+    assert not list(temporary.iterdir())  # the feeds are the user's image
 
 
 def children() -> list[psutil.Process]:
