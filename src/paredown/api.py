@@ -22,26 +22,29 @@ from paredown._compress.presets import PRESETS, parse_recipe
 from paredown._compress.recipe import Compressed, Recipe
 from paredown._compress.steps import STEPS
 from paredown._measure.align import align
+from paredown._measure.choice import Choice
 from paredown._measure.compare import Comparison
 from paredown._measure.compare import compare as compare_predictions
 from paredown._measure.doctor import made_for_another
+from paredown._measure.probe import untried
 from paredown._report import write_report
 from paredown.card import Card
 from paredown.checking import checked
 from paredown.deploy import BUNDLE, write_bundle
 from paredown.errors import UnknownName, UsageError
-from paredown.families import FAMILIES, recognise
-from paredown.families.cards import card_beside, read_card, recognise_with_card, write_card
+from paredown.families import FAMILIES
+from paredown.families.cards import read_card, write_card
+from paredown.families.hints import Hints, recognise_file
 from paredown.files import Layout, check_directory, check_named, make_directory, write_whole
 from paredown.graph.inspect import Inspection
 from paredown.graph.inspect import inspect as inspect_graph
 from paredown.graph.prepare import prepare
 from paredown.inputs import ImagesLike, ModelLike, as_dataset, as_model, read_model
-from paredown.job import Outcome, find_card, judge, run
+from paredown.job import FEEDING_PICTURE, Outcome, judge, run, weigh_cards
 from paredown.measurement import Measurement
 from paredown.metrics import METRICS
 from paredown.model import Model
-from paredown.pictures import Pair, differing_pairs, side_by_side
+from paredown.pictures import Pair, contact_sheet, differing_pairs, side_by_side
 from paredown.progress import default_voice
 from paredown.protocols import Progress
 from paredown.sample import Dataset
@@ -68,9 +71,9 @@ __all__ = [
     "Compared",
     "Outcome",
     "bundle",
+    "choose",
     "compare",
     "compress",
-    "guess_card",
     "inspect",
     "listing",
     "load",
@@ -79,6 +82,7 @@ __all__ = [
     "report",
     "run",
     "save",
+    "save_feeding",
     "save_pairs",
     "target",
 ]
@@ -91,11 +95,17 @@ def load(
     *,
     family: str | None = None,
     card: str | Path | None = None,
+    scale: str | None = None,
+    colour: str | None = None,
+    fit: str | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """The model in an ONNX file. With `images` it carries its card: how to feed it and read its answer.
 
-    Raises ModelError where the file is no usable model, CardError where no family fits, or several do.
+    scale, colour, fit: as --scale, --colour and --fit on the command line ("imagenet", "bgr", "letterbox").
+
+    Raises ModelError where the file is no usable model, CardError where no family fits, several do, or
+    nothing tells how the model is fed.
     """
     file, progress = Path(path), _shown(progress)
     model = read_model(file)
@@ -103,17 +113,19 @@ def load(
         return model
     if images is None:
         return model.with_card(read_card(Path(card or ""), model))
-    local, tried_on = find_target("local"), as_dataset(images, progress)
-    return model.with_card(
-        find_card(model, file, tried_on, local, family=family, card=card, progress=progress)
-    )
+    hints, tried_on = Hints(family, card, scale, colour, fit), as_dataset(images, progress)
+    choice = weigh_cards(model, file, tried_on, find_target("local"), hints, progress)
+    return model.with_card(choice.settled())
 
 
-def guess_card(model: Model, file: Path, *, family: str | None = None, card: Path | None = None) -> Card:
-    """The model's card, tried on no image: a card file's, else the most likely one. Raises CardError."""
-    written = card or card_beside(file)
-    found = recognise(model, family) if written is None else recognise_with_card(written, model, family)
-    return found.resolve()
+def choose(
+    model: Model, file: Path, hints: Hints, images: Dataset | None = None, progress: Progress | None = None
+) -> Choice:
+    """How the model is fed, decided or not; without images nothing is tried. Raises CardError."""
+    if images is None:
+        match = recognise_file(model, file, hints).best()
+        return untried(match, match.cards[0], "no images were given")
+    return weigh_cards(model, file, images, find_target("local"), hints, _shown(progress))
 
 
 @checked
@@ -325,6 +337,23 @@ def save_pairs(pairs: Sequence[Pair], out: str | Path, *, force: bool = False) -
     ]
     write_whole(directory / "differences.json", json_text(told).encode())
     return [str(path) for path in paths]
+
+
+def save_feeding(model: Model, choice: Choice, images: Dataset, out: str | Path) -> list[str]:
+    """The paths of pictures of what the model finds: fed as decided, else one for each way that is left."""
+    directory = Path(out)
+    make_directory(directory)
+    session = find_target("local").compile(model.data)
+    ways = dict.fromkeys(
+        c.preprocess for c in ((choice.card,) if choice.refusal is None else choice.match.cards)
+    )
+    paths = []
+    for i, how in enumerate(ways, start=1):
+        name = FEEDING_PICTURE if len(ways) == 1 else f"{Path(FEEDING_PICTURE).stem}-{i}.jpg"
+        card = replace(choice.card, preprocess=how)
+        write_whole(directory / name, contact_sheet(session, card, images))
+        paths.append(str(directory / name))
+    return paths
 
 
 def listing(kind: str) -> dict[str, str]:

@@ -10,19 +10,21 @@ from pathlib import Path
 
 from paredown._compress.presets import DEFAULT_RECIPES
 from paredown._measure.accuracy import align
-from paredown._measure.probe import choose_card
+from paredown._measure.choice import Choice
+from paredown._measure.probe import weigh
 from paredown._report import write_report
 from paredown.card import Card
 from paredown.checking import checked
 from paredown.deploy import write_bundle
 from paredown.errors import UsageError
-from paredown.families import recognise
-from paredown.families.cards import card_beside, recognise_with_card
-from paredown.files import check_directory
+from paredown.families.hints import Hints, recognise_file
+from paredown.families.values import FED, feeding
+from paredown.files import check_directory, write_whole
 from paredown.graph.prepare import prepare
 from paredown.inputs import read_model
 from paredown.measurement import Trial
 from paredown.model import Model
+from paredown.pictures import contact_sheet
 from paredown.progress import default_voice
 from paredown.protocols import Progress
 from paredown.sample import Dataset
@@ -35,6 +37,8 @@ from paredown.study.trials import Say, Work, choose_recipes, float_trial, run_tr
 from paredown.study.verdict import FLOAT, Limits, Verdict, choose_best
 from paredown.targets import Target, target
 from paredown.telling import gather, tell
+
+FEEDING_PICTURE = "preprocessing.jpg"
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ def run(
         for note in (*store.notes, *work.images.notes):
             say(note)
         store.settle(asked.tables(), work.settings())
+        _show_feeding(work, store.directory)
         reference = float_trial(work, store)
         _keep_facts(work, asked, store, (*store.notes, *work.images.notes))  # from here on there is a report
         untried = run_trials(work, wanted, store, reference, deadline)
@@ -113,20 +118,17 @@ def judge(directory: Path) -> tuple[tuple[Trial, ...], Verdict]:
     return tuple(trials), choose_best(trials, Asked.parse(tables).limits)
 
 
-def find_card(
+def weigh_cards(
     model: Model,
     file: Path,
     images: Dataset,
     where: Target,
-    *,
-    family: str | None = None,
-    card: str | Path | None = None,
+    hints: Hints,
     progress: Progress,
-) -> Card:
-    """The model's card, as recognised and tried on some images; what a card file says goes before that."""
-    written = Path(card) if card is not None else card_beside(file)
-    found = recognise(model, family) if written is None else recognise_with_card(written, model, family)
-    return choose_card(found, where.compile(model.data), images, progress=progress)
+) -> Choice:
+    """How the model is fed, decided or not: what is said goes before what is recognised and tried."""
+    found = recognise_file(model, file, hints)
+    return weigh(found, where.compile(model.data), images, progress=progress)
 
 
 def _options(options: Options | None, recipes: str | Sequence[str] | None) -> Options:
@@ -147,16 +149,22 @@ def _prepare(
     shown = (
         images.judged if images.judged.has_truth and not images.calibration.has_truth else images.calibration
     )
-    card = find_card(model, file, shown, where, family=options.family, card=options.card, progress=progress)
-    say(
-        f"{card.family}, {card.task}, input {card.preprocess.size[1]}x{card.preprocess.size[0]}: "
-        + "; ".join(f"{part}: {why}" for part, why in card.origin.items())
-    )
+    card = weigh_cards(model, file, shown, where, options.hints, progress).settled()
+    say(f"{card.family}, {card.task}: " + "; ".join(f"{k}: {v}" for k, v in card.origin.items() if k != FED))
+    say(feeding(card))
     judged, _ = align(images.judged, card)  # what was done stands in its notes
     images = replace(images, judged=judged)
     model = model.with_card(card)
     bench = Bench(card, judged, where, options.threads)
     return Work(model, prepare(model, card.preprocess.size), images, bench, options, progress, say)
+
+
+def _show_feeding(work: Work, directory: Path) -> None:
+    """Pictures of what the float model finds, fed as decided, before the long work begins."""
+    session = work.bench.target.compile(work.model.data)
+    path = directory / FEEDING_PICTURE
+    write_whole(path, contact_sheet(session, work.bench.card, work.images.judged))
+    work.say(f"what the model finds, fed like this: {path} (look before you trust the figures)")
 
 
 def _conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) -> Outcome:
@@ -194,6 +202,9 @@ def command(asked: Asked, out: Path) -> str:
         "--learn-from": options.learn_from,
         "--family": options.family,
         "--card": options.card,
+        "--scale": options.scale,
+        "--colour": options.colour,
+        "--fit": options.fit,
         "--threads": options.threads or None,
         "--max-bad": options.max_bad or None,
         "--seed": options.seed or None,

@@ -1,4 +1,4 @@
-"""The images two models disagree about most, drawn side by side."""
+"""What models find, drawn: the images two models disagree about most, and how a model is fed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,21 @@ from paredown._measure.compare import most_different
 from paredown.card import Card
 from paredown.deploy.draw import class_colour, draw_detections, draw_label
 from paredown.detections import ClassScores, Detections, Prediction
+from paredown.families import predict
+from paredown.families.preprocess import Frame, fit_image, preprocess
+from paredown.families.values import describe
+from paredown.metrics.classification import probabilities
 from paredown.metrics.matching import box_iou
+from paredown.protocols import Session
 from paredown.sample import Dataset
 
 SAME_IOU = 0.5
 LONG_SIDE = 640  # pixels of a drawn picture
 QUALITY = 82  # of the JPEG: six pairs stay below 2 MB
 LIMIT = 6
+TILE, ACROSS = 400, 3  # pixels of the long side of an image on a contact sheet, images in a row
+LINE = 22  # pixels of a line of text on it
+SHOWN_CLASSES = 3  # of a classifier
 
 
 @dataclass(frozen=True)
@@ -62,12 +70,58 @@ def draw(image: NDArray[np.uint8], prediction: Prediction, card: Card) -> bytes:
     return _jpeg(canvas[:, :, ::-1])
 
 
+def contact_sheet(session: Session, card: Card, images: Dataset, limit: int = LIMIT) -> bytes:
+    """What the model finds on a few images, drawn on them as they are fed, in one JPEG.
+
+    The images are spread over the data set. Detectors: boxes at the card's confidence; classifiers: the first
+    classes. On top stands how the model was fed.
+    """
+    chosen = np.unique(np.linspace(0, len(images) - 1, min(limit, len(images))).round().astype(int))
+    tiles = []
+    for i in chosen:
+        image = images[int(i)].read()
+        tensor, frame = preprocess(image, card.preprocess)
+        prediction = predict(session.run({session.inputs[0].name: tensor}), card, frame)
+        tiles.append(_tile(fit_image(image, card.preprocess)[0], prediction, card, frame))
+    rows = [tiles[i : i + ACROSS] for i in range(0, len(tiles), ACROSS)]
+    blank = np.full_like(tiles[0], 255)
+    sheet = np.vstack([np.hstack([*row, *[blank] * (min(ACROSS, len(tiles)) - len(row))]) for row in rows])
+    height, width = card.preprocess.size
+    caption = f"{card.family}, {width}x{height}: {describe(card.preprocess)}"
+    return _jpeg(np.vstack([_caption(caption, sheet.shape[1]), sheet])[:, :, ::-1])
+
+
 def side_by_side(pair: Pair) -> bytes:
     """Both pictures in one JPEG, the first on the left."""
     halves = [
         cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) for jpeg in (pair.first, pair.second)
     ]
     return _jpeg(np.hstack([half for half in halves if half is not None]))
+
+
+def _tile(fed: NDArray[np.uint8], prediction: Prediction, card: Card, frame: Frame) -> NDArray[np.uint8]:
+    """One image as fed (h, w, 3) RGB, no larger than a tile, with what the model says about it."""
+    scale = TILE / max(fed.shape[:2])
+    canvas = np.asarray(cv2.resize(fed, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    if isinstance(prediction, Detections):
+        shown = prediction.above(card.conf)
+        corners = shown.boxes.reshape(-1, 2, 2) * frame.scale + frame.offset
+        boxes = (corners.reshape(-1, 4) * scale).astype(np.float32)
+        return draw_detections(canvas, Detections(boxes, shown.scores, shown.classes), card.classes)
+    chances = probabilities(prediction)
+    for row, best in enumerate(np.argsort(-chances, kind="stable")[:SHOWN_CLASSES]):
+        label = f"{card.classes[int(best)]} {float(chances[best]):.2f}"
+        draw_label(canvas, label, (0, LINE * (row + 1)), class_colour(int(best)))
+    return canvas
+
+
+def _caption(text: str, width: int) -> NDArray[np.uint8]:
+    """A white strip (LINE, width, 3) with the text, as large as fits."""
+    strip = np.full((LINE, width, 3), 255, np.uint8)
+    (needed, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 1.0, 1)
+    scale = min(0.5, (width - 8) / max(1, needed))
+    cv2.putText(strip, text, (4, LINE - 7), cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    return strip
 
 
 def _jpeg(canvas: NDArray[Any]) -> bytes:

@@ -15,6 +15,7 @@ from paredown.cli import console
 from paredown.cli.console import Voice
 from paredown.cli.signals import ended_by
 from paredown.errors import GateNotMet, ParedownError
+from paredown.families.values import feeding_values
 from paredown.job import Outcome
 from paredown.measurement import Quantity, Trial
 from paredown.study.options import Options
@@ -39,6 +40,9 @@ def options_of(args: argparse.Namespace) -> Options:
         search=args.search,
         family=args.family,
         card=None if args.card is None else str(args.card),
+        scale=args.scale,
+        colour=args.colour,
+        fit=args.fit,
         keep_float=tuple(args.keep_float),
         threads=args.threads,
         max_bad=args.max_bad,
@@ -136,6 +140,7 @@ def as_values(outcome: Outcome) -> dict[str, object]:
     return {
         "best": verdict.best.label,
         "gate_met": verdict.gate_met,
+        "preprocessing": feeding_values(outcome.card),
         "recommendation": verdict.sentence,
         "trials": [
             {

@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from paredown import api
-    from paredown.cli import console
+    from paredown.cli import console, loading
     from paredown.files import check_directory
 
     voice = console.Voice(args.quiet)
@@ -40,14 +40,15 @@ def main(args: argparse.Namespace) -> int:
     )
     for note in images.notes:
         voice.say(note)
-    a = api.load(args.a, images, family=args.family, card=args.card, progress=voice.progress)
+    a = loading.load(args.a, images, args, voice)
     found = api.compare(
         a, api.load(args.b), images, target=args.target, threads=args.threads, progress=voice.progress
     )
     pictures = [] if args.out is None else api.save_pairs(found.pairs, args.out, force=args.force)
     if args.json:
         differing = [{"image": p.name, "why": p.why} for p in found.pairs]
-        console.show_json({"statistics": found.statistics, "differing": differing, "pictures": pictures})
+        values = {"statistics": found.statistics, "differing": differing, "pictures": pictures}
+        console.show_json({"preprocessing": loading.feeding_of(a), **values})
     else:
         _show(found, pictures)
     return 0

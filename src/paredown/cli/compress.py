@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     from paredown import api, data
     from paredown._compress.presets import parse_recipe
-    from paredown.cli import closing, console
+    from paredown.cli import closing, console, loading
     from paredown.errors import UsageError
     from paredown.files import check_directory
     from paredown.study.images import further_images, read_images
@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
         voice.say(note)
     sampled = data.sample(given, api.CALIBRATION_IMAGES, args.seed)
     images = data.verify(sampled, args.max_bad, voice.progress)
-    model = api.load(args.model, images, family=args.family, card=args.card, progress=voice.progress)
+    model = loading.load(args.model, images, args, voice)
     made = api.compress(
         model,
         recipe,
@@ -87,6 +87,7 @@ def main(args: argparse.Namespace) -> int:
         "size_bytes": made.model.size_bytes,
         "source_size_bytes": model.size_bytes,
         "seconds": made.seconds,
+        "preprocessing": loading.feeding_of(model),
         "log": counts,
     }
     if args.json:

@@ -1,50 +1,88 @@
-"""`paredown inspect`: what a model is."""
+"""`paredown inspect`: what a model is and, with images, how it is fed."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paredown.cli import parser as shared
 
 if TYPE_CHECKING:
-    from paredown.card import Card
+    from paredown._measure.choice import Choice
     from paredown.graph.inspect import Inspection
     from paredown.model import Model
 
-EXAMPLE = "paredown inspect yolov8n.onnx"
+EXAMPLE = "paredown inspect yolov8n.onnx --data coco_eval/ --out looked/"
 LAYERS = 5  # the heaviest, shown
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_model(parser)
+    shared.add_data(parser, required=False)
     shared.add_card(parser)
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="with --data: write pictures of what it finds, however fed"
+    )
     shared.add_output(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    from dataclasses import replace
-
     from paredown import api
     from paredown.cli import console
-    from paredown.errors import CardError
+    from paredown.errors import UsageError
 
+    if args.data is not None:
+        return _feeding(args)
+    if args.out is not None:
+        raise UsageError("--out is for pictures, and those need images", hint="--data DATA")
     model = api.load(args.model)
-    try:
-        card, unknown = api.guess_card(model, args.model, family=args.family, card=args.card), ""
-    except CardError as e:  # a model of no known family can still be looked into
-        if args.family is not None or args.card is not None:
-            raise
-        card, unknown = None, str(e)
-    found = api.inspect(model if card is None else replace(model, card=card))
+    choice, unknown = _choice(model, args)
+    known = choice is not None and choice.refusal is None
+    found = api.inspect(model if choice is None else model.with_card(choice.card))
     if args.json:
-        console.show_json(_values(model, card, found))
+        console.show_json(_values(model, choice if known else None, found))
     else:
-        _show(model, card, unknown, found)
+        _show(model, choice, unknown, found)
     return 0
 
 
-def _show(model: Model, card: Card | None, unknown: str, found: Inspection) -> None:
+def _choice(model: Model, args: argparse.Namespace) -> tuple[Choice | None, str]:
+    """How the model is fed, as far as its file says; a model of no known family can still be looked into."""
+    from paredown import api
+    from paredown.cli.loading import hints_of
+    from paredown.errors import CardError
+
+    hints = hints_of(args)
+    try:
+        return api.choose(model, args.model, hints), ""
+    except CardError as e:
+        if args.family is not None or args.card is not None or hints.about_input:
+            raise
+        return None, str(e)
+
+
+def _feeding(args: argparse.Namespace) -> int:
+    """The choice of the preprocessing alone: what was tried, how it did, the decision, and pictures."""
+    from paredown import api
+    from paredown.cli import console
+    from paredown.cli.feeding import show_choice, values_of
+    from paredown.cli.loading import hints_of
+
+    voice = console.Voice(args.quiet)
+    images = api.read_dataset(args.data, max_bad=args.max_bad, progress=voice.progress)
+    model = api.load(args.model)
+    choice = api.choose(model, args.model, hints_of(args), images, voice.progress)
+    pictures = [] if args.out is None else api.save_feeding(model, choice, images, args.out)
+    if args.json:
+        console.show_json({**values_of(choice), "pictures": pictures})
+    else:
+        show_choice(choice, pictures)
+    choice.settled()
+    return 0
+
+
+def _show(model: Model, choice: Choice | None, unknown: str, found: Inspection) -> None:
     from paredown.cli import console
     from paredown.telling import spell
 
@@ -54,21 +92,7 @@ def _show(model: Model, card: Card | None, unknown: str, found: Inspection) -> N
         ("opset", str(found.opset)),
         *(("input", spell(spec)) for spec in model.inputs),
         *(("output", spell(spec)) for spec in model.outputs),
-    ]
-    if card is None:
-        facts.append(("family", unknown))
-    else:
-        how = card.preprocess
-        names = ", ".join(card.classes[:6]) + (", ..." if len(card.classes) > 6 else "")
-        facts += [
-            ("family", f"{card.family} ({card.task}): {card.origin.get('family', '')}"),
-            (
-                "preprocessing",
-                f"{how.fit} to {how.size[1]}x{how.size[0]}, {how.colour}, untried without images",
-            ),
-            ("classes", f"{len(card.classes)}: {names}"),
-        ]
-    facts += [
+        *([("family", unknown)] if choice is None else _card_facts(choice)),
         ("weights", f"{found.weights:,} values, {found.weight_bytes / 1e6:.2f} MB"),
         ("MACs", f"{found.macs / 1e9:.3f} G for one image"),
         ("peak activations", f"{found.peak_activation_bytes / 1e6:.2f} MB, at {found.peak_node}"),
@@ -85,14 +109,35 @@ def _show(model: Model, card: Card | None, unknown: str, found: Inspection) -> N
         out.print(f"\nRisk: {risk}", markup=False)
 
 
-def _values(model: Model, card: Card | None, found: Inspection) -> dict[str, object]:
+def _card_facts(choice: Choice) -> list[tuple[str, str]]:
+    """Family, preprocessing and classes; where the preprocessing is not known, the ways it could be."""
+    from paredown.families.values import FED, describe
+
+    card = choice.card
+    height, width = card.preprocess.size
+    names = ", ".join(card.classes[:6]) + (", ..." if len(card.classes) > 6 else "")
+    if choice.refusal is None:
+        how = f"{width}x{height}, {describe(card.preprocess)}; why: {card.origin.get(FED, 'the card')}"
+    else:
+        how = f"not known. {choice.refusal}"
+    return [
+        ("family", f"{card.family} ({card.task}): {card.origin.get('family', '')}"),
+        ("preprocessing", how),
+        ("classes", f"{len(card.classes)}: {names}"),
+    ]
+
+
+def _values(model: Model, choice: Choice | None, found: Inspection) -> dict[str, object]:
+    from paredown.families.values import feeding_values
+
     return {
         "name": model.name,
         "sha256": model.sha256,
         "size_bytes": model.size_bytes,
         "inputs": model.inputs,
         "outputs": model.outputs,
-        "card": card,
+        "card": None if choice is None else choice.card,
+        "preprocessing": None if choice is None else feeding_values(choice.card),
         "macs": found.macs,
         "inspection": found,
     }

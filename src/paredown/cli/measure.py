@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from paredown import api
-    from paredown.cli import closing, console
+    from paredown.cli import closing, console, loading
     from paredown.files import check_named, write_named
     from paredown.study.records import json_text
 
@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
     )
     for note in images.notes:
         voice.say(note)
-    model = api.load(args.model, images, family=args.family, card=args.card, progress=voice.progress)
+    model = loading.load(args.model, images, args, voice)
     measured = api.measure(
         model,
         images,
@@ -65,7 +65,11 @@ def main(args: argparse.Namespace) -> int:
         write_named(args.out, (json_text(measured) + "\n").encode(), force=args.force)
     if args.json:
         console.show_json(
-            {"quantities": closing.quantity_values(measured.quantities), "doubts": measured.doubts}
+            {
+                "preprocessing": loading.feeding_of(model),
+                "quantities": closing.quantity_values(measured.quantities),
+                "doubts": measured.doubts,
+            }
         )
     else:
         _show(measured)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,7 +19,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**settings, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        known, rest = self.parse_known_args(args, namespace)
+        known, rest = self.parse_known_args(_joined(args), namespace)
         for word in rest:
             if word.startswith("-"):
                 options = [o for o in self._option_string_actions if o.startswith("--")]
@@ -29,6 +30,15 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"{self.prog} --help")
+
+
+def _joined(args: Sequence[str] | None) -> list[str]:
+    """The words with `--scale -1..1` as one: argparse would take the range for an option."""
+    words = list(sys.argv[1:] if args is None else args)
+    for i in range(len(words) - 1, 0, -1):
+        if words[i - 1] == "--scale" and re.match(r"-[\d.]", words[i]):
+            words[i - 1 : i + 1] = [f"--scale={words[i]}"]
+    return words
 
 
 def duration(text: str) -> float:
@@ -73,6 +83,22 @@ def add_card(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=Path,
         help="a card.toml that says how to feed the model and read its answer (default: card.toml beside it)",
+    )
+    add_input(parser)
+
+
+def add_input(parser: argparse.ArgumentParser) -> None:
+    """How the model is fed, where neither card nor file nor images with truth tell it."""
+    parser.add_argument(
+        "--scale",
+        metavar="VALUES",
+        help="what pixels become: 0..1, 0..255, -1..1, imagenet, caffe, 1/255, any LOW..HIGH",
+    )
+    parser.add_argument("--colour", metavar="ORDER", help="order of the channels: rgb or bgr")
+    parser.add_argument(
+        "--fit",
+        metavar="HOW",
+        help="how an image meets the input: letterbox, letterbox-corner, stretch, crop",
     )
 
 

@@ -1,6 +1,7 @@
 """Image classifiers: one score for each class.
 
-Output (1, C) or (1, C, 1, 1): logits or probabilities. Nothing in the file tells the preprocessing.
+Output (1, C) or (1, C, 1, 1): logits or probabilities. The preprocessing has no convention: it is asked for
+where neither metadata, nor the graph, nor images with truth tell it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from paredown.card import Card, Task
 from paredown.detections import ClassScores
 from paredown.families.clues import Clues, Match, spell
 from paredown.families.preprocess import Frame
+from paredown.families.values import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "classifier"
 TASK: Task = "classify"
@@ -39,23 +41,23 @@ def matches(clues: Clues) -> Match | None:
     if n_classes is None or n_classes < 2:
         return None
     why = f"output shape {spell([output])}: {n_classes} class scores"
-    cards = clues.cards(NAME, TASK, n_classes, _INPUTS, why=why)
-    return Match(cards, 0.8, why, settled=False)
+    # Ultralytics, `classify_transforms`: pixels / 255 for its classifiers, whose metadata says the task.
+    exported = clues.task == "classify" and len(clues.names) == n_classes
+    inputs = (_UNIT,) if exported else _INPUTS
+    settled = exported or bool(clues.values_known)  # then RGB is the custom
+    cards = clues.cards(NAME, TASK, n_classes, inputs, settled=settled, why=why)
+    return Match(cards, 0.8, why, settled=settled)
 
 
-_IMAGENET: dict[str, Any] = {
-    "fit": "crop",
-    "scale": 1 / 255,
-    "mean": (0.485, 0.456, 0.406),
-    "std": (0.229, 0.224, 0.225),
-}
+_UNIT: dict[str, Any] = {"fit": "crop", "scale": 1 / 255}
+_IMAGENET: dict[str, Any] = {**_UNIT, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 _HALF: dict[str, Any] = {"fit": "crop", "scale": 1.0, "mean": (127.5,) * 3, "std": (127.5,) * 3}
 _CAFFE: dict[str, Any] = {"fit": "crop", "scale": 1.0, "colour": "bgr", "mean": (104.0, 117.0, 123.0)}
 _INPUTS = (
     _IMAGENET,  # torchvision, timm, most CIFAR training code
     _HALF,  # TensorFlow: -1..1
     _CAFFE,
-    {"fit": "crop", "scale": 1 / 255},
+    _UNIT,
     {"fit": "crop", "scale": 1.0},
     {"fit": "crop", "scale": 1.0, "colour": "bgr"},
 )

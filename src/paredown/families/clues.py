@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import onnx
@@ -19,6 +19,7 @@ from paredown.detections import Prediction
 from paredown.errors import ModelError
 from paredown.families.boxes import grid_shape
 from paredown.families.preprocess import Frame
+from paredown.families.settled import Settled, find_settled, whole_numbers
 from paredown.model import Model, TensorSpec
 
 ARITHMETIC = frozenset({"Exp", "Mul", "Add", "Sub", "Div", "Pow"})
@@ -35,8 +36,8 @@ class Match:
     """Why a family fits a model, and the cards it could have: they differ in preprocessing, default first.
 
     certainty: 1.0 the metadata says so, 0.8 shapes and arithmetic fit, 0.5 another family fits as well.
-    settled: the family's default preprocessing holds for nearly every such model; the others are tried, but
-    they must do clearly better.
+    settled: the default preprocessing is the family's convention, or the file itself says it. It holds unless
+    images with truth show another to be better. Where it is not settled, and without truth, it is asked for.
     """
 
     cards: tuple[Card, ...]
@@ -88,6 +89,12 @@ class Clues:
     outputs: tuple[Output, ...]
     names: tuple[str, ...]  # class names in the metadata; empty where there are none
     task: str | None  # task in the metadata
+    settled: Settled = field(default_factory=Settled)  # what the file itself says about its input
+
+    @property
+    def values_known(self) -> str:
+        """Why the values of the input are known from the file; empty where they are not."""
+        return whole_numbers(self.preprocess) or (self.settled.why if self.settled.values else "")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -108,20 +115,35 @@ class Clues:
         *,
         iou: float = 0.7,
         decode: Mapping[str, object] | None = None,
+        settled: bool = True,
         why: str,
     ) -> tuple[Card, ...]:
-        """One card per preprocessing in `inputs` (changes to `self.preprocess`), default first."""
+        """One card per preprocessing in `inputs` (changes to `self.preprocess`), default first.
+
+        What the file settles goes into each. settled: as in `Match`.
+        """
         named = len(self.names) == n_classes
         classes = self.names if named else unnamed_classes(n_classes)
         told = f"; the metadata names {len(self.names)}" if self.names and not named else ""
         origin = {
             "family": why,
-            "preprocessing": f"default of the family {family}",
+            "preprocessing": self._basis(family, len(inputs), settled),
             "classes": "metadata" if named else f"unnamed: the model gives {n_classes}{told}",
         }
         card = Card(family, task, self.preprocess, classes, iou=iou, decode=decode or {}, origin=origin)
-        hows = dict.fromkeys(with_input(self.preprocess, change) for change in inputs)  # each once
-        return tuple(replace(card, preprocess=how) for how in hows)
+        hows = [self.settled.on(with_input(self.preprocess, change)) for change in inputs]
+        return tuple(replace(card, preprocess=how) for how in dict.fromkeys(hows))  # each once
+
+    def _basis(self, family: str, n_inputs: int, settled: bool) -> str:
+        """Where the default preprocessing comes from, in words."""
+        if self.names and n_inputs == 1:
+            basis = "the file's metadata, that of an Ultralytics export"
+        elif settled:
+            basis = f"the convention of the family {family}"
+        else:
+            basis = f"the family {family} has no convention: the first of the usual ways"
+        known = whole_numbers(self.preprocess) or self.settled.why
+        return f"{known}; the rest is {basis}" if known else basis
 
 
 def unnamed_classes(count: int) -> tuple[str, ...]:
@@ -149,7 +171,10 @@ def find_clues(model: Model, size: tuple[int, int] | None = None) -> Clues | Non
     how = _input(model.inputs[0], size or _metadata_size(model.metadata))
     if how is None:
         return None
-    return Clues(how, _outputs(model), _names(model.metadata), model.metadata.get("task"))
+    graph = _graph(model)
+    settled = find_settled(graph, model.metadata, how)
+    outputs = _outputs(model, graph)
+    return Clues(how, outputs, _names(model.metadata), model.metadata.get("task"), settled)
 
 
 def fits(dimension: int | None, expected: int) -> bool:
@@ -212,11 +237,14 @@ def _names(metadata: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(str(n) for n in names) if isinstance(names, list | tuple) else ()
 
 
-def _outputs(model: Model) -> tuple[Output, ...]:
+def _graph(model: Model) -> onnx.GraphProto:
     try:
-        graph = onnx.load_model_from_string(model.data).graph
+        return onnx.load_model_from_string(model.data).graph
     except DecodeError as error:
         raise ModelError("the model's bytes are no ONNX model", got=error) from error
+
+
+def _outputs(model: Model, graph: onnx.GraphProto) -> tuple[Output, ...]:
     producers = {name: node for node in graph.node for name in node.output}
     return tuple(_trace(spec, producers) for spec in model.outputs)
 

@@ -58,7 +58,9 @@ def matches(clues: Clues) -> Match | None:
         if "Sigmoid" not in where.tail or what.tail & {"Softmax", "Sigmoid"}:
             continue
         why = f"output shapes {spell([what, where])}: logits and boxes of the same queries"
-        return Match(_cards(clues, what.shape[-1], logits, boxes, why), 0.8, why, settled=False)
+        # Named classes: Ultralytics' RT-DETR, which takes 0..1, stretched.
+        settled = bool(clues.names)
+        return Match(_cards(clues, what.shape[-1], logits, boxes, why), 0.8, why, settled=settled)
     return None
 
 
@@ -71,5 +73,7 @@ def _cards(clues: Clues, n_logits: int, logits: int, boxes: int, why: str) -> tu
         decode_how = {"logits": logits, "boxes": boxes, "no_object": no_object}
         n_classes = n_logits - no_object
         if n_classes > 0:
-            cards += clues.cards(NAME, TASK, n_classes, inputs, decode=decode_how, why=why)
+            cards += clues.cards(
+                NAME, TASK, n_classes, inputs, decode=decode_how, settled=bool(clues.names), why=why
+            )
     return tuple(replace(card, max_detections=100 if card.decode["no_object"] else 300) for card in cards)

@@ -56,7 +56,9 @@ def matches(clues: Clues) -> Match | None:
         kind = "softmax scores, background first" if background else "sigmoid scores"
         why = f"output shapes {spell([where, what])}: boxes and {kind}"
         decode_how = {"boxes": boxes, "scores": scores, "background": background}
-        cards = clues.cards(NAME, TASK, n_classes, _INPUTS, iou=0.45, decode=decode_how, why=why)
+        cards = clues.cards(
+            NAME, TASK, n_classes, _INPUTS, iou=0.45, decode=decode_how, settled=False, why=why
+        )
         return Match(cards, 0.8, why, settled=False)
     return None
 

@@ -11,6 +11,7 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from paredown.checking import check_fields
 from paredown.errors import UnknownName, UsageError
+from paredown.families.hints import Hints
 from paredown.study.verdict import Limits
 
 CALIBRATION_IMAGES = 100  # more hardly move a range
@@ -19,7 +20,7 @@ CALIBRATION_IMAGES = 100  # more hardly move a range
 @dataclass(frozen=True)
 class Options:
     """How a study is done. `recipes` empty: the default ones; "int8,int4" will do for ("int8", "int4").
-    `card`: the path of a card.toml.
+    `card`: the path of a card.toml. `scale`, `colour`, `fit`: how the model is fed, as on the command line.
     `learn_from`: further images for the steps that learn, a path as on the command line.
 
     allow_outside: data sets may name files outside their own folders.
@@ -33,6 +34,9 @@ class Options:
     search: int | None = None
     family: str | None = None
     card: str | None = None
+    scale: str | None = None
+    colour: str | None = None
+    fit: str | None = None
     keep_float: tuple[str, ...] = ()
     threads: int = 0
     max_bad: int = 0
@@ -49,6 +53,11 @@ class Options:
             if isinstance(given, str | list):
                 object.__setattr__(self, name, tuple(part for part in parts if part))
         check_fields(self)
+
+    @property
+    def hints(self) -> Hints:
+        """What is said about the model."""
+        return Hints(self.family, self.card, self.scale, self.colour, self.fit)
 
 
 @dataclass(frozen=True)

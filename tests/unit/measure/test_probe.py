@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from paredown._measure.probe import choose_card, describe
+from paredown._measure.probe import choose_card
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError
 from paredown.families.clues import Match, unnamed_classes
 from paredown.families.recognition import Recognition
+from paredown.families.values import describe
 from paredown.model import TensorSpec
 from paredown.sample import Dataset, Labels, Sample, Truth
 
@@ -73,15 +74,40 @@ def test_the_right_colour_order_and_scale_win() -> None:
     card = choose_card(found, Answering(redness), images, n=10)
     assert card.preprocess == RGB
     assert card.classes == ("blue", "red")
-    assert "10 images: top-1 1.00" in card.origin["preprocessing"]
+    assert "10 images with truth: top-1 1.00" in card.origin["preprocessing"]
     assert "data set 'made'" in card.origin["classes"]
 
 
-def test_without_truth_confidence_decides_and_is_said() -> None:
+def test_without_truth_a_convention_holds_however_sure_the_others_look() -> None:
     images = dataset([None] * 6, (), COLOURS)
-    card = choose_card(recognised(RAW, RGB, n_classes=2, settled=False), Answering(redness), images)
+    session = Answering(redness)  # on the scale 0..1 it is sure, on 0..255 it is not
+    card = choose_card(recognised(RAW, RGB, n_classes=2, settled=True), session, images)
+    assert card.preprocess == RAW
+    assert "the images have no truth" in card.origin["preprocessing"]
+    assert session.runs == 0
+
+
+def test_without_truth_and_convention_it_is_asked_however_sure_one_looks() -> None:
+    images = dataset([None] * 6, (), COLOURS)
+    with pytest.raises(CardError, match="not known") as raised:
+        choose_card(recognised(RAW, BGR, RGB, n_classes=2, settled=False), Answering(redness), images)
+    said = str(raised.value)
+    assert "--scale 0..255" in said
+    assert "--scale 0..1 --colour bgr" in said
+    assert "card.toml" in said
+
+
+def test_a_saturated_net_does_not_win_by_being_sure() -> None:
+    """Both scales are right as often; the wrong one is certain when it is wrong."""
+
+    def answer(tensor: np.ndarray) -> dict[str, np.ndarray]:
+        redder = float(tensor[0, 0].mean() - tensor[0, 2].mean())
+        return {"o": np.array([[0, (4.0 if tensor.max() <= 1 else 1.0) * redder]], np.float32)}
+
+    truths: list[Truth] = [i % 2 if i % 5 else 1 - i % 2 for i in range(60)]  # a fifth is labelled wrongly
+    images = dataset(truths, ("blue", "red"), COLOURS)
+    card = choose_card(recognised(RAW, RGB, n_classes=2, settled=False), Answering(answer), images)
     assert card.preprocess == RGB
-    assert "no truth" in card.origin["preprocessing"]
 
 
 def test_a_background_class_is_found() -> None:
@@ -101,12 +127,31 @@ def test_a_settled_default_stays_unless_clearly_beaten() -> None:
     assert choose_card(same, Answering(redness), images).preprocess == RGB
 
 
-def test_what_nothing_tells_apart_is_asked_for_with_a_card_to_copy() -> None:
-    images = dataset([None] * 4, (), lambda i: (90, 90, 90))
+def test_a_tie_with_truth_is_asked_with_the_options_that_say_it() -> None:
+    images = dataset(ALTERNATING, ("blue", "red"), lambda i: (90, 90, 90))
     found = recognised(RGB, BGR, n_classes=2, settled=False)
-    with pytest.raises(CardError, match=r"card\.toml") as raised:
+    with pytest.raises(CardError, match="can be chance") as raised:
         choose_card(found, Answering(redness), images)
-    assert 'family = "classifier"' in str(raised.value)
+    assert "--colour bgr" in str(raised.value)
+
+
+def test_a_difference_on_three_images_is_no_evidence() -> None:
+    images = dataset(ALTERNATING[:3], ("blue", "red"), COLOURS)
+    with pytest.raises(CardError, match="3 images with truth"):
+        choose_card(recognised(BGR, RGB, n_classes=2, settled=False), Answering(redness), images)
+    stays = choose_card(recognised(BGR, RGB, n_classes=2, settled=True), Answering(redness), images)
+    assert stays.preprocess == BGR
+    assert "can be chance" in stays.origin["preprocessing"]
+
+
+def test_more_images_are_asked_only_where_the_first_do_not_decide() -> None:
+    images = dataset([i % 2 for i in range(120)], ("blue", "red"), COLOURS)
+    clear, tied = Answering(redness), Answering(redness)
+    choose_card(recognised(BGR, RGB, n_classes=2, settled=False), clear, images, n=20)
+    assert clear.runs == 2 * 20
+    with pytest.raises(CardError, match="120 images"):
+        choose_card(recognised(RGB, replace(RGB, fit="crop"), n_classes=2, settled=False), tied, images, n=20)
+    assert tied.runs == 2 * 120
 
 
 def test_a_classifier_that_is_never_right_is_not_taken_for_one_of_these_classes() -> None:
@@ -154,6 +199,7 @@ def test_classes_in_another_order_are_noticed() -> None:
 
 
 def test_describe() -> None:
-    assert describe(RGB) == "RGB 0..1, stretch"
+    assert describe(RGB) == "RGB, 0..1, stretch"
+    assert describe(replace(RGB, fit="letterbox")) == "RGB, 0..1, letterbox (pad 114)"
     caffe = replace(BGR, scale=1.0, mean=(104.0, 117.0, 123.0), fit="crop")
-    assert describe(caffe) == "BGR 0..255 minus (104, 117, 123), crop"
+    assert describe(caffe) == "BGR, 0..255 minus (104, 117, 123) (about -123..151), crop"

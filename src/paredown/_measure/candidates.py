@@ -1,0 +1,131 @@
+"""The cards that a model could have, what each says about some images, and whose classes those are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from paredown._measure.align import align
+from paredown._measure.evidence import CONFIDENT, Evidence, evidence, matches_of, unclassed
+from paredown.card import Card
+from paredown.detections import Prediction
+from paredown.errors import CardError
+from paredown.families import predict
+from paredown.families.clues import unnamed_classes
+from paredown.families.preprocess import preprocess
+from paredown.protocols import Progress, Session
+from paredown.sample import Dataset, Labels, Truth
+
+PROBE_CONF = 0.05  # below lies noise that moves an AP50 little and costs time
+CLASS_MAJORITY = 0.6  # share of confident detections that must fall on one true class
+ORDER_LOSS = 0.25  # of the AP50 without classes must stay with them, else their order is not the model's
+_LEAST_TOLD = 0.04  # an AP50 below says nothing about the order of classes
+
+
+@dataclass(eq=False)
+class Candidate:
+    """One possible card, with what it said about the images tried so far and the truth in its classes."""
+
+    card: Card
+    predictions: list[Prediction] = field(default_factory=list)
+    truths: list[Truth] = field(default_factory=list)
+    evidence: Evidence | None = None
+
+    def judge(self) -> None:
+        """Brings the evidence up to date with the predictions."""
+        self.evidence = evidence(self.predictions, self.truths, with_classes=not nameless(self.card))
+
+    @property
+    def score(self) -> tuple[float, float]:
+        return (0.0, 0.0) if self.evidence is None else self.evidence.score
+
+
+def name_classes(card: Card, dataset: Dataset) -> Iterator[Card]:
+    """The card with each way of naming its classes: its own, else the data set's in their order.
+
+    A classifier may have a background before them, and a list of numbered labels may end early.
+    """
+    missing = len(card.classes) - len(dataset.classes)
+    if not nameless(card) or not dataset.classes or missing < 0 or (card.task == "detect" and missing):
+        yield card
+        return
+    told = f"data set {dataset.name!r}, in its order"
+    rest = card.classes[len(dataset.classes) :]
+    yield replace(card, classes=dataset.classes + rest, origin={**card.origin, "classes": told})
+    if missing:
+        shifted = ("background", *dataset.classes, *card.classes[len(dataset.classes) + 1 :])
+        told = f"background, then {told}"
+        yield replace(card, classes=shifted, origin={**card.origin, "classes": told})
+
+
+def nameless(card: Card) -> bool:
+    """Whether nothing named the card's classes."""
+    return card.classes == unnamed_classes(len(card.classes))
+
+
+def ask(
+    candidates: Sequence[Candidate],
+    dataset: Dataset,
+    indices: Sequence[int],
+    session: Session,
+    progress: Progress,
+) -> None:
+    """Adds what every candidate says about those images. Each is read once, and run once for each input."""
+    name = session.inputs[0].name
+    hows = dict.fromkeys(c.card.preprocess for c in candidates)
+    truths = {c.card.classes: _truths(dataset, c.card) for c in candidates}
+    for i in progress(indices, "trying how the model is fed", len(indices)):
+        image = dataset[int(i)].read()
+        for how in hows:
+            tensor, frame = preprocess(image, how)
+            outputs = session.run({name: tensor})
+            for candidate in (c for c in candidates if c.card.preprocess == how):
+                candidate.predictions.append(predict(outputs, candidate.card, frame, PROBE_CONF))
+                candidate.truths.append(truths[candidate.card.classes][int(i)])
+    for candidate in candidates:
+        candidate.judge()
+
+
+def check_order(best: Candidate, dataset: Dataset) -> None:
+    """Raises CardError where boxes are right but classes are not: the data set's order is not the model's."""
+    card = best.card
+    taken_from_data = card.task == "detect" and card.classes == dataset.classes
+    if not taken_from_data or card.origin.get("classes") == "metadata" or not best.predictions:
+        return
+    without = Evidence(
+        matches_of(best.predictions, best.truths, with_classes=False), np.zeros(0), np.zeros(0)
+    ).value
+    if without > _LEAST_TOLD and best.score[0] < ORDER_LOSS * without:
+        raise CardError(
+            "the model finds the objects, but its classes are not in the data set's order",
+            got=f"AP50 {best.score[0]:.2f} with classes, {without:.2f} without",
+            hint="name the model's classes in its order in a card.toml beside it",
+        )
+
+
+def name_by_finds(best: Candidate, dataset: Dataset, originals: Sequence[Truth]) -> Card:
+    """The card of a nameless single-class detector with the true class most of its detections fall on."""
+    card = best.card
+    if not nameless(card) or len(card.classes) != 1 or card.task != "detect" or not dataset.classes:
+        return card
+    matches = matches_of(best.predictions, best.truths, with_classes=False)
+    true_classes = np.array([c for t in originals if isinstance(t, Labels) for c in t.classes], np.int64)
+    finds = Counter(true_classes[matches.found_score >= CONFIDENT].tolist())
+    if not finds:
+        return card
+    (winner, count), total = finds.most_common(1)[0], finds.total()
+    if count < CLASS_MAJORITY * total:
+        return card
+    name = dataset.classes[int(winner)]
+    told = f"found: {count} of {total} confident detections fall on a true {name!r}"
+    return replace(card, classes=(name,), origin={**card.origin, "classes": told})
+
+
+def _truths(dataset: Dataset, card: Card) -> list[Truth]:
+    """The truth of every sample in the card's classes; all boxes as class 0 for classes without a name."""
+    if not dataset.has_truth or not nameless(card):
+        return [s.truth for s in align(dataset, card)[0]]
+    return [unclassed(s.truth) if isinstance(s.truth, Labels) else None for s in dataset]

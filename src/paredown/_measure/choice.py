@@ -1,0 +1,202 @@
+"""The noun `Choice`: how a model is fed, what else was tried, and why it was decided so, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from paredown._measure.candidates import Candidate
+from paredown._measure.evidence import Evidence, better, gap_of, interval_of
+from paredown.card import Card
+from paredown.errors import CardError
+from paredown.families.clues import Match
+from paredown.families.hints import options_for
+from paredown.families.values import FED, describe
+
+LEAST_SCORE = 0.1  # below, a classifier has other classes than the data set
+MOST_LISTED = 12  # ways in an error message
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A card and what it was chosen from. Nothing was tried where there was one way only, or no truth.
+
+    refusal: why none could be chosen; `card` is then the first of the usual ones, not to be used.
+    """
+
+    card: Card
+    match: Match
+    tried: tuple[Candidate, ...] = ()
+    refusal: CardError | None = None
+
+    def settled(self) -> Card:
+        """The card. Raises CardError where it could not be chosen."""
+        if self.refusal is not None:
+            raise self.refusal
+        return self.card
+
+
+def decide(match: Match, tried: Sequence[Candidate]) -> tuple[Candidate, CardError | None]:
+    """The best candidate, with the outcome in its card's origin; and why it must not be taken, if so.
+
+    The default of a settled match stays unless another is better by more than chance. Without such a default
+    the best must be better than every other by more than chance.
+    """
+    default, best = tried[0], leader(tried)
+    if match.settled:
+        chosen = best if best is not default and _beats(best, default) else default
+        return _told(chosen, _outcome_of_settled(chosen, best, default, tried)), None
+    tied = [c for c in tried if c is not best and not _beats(best, c)]
+    wrong_classes = best.card.task == "classify" and best.score[0] < LEAST_SCORE
+    if (tied and best.score[0] < LEAST_SCORE) or wrong_classes:
+        return best, _nothing_right(tried)
+    if tied:
+        return best, _tie(match, best, tied)
+    return _told(best, _outcome(best, tried)), None
+
+
+def contested(match: Match, tried: Sequence[Candidate]) -> bool:
+    """Whether more images could change what `decide` says."""
+    default, best = tried[0], leader(tried)
+    if match.settled:
+        return best is not default and not _beats(best, default)
+    return any(not _beats(best, c) for c in tried if c is not best)
+
+
+def leader(tried: Sequence[Candidate]) -> Candidate:
+    """The candidate with the best score among those that saw the most images; the first of equals."""
+    most = max(len(c.predictions) for c in tried)
+    return max((c for c in tried if len(c.predictions) == most), key=lambda c: c.score)
+
+
+def beaten(best: Candidate, other: Candidate) -> bool:
+    """Whether the other need not be tried on more images."""
+    return other is not best and _beats(best, other)
+
+
+def without_truth(match: Match, lacking: str) -> CardError:
+    """What is said where there is no truth and no convention: the ways, and how to say which."""
+    return CardError(
+        "how this model wants its input is not known: its family has no convention, its file does not say, "
+        f"and {lacking} (how sure it looks proves nothing: a net that is fed wrongly can look surer)",
+        got=f"{len(_ways(match.cards))} usual ways\n{_listed(match, match.cards)}",
+        hint=_HOW_TO_SAY,
+    )
+
+
+def figure(candidate: Candidate) -> str:
+    """AP50 or top-1 with its 95 % interval: "AP50 0.62 (0.55 .. 0.69)"."""
+    found = _known(candidate)
+    i = interval_of(found)
+    return f"{metric_of(candidate.card)} {i.value:.2f} ({i.low:.2f} .. {i.high:.2f})"
+
+
+_HOW_TO_SAY = (
+    "say which with these options, or as [input] in a card.toml beside the model (docs/card.md; "
+    "`paredown card MODEL` writes one); `paredown inspect MODEL --data DATA --out DIR` draws what the model "
+    "finds each way; images with truth decide it"
+)
+
+
+def _beats(best: Candidate, other: Candidate) -> bool:
+    if other.evidence is None or len(other.predictions) < len(best.predictions):
+        return True  # it was out of the race on fewer images
+    return better(_known(best), other.evidence)
+
+
+def _known(candidate: Candidate) -> Evidence:
+    if candidate.evidence is None:
+        raise ValueError("a candidate must be tried before it is judged")
+    return candidate.evidence
+
+
+def _told(chosen: Candidate, outcome: str) -> Candidate:
+    card = replace(chosen.card, origin={**chosen.card.origin, FED: outcome})
+    return replace(chosen, card=card)
+
+
+def metric_of(card: Card) -> str:
+    """What candidates are scored by, in words."""
+    return "top-1" if card.task == "classify" else "AP50"
+
+
+def _outcome(best: Candidate, tried: Sequence[Candidate]) -> str:
+    """What was chosen against what, in words."""
+    told = f"tried on {_known(best).n_images} images with truth: {figure(best)}"
+    others = [c for c in tried if c is not best]
+    if not others:
+        return f"{best.card.origin.get('preprocessing', 'as recognised')}; {told}"
+    return f"{told}; next, {_against(best, max(others, key=lambda c: (len(c.predictions), c.score)))}"
+
+
+def _against(best: Candidate, rival: Candidate) -> str:
+    """The rival's figure and how much less that is, with its interval where both saw the same images."""
+    same_input = rival.card.preprocess == best.card.preprocess
+    who = f"classes from {rival.card.origin.get('classes', 'elsewhere')}" if same_input else _way(rival.card)
+    n = len(rival.predictions)
+    if n != len(best.predictions):
+        return f"{who}: {_known(rival).value:.2f} on the first {n}"
+    gap = gap_of(_known(best), _known(rival))
+    told = f"{who}: {_known(rival).value:.2f}, less by {gap.value:.2f} ({gap.low:.2f} .. {gap.high:.2f})"
+    if gap.low > 0 or not len(_known(best).right):
+        return told
+    mine, other = best.score[1], rival.score[1]
+    return f"{told}, mean log probability of the truth {other:.2f} against {mine:.2f}"
+
+
+def _outcome_of_settled(
+    chosen: Candidate, best: Candidate, default: Candidate, tried: Sequence[Candidate]
+) -> str:
+    basis = default.card.origin.get(FED, "as recognised")
+    n = _known(best).n_images
+    if chosen is not default:
+        return (
+            f"tried on {n} images with truth: {figure(best)}, better than {basis} by more than chance; "
+            f"that is {_against(best, default)}"
+        )
+    if best is default:
+        return f"{basis}; tried on {n} images with truth: {figure(default)}, nothing else does better"
+    gap = gap_of(_known(best), _known(default))
+    return (
+        f"{basis}; tried on {n} images with truth: {figure(default)}; {_way(best.card)} gives "
+        f"{gap.value:.2f} more ({gap.low:.2f} .. {gap.high:.2f}), which can be chance"
+    )
+
+
+def _nothing_right(tried: Sequence[Candidate]) -> CardError:
+    ways = [f"{_way(c.card)}: {metric_of(c.card)} {_known(c).value:.2f}" for c in tried[:MOST_LISTED]]
+    return CardError(
+        "the images do not tell how this model wants its input, or which classes it gives",
+        got="\n    ".join(["nothing is right often", *ways]),
+        hint=f"are these the model's classes, in its order? They are `classes` in a card; {_HOW_TO_SAY}",
+    )
+
+
+def _tie(match: Match, best: Candidate, tied: Sequence[Candidate]) -> CardError:
+    n = _known(best).n_images
+    return CardError(
+        f"the {n} images with truth do not tell how this model wants its input: the difference can be chance",
+        got=f"{figure(best)} at best\n{_listed(match, [c.card for c in (best, *tied)], (best, *tied))}",
+        hint=f"give more images with truth, or {_HOW_TO_SAY}",
+    )
+
+
+def _listed(match: Match, cards: Sequence[Card], tried: Sequence[Candidate] = ()) -> str:
+    """One line for each way: what it means, what it scored, and the options that say it."""
+    lines = []
+    for i, card in enumerate(_ways(cards)[:MOST_LISTED]):
+        score = f": {metric_of(card)} {_known(tried[i]).value:.2f}" if tried else ""
+        lines.append(f"    {options_for(match, card):<34}{_way(card)}{score}")
+    return "\n".join(lines)
+
+
+def _ways(cards: Sequence[Card]) -> list[Card]:
+    """The cards without those that differ in the names of their classes only."""
+    kept: dict[object, Card] = {}
+    for card in cards:
+        kept.setdefault((card.preprocess, repr(sorted(card.decode.items()))), card)
+    return list(kept.values())
+
+
+def _way(card: Card) -> str:
+    return describe(card.preprocess)

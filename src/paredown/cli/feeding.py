@@ -1,0 +1,85 @@
+"""The choice of a model's preprocessing as a table: what was tried, how it did, what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from paredown._measure.candidates import Candidate
+from paredown._measure.choice import Choice, leader, metric_of
+from paredown._measure.evidence import gap_of, interval_of, p_value
+from paredown.card import Card
+from paredown.cli import console
+from paredown.families.hints import options_for
+from paredown.families.values import describe, feeding, feeding_values
+
+COLUMNS = ("preprocessing", "classes", "images", "score", "95 % interval", "less by", "p", "said by")
+
+
+def show_choice(choice: Choice, pictures: Sequence[str]) -> None:
+    """The table of what was tried, or could be; the decision; where the pictures lie."""
+    out = console.stdout()
+    cards = [c.card for c in choice.tried] or list(choice.match.cards)
+    if choice.tried:
+        rows = [_row(choice, c) for c in choice.tried]
+        out.print(console.table(COLUMNS, rows, numbers=COLUMNS[2:-1]))
+        out.print(f"\nScores are {metric_of(choice.card)}; p: that the best is no better than this one.")
+    elif len(cards) > 1:
+        rows = [(describe(card.preprocess), options_for(choice.match, card)) for card in cards]
+        out.print(console.table(("preprocessing, not tried", "said by"), rows))
+    if choice.refusal is None:
+        out.print(f"\n{feeding(choice.card)}", markup=False)
+    for path in pictures:
+        out.print(path, markup=False, soft_wrap=True)
+
+
+def values_of(choice: Choice) -> dict[str, object]:
+    """The same as plain values."""
+    return {
+        "decided": choice.refusal is None,
+        "preprocessing": feeding_values(choice.card) if choice.refusal is None else None,
+        "refusal": None if choice.refusal is None else str(choice.refusal),
+        "candidates": [_candidate_values(choice, c) for c in choice.tried]
+        or [_way_values(choice, card) for card in choice.match.cards],
+    }
+
+
+def _row(choice: Choice, candidate: Candidate) -> tuple[str, ...]:
+    card, found, best = candidate.card, candidate.evidence, _best(choice)
+    if found is None or best.evidence is None:
+        return (describe(card.preprocess), "", "0", "-", "-", "-", "-", options_for(choice.match, card))
+    i = interval_of(found)
+    less, p = "", ""
+    if candidate is not best and found.n_images == best.evidence.n_images:
+        gap = gap_of(best.evidence, found)
+        less, p = f"{gap.value:.3f} ({gap.low:.3f} .. {gap.high:.3f})", f"{p_value(best.evidence, found):.3f}"
+    elif candidate is not best:
+        less = "clearly"
+    bounds = f"{i.low:.3f} .. {i.high:.3f}"
+    named, said = card.classes[0], options_for(choice.match, card)
+    return (describe(card.preprocess), named, str(found.n_images), f"{i.value:.3f}", bounds, less, p, said)
+
+
+def _candidate_values(choice: Choice, candidate: Candidate) -> dict[str, object]:
+    found, best = candidate.evidence, _best(choice)
+    values = _way_values(choice, candidate.card)
+    if found is None or best.evidence is None:
+        return values
+    i = interval_of(found)
+    values |= {"metric": metric_of(candidate.card), "images": found.n_images}
+    values |= {"score": i.value, "low": i.low, "high": i.high}
+    if candidate is not best and found.n_images == best.evidence.n_images:
+        values["p"] = p_value(best.evidence, found)
+    return values
+
+
+def _way_values(choice: Choice, card: Card) -> dict[str, object]:
+    return {
+        "words": describe(card.preprocess),
+        "options": options_for(choice.match, card),
+        "first_class": card.classes[0],
+        "decode": card.decode,
+    }
+
+
+def _best(choice: Choice) -> Candidate:
+    return leader(choice.tried)

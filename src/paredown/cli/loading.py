@@ -1,0 +1,32 @@
+"""A model as a command loads it: with what was said about it, and how it is fed said aloud."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from paredown import api
+from paredown.cli.console import Voice
+from paredown.families.hints import Hints
+from paredown.families.values import feeding, feeding_values
+from paredown.model import Model
+from paredown.sample import Dataset
+
+
+def load(path: Path, images: Dataset, args: argparse.Namespace, voice: Voice) -> Model:
+    """The model with its card; how it is fed, and why, is said on stderr."""
+    model = api.load(path, images, **asdict(hints_of(args)), progress=voice.progress)
+    if model.card is not None:
+        voice.say(feeding(model.card))
+    return model
+
+
+def hints_of(args: argparse.Namespace) -> Hints:
+    """What was said about the model on the command line."""
+    return Hints(args.family, args.card, args.scale, args.colour, args.fit)
+
+
+def feeding_of(model: Model) -> dict[str, object]:
+    """How the model is fed, for --json; empty where it carries no card."""
+    return {} if model.card is None else feeding_values(model.card)
