@@ -35,6 +35,7 @@ from paredown.errors import UnknownName, UsageError
 from paredown.families import FAMILIES
 from paredown.families.cards import read_card, write_card
 from paredown.families.hints import Hints, recognise_file
+from paredown.families.values import feeding_values
 from paredown.files import Layout, check_directory, check_named, make_directory, write_whole
 from paredown.graph.inspect import Inspection
 from paredown.graph.inspect import inspect as inspect_graph
@@ -62,6 +63,7 @@ from paredown.telling import tell
 
 COMPRESSED = Layout("what `compress` writes", ("model.onnx", "recipe.toml", "log.json"), ("learning-*.pt",))
 PICTURES = Layout("what `compare` writes", ("differences.json",))
+FEEDING = Layout("what `inspect` writes", ("preprocessing.json",), ("preprocessing*.jpg",))
 
 __all__ = [
     "CALIBRATION_IMAGES",
@@ -339,21 +341,25 @@ def save_pairs(pairs: Sequence[Pair], out: str | Path, *, force: bool = False) -
     return [str(path) for path in paths]
 
 
-def save_feeding(model: Model, choice: Choice, images: Dataset, out: str | Path) -> list[str]:
-    """The paths of pictures of what the model finds: fed as decided, else one for each way that is left."""
+def save_feeding(
+    model: Model, choice: Choice, images: Dataset, out: str | Path, *, force: bool = False
+) -> list[str]:
+    """The paths of pictures of what the model finds: one for each card of `choice.open_cards`, in its order.
+
+    preprocessing.json names them. Raises: StorageError; UsageError where the directory holds something else.
+    """
     directory = Path(out)
+    check_directory(directory, FEEDING, force=force)
     make_directory(directory)
     session = find_target("local").compile(model.data)
-    ways = dict.fromkeys(
-        c.preprocess for c in ((choice.card,) if choice.refusal is None else choice.match.cards)
-    )
-    paths = []
-    for i, how in enumerate(ways, start=1):
-        name = FEEDING_PICTURE if len(ways) == 1 else f"{Path(FEEDING_PICTURE).stem}-{i}.jpg"
-        card = replace(choice.card, preprocess=how)
+    cards, paths = choice.open_cards, []
+    for i, card in enumerate(cards, start=1):
+        name = FEEDING_PICTURE if len(cards) == 1 else f"{Path(FEEDING_PICTURE).stem}-{i}.jpg"
         write_whole(directory / name, contact_sheet(session, card, images))
-        paths.append(str(directory / name))
-    return paths
+        paths.append(directory / name)
+    told = [{"file": p.name, **feeding_values(card)} for p, card in zip(paths, cards, strict=True)]
+    write_whole(directory / "preprocessing.json", json_text(told).encode())
+    return [str(path) for path in paths]
 
 
 def listing(kind: str) -> dict[str, str]:

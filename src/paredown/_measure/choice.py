@@ -29,6 +29,11 @@ class Choice:
     tried: tuple[Candidate, ...] = ()
     refusal: CardError | None = None
 
+    @property
+    def open_cards(self) -> tuple[Card, ...]:
+        """The card where it is decided, else those of the ways that are left, one of each."""
+        return (self.card,) if self.refusal is None else tuple(_ways(self.match.cards))
+
     def settled(self) -> Card:
         """The card. Raises CardError where it could not be chosen."""
         if self.refusal is not None:

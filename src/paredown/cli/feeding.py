@@ -12,22 +12,27 @@ from paredown.cli import console
 from paredown.families.hints import options_for
 from paredown.families.values import describe, feeding, feeding_values
 
-COLUMNS = ("preprocessing", "classes", "images", "score", "95 % interval", "less by", "p", "said by")
+COLUMNS = ("", "preprocessing", "classes", "images", "score", "95 % interval", "less by", "p", "said by")
 
 
 def show_choice(choice: Choice, pictures: Sequence[str]) -> None:
     """The table of what was tried, or could be; the decision; where the pictures lie."""
     out = console.stdout()
-    cards = [c.card for c in choice.tried] or list(choice.match.cards)
+    cards = choice.match.cards
     if choice.tried:
-        rows = [_row(choice, c) for c in choice.tried]
-        out.print(console.table(COLUMNS, rows, numbers=COLUMNS[2:-1]))
+        rows = [(str(i), *_row(choice, c)) for i, c in enumerate(choice.tried, start=1)]
+        out.print(console.table(COLUMNS, rows, numbers=COLUMNS[3:-1]))
         out.print(f"\nScores are {metric_of(choice.card)}; p: that the best is no better than this one.")
     elif len(cards) > 1:
-        rows = [(describe(card.preprocess), options_for(choice.match, card)) for card in cards]
-        out.print(console.table(("preprocessing, not tried", "said by"), rows))
+        rows = [
+            (str(i), describe(card.preprocess), options_for(choice.match, card))
+            for i, card in enumerate(cards, start=1)
+        ]
+        out.print(console.table(("", "preprocessing, not tried", "said by"), rows))
     if choice.refusal is None:
-        out.print(f"\n{feeding(choice.card)}", markup=False)
+        out.print(f"\n{feeding(choice.card)}", markup=False, soft_wrap=True)
+    else:
+        out.print(f"\nNot decided: {choice.refusal.what}\nhint: {choice.refusal.hint}", markup=False)
     for path in pictures:
         out.print(path, markup=False, soft_wrap=True)
 

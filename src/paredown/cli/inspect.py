@@ -24,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="DIR", type=Path, help="with --data: write pictures of what it finds, however fed"
     )
+    shared.add_force(parser)
     shared.add_output(parser)
 
 
@@ -68,18 +69,20 @@ def _feeding(args: argparse.Namespace) -> int:
     from paredown.cli import console
     from paredown.cli.feeding import show_choice, values_of
     from paredown.cli.loading import hints_of
+    from paredown.files import check_directory
 
     voice = console.Voice(args.quiet)
+    if args.out is not None:
+        check_directory(args.out, api.FEEDING, force=args.force)
     images = api.read_dataset(args.data, max_bad=args.max_bad, progress=voice.progress)
     model = api.load(args.model)
     choice = api.choose(model, args.model, hints_of(args), images, voice.progress)
-    pictures = [] if args.out is None else api.save_feeding(model, choice, images, args.out)
+    pictures = [] if args.out is None else api.save_feeding(model, choice, images, args.out, force=args.force)
     if args.json:
         console.show_json({**values_of(choice), "pictures": pictures})
     else:
         show_choice(choice, pictures)
-    choice.settled()
-    return 0
+    return 0 if choice.refusal is None else choice.refusal.exit_code
 
 
 def _show(model: Model, choice: Choice | None, unknown: str, found: Inspection) -> None:

@@ -28,7 +28,8 @@ from paredown.study.records import from_line, to_line
 _LONGEST_STEM = 100
 
 Tables = Mapping[str, Mapping[str, object]]
-STUDY = Layout("a study", ("study.toml",), ("lock", "models", "predictions", "learning", "trials.jsonl"))
+_MADE = ("lock", "models", "predictions", "learning", "trials.jsonl", "preprocessing.jpg")
+STUDY = Layout("a study", ("study.toml",), _MADE)
 
 
 class Store:
