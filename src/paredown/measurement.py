@@ -58,6 +58,15 @@ class Measurement:
         return None if q is None else q.value
 
 
+def machine_name(measurement: Measurement) -> str:
+    """The target with the processor that stood for it: "local (AMD EPYC, 2 cores)"."""
+    facts = measurement.environment
+    cores = facts.get("cores_usable")
+    parts = [str(facts[key]) for key in ("board", "cpu") if facts.get(key)]
+    parts += [f"{cores} core{'' if cores == 1 else 's'}"] if cores else []
+    return f"{measurement.target} ({', '.join(parts)})" if parts else measurement.target
+
+
 @dataclass(frozen=True)
 class StepRecord:
     """What one step did to one place in the graph, or why it did nothing there.

@@ -7,7 +7,7 @@ from paredown._report.evidence import Row
 from paredown._report.format import TIMES, look, mb, ms, points, shown, title_of
 from paredown._report.html import Child, Html, nothing, section, tag
 from paredown._report.story import Limits, Story
-from paredown.measurement import Quantity
+from paredown.measurement import Quantity, machine_name
 
 MARKS = {"recommended": ("recommended", "best"), "float": ("float", "float"), "stock": ("stock", "stock")}
 
@@ -161,8 +161,10 @@ def trials(story: Story, rows: tuple[Row, ...]) -> Html:
     )
     quantities = [q for _, _, found in columns for q in found.values()]
     searched = any(row.trial.origin == "search" for row in rows)
+    machines = [machine_name(row.trial.measurement) for row in rows if row.trial.measurement is not None]
     lead = (
-        f"Every figure is {evidence.unit_note(quantities) or 'missing'} on target {rows[0].trial.target}. "
+        f"Every figure is {evidence.unit_note(quantities) or 'missing'} on target "
+        f"{machines[0] if machines else rows[0].trial.target}. "
         "Small figures are 95 % intervals; point at a figure to see what it was made of. "
         "“Stock” marks another tool's own defaults, shown for comparison"
         + (", “search” a recipe that the search proposed" if searched else "")

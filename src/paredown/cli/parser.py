@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -47,6 +47,32 @@ def duration(text: str) -> float:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90s, 30m or 2h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def milliseconds(text: str) -> float:
+    """Milliseconds from "33", "33ms" or "0.033s"."""
+    return _with_unit(text, {"": 1, "ms": 1, "s": 1000, "us": 1e-3}, "33, 33ms or 0.033s")
+
+
+def megabytes(text: str) -> float:
+    """Megabytes of 10^6 bytes from "3", "3MB", "3000kB" or "2.9MiB"."""
+    units = {
+        "": 1,
+        "mb": 1,
+        "kb": 1e-3,
+        "gb": 1e3,
+        "mib": 2**20 / 1e6,
+        "kib": 2**10 / 1e6,
+        "gib": 2**30 / 1e6,
+    }
+    return _with_unit(text, units, "3, 3MB or 3000kB")
+
+
+def _with_unit(text: str, units: Mapping[str, float], example: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)", text.strip().lower())
+    if match is None or match[2] not in units:
+        raise argparse.ArgumentTypeError(f"{text!r} is not understood: write {example}")
+    return float(match[1]) * units[match[2]]
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -178,9 +204,14 @@ def add_limits(parser: argparse.ArgumentParser, default_drop: str) -> None:
         help=f"points of mAP50-95 or top-1 that may be lost (default: {default_drop})",
     )
     parser.add_argument(
-        "--max-latency", metavar="MS", type=number, help="milliseconds one inference may take"
+        "--max-latency",
+        metavar="MS",
+        type=milliseconds,
+        help="milliseconds one inference may take: 33 or 33ms",
     )
-    parser.add_argument("--max-size", metavar="MB", type=number, help="megabytes the model file may have")
+    parser.add_argument(
+        "--max-size", metavar="MB", type=megabytes, help="megabytes the model file may have: 3 or 3MB"
+    )
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from paredown.card import Card
 from paredown.deploy.carve import carve
 from paredown.families.cards import write_card
 from paredown.files import Layout, check_directory, check_plain, storage_errors
-from paredown.measurement import Quantity, Trial
+from paredown.measurement import Quantity, Trial, machine_name
 from paredown.model import Model
 from paredown.study.records import plain
 
@@ -137,7 +137,7 @@ def _figures(model: Model, trial: Trial) -> list[str]:
         return rows
     found = [q for name in FIGURES if (q := trial.measurement.get(name)) is not None]
     rows += [f"| {title_of(q.name)} | {shown(q)}{_span(q)}, {q.how} |" for q in found]
-    return [*rows, f"| on | target {trial.target} |"]
+    return [*rows, f"| on | target {machine_name(trial.measurement)} |"]
 
 
 def _span(quantity: Quantity) -> str:

@@ -14,20 +14,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from paredown.card import Card
 from paredown.deploy.draw import class_colour, draw_detections, draw_label
-from paredown.deploy.sources import DeviceError, find_source, read_images
+from paredown.deploy.save import open_output
+from paredown.deploy.sources import DeviceError, find_source, frame_rate, read_images
 from paredown.detections import Detections, Prediction
 from paredown.families.preprocess import preprocess
 from paredown.targets.cpu import saturates
 from paredown.targets.session_options import session_options
 
 Decode = Callable[..., Prediction]
+SAVE = "a folder for the pictures with their boxes, or one video: a name ending in .mp4 or .avi"
 TOP = 5  # classes named for an image by a classifier
 
 
@@ -91,11 +92,11 @@ def _arguments(threads: int) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="detect.py",
         description="Run the model of this folder on an image, a folder of images, a video or a camera.",
-        epilog="examples: detect.py photo.jpg --save out   |   detect.py 0   |   detect.py clip.mp4 --json",
+        epilog="examples: detect.py photo.jpg --save out; detect.py 0; detect.py clip.mp4 --save out.mp4",
     )
     parser.add_argument("source", help="image, folder, video, stream address, or camera number (0, 1, ...)")
     parser.add_argument("--conf", type=float, help="least confidence shown (default: the card's)")
-    parser.add_argument("--save", type=Path, metavar="DIR", help="write the pictures with their boxes there")
+    parser.add_argument("--save", type=Path, metavar="PATH", help=SAVE)
     parser.add_argument("--json", action="store_true", help="one JSON object per image on stdout")
     parser.add_argument("--frames", type=int, metavar="N", help="stop after N images")
     usual = f"{threads}, as measured" if threads else "one per core"
@@ -108,29 +109,25 @@ def _arguments(threads: int) -> argparse.ArgumentParser:
 def _run(model: Model, args: argparse.Namespace) -> None:
     conf = model.card.conf if args.conf is None else args.conf
     source = find_source(args.source)
-    if args.save is not None:
-        _make_folder(args.save)
+    output = None if args.save is None else open_output(args.save, frame_rate(source))
     seconds: list[float] = []
     pictures = islice(read_images(source), args.frames)
-    for number, (name, image) in enumerate(_timed(pictures, seconds)):
-        found, spent = model.predict(image, conf)
-        if args.json:
-            line = json.dumps(as_json(name, found, model.card, spent))
-        else:
-            line = f"{as_text(name, found, model.card)}  ({spent['inference']:.1f} ms)"
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-        if args.save is not None:
-            _save(args.save / _file_name(name, number), picture(image, found, model.card))
+    try:
+        for name, image in _timed(pictures, seconds):
+            found, spent = model.predict(image, conf)
+            if args.json:
+                line = json.dumps(as_json(name, found, model.card, spent))
+            else:
+                line = f"{as_text(name, found, model.card)}  ({spent['inference']:.1f} ms)"
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+            if output is not None:
+                output.write(name, picture(image, found, model.card))
+    finally:
+        if output is not None:
+            output.close()
     if seconds:
         sys.stderr.write(f"{len(seconds)} images, {len(seconds) / max(sum(seconds), 1e-9):.1f} per second\n")
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DeviceError(f"cannot make the folder {path}: {error.strerror}") from error
 
 
 def _timed(pictures: Iterator[Any], seconds: list[float]) -> Iterator[Any]:
@@ -178,18 +175,3 @@ def picture(image: NDArray[np.uint8], found: Prediction, card: Card) -> NDArray[
     canvas, best = image.copy(), top_classes(found.scores)[0]
     draw_label(canvas, f"{card.classes[best]} {found.scores[best]:.3f}", (0, 0), class_colour(best))
     return canvas
-
-
-def _file_name(name: str, number: int) -> str:
-    """A name of its own for each picture: images of one name may lie in different folders."""
-    return f"{number:06d}_{Path(name).stem.replace(' ', '_')}.jpg"
-
-
-def _save(path: Path, image: NDArray[np.uint8]) -> None:
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    if not done:
-        raise DeviceError(f"OpenCV cannot encode {path}")
-    try:
-        data.tofile(path)
-    except OSError as error:
-        raise DeviceError(f"cannot write {path}: {error.strerror}") from error

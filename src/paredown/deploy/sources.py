@@ -12,6 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+VIDEO_SUFFIXES = {
+    ".3gp",
+    ".avi",
+    ".flv",
+    ".gif",
+    ".m4v",
+    ".mjpeg",
+    ".mjpg",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpeg",
+    ".mpg",
+    ".ogv",
+    ".ts",
+    ".webm",
+    ".wmv",
+}  # OpenCV would play a text file as the screen of a terminal
+USUAL_RATE = 25.0  # frames per second, where nothing tells
 
 
 class DeviceError(Exception):
@@ -28,7 +47,7 @@ class Source:
 
 
 def find_source(text: str) -> Source:
-    """The source: a camera number, a stream's address, an image, a folder of images, else a video."""
+    """The source: a camera number, a stream's address, an image, a folder of images or a video."""
     if text.isdigit():
         return Source("stream", address=int(text))
     if "://" in text:
@@ -43,7 +62,22 @@ def find_source(text: str) -> Source:
         raise DeviceError(f"no such file or folder: {path}")
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return Source("images", (path,))
+    if path.suffix.lower() not in VIDEO_SUFFIXES:
+        known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
+        raise DeviceError(f"{path} is no image and no video by its ending; known: {known}")
     return Source("stream", address=str(path))
+
+
+def frame_rate(source: Source) -> float:
+    """Frames per second of a video file; the usual rate for cameras, streams and images."""
+    if not isinstance(source.address, str) or not Path(source.address).is_file():
+        return USUAL_RATE
+    capture = cv2.VideoCapture(source.address)
+    try:
+        rate = float(capture.get(cv2.CAP_PROP_FPS))
+    finally:
+        capture.release()
+    return rate if 0 < rate < 1000 else USUAL_RATE
 
 
 def read_images(source: Source) -> Iterator[tuple[str, NDArray[np.uint8]]]:

@@ -32,16 +32,34 @@ _MODULES = (
 )
 
 
+ALIASES = {
+    "yolo11": "yolov8",
+    "yolo12": "yolov8",
+    "yolov9": "yolov8",
+    "yolov11": "yolov8",
+    "yolov12": "yolov8",
+    "yolov3u": "yolov8",
+    "yolov5u": "yolov8",
+    "yolov10": "end2end",
+    "yolo26": "end2end",
+    "yolov7": "yolov5",
+    "rtdetr": "detr",
+    "rt-detr": "detr",
+}
+"""Names that people use -> the family whose head such a model has."""
+
+
 class _Families(Mapping[str, "Family"]):
     """The table of families by name; a module is imported when it is asked for."""
 
     def __getitem__(self, name: str) -> Family:
-        if name not in _MODULES:
-            raise UnknownName("family", name, _MODULES)
-        return cast("Family", importlib.import_module(f"{__name__}.{name}"))
+        known = ALIASES.get(name.lower(), name)
+        if known not in _MODULES:
+            raise UnknownName("family", name, [*_MODULES, *ALIASES])
+        return cast("Family", importlib.import_module(f"{__name__}.{known}"))
 
     def __contains__(self, name: object) -> bool:
-        return name in _MODULES
+        return isinstance(name, str) and ALIASES.get(name.lower(), name) in _MODULES
 
     def __iter__(self) -> Iterator[str]:
         return iter(_MODULES)

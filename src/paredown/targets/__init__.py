@@ -67,13 +67,19 @@ def local_profile() -> Profile:
         note = "instruction sets unknown: 7-bit weights, which are right on every x86"
     return Profile(
         name="local",
-        summary="this machine, ONNX Runtime on the CPU",
+        summary=f"this machine{_named()}, ONNX Runtime on the CPU",
         arch=cpu.arch(),
         isa=tuple(sorted(cpu.features())),
         saturates=cpu.saturates(),
         threads=cpu.usable_cores(),
         notes=(note,),
     )
+
+
+def _named() -> str:
+    """ " (AMD EPYC, 2 cores)", or nothing where the system does not tell its processor."""
+    cores = cpu.usable_cores()
+    return f" ({cpu.model_name()}, {cores} core{'' if cores == 1 else 's'})" if cpu.model_name() else ""
 
 
 def _reference_profile() -> Profile:

@@ -127,9 +127,29 @@ def test_a_video_is_read_frame_by_frame(tmp_path: Path) -> None:
         writer.write(np.full((60, 80, 3), 40 * i, np.uint8))
     writer.release()
     bundle = write_bundle(detector(tmp_path / "m.onnx"), CARD, trial(), tmp_path / "best")
-    done = run_bare(bare_site(tmp_path), bundle, str(video), "--frames", "3")
+    out = tmp_path / "out.avi"
+    site = bare_site(tmp_path)
+    done = run_bare(site, bundle, str(video), "--frames", "3", "--save", str(out))
     assert done.returncode == 0, done.stderr
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["frame 0", "frame 1", "frame 2"]
+    annotated = cv2.VideoCapture(str(out))
+    assert annotated.get(cv2.CAP_PROP_FRAME_COUNT) == 3
+    assert annotated.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+    assert annotated.read()[1].shape == (60, 80, 3)
+    done = run_bare(site, bundle, str(video), "--save", str(out))
+    assert done.returncode == 1
+    assert "is there already" in done.stderr
+
+
+def test_images_of_several_sizes_make_no_video(tmp_path: Path) -> None:
+    (tmp_path / "mixed").mkdir()
+    for i, width in enumerate((80, 96)):
+        cv2.imwrite(str(tmp_path / "mixed" / f"{i}.png"), np.zeros((60, width, 3), np.uint8))
+    bundle = write_bundle(detector(tmp_path / "m.onnx"), CARD, trial(), tmp_path / "best")
+    site = bare_site(tmp_path)
+    done = run_bare(site, bundle, str(tmp_path / "mixed"), "--save", str(tmp_path / "o.avi"))
+    assert done.returncode == 1
+    assert "--save DIR" in done.stderr
 
 
 def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> None:
@@ -137,7 +157,9 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> None:
     site = bare_site(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 no more")
+    (tmp_path / "notes.txt").write_text("no video\n" * 99)
     for source, said in (
+        ("notes.txt", "is no image and no video by its ending"),
         ("empty", "no image in"),
         ("absent.jpg", "no such file"),
         ("bad.jpg", "is no image"),

@@ -70,7 +70,7 @@ def test_an_open_input_size_is_given_by_the_card(tmp_path: Path) -> None:
         ("famly = 'yolov8'", UnknownName, "family"),
         ("[input]\ncolor = 'rgb'", UnknownName, "colour"),
         ("[decode]\nstride = 3", UnknownName, "stride"),
-        ("family = 'yolov9'", UnknownName, "yolov8"),
+        ("family = 'yolov88'", UnknownName, "yolov8"),
         ("family = 7", CardError, "text"),
         ("task = 'classify'", CardError, "task"),
         ("conf = 'high'", CardError, "a number"),
