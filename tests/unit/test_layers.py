@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -110,11 +110,12 @@ def test_every_public_name_is_there():
 
 
 def test_help_is_quick():
-    times = []
+    times = []  # of the processor: what else the machine does must not fail a test
     for _ in range(3):
-        started = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "paredown", "--help"], check=True, capture_output=True)
-        times.append(time.perf_counter() - started)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(times) < 0.3
     code = "import sys; from paredown.cli import main; main(['run', '--help'])"
     code += "; heavy = {'numpy', 'onnx', 'cv2', 'rich', 'onnxruntime', 'plotly'} & set(sys.modules)"
