@@ -32,8 +32,8 @@ class Toy:
     calib: Path
 
 
-def write_detector(path: Path, seed: int = 0) -> Path:
-    """An ONNX file: images (1, 3, 64, 64) -> output (1, 4 + 2, 84), cx cy w h in pixels and class scores."""
+def write_detector(path: Path, seed: int = 0, classes: tuple[str, ...] = CLASSES) -> Path:
+    """An ONNX file: images (1, 3, 64, 64) -> output (1, 4 + C, 84), cx cy w h in pixels and class scores."""
     rng = np.random.default_rng(seed)
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
@@ -66,7 +66,7 @@ def write_detector(path: Path, seed: int = 0) -> Path:
         if i:
             x = silu(conv(x, CHANNELS, CHANNELS, 3, 2, 2.0))
         cells = (SIZE // stride) ** 2
-        for into, n, gain, bias in ((boxes, 4, 1.0, 0.5), (scores, len(CLASSES), 6.0, -4.0)):
+        for into, n, gain, bias in ((boxes, 4, 1.0, 0.5), (scores, len(classes), 6.0, -4.0)):
             shape = constant(np.array([1, n, cells]), f"shape{len(weights)}")
             into.append(node("Reshape", [conv(x, CHANNELS, n, 1, 1, gain, bias), shape]))
     distances = node("Softplus", [node("Concat", boxes, axis=2)])
@@ -89,11 +89,11 @@ def write_detector(path: Path, seed: int = 0) -> Path:
         nodes,
         "toy",
         [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, SIZE, SIZE])],
-        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, 4 + len(CLASSES), count])],
+        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, 4 + len(classes), count])],
         weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    helper.set_model_props(model, {"names": str(dict(enumerate(CLASSES))), "task": "detect"})
+    helper.set_model_props(model, {"names": str(dict(enumerate(classes))), "task": "detect"})
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
     return path

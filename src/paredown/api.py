@@ -33,10 +33,11 @@ from paredown.checking import checked
 from paredown.deploy import BUNDLE, write_bundle
 from paredown.errors import UnknownName, UsageError
 from paredown.families import FAMILIES
+from paredown.families.card_file import commented_card
 from paredown.families.cards import read_card, write_card
 from paredown.families.hints import Hints, recognise_file
 from paredown.families.values import feeding_values
-from paredown.files import Layout, check_directory, check_named, make_directory, write_whole
+from paredown.files import Layout, check_directory, check_named, make_directory, write_named, write_whole
 from paredown.graph.inspect import Inspection
 from paredown.graph.inspect import inspect as inspect_graph
 from paredown.graph.prepare import prepare
@@ -84,6 +85,7 @@ __all__ = [
     "report",
     "run",
     "save",
+    "save_card",
     "save_feeding",
     "save_pairs",
     "target",
@@ -360,6 +362,16 @@ def save_feeding(
     told = [{"file": p.name, **feeding_values(card)} for p, card in zip(paths, cards, strict=True)]
     write_whole(directory / "preprocessing.json", json_text(told).encode())
     return [str(path) for path in paths]
+
+
+def save_card(choice: Choice, model: Model, out: str | Path, *, force: bool = False) -> Path:
+    """The file with the card, every key explained; what was not decided stands in it behind a #.
+
+    Raises: StorageError; UsageError where the file is there, unless `force`.
+    """
+    left = () if choice.refusal is None else choice.open_cards
+    write_named(Path(out), commented_card(choice.card, model.name, left, choice.doubt).encode(), force=force)
+    return Path(out)
 
 
 def listing(kind: str) -> dict[str, str]:

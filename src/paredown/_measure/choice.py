@@ -21,13 +21,15 @@ MOST_LISTED = 12  # ways in an error message
 class Choice:
     """A card and what it was chosen from. Nothing was tried where there was one way only, or no truth.
 
-    refusal: why none could be chosen; `card` is then the first of the usual ones, not to be used.
+    refusal: why none could be chosen; `card` is then the first of the usual ones, not to be used. doubt: why
+    what was chosen could still be wrong.
     """
 
     card: Card
     match: Match
     tried: tuple[Candidate, ...] = ()
     refusal: CardError | None = None
+    doubt: str = ""
 
     @property
     def open_cards(self) -> tuple[Card, ...]:

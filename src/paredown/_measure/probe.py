@@ -71,8 +71,8 @@ def untried(match: Match, first: Card, lacking: str) -> Choice:
     if not match.settled and len(match.cards) > 1:
         return Choice(first, match, refusal=without_truth(match, lacking))
     basis = first.origin.get(FED, "as recognised")
-    said = f"{basis}; not tried: {lacking}" if len(match.cards) > 1 else basis
-    return Choice(replace(first, origin={**first.origin, FED: said}), match)
+    doubt = f"{basis}; not tried: {lacking}" if len(match.cards) > 1 else ""
+    return Choice(replace(first, origin={**first.origin, FED: doubt or basis}), match, doubt=doubt)
 
 
 def _try(

@@ -23,6 +23,7 @@ from paredown.errors import MEMORY_HINT, ParedownError, UnknownName, first_line,
 COMMANDS = {
     "run": "search, measure, report and bundle: the whole job",
     "inspect": "what a model is: family, inputs and outputs, operations, weights, memory, risks",
+    "card": "write a card.toml: how the model is fed and its answer read, with what is not certain",
     "compress": "apply one recipe",
     "measure": "accuracy, latency, CPU use and memory of one model",
     "compare": "two models on the same images: paired statistics and side-by-side pictures",

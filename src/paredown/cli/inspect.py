@@ -74,7 +74,9 @@ def _feeding(args: argparse.Namespace) -> int:
     voice = console.Voice(args.quiet)
     if args.out is not None:
         check_directory(args.out, api.FEEDING, force=args.force)
-    images = api.read_dataset(args.data, max_bad=args.max_bad, progress=voice.progress)
+    images = api.read_dataset(
+        args.data, max_bad=args.max_bad, allow_outside=args.allow_outside, progress=voice.progress
+    )
     model = api.load(args.model)
     choice = api.choose(model, args.model, hints_of(args), images, voice.progress)
     pictures = [] if args.out is None else api.save_feeding(model, choice, images, args.out, force=args.force)

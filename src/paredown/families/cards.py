@@ -12,7 +12,7 @@
     fit = "letterbox"               # letterbox, letterbox-corner, stretch, crop
     pad = 114.0
     colour = "rgb"                  # rgb, bgr, grey
-    scale = 0.00392156862745098
+    scale = 0.00392156862745098     # or a word, which says mean and std as well: "0..1", "imagenet"
     mean = [0.0, 0.0, 0.0]          # per channel, in the tensor's own channel order
     std = [1.0, 1.0, 1.0]
     layout = "nchw"
@@ -21,7 +21,8 @@
     [decode]                        # what only the family understands; better left to recognition
     [origin]                        # where each part was learned, in words
 
-What a file leaves out is recognised as if there were no file; what it says is checked against the model.
+What a file leaves out is recognised as if there were no file; what it says is checked against the model. Of
+scale, mean and std those that are left out are 1/255, 0 and 1 where one of them is said. docs/card.md.
 """
 
 from __future__ import annotations
@@ -38,12 +39,15 @@ from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
 from paredown.families.clues import Match
 from paredown.families.recognition import Recognition, recognise
+from paredown.families.values import FED, parse_values, same_values, with_colour, with_values
 from paredown.files import write_whole
 from paredown.model import Model
 
 MAX_CARD_BYTES = 10_000_000
 _TABLES = {"input": "preprocess", "decode": "decode", "origin": "origin"}
 _KEYS = {f.name for f in fields(Card)} - {"preprocess"} | {"input"}
+_VALUES = {"scale", "mean", "std"}
+_UNIT_MEAN = 2.0  # the mean of images on the scale 0..1 or -1..1 is below
 _TYPES = {"conf": float, "iou": float, "max_detections": int, "task": str, "family": str}
 
 
@@ -88,14 +92,15 @@ def card_text(card: Card) -> str:
 
 
 def _lines(table: Mapping[str, object]) -> str:
-    return "".join(f"{_key(key)} = {_toml(value)}\n" for key, value in table.items())
+    return "".join(f"{_key(key)} = {toml_value(value)}\n" for key, value in table.items())
 
 
 def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else toml_value(key)
 
 
-def _toml(value: object) -> str:
+def toml_value(value: object) -> str:
+    """The value as TOML. Raises CardError on what is none of its plain values."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -103,7 +108,7 @@ def _toml(value: object) -> str:
     if isinstance(value, str):  # JSON's escapes are TOML's, but for the one control character JSON allows
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_toml(v) for v in value)}]"
+        return f"[{', '.join(toml_value(v) for v in value)}]"
     raise CardError("a card holds plain values only", got=repr(value))
 
 
@@ -136,6 +141,10 @@ def _override(match: Match, values: Mapping[str, Any], path: Path) -> Match:
                 expected=" or ".join(map(str, expected)),
             )
     changed = [_override_card(card, values, classes, path) for card in cards]
+    if _VALUES & set(values.get("input", {})):  # a range of values brings the channel order it usually has
+        pairs = list(zip(cards, changed, strict=True))
+        usual = [new for old, new in pairs if same_values(old.preprocess, new.preprocess)]
+        changed = usual or changed[:1]
     return replace(match, cards=tuple(c for i, c in enumerate(changed) if c not in changed[:i]))
 
 
@@ -156,7 +165,9 @@ def _override_card(
         plain["classes"], origin["classes"] = classes, path.name
     if "input" in values:
         plain["preprocess"] = _input(card.preprocess, _table(path, values, "input"), path)
-        origin["preprocessing"] = f"{path.name}: {', '.join(values['input'])}"
+        said = f"{path.name}: {', '.join(values['input'])}"
+        whole = {"fit", "colour", "scale"} <= set(values["input"])
+        origin[FED] = said if whole or FED not in origin else f"{said}; the rest: {origin[FED]}"
     if "decode" in values:
         plain["decode"] = _decode(card.decode, _table(path, values, "decode"), path)
     if "origin" in values:
@@ -170,7 +181,7 @@ def _input(base: Preprocess, table: Mapping[str, Any], path: Path) -> Preprocess
     for key in table:
         if key not in hints:
             raise UnknownName("key of [input]", key, hints)
-    how = replace(base, **{key: _checked(path, f"input.{key}", table[key], hints[key]) for key in table})
+    how = _input_values(base, table, hints, path)
     for key in ("size", "layout", "dtype"):  # the model settles these
         if getattr(how, key) != getattr(base, key):
             got, expected = getattr(how, key), getattr(base, key)
@@ -186,6 +197,32 @@ def _input(base: Preprocess, table: Mapping[str, Any], path: Path) -> Preprocess
     if 0 in how.std or how.scale == 0 or not 0 <= how.pad <= 255:
         raise CardError(f"{path}: input.std and input.scale must not be 0, input.pad is a pixel 0..255")
     return how
+
+
+def _input_values(
+    base: Preprocess, table: Mapping[str, Any], hints: Mapping[str, Any], path: Path
+) -> Preprocess:
+    """The preprocessing as the table says. What is left of scale, mean and std has its plain value then."""
+    named = isinstance(table.get("scale"), str)
+    if named and {"mean", "std"} & set(table):
+        raise CardError(f"{path}: a word for input.scale says mean and std too", got=table["scale"])
+    said = {
+        key: _checked(path, f"input.{key}", value, hints[key])
+        for key, value in table.items()
+        if not (named and key == "scale")
+    }
+    how = with_colour(base, said["colour"]) if "colour" in said else base
+    if named:
+        how = with_values(how, parse_values(table["scale"]))
+    elif _VALUES & set(table):
+        if "scale" not in table and max(map(abs, said.get("mean", (0.0,)))) > _UNIT_MEAN:
+            raise CardError(
+                f"{path}: input.mean is one of pixels 0..255, and input.scale is left out, which means 1/255",
+                got=said["mean"],
+                hint="say scale = 1.0",
+            )
+        how = with_values(how, parse_values("0..1"))
+    return replace(how, **said)
 
 
 def _decode(base: Mapping[str, object], table: Mapping[str, Any], path: Path) -> dict[str, object]:

@@ -184,6 +184,7 @@ class _Start:
         """The channel order where the mean is ImageNet's."""
         if self.channels != 3:
             return None
+        middle = middle[::-1] if self.swaps else middle  # in the order of the input
         near = {c: float(abs(middle - in_order(IMAGENET_MEAN, c)).max()) for c in ("rgb", "bgr")}
         best = min(near, key=lambda c: near[c])
         return best if near[best] <= _MEAN_STEP else None

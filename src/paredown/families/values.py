@@ -20,7 +20,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CAFFE_MEAN = (123.0, 117.0, 104.0)
 _NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
 FED = "preprocessing"  # the key of `Card.origin` that says where the preprocessing comes from
-_SHORT = 12  # letters of a range that is easier to read than the arithmetic behind it
+_SHORT = 11  # letters of a range that is easier to read than the arithmetic behind it
 EXPECTED = "0..1, 0..255, -1..1, any LOW..HIGH, imagenet, caffe, or a factor such as 1/255"
 
 
