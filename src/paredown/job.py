@@ -28,7 +28,9 @@ from paredown.pictures import contact_sheet
 from paredown.progress import default_voice
 from paredown.protocols import Progress
 from paredown.sample import Dataset
+from paredown.study.again import apart_notes, measured_elsewhere
 from paredown.study.bench import Bench
+from paredown.study.environments import unmatched
 from paredown.study.images import Source, check_learns, choose_images
 from paredown.study.options import Asked, Options
 from paredown.study.searching import check_search, run_search
@@ -95,14 +97,18 @@ def run(
         check_learns(wanted.values())
     work = _prepare(Path(model), data, calib, options, progress, say)
     with Store(directory, force=force) as store:
-        for note in (*store.notes, *work.images.notes):
+        store.settle(asked.tables(), work.settings(), work.bench.environment())
+        others = store.apart(work.bench.environment())
+        others = others if options.keep_other else unmatched(others, store.trials())
+        notes = (*store.notes, *apart_notes(others, options.keep_other), *work.images.notes)
+        for note in notes:
             say(note)
-        store.settle(asked.tables(), work.settings())
         _show_feeding(work, store.directory)
         reference = float_trial(work, store)
-        _keep_facts(work, asked, store, (*store.notes, *work.images.notes))  # from here on there is a report
-        untried = run_trials(work, wanted, store, reference, deadline)
-        notes = (*store.notes, *work.images.notes)
+        _keep_facts(work, asked, store, notes)  # from here on there is a report
+        again = {} if options.keep_other else measured_elsewhere(others, store.trials(), wanted)
+        found = [t.label for a in others for t in a.trials if t.origin == "search" and t.label in again]
+        untried = run_trials(work, {**wanted, **again}, store, reference, deadline, found)
         if untried:
             notes += (f"the budget ran out before {', '.join(untried)}; run it again to go on",)
             say(notes[-1])
@@ -216,6 +222,7 @@ def command(asked: Asked, out: Path) -> str:
     if options.search == 0:
         words += ["--search", "--budget", f"{options.budget_s:g}s"]
     words += ["--allow-overlap"] if options.allow_overlap else []
+    words += ["--keep-other"] if options.keep_other else []
     words += ["--allow-outside"] if options.allow_outside else []
     return shlex.join([*words, "--out", str(out)])
 

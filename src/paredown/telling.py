@@ -17,7 +17,7 @@ from typing import Any
 
 from paredown._compress.presets import STOCK
 from paredown._measure.accuracy import headline
-from paredown._report import Advice, DatasetFacts, ModelFacts, Picture, Story
+from paredown._report import Advice, DatasetFacts, Elsewhere, ModelFacts, Picture, Story
 from paredown._report import Limits as AskedLimits
 from paredown.errors import StorageError, UsageError
 from paredown.families.cards import write_card
@@ -27,10 +27,12 @@ from paredown.measurement import Trial
 from paredown.model import TensorSpec
 from paredown.pictures import differing_pairs
 from paredown.sample import Labels
+from paredown.study.environments import unmatched
 from paredown.study.options import Asked
 from paredown.study.predictions import load_predictions, predictions_path
 from paredown.study.records import plain
-from paredown.study.store import read_study, read_trials
+from paredown.study.store import read_apart, read_study, read_trials
+from paredown.study.trial_log import read_log
 from paredown.study.trials import Work
 from paredown.study.verdict import FLOAT, Verdict, choose_best, points_lost
 
@@ -61,6 +63,8 @@ def tell(directory: Path) -> Story:
     tables = {k: v for k, v in read_study(directory).items() if k in ("asked", "limits", "options")}
     asked = Asked.parse(tables)
     verdict = choose_best(trials, asked.limits)
+    others = read_apart(directory)
+    others = others if asked.options.keep_other else unmatched(others, trials)
     measured = verdict.best.measurement
     return Story(
         title=facts["title"],
@@ -76,7 +80,8 @@ def tell(directory: Path) -> Story:
         stock=tuple(t.recipe for t in trials if any(t.recipe.startswith(kind) for kind in STOCK)),
         pictures=tuple(_read_picture(directory, i, p) for i, p in enumerate(facts["pictures"])),
         pictures_of=facts["pictures_of"],
-        doubts=(),
+        doubts=read_log(directory).notes,
+        elsewhere=tuple(Elsewhere(a.trials, a.differs) for a in others),
         made_on=facts["made_on"],
     )
 

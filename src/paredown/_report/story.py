@@ -73,6 +73,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """Trials of another machine or runtime, which are shown and not ranked. differs: from then to now."""
+
+    trials: tuple[Trial, ...]
+    differs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Story:
     """One study, told. `trials[0]` is the float model; `metric` is the quantity that "accuracy" means here.
 
@@ -94,4 +102,5 @@ class Story:
     pictures: tuple[Picture, ...] = ()
     pictures_of: str = ""
     doubts: tuple[str, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
     made_on: str = ""  # ISO date and time, given by the caller: rendering asks no clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from paredown._report import charts, details, evidence, summary
+from paredown._report import charts, details, environments, evidence, summary
 from paredown._report.html import Html, tag
 from paredown._report.story import Story
 from paredown.errors import MissingDependency
@@ -60,6 +60,7 @@ def render(story: Story) -> Html:
             details.pictures(story),
             details.floats(rows),
             details.model_and_data(story),
+            environments.environments(story),
             details.doubts(story, rows),
             details.reproduce(story),
         ),

@@ -50,6 +50,7 @@ def options_of(args: argparse.Namespace) -> Options:
         allow_outside=args.allow_outside,
         seed=args.seed,
         learn_from=args.learn_from,
+        keep_other=args.keep_other,
     )
 
 

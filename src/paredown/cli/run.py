@@ -23,6 +23,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-overlap", action="store_true", help="let calibration images be judged on as well"
     )
     parser.add_argument(
+        "--keep-other",
+        action="store_true",
+        help="leave trials of other machines or runtimes apart instead of measuring them again",
+    )
+    parser.add_argument(
         "--out",
         metavar="DIR",
         type=Path,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,12 +93,16 @@ class Bench:
         measured = Measurement(
             model.sha256,
             self.target.name,
-            environment(self.target.used_threads(self.threads)),
+            self.environment(),
             tuple(quantities),
             curves,
             tuple(doubts),
         )
         return measured, seconds
+
+    def environment(self) -> Mapping[str, object]:
+        """The surroundings of what is measured here and now."""
+        return environment(self.target.used_threads(self.threads))
 
     def feeds(self, model: Model) -> dict[str, NDArray[np.generic]]:
         """The first judged image as the model's input."""

@@ -25,6 +25,7 @@ class Options:
 
     allow_outside: data sets may name files outside their own folders.
 
+    keep_other: leave what was measured on other machines or runtimes as it is, instead of measuring it again.
     search: how many recipes a search may propose beyond those; 0: as the budget allows; None: no search.
     """
 
@@ -44,6 +45,7 @@ class Options:
     allow_outside: bool = False
     seed: int = 0
     learn_from: str | None = None
+    keep_other: bool = False
     calibration_images: int = CALIBRATION_IMAGES
 
     def __post_init__(self) -> None:

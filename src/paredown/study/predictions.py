@@ -1,6 +1,7 @@
 """What each model of a study said about each image, kept so that a resumed study need not ask again.
 
-predictions/<stem>.npz      detections: counts (N,), boxes (n, 4), scores (n,), classes (n,) of all N images
+predictions/<environment>/<stem>.npz
+                            detections: counts (N,), boxes (n, 4), scores (n,), classes (n,) of all N images
                             class scores: scores (N, K)
 """
 
@@ -16,11 +17,12 @@ import numpy as np
 from paredown.detections import ClassScores, Detections, Prediction
 from paredown.errors import StorageError
 from paredown.files import make_directory, storage_errors, write_whole
-from paredown.study.store import file_stem
+from paredown.study.store import file_stem, study_key
 
 
 def predictions_path(directory: Path, stem: str) -> Path:
-    return directory / "predictions" / f"{file_stem(stem)}.npz"
+    """Where those taken in the study's environment stand: other kernels may have said something else."""
+    return directory / "predictions" / (study_key(directory) or "unknown") / f"{file_stem(stem)}.npz"
 
 
 def save_predictions(path: Path, predictions: Sequence[Prediction]) -> None:

@@ -22,8 +22,10 @@ from paredown.files import Layout, check_directory, check_plain, make_directory,
 from paredown.graph.load import load_model
 from paredown.measurement import Trial
 from paredown.model import Model
+from paredown.study.environments import Apart, environment_key, latest_key, ranked, set_apart, trial_key
 from paredown.study.files import Lock, toml_text
-from paredown.study.records import from_line, to_line
+from paredown.study.records import to_line
+from paredown.study.trial_log import FILE, read_log
 
 _LONGEST_STEM = 100
 
@@ -45,10 +47,10 @@ class Store:
         check_directory(directory, STUDY, force=force)
         make_directory(directory)
         make_directory(directory / "models")
-        self._trials_file = directory / "trials.jsonl"
+        self._trials_file = directory / FILE
         check_plain(self._trials_file)
         self._lock = Lock(directory / "lock")
-        self.notes: tuple[str, ...] = self._mend()
+        self.notes: tuple[str, ...] = (*self._mend(), *read_log(directory).notes)
 
     def __enter__(self) -> Self:
         return self
@@ -58,11 +60,14 @@ class Store:
     ) -> None:
         self._lock.release()
 
-    def settle(self, asked: Tables, settings: Mapping[str, object]) -> None:
+    def settle(
+        self, asked: Tables, settings: Mapping[str, object], environment: Mapping[str, object] | None = None
+    ) -> None:
         """Writes study.toml, or, where one stands, checks that it was made under the same `settings`.
 
         `asked` may differ from last time (other recipes, other limits); `settings` decide what a number
-        means, so they may not. Raises UsageError naming the settings that differ.
+        means, so they may not. `environment`: from now on the trials taken in it are those that are ranked.
+        Raises UsageError naming the settings that differ.
         """
         path = self.directory / "study.toml"
         if path.exists():
@@ -76,7 +81,8 @@ class Store:
                     expected=", ".join(f"{k} = {before.get(k)!r}" for k in differing),
                     hint="choose another --out, or remove that directory",
                 )
-        write_whole(path, toml_text({**asked, "settings": settings}).encode())
+        made = {} if environment is None else {"made": {"environment": environment_key(environment)}}
+        write_whole(path, toml_text({**asked, "settings": settings, **made}).encode())
 
     def append(self, trial: Trial) -> None:
         """Adds a line and syncs it. Raises StorageError, and then the file is as it was."""
@@ -93,18 +99,28 @@ class Store:
                 raise
 
     def trials(self) -> tuple[Trial, ...]:
-        """The trials so far; where one was repeated, the last."""
+        """The trials so far that may be ranked together; where one was repeated, the last."""
         return read_trials(self.directory)
+
+    def apart(self, now: Mapping[str, object] | None = None) -> tuple[Apart, ...]:
+        """The trials taken in other environments; now: the facts of this one."""
+        return read_apart(self.directory, now)
 
     def finished(self, recipe: str, source_sha256: str, target: str, seed: int) -> Trial | None:
         """The trial that need not be repeated, or None. One that failed is tried again."""
         wanted = (recipe, source_sha256, target, seed)
-        done = (t for t in self.trials() if _key(t) == wanted and t.error is None)
+        done = (t for t in self.trials() if trial_key(t) == wanted and t.error is None)
         return next(done, None)
 
     def save_model(self, data: bytes, stem: str) -> str:
-        """Writes models/<stem>.onnx; returns its path relative to the study directory."""
-        relative = f"models/{file_stem(stem)}.onnx"
+        """Writes models/<stem>.onnx; returns its path relative to the study directory.
+
+        Where another model of that name was measured in another environment, the file gets a name of its own.
+        """
+        relative, sha = f"models/{file_stem(stem)}.onnx", hashlib.sha256(data).hexdigest()
+        taken = (t for a in self.apart() for t in a.trials if t.model_file == relative)
+        if any(t.measurement is not None and t.measurement.subject_sha256 != sha for t in taken):
+            relative = f"models/{file_stem(f'{stem}-{sha[:12]}')}.onnx"
         write_whole(self.directory / relative, data)
         return relative
 
@@ -148,29 +164,33 @@ def read_study(directory: Path) -> dict[str, dict[str, object]]:
             expected="a directory with study.toml, as `paredown run` makes",
         )
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise StorageError(f"{path} cannot be read", got=e) from e
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as e:
+        raise StorageError(f"{path} cannot be read", got=str(e)[:200]) from e
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise StorageError(f"{path} holds something that is no table", got=name[:80])
+    return tables
 
 
 def read_trials(directory: Path) -> tuple[Trial, ...]:
-    """The trials of a study, also while it runs. Raises StorageError naming a damaged line."""
-    path = directory / "trials.jsonl"
-    if not path.exists():
-        return ()
-    with storage_errors(path):
-        text = path.read_bytes()
-    trials: dict[tuple[str, str, str, int], Trial] = {}
-    whole = text[: text.rfind(b"\n") + 1]
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            trial = from_line(line.decode())
-        except ValueError as e:
-            raise StorageError(
-                f"{path} is damaged in line {number}", got=e, hint="remove that line, then run again"
-            ) from e
-        trials[_key(trial)] = trial
-    return tuple(trials.values())
+    """The trials of a study that may be ranked together, also while it runs: those of its environment."""
+    return ranked(read_log(directory).trials, study_key(directory))
+
+
+def read_apart(directory: Path, now: Mapping[str, object] | None = None) -> tuple[Apart, ...]:
+    """The trials of a study that were taken in other environments; now: the facts of the study's own."""
+    return set_apart(read_log(directory).trials, study_key(directory), now)
+
+
+def study_key(directory: Path) -> str:
+    """The environment that the study was last run in: as it wrote down, else that of its last trial."""
+    try:
+        made = read_study(directory).get("made", {})
+    except UsageError:  # a log alone, without a study.toml
+        made = {}
+    key = made.get("environment")
+    return key if isinstance(key, str) else latest_key(read_log(directory).trials)
 
 
 def file_stem(name: str) -> str:
@@ -180,7 +200,3 @@ def file_stem(name: str) -> str:
         return name
     mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return f"{safe[: _LONGEST_STEM - 1 - len(mark)]}-{mark}"
-
-
-def _key(trial: Trial) -> tuple[str, str, str, int]:
-    return trial.recipe, trial.source_sha256, trial.target, trial.seed

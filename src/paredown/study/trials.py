@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from paredown._compress.compress import compress
 from paredown._compress.presets import PRESETS, parse_recipe
-from paredown._compress.recipe import Recipe, require_packages
+from paredown._compress.recipe import Compressed, Recipe, require_packages
 from paredown.detections import Prediction
 from paredown.errors import (
     MEMORY_HINT,
@@ -23,6 +23,7 @@ from paredown.errors import (
 from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.protocols import Judge, Progress, silent
+from paredown.study.again import made_before
 from paredown.study.bench import Bench, Untimed, always_timed, tensors
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.fingerprints import digest, images_digest, truth_digest
@@ -90,8 +91,11 @@ def run_trials(
     store: Store,
     reference: list[Prediction],
     deadline: float | None,
+    found: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Fills the store; returns the labels that the deadline (of `time.monotonic`) left untried.
+
+    found: the labels among them that a search proposed once.
 
     A recipe that fails is a trial with its error, and the others go on. Raises StorageError where the disk
     does not take a trial: then nothing more can be kept.
@@ -103,6 +107,7 @@ def run_trials(
             return tuple(label for label, _ in todo[done:])
         work.say(f"[{done + 1}/{len(todo)}] {label}")
         trial = attempt(work, store, label, recipe, reference)
+        trial = replace(trial, origin="search") if label in found else trial
         store.append(trial)
         work.say(f"    {result_line(trial, store)}; {pace(time.monotonic() - started, done + 1, len(todo))}")
     return ()
@@ -189,22 +194,7 @@ def _what_stopped(error: Exception) -> str:
 def _compress_and_measure(
     work: Work, store: Store, label: str, recipe: Recipe, reference: list[Prediction], untimed: Untimed
 ) -> Trial:
-    images, card = work.images, work.bench.card
-    made = compress(
-        work.prepared,
-        recipe,
-        lambda: tensors(images.calibration, card),
-        work.bench.target.profile,
-        threads=work.options.threads,
-        keep_float=work.options.keep_float,
-        seed=work.options.seed,
-        progress=work.progress,
-        judge=_judge(work),
-        time_nodes=work.bench.target.time_nodes(work.options.threads),
-        lessons=lambda: tensors(learning_images(images.given, images.calibration, images.judged), card),
-        further=None if images.further is None else partial(pieces, images.further, card, work.options.seed),
-        folder=store.directory / "learning",
-    )
+    made = _made(work, store, label, recipe)
     predicted = work.bench.predict(made.model, work.progress)
     file = store.directory / store.save_model(made.model.data, label)
     save_predictions(predictions_path(store.directory, label), predicted.predictions)
@@ -220,6 +210,34 @@ def _compress_and_measure(
         measurement=measured,
         log=made.log,
         seconds={"compress": made.seconds, **seconds},
+    )
+
+
+def _made(work: Work, store: Store, label: str, recipe: Recipe) -> Compressed:
+    """What the recipe makes: made now, or on another machine or runtime where that is the same model."""
+    images, card = work.images, work.bench.card
+    key = (recipe.name, work.model.sha256, work.bench.target.name, work.options.seed)
+    before = made_before(store, key, work.bench.environment())
+    if before is not None:
+        trial, model = before
+        work.say(f"{label}: made before, measured again")
+        return Compressed(
+            model, trial.source_sha256, recipe, trial.log, float(trial.seconds.get("compress", 0.0))
+        )
+    return compress(
+        work.prepared,
+        recipe,
+        lambda: tensors(images.calibration, card),
+        work.bench.target.profile,
+        threads=work.options.threads,
+        keep_float=work.options.keep_float,
+        seed=work.options.seed,
+        progress=work.progress,
+        judge=_judge(work),
+        time_nodes=work.bench.target.time_nodes(work.options.threads),
+        lessons=lambda: tensors(learning_images(images.given, images.calibration, images.judged), card),
+        further=None if images.further is None else partial(pieces, images.further, card, work.options.seed),
+        folder=store.directory / "learning",
     )
 
 

@@ -40,10 +40,17 @@ def test_a_torn_last_line_is_dropped_with_a_note(tmp_path):
         assert [t.recipe for t in store.trials()] == ["a", "c"]
 
 
-def test_a_damaged_line_in_the_middle_is_named(tmp_path):
-    (tmp_path / "trials.jsonl").write_text("rubbish\n")
-    with pytest.raises(StorageError, match="line 1"):
-        read_trials(tmp_path)
+def test_a_damaged_line_is_named_and_costs_no_other_trial_its_place(tmp_path):
+    with Store(tmp_path) as store:
+        store.append(trial("a"))
+        store.append(trial("b"))
+    path = tmp_path / "trials.jsonl"
+    first, second = path.read_text().splitlines()
+    path.write_text(f"{first}\nrubbish\n\n{second}\n")
+    assert [t.recipe for t in read_trials(tmp_path)] == ["a", "b"]
+    with Store(tmp_path) as store:
+        assert any("line 2 of trials.jsonl cannot be read" in note for note in store.notes)
+        assert store.finished("a", "sha", "local", 0)
 
 
 def test_finished_means_the_same_recipe_source_target_and_seed_without_error(tmp_path):

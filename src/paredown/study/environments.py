@@ -1,0 +1,148 @@
+"""Which trials may stand in one ranking: those taken on one machine with one runtime.
+
+A latency of another processor, or an accuracy that other kernels gave, says nothing beside one taken here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from paredown.measurement import Trial
+from paredown.study.fingerprints import digest
+
+Facts = Mapping[str, object]
+
+HARDWARE = {
+    "cpu": "CPU",
+    "board": "board",
+    "arch": "architecture",
+    "instruction_sets": "instruction sets",
+    "cores_physical": "physical cores",
+    "cores_logical": "logical cores",
+    "cores_usable": "usable cores",
+    "threads": "threads",
+    "governor": "frequency governor",
+    "virtualization": "virtualization",
+}
+"""Fact of an environment that moves a latency or picks a kernel -> how it is called. Not among them: the
+kernel, the memory and the date, which change on one machine from day to day."""
+
+PACKAGES = ("onnxruntime", "paredown", "numpy", "opencv-python-headless", "faster-coco-eval")
+"""Packages that compute something a trial reports."""
+
+_MAKING = ("CPU", "architecture", "instruction sets", "threads", "paredown")
+_RUNTIME_MAKES = ("mix", "ort-")  # kinds of steps that ask the runtime how to make a model
+
+Key = tuple[str, str, str, int]
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Trials of one other environment. differs: "onnxruntime 1.31.1 -> 1.32.0", then to now, one each."""
+
+    trials: tuple[Trial, ...]
+    environment: Facts
+    differs: tuple[str, ...] = ()
+
+
+def identity(facts: Facts) -> dict[str, str]:
+    """What an environment is told apart by, as text by name."""
+    found = {name: facts[fact] for fact, name in HARDWARE.items() if fact in facts}
+    packages = facts.get("packages")
+    if isinstance(packages, Mapping):
+        found |= {name: packages[name] for name in PACKAGES if name in packages}
+    return {name: _text(value) for name, value in found.items()}
+
+
+def environment_key(facts: Facts) -> str:
+    """The same text for the same environment, another for another."""
+    return digest((json.dumps(identity(facts), sort_keys=True),))
+
+
+def differences(before: Facts, now: Facts) -> tuple[str, ...]:
+    """What is not the same in two environments, in words."""
+    old, new = identity(before), identity(now)
+    names = [*HARDWARE.values(), *PACKAGES]
+    return tuple(
+        f"{name} {old.get(name, 'not known')} -> {new.get(name, 'not known')}"
+        for name in names
+        if old.get(name) != new.get(name)
+    )
+
+
+def may_reuse(trial: Trial, now: Facts) -> bool:
+    """Whether the model of a trial taken elsewhere is the one that its recipe would make here.
+
+    What a recipe makes depends on the device's instructions and on this package; where it asks the runtime
+    (its node times, its own quantizer), on that as well.
+    """
+    if trial.measurement is None:
+        return False
+    old, new = identity(trial.measurement.environment), identity(now)
+    asks = any(step.startswith(_RUNTIME_MAKES) for step in trial.recipe.split("+"))
+    names = (*_MAKING, *(("onnxruntime",) if asks else ()))
+    return all(old.get(name) == new.get(name) for name in names)
+
+
+def trial_key(trial: Trial) -> Key:
+    """What makes two trials the same one, repeated."""
+    return trial.recipe, trial.source_sha256, trial.target, trial.seed
+
+
+def latest_key(trials: Sequence[Trial]) -> str:
+    """The environment of the last trial that was measured; "" where none was."""
+    measured = (t.measurement for t in reversed(trials) if t.measurement is not None)
+    return next((environment_key(m.environment) for m in measured), "")
+
+
+def ranked(trials: Sequence[Trial], key: str) -> tuple[Trial, ...]:
+    """Of all trials, oldest first, those of the environment `key` and those that failed; each once, the last.
+
+    A trial that failed gives way to one that was measured, whenever that was.
+    """
+    kept: dict[Key, Trial] = {}
+    for trial in trials:
+        before = kept.get(trial_key(trial))
+        if trial.measurement is None:
+            if before is None or before.measurement is None:
+                kept[trial_key(trial)] = trial
+        elif environment_key(trial.measurement.environment) == key:
+            kept[trial_key(trial)] = trial
+    return tuple(kept.values())
+
+
+def set_apart(trials: Sequence[Trial], key: str, now: Facts | None = None) -> tuple[Apart, ...]:
+    """The trials measured in other environments than `key`, by environment; each once, the last.
+
+    now: the facts of the environment `key`, where no trial of it tells them yet.
+    """
+    groups: dict[str, dict[Key, Trial]] = {}
+    for trial in trials:
+        if trial.measurement is None:
+            continue
+        other = environment_key(trial.measurement.environment)
+        if other == key:
+            now = trial.measurement.environment
+        else:
+            groups.setdefault(other, {})[trial_key(trial)] = trial
+    found = []
+    for group in groups.values():
+        last = tuple(group.values())
+        facts = last[-1].measurement.environment if last[-1].measurement is not None else {}
+        found.append(Apart(last, facts, () if now is None else differences(facts, now)))
+    return tuple(found)
+
+
+def unmatched(others: Sequence[Apart], here: Sequence[Trial]) -> tuple[Apart, ...]:
+    """The other environments, with those trials only that were not measured here."""
+    done = {trial_key(t) for t in here if t.measurement is not None}
+    left = (replace(a, trials=tuple(t for t in a.trials if trial_key(t) not in done)) for a in others)
+    return tuple(a for a in left if a.trials)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return " ".join(str(v) for v in value) or "none"
+    return str(value)
