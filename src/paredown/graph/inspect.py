@@ -122,7 +122,14 @@ def _matmul_macs(node: ir.Node) -> int:
     return prod(shape_of(node.outputs[0])) * depth
 
 
-_MACS = {"Conv": _conv_macs, "ConvTranspose": _transposed_macs, "MatMul": _matmul_macs, "Gemm": _matmul_macs}
+_MACS = {
+    "Conv": _conv_macs,
+    "ConvInteger": _conv_macs,
+    "ConvTranspose": _transposed_macs,
+    "MatMul": _matmul_macs,
+    "MatMulInteger": _matmul_macs,
+    "Gemm": _matmul_macs,
+}
 
 
 def _risks(graph: ir.Graph) -> list[str]:
