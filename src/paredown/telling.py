@@ -21,6 +21,7 @@ from paredown._report import Advice, DatasetFacts, Elsewhere, ModelFacts, Pictur
 from paredown._report import Limits as AskedLimits
 from paredown.errors import StorageError, UsageError
 from paredown.families.cards import write_card
+from paredown.families.values import FED, feeding
 from paredown.files import make_directory, storage_errors, write_whole
 from paredown.graph.inspect import inspect
 from paredown.measurement import Trial
@@ -148,7 +149,7 @@ def _model_facts(work: Work) -> ModelFacts:
         family=work.bench.card.family,
         task=work.bench.card.task,
         inputs=tuple(spell(spec) for spec in work.model.inputs),
-        origins=dict(work.bench.card.origin),
+        origins={**work.bench.card.origin, FED: feeding(work.bench.card).partition(": ")[2]},
         macs=found.macs,
         weights=found.weights,
         peak_activation_bytes=found.peak_activation_bytes,

@@ -40,7 +40,9 @@ def parse(line):
     parser.parse_args(words[2:])
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/cli.md", "docs/concepts.md", "docs/adding.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/cli.md", "docs/concepts.md", "docs/adding.md", "docs/card.md"]
+)
 def test_every_command_in_the_documents_parses(page):
     text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")
     for line in re.findall(r"^ *(paredown [a-z]+ .*)$", text, re.MULTILINE):

@@ -14,6 +14,7 @@ from paredown._report.format import interval, shown, title_of
 from paredown.card import Card
 from paredown.deploy.carve import carve
 from paredown.families.cards import write_card
+from paredown.families.values import describe
 from paredown.files import Layout, check_directory, check_plain, storage_errors
 from paredown.measurement import Quantity, Trial, machine_name
 from paredown.model import Model
@@ -109,7 +110,10 @@ def _readme(model: Model, card: Card, trial: Trial, source_name: str) -> str:
     template = Template((resources.files("paredown.deploy") / "readme.md").read_text(encoding="utf-8"))
     height, width = card.preprocess.size
     kind = "detector" if card.task == "detect" else "classifier"
-    summary = f"A {kind} of the family {card.family}, {len(card.classes)} classes, input {width} x {height}."
+    summary = (
+        f"A {kind} of the family {card.family}, {len(card.classes)} classes, input {width} x {height}, "
+        f"fed with {describe(card.preprocess)}."
+    )
     example = (
         "for box, score, number in zip(found.boxes, found.scores, found.classes):\n"
         "    print(card.classes[number], score, box)      # x1 y1 x2 y2 in pixels of the image"
