@@ -10,7 +10,7 @@ from paredown._measure.evidence import Evidence, better, gap_of, interval_of
 from paredown.card import Card
 from paredown.errors import CardError
 from paredown.families.clues import Match
-from paredown.families.hints import options_for
+from paredown.families.hints import decode_lines, options_for
 from paredown.families.values import FED, describe
 
 LEAST_SCORE = 0.1  # below, a classifier has other classes than the data set
@@ -189,19 +189,23 @@ def _tie(match: Match, best: Candidate, tied: Sequence[Candidate]) -> CardError:
 
 
 def _listed(match: Match, cards: Sequence[Card], tried: Sequence[Candidate] = ()) -> str:
-    """One line for each way: what it means, what it scored, and the options that say it."""
+    """One line for each way: what it means, what it scored, and what says it: options, or lines of a card."""
+    ways = _ways(cards)
+    fed_alike = len({card.preprocess for card in ways}) == 1
     lines = []
-    for i, card in enumerate(_ways(cards)[:MOST_LISTED]):
-        score = f": {metric_of(card)} {_known(tried[i]).value:.2f}" if tried else ""
-        lines.append(f"    {options_for(match, card):<34}{_way(card)}{score}")
+    for card in ways[:MOST_LISTED]:
+        said = decode_lines(match, card) if fed_alike else options_for(match, card)
+        score = next((f": {metric_of(card)} {_known(c).value:.2f}" for c in tried if c.card is card), "")
+        lines.append(f"    {said:<34}{_way(card)}{score}")
     return "\n".join(lines)
 
 
 def _ways(cards: Sequence[Card]) -> list[Card]:
-    """The cards without those that differ in the names of their classes only."""
+    """One card for each way of feeding; where that is the same in all, for each way of reading the answer."""
+    fed_alike = len({card.preprocess for card in cards}) == 1
     kept: dict[object, Card] = {}
     for card in cards:
-        kept.setdefault((card.preprocess, repr(sorted(card.decode.items()))), card)
+        kept.setdefault(repr(sorted(card.decode.items())) if fed_alike else card.preprocess, card)
     return list(kept.values())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
-from paredown.families.cards import card_beside, recognise_with_card
+from paredown.families.cards import card_beside, recognise_with_card, toml_value
 from paredown.families.clues import Match
 from paredown.families.recognition import Recognition, recognise
 from paredown.families.values import name_of, parse_values, same_values, with_colour, with_values
@@ -59,7 +59,7 @@ def hinted(found: Recognition, hints: Hints) -> Recognition:
 
 
 def options_for(match: Match, card: Card) -> str:
-    """The fewest options that leave this way of feeding alone, and a card's [decode] where it needs that."""
+    """The fewest options that leave this way of feeding alone."""
     how = card.preprocess
     scale = (name_of(how) or f"{how.scale:g}") if how.dtype.startswith("float") else None
     colour = None if how.colour == "grey" else how.colour
@@ -74,10 +74,14 @@ def options_for(match: Match, card: Card) -> str:
         left = {c.preprocess for c in _hint(match, hints).cards}
         if all(same_values(other, how) and _alike(other, how) for other in left):
             break
-    others = [c.decode for c in match.cards if c.preprocess == how and c.decode != card.decode]
+    return hints.about_input
+
+
+def decode_lines(match: Match, card: Card) -> str:
+    """What a card's [decode] must say to leave this card alone among those that are fed in the same way."""
+    others = [c.decode for c in match.cards if c.preprocess == card.preprocess and c.decode != card.decode]
     differing = [key for key, value in card.decode.items() if any(o.get(key) != value for o in others)]
-    lines = [f"[decode] {key} = {str(card.decode[key]).lower()}" for key in differing]
-    return ", ".join([hints.about_input, *lines])
+    return ", ".join(f"[decode] {key} = {toml_value(card.decode[key])}" for key in differing)
 
 
 def _alike(a: Preprocess, b: Preprocess) -> bool:

@@ -19,6 +19,7 @@ from paredown.detections import Detections
 from paredown.families.boxes import distances_to_corners, expected_distances, grid_cells, select, sigmoid
 from paredown.families.clues import Clues, Match, Output, spell, strides_for
 from paredown.families.preprocess import Frame
+from paredown.families.values import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "nanodet"
 TASK: Task = "detect"
@@ -64,6 +65,15 @@ def _normalised(fit: str) -> list[dict[str, Any]]:
     bgr = {"fit": fit, "pad": 0.0, "colour": "bgr", "scale": 1.0, "mean": mean, "std": std}
     other_fit = "stretch" if fit == "letterbox" else "letterbox"
     return [bgr, {**bgr, "fit": other_fit}, {**bgr, "colour": "rgb", "mean": mean[::-1], "std": std[::-1]}]
+
+
+def _of_picodet() -> list[dict[str, Any]]:
+    """PP-PicoDet has the same head on four grids: ImageNet's values in RGB order, images stretched.
+
+    Source: PaddleDetection, `configs/picodet/_base_/picodet_416_reader.yml`.
+    """
+    rgb = {"fit": "stretch", "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    return [rgb, *_normalised("stretch")]
 
 
 def _match_joined(clues: Clues) -> Match | None:
@@ -115,7 +125,8 @@ def _match_pairs(clues: Clues) -> Match | None:
         "activated": activated,
         "centred": True,
     }
-    cards = clues.cards(NAME, TASK, n_classes, _normalised("letterbox"), iou=0.6, decode=decode_how, why=why)
+    inputs = _of_picodet() if len(strides) == 4 else _normalised("letterbox")
+    cards = clues.cards(NAME, TASK, n_classes, inputs, iou=0.6, decode=decode_how, why=why)
     return Match(cards, 0.8, why)
 
 

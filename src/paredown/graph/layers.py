@@ -88,7 +88,9 @@ def _with_shapes(model: Model) -> Model:
     """The model with the shape of every tensor, as far as ONNX can tell."""
     if model.size_bytes >= MAX_BYTES:
         return model
-    return replace(from_proto(onnx.shape_inference.infer_shapes(to_proto(model)), model.name), card=model.card)
+    return replace(
+        from_proto(onnx.shape_inference.infer_shapes(to_proto(model)), model.name), card=model.card
+    )
 
 
 def _stored(graph: ir.Graph) -> set[ir.Node]:

@@ -10,7 +10,7 @@ from made_up_models import model, yolov8_model
 from paredown.errors import CardError, UnknownName
 from paredown.families import recognise
 from paredown.families.clues import Match
-from paredown.families.hints import Hints, hinted, options_for, recognise_file
+from paredown.families.hints import Hints, decode_lines, hinted, options_for, recognise_file
 from paredown.families.values import describe
 from paredown.model import Model
 
@@ -59,7 +59,7 @@ def test_the_options_proposed_for_each_way_lead_there(made: Model) -> None:
 def test_what_only_decode_tells_apart_is_a_line_of_the_card() -> None:
     made = model({"l": ((1, 100, 92), ()), "b": ((1, 100, 4), ("Sigmoid",))})
     match = recognise(made, "detr").best()
-    assert any("[decode] no_object = true" in options_for(match, card) for card in match.cards)
+    assert any("[decode] no_object = true" in decode_lines(match, card) for card in match.cards)
 
 
 @pytest.mark.parametrize(
