@@ -45,7 +45,7 @@ def main() -> int:
             timed, _, doubts = measure_latency(file, reference, "local", feeds, threads=args.threads)
         ratio = next(q for q in timed if q.name == "latency_ratio")
         beside = {"latency_ratio": ratio.value, "ratio_low": ratio.low, "ratio_high": ratio.high}
-        return found | {"of_int8": {**beside, "doubts": list(doubts)}}
+        return found | {"of_int8": {**beside, "doubts": [d.text for d in doubts]}}
 
     return make_rows(args, dict.fromkeys(args.models, RECIPES), beside_int8)
 

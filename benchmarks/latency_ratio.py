@@ -65,7 +65,9 @@ def _time_pairs(loaded: Loaded, files: dict[str, Path], threads: int, repeats: i
             )
             quantities = {q.name: asdict(q) for q in timed if q.name in ("latency_s", "latency_ratio")}
             baseline_s = median(curves["baseline_latency_s"])
-            found[pair].append({**quantities, "baseline_latency_s": baseline_s, "doubts": doubts})
+            found[pair].append(
+                {**quantities, "baseline_latency_s": baseline_s, "doubts": [d.text for d in doubts]}
+            )
     return [
         {
             "model": loaded.name,

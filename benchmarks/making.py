@@ -94,7 +94,7 @@ def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More
         "latency_ratio": None if ratio is None else ratio.value,
         "ratio_low": None if ratio is None else ratio.low,
         "ratio_high": None if ratio is None else ratio.high,
-        "doubts": list(measured.doubts),
+        "doubts": [d.text for d in measured.doubts],
         "minutes": round(minutes, 2),
         "computed_minutes": round(computed, 2),
         "learned": learned,

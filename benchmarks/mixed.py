@@ -23,7 +23,7 @@ from paredown._measure.accuracy import headline
 from paredown.errors import ParedownError
 from paredown.measurement import Measurement, StepRecord
 from paredown.sample import Dataset
-from paredown.study.verdict import Limits
+from paredown.study.limits import Limits
 
 MODELS = (
     "nanodet_m_320",
@@ -106,7 +106,7 @@ def _figures(measured: Measurement, metric: str) -> dict[str, Any]:
         "latency_ratio": ratio.value,
         "latency_low": ratio.low,
         "latency_high": ratio.high,
-        "doubts": list(measured.doubts),
+        "doubts": [d.text for d in measured.doubts],
     }
 
 

@@ -250,7 +250,7 @@ def _time(ground: Ground, file: Path, threads: int) -> dict[str, Any]:
             "latency_ratio": ratio.value,
             "low": ratio.low,
             "high": ratio.high,
-            "doubts": doubts,
+            "doubts": [d.text for d in doubts],
         }
     return found
 

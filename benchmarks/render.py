@@ -21,6 +21,7 @@ DEFAULT_FILES = (
     *(
         DOCS / name
         for name in (
+            "agreement.md",
             "benchmarks.md",
             "cpus.md",
             "deep_compression.md",

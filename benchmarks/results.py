@@ -17,10 +17,10 @@ from common import HERE, SUBJECTS, arguments, datasets, first_line, model_file, 
 from paredown.compress.presets import DEFAULT_RECIPES
 
 import paredown
+from paredown.analyze.against_float import accuracy_of, points_lost
 from paredown.errors import CardError, DataError, ModelError, ParedownError
 from paredown.measurement import Trial
 from paredown.study.options import Options
-from paredown.study.verdict import accuracy_of, points_lost
 
 STOCK_TUNED = "ort-static-pc-minmax-tail"
 
@@ -76,13 +76,14 @@ def _figures(trial: Trial, baseline: Trial) -> dict[str, Any]:
     accuracy = accuracy_of(trial)
     if accuracy is not None:
         row |= {"metric": accuracy.name, "accuracy": accuracy.value}
-        row["points_lost"] = points_lost(trial, baseline)
+        lost = points_lost(trial, baseline)
+        row["points_lost"] = None if lost is None else lost.value
         drop = trial.measurement.get(f"{accuracy.name}_drop")
         if drop is not None:
             row |= {"points_low": drop.low, "points_high": drop.high}
     for name in ("latency_s", "latency_ratio", "size_bytes", "peak_memory_bytes"):
         row[name] = trial.measurement.value(name)
-    return {**row, "seconds": dict(trial.seconds), "doubts": list(trial.measurement.doubts)}
+    return {**row, "seconds": dict(trial.seconds), "doubts": [d.text for d in trial.measurement.doubts]}
 
 
 if __name__ == "__main__":

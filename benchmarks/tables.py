@@ -367,6 +367,29 @@ def coders(result: Result) -> str:
     return _table(["model", "recipe", "bytes", "entropy of bytes", *names], lines) + _foot(result)
 
 
+def agreement(result: Result) -> str:
+    """Of the models that agree with float at least so far: how many lost at most a point, or half of one."""
+    allowed, parts = result["allowed"], []
+    for task, title, unit in (("detect", "Detectors", "map50_95"), ("classify", "Classifiers", "top1")):
+        rows = [row for row in result["rows"] if row["task"] == task]
+        chosen = 100 - result["chosen"][unit]
+        lines = []
+        for least in sorted({98, 96, 94, 92, 90, 88, 86, 84, 80, chosen}, reverse=True):
+            lost = [round(row["points_lost"], 2) for row in rows if row["agreement"] >= least]
+            if lost:
+                models = len({row["model"] for row in rows if row["agreement"] >= least})
+                shares = (sum(v <= points for v in lost) / len(lost) for points in (allowed, allowed / 2))
+                mark = "**" if least == chosen else ""
+                figures = [f"{share:.0%}" for share in shares]
+                lines.append(
+                    [f"{mark}{least}{mark}", str(len(lost)), str(models), *figures, f"{max(lost):.2f}"]
+                )
+        head = ["agreement, % at least", "pairs", "models", f"lost at most {allowed:g}"]
+        parts.append(f"{title}:\n\n{_table([*head, f'lost at most {allowed / 2:g}', 'most lost'], lines)}")
+    sources = ", ".join(sorted({f"`{row['source']}`" for row in result["rows"]}))
+    return "\n\n".join(parts) + f"\n\n`{result['command']}`, from {sources}. Bold: the default.\n"
+
+
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "summary": ("results.json", summary),
     "trials": ("results.json", trials),
@@ -388,6 +411,7 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "int4-summary": ("int4.json", int4_summary),
     "deep": ("deep.json", deep),
     "coders": ("deep.json", coders),
+    "agreement": ("fidelity_limit.json", agreement),
 }
 """Name between the markers -> file of results, and what writes the table."""
 

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from paredown.measurement import Measurement, Quantity, Trial
     from paredown.model import Model
     from paredown.sample import Dataset, Labels, Sample
+    from paredown.study.limits import Limits
     from paredown.study.options import Options
-    from paredown.study.verdict import Limits, Verdict
+    from paredown.study.verdict import Verdict
     from paredown.targets import Target
 
 __version__ = "0.1.0"
@@ -61,7 +62,7 @@ _HOME = dict.fromkeys((*_VERBS, "Compared", "Outcome"), "paredown.api") | {
     "Dataset": "paredown.sample",
     "Detections": "paredown.detections",
     "Labels": "paredown.sample",
-    "Limits": "paredown.study.verdict",
+    "Limits": "paredown.study.limits",
     "Measurement": "paredown.measurement",
     "Model": "paredown.model",
     "Options": "paredown.study.options",

@@ -21,6 +21,7 @@ from paredown._compress.compress import compress as apply_recipe
 from paredown._compress.presets import PRESETS, parse_recipe
 from paredown._compress.recipe import Compressed, Recipe
 from paredown._compress.steps import STEPS
+from paredown._measure.accuracy import headline
 from paredown._measure.align import align
 from paredown._measure.choice import Choice
 from paredown._measure.compare import Comparison
@@ -43,21 +44,21 @@ from paredown.graph.inspect import inspect as inspect_graph
 from paredown.graph.prepare import prepare
 from paredown.inputs import ImagesLike, ModelLike, as_dataset, as_model, read_model
 from paredown.job import FEEDING_PICTURE, Outcome, judge, run, weigh_cards
-from paredown.measurement import Measurement
+from paredown.measurement import Doubt, Measurement
 from paredown.metrics import METRICS
 from paredown.model import Model
 from paredown.pictures import Pair, contact_sheet, differing_pairs, side_by_side
 from paredown.progress import default_voice
 from paredown.protocols import Progress
 from paredown.sample import Dataset
-from paredown.study.bench import LATENCY, WHAT, Bench, tensors
+from paredown.study.bench import BESIDE, LATENCY, WHAT, Bench, tensors
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.images import check_learns, read_images
+from paredown.study.limits import Limits
 from paredown.study.options import CALIBRATION_IMAGES
 from paredown.study.pieces import pieces
 from paredown.study.records import json_text
 from paredown.study.store import file_stem, model_of
-from paredown.study.verdict import Limits
 from paredown.targets import Target, profiles
 from paredown.targets import target as find_target
 from paredown.telling import tell
@@ -195,6 +196,8 @@ def compress(
     card, prepared = _card(model), _prepared(model)
     more = images if choose_on is None else as_dataset(choose_on, progress)
     further = None if learn_from is None else as_dataset(learn_from, progress)
+    if limits is not None:
+        limits.check(headline(card.task, more.has_truth))
     return apply_recipe(
         prepared,
         wanted if limits is None else limits.on(wanted),
@@ -250,10 +253,12 @@ def measure(
         measured, _ = bench.measure(model, file, beside, predicted, reference, progress, what=what)
     warning = made_for_another(model.metadata)
     if warning is not None and where.runs_here and where.profile.runtime == "onnxruntime":
-        measured = replace(measured, doubts=(*measured.doubts, f"{warning.what}: {warning.why}"))
+        doubt = Doubt("target", f"{warning.what}: {warning.why}")
+        measured = replace(measured, doubts=(*measured.doubts, doubt))
     if baseline is not None:
         return measured
-    return replace(measured, quantities=tuple(q for q in measured.quantities if q.name != "latency_ratio"))
+    own = tuple(q for q in measured.quantities if q.name not in BESIDE)
+    return replace(measured, quantities=own)
 
 
 @dataclass(frozen=True)

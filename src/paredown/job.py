@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paredown._compress.presets import DEFAULT_RECIPES
-from paredown._measure.accuracy import align
+from paredown._measure.accuracy import align, headline
 from paredown._measure.choice import Choice
 from paredown._measure.probe import weigh
 from paredown._report import write_report
@@ -32,11 +32,12 @@ from paredown.study.again import apart_notes, measured_elsewhere
 from paredown.study.bench import Bench
 from paredown.study.environments import unmatched
 from paredown.study.images import Source, check_learns, choose_images
+from paredown.study.limits import Limits
 from paredown.study.options import Asked, Options
 from paredown.study.searching import check_search, run_search
 from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
 from paredown.study.trials import Say, Work, choose_recipes, float_trial, run_trials
-from paredown.study.verdict import FLOAT, Limits, Verdict, choose_best
+from paredown.study.verdict import FLOAT, Verdict, choose_best
 from paredown.targets import Target, target
 from paredown.telling import gather, tell
 
@@ -96,6 +97,7 @@ def run(
     if options.learn_from is not None and options.search is None:
         check_learns(wanted.values())
     work = _prepare(Path(model), data, calib, options, progress, say)
+    limits.check(headline(work.bench.card.task, work.images.judged.has_truth))
     with Store(directory, force=force) as store:
         store.settle(asked.tables(), work.settings(), work.bench.environment())
         others = store.apart(work.bench.environment())
@@ -201,6 +203,7 @@ def command(asked: Asked, out: Path) -> str:
     given: dict[str, object] = {
         "--target": options.target if options.target != normal.target else None,
         "--max-drop": limits.max_drop,
+        "--min-agreement": limits.min_agreement,
         "--max-latency": None if limits.max_latency_s is None else 1000 * limits.max_latency_s,
         "--max-size": None if limits.max_size_bytes is None else limits.max_size_bytes / 1e6,
         "--recipes": ",".join(options.recipes) or None,

@@ -1,4 +1,4 @@
-"""The nouns `Quantity`, `Environment`, `Measurement`, `Trial`: a number keeps its evidence."""
+"""The nouns `Quantity`, `Doubt`, `Measurement`, `Trial`: a number keeps its evidence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
 
-How = Literal["measured", "estimated", "simulated"]
+How = Literal["measured", "derived", "estimated", "simulated"]
+"""measured: read off the models and the machine. derived: computed from measured quantities of two models, as
+ratios, differences and rescaled times are. estimated: by a model of the device. simulated: fake-quantized.
+"""
+
 Better = Literal["higher", "lower", "neither"]
 
 
@@ -36,11 +40,27 @@ class Quantity:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """Why the numbers of one measurement should not be believed, or only roughly.
+
+    kind: doubts of several trials are summed up by it ("busy", "spread", ...). size: how bad, within the
+    kind. unfit: so bad that nothing can be said about the speed.
+    """
+
+    kind: str
+    text: str  # "other processes used 1.2 of 4 cores meanwhile"
+    size: float = 0.0
+    unfit: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class Measurement:
     """Quantities of one model on one target in one environment.
 
     `curves` holds what plots need besides quantities, by name (confidence histogram, memory over time ...).
-    `doubts`: sentences that say why a number should not be believed ("spread of 31 % between rounds").
     """
 
     subject_sha256: str
@@ -48,7 +68,7 @@ class Measurement:
     environment: Mapping[str, object]
     quantities: tuple[Quantity, ...]
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     def get(self, name: str) -> Quantity | None:
         return next((q for q in self.quantities if q.name == name), None)

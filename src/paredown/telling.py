@@ -19,6 +19,7 @@ from paredown._compress.presets import STOCK
 from paredown._measure.accuracy import headline
 from paredown._report import Advice, DatasetFacts, Elsewhere, ModelFacts, Picture, Story
 from paredown._report import Limits as AskedLimits
+from paredown.analyze.against_float import points_lost
 from paredown.errors import StorageError, UsageError
 from paredown.families.cards import write_card
 from paredown.families.values import FED, feeding
@@ -35,7 +36,7 @@ from paredown.study.records import plain
 from paredown.study.store import read_apart, read_study, read_trials
 from paredown.study.trial_log import read_log
 from paredown.study.trials import Work
-from paredown.study.verdict import FLOAT, Verdict, choose_best, points_lost
+from paredown.study.verdict import FLOAT, Verdict, choose_best
 
 
 def gather(directory: Path, work: Work, verdict: Verdict, command: str, notes: tuple[str, ...]) -> None:
@@ -71,7 +72,9 @@ def tell(directory: Path) -> Story:
         title=facts["title"],
         model=ModelFacts(**_tuples(facts["model"])),
         dataset=DatasetFacts(**_tuples(facts["dataset"])),
-        limits=AskedLimits(asked.limits.drop, asked.limits.max_latency_s, asked.limits.max_size_bytes),
+        limits=AskedLimits(
+            asked.limits.allowed(facts["metric"]), asked.limits.max_latency_s, asked.limits.max_size_bytes
+        ),
         advice=Advice(verdict.best.recipe, verdict.reasons, verdict.remarks, verdict.gate_met),
         trials=tuple(trials),
         metric=facts["metric"],
@@ -93,7 +96,9 @@ def _shown(directory: Path, verdict: Verdict) -> Trial | None:
         return verdict.best
     others = [t for t in read_trials(directory) if t.recipe != FLOAT]
     lost = [
-        (points, i) for i, t in enumerate(others) if (points := points_lost(t, verdict.baseline)) is not None
+        (points.value, i)
+        for i, t in enumerate(others)
+        if (points := points_lost(t, verdict.baseline)) is not None
     ]
     return others[min(lost)[1]] if lost else None
 

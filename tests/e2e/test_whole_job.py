@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -153,15 +154,48 @@ def test_a_recipe_that_fails_is_a_trial_and_the_others_go_on(toy, tmp_path, monk
     assert outcome.verdict.remarks["ort-dynamic"] == "failed"
 
 
-def test_images_without_truth_are_judged_by_fidelity_and_split(toy, tmp_path):
-    out = tmp_path / "plain"
-    options = Options(recipes=("int8-weights",))
-    outcome = run(toy.model, f"plain:{toy.data / 'images'}", out=out, options=options)
-    assert any("6 images split off --data" in note for note in outcome.notes)
-    values = {t.label: t.measurement.value("fidelity_map50_95") for t in outcome.trials}
-    assert values["float"] == pytest.approx(1.0)
-    assert values["int8-weights"] > 0.5
-    assert "fidelity mAP50-95" in outcome.verdict.sentence
+def test_images_without_truth_are_judged_by_agreement_and_split(toy, tmp_path, capsys):
+    out, plain = tmp_path / "plain", f"plain:{toy.data / 'images'}"
+    given = [
+        "run",
+        str(toy.model),
+        "--data",
+        plain,
+        "--recipes",
+        "int8-weights",
+        "--out",
+        str(out),
+        "--quiet",
+    ]
+    assert main([*given, "--max-drop", "0.5"]) == 2
+    assert "hint: --min-agreement 94" in capsys.readouterr().err
+    assert not (out / "trials.jsonl").exists()
+    assert main([*given, "--min-agreement", "50"]) == 0
+    said = capsys.readouterr().out
+    assert "agreement %" in said.splitlines()[0]
+    assert "agreement with the float model" in said
+    assert "agreement: mAP50-95 against the float model's own answers; there is no truth" in said
+    trials = {t.label: t.measurement for t in read_trials(out)}
+    assert trials["float"].value("fidelity_map50_95") == pytest.approx(1.0)
+    assert trials["int8-weights"].value("fidelity_map50_95") > 0.5
+    assert trials["int8-weights"].get("float_latency_s").samples
+    assert read_study(out)["limits"]["min_agreement"] == 50
+    told = said + (out / "best" / "README.md").read_text() + page_without_scripts(out / "report.html")
+    for word in ("points lost", "points gained", "fidelity"):
+        assert word not in told, told[told.index(word) - 200 :][:400]
+    assert main([*given, "--min-agreement", "50", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [t["points_lost"] for t in answer["trials"]] == [None, None]
+    assert answer["trials"][0]["agreement_percent"] == 100
+
+
+def page_without_scripts(path: Path) -> str:
+    return re.sub(r"<(script|style)\b.*?</\1>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def test_agreement_is_no_limit_where_there_is_truth(toy, tmp_path, capsys):
+    assert main(words(toy, tmp_path / "o", "--min-agreement", "90")) == 2
+    assert "hint: --max-drop P" in capsys.readouterr().err
 
 
 def test_calibration_images_that_are_judged_on_are_refused_unless_allowed(toy, tmp_path, capsys):

@@ -13,6 +13,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "paredown"
 LAYERS = {
+    "agreement": 0,
     "card": 0,
     "checking": 0,
     "detections": 0,

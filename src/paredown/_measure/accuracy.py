@@ -112,7 +112,7 @@ def _quantities(mine: Sampled, against: str, task: Task, official: Mapping[str, 
             continue
         value = official.get(metric.name, mine.value(metric))
         if not np.isnan(value):
-            i = mine.interval(metric)
+            i = mine.interval(metric, value)
             yield Quantity(
                 metric.name, value, metric.unit, metric.better, low=i.low, high=i.high, ci=i.method
             )
@@ -123,7 +123,9 @@ def _drop(mine: Sampled, floats: Sampled, task: Task) -> Quantity:
     metric = METRICS[headline(task, has_truth=True)]
     d = difference(mine, floats, metric)
     name, method = f"{metric.name}_drop", f"{d.method}, p = {d.p_value:.3g}"
-    return Quantity(name, 100 * d.value, "points", "lower", low=100 * d.low, high=100 * d.high, ci=method)
+    return Quantity(
+        name, 100 * d.value, "points", "lower", "derived", low=100 * d.low, high=100 * d.high, ci=method
+    )
 
 
 def _histogram(predictions: Sequence[Prediction]) -> tuple[float, ...]:

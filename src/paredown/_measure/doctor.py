@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 
 from paredown._measure.environment import package_versions, virtualization
-from paredown._measure.noise import SPREAD_LIMIT, governors, spread
+from paredown._measure.noise import SPREAD_LIMIT, UNFIT_SPREAD, governors, spread
 from paredown._measure.throttling import listed, throttling
 from paredown.errors import UnknownName
 from paredown.targets import Target, cpu, local_profile, target
@@ -215,7 +215,7 @@ def _noise() -> Finding:
         times.append(time.perf_counter() - start)
     wide = spread(times[5:])
     what = f"the same work, 50 times over: spread {wide:.0%}"
-    if wide > 3 * SPREAD_LIMIT:
+    if wide > UNFIT_SPREAD:
         return Finding(
             "bad", what, "differences between models drown in this", "find out what else is running"
         )

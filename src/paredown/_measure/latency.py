@@ -18,9 +18,9 @@ import numpy as np
 
 from paredown._measure.noise import Watch, machine_doubts, series_doubts
 from paredown._measure.process import WorkerProcess
-from paredown.analyze.bootstrap import ratio_of_rounds
+from paredown.analyze.bootstrap import median_of_rounds, ratio_of_rounds
 from paredown.errors import UsageError
-from paredown.measurement import Quantity
+from paredown.measurement import Doubt, Quantity
 from paredown.protocols import Array, Progress, silent
 from paredown.targets import Target, target
 
@@ -78,7 +78,7 @@ class _Record:
         return float(sum(turn["wall_s"] for turn in self.turns))
 
 
-Timing = tuple[tuple[Quantity, ...], dict[str, tuple[float, ...]], tuple[str, ...]]
+Timing = tuple[tuple[Quantity, ...], dict[str, tuple[float, ...]], tuple[Doubt, ...]]
 
 
 def measure_latency(
@@ -149,21 +149,27 @@ def _alternate(workers: list[WorkerProcess], records: list[_Record], plan: Plan,
             records[k].turns.append(workers[k].run(records[k].turn))
 
 
-def _evaluate(candidate: _Record, baseline: _Record, doubts: tuple[str, ...]) -> Timing:
-    """What the two records say about the candidate."""
+def _evaluate(candidate: _Record, baseline: _Record, doubts: tuple[Doubt, ...]) -> Timing:
+    """What the two records say about the candidate, and the latency of the baseline in the same rounds."""
     ratio, ratios = ratio_of_rounds(candidate.rounds, baseline.rounds)
-    typical, _ = ratio_of_rounds(candidate.rounds, [[1.0]] * len(candidate.rounds))  # a ratio to one second
     samples = candidate.latency_s
     cpu = tuple(100 * turn["cpu_s"] / turn["wall_s"] for turn in candidate.turns)
     peak = candidate.turns[-1]["peak_bytes"]
     quantities = (
-        Quantity.of(
-            "latency_s", samples, "s", "lower", low=typical.low, high=typical.high, ci=typical.method
-        ),
+        _typical("latency_s", candidate),
+        _typical("float_latency_s", baseline),
         Quantity("latency_p90_s", float(np.quantile(samples, 0.90)), "s", "lower"),
         Quantity("latency_p99_s", float(np.quantile(samples, 0.99)), "s", "lower"),
-        Quantity.of(
-            "latency_ratio", ratios, "ratio", "lower", low=ratio.low, high=ratio.high, ci=ratio.method
+        Quantity(
+            "latency_ratio",
+            ratio.value,
+            "ratio",
+            "lower",
+            "derived",
+            samples=ratios,
+            low=ratio.low,
+            high=ratio.high,
+            ci=ratio.method,
         ),
         Quantity.of("cpu_percent", cpu, "%", "lower"),
         Quantity("peak_memory_bytes", float(peak), "bytes", "lower"),
@@ -182,9 +188,26 @@ def _evaluate(candidate: _Record, baseline: _Record, doubts: tuple[str, ...]) ->
     }
     found = [
         *doubts,
-        *series_doubts(candidate.round_s, "candidate"),
-        *series_doubts(baseline.round_s, "baseline"),
+        *series_doubts(candidate.round_s, "model"),
+        *series_doubts(baseline.round_s, "float model beside it"),
     ]
-    if ratio.high - ratio.low > _CI_LIMIT * ratio.value:
-        found.append(f"the latency ratio is only known to lie in {ratio.low:.2f} .. {ratio.high:.2f}")
+    wide = (ratio.high - ratio.low) / ratio.value
+    if wide > _CI_LIMIT:
+        text = f"the latency ratio is only known to lie in {ratio.low:.2f} .. {ratio.high:.2f}"
+        found.append(Doubt("rough", text, wide))
     return quantities, curves, tuple(found)
+
+
+def _typical(name: str, record: _Record) -> Quantity:
+    """The median over the rounds of their medians, with its interval; the samples are single inferences."""
+    found = median_of_rounds(record.rounds)
+    return Quantity(
+        name,
+        found.value,
+        "s",
+        "lower",
+        samples=record.latency_s,
+        low=found.low,
+        high=found.high,
+        ci=found.method,
+    )

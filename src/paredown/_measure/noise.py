@@ -1,4 +1,4 @@
-"""What disturbs a timing on this machine, read before and after it; each finding is one sentence."""
+"""What disturbs a timing on this machine, read before and after it, as doubts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 
 from paredown._measure.throttling import slowed, throttling
+from paredown.measurement import Doubt
 from paredown.targets.cpu import read_text
 
 SPREAD_LIMIT = 0.10
@@ -18,6 +19,10 @@ SPREAD_LIMIT = 0.10
 _DRIFT_LIMIT = 0.05
 _OTHERS_LIMIT = 0.10  # of all cores
 _STEAL_LIMIT = 0.01
+# Beyond these nothing is said about the speed: the levels that `doctor` calls bad.
+UNFIT_SPREAD = 3 * SPREAD_LIMIT
+_UNFIT_OTHERS = 0.50
+_UNFIT_STEAL = 0.10
 
 
 class Watch:
@@ -30,44 +35,51 @@ class Watch:
         self._own_s = self._own_seconds()
         self._throttling = throttling()
 
-    def doubts(self) -> tuple[str, ...]:
+    def doubts(self) -> tuple[Doubt, ...]:
         """Why what was timed since then may be wrong."""
         wall_s, cores = time.monotonic() - self._start, psutil.cpu_count() or 1
         busy_s, steal_s = _machine_seconds()
-        others = (busy_s - self._busy_s - (self._own_seconds() - self._own_s)) / wall_s
+        others = (busy_s - self._busy_s - (self._own_seconds() - self._own_s)) / (wall_s * cores)
         stolen = (steal_s - self._steal_s) / (wall_s * cores)
         found = []
-        if others > _OTHERS_LIMIT * cores:
-            found.append(f"other processes used {others:.1f} of {cores} cores meanwhile")
+        if others > _OTHERS_LIMIT:
+            text = f"other processes used {others * cores:.1f} of {cores} cores meanwhile"
+            found.append(Doubt("busy", text, others, others > _UNFIT_OTHERS))
         if stolen > _STEAL_LIMIT:
-            found.append(f"the virtual machine's host withheld {stolen:.0%} of the processor time")
+            text = f"the virtual machine's host withheld {stolen:.0%} of the processor time"
+            found.append(Doubt("withheld", text, stolen, stolen > _UNFIT_STEAL))
         if slow := slowed(self._throttling, throttling()):
-            found.append(f"the processor was slowed down meanwhile: {slow}")
+            text = f"the processor was slowed down meanwhile: {slow}"
+            found.append(Doubt("throttled", text, unfit=True))
         return tuple(found)
 
     def _own_seconds(self) -> float:
         return float(sum(t.user + t.system for t in (p.cpu_times() for p in self._ours)))
 
 
-def machine_doubts() -> tuple[str, ...]:
+def machine_doubts() -> tuple[Doubt, ...]:
     """Why this machine as it is set up gives uneven times."""
     found = sorted(governors() - {"performance"})
     if found:
-        return (f"the frequency governor is {' and '.join(found)}, not performance: clock rates vary",)
+        text = f"the frequency governor is {' and '.join(found)}, not performance: clock rates vary"
+        return (Doubt("governor", text),)
     return ()
 
 
-def series_doubts(round_s: Sequence[float], whose: str) -> tuple[str, ...]:
+def series_doubts(round_s: Sequence[float], whose: str) -> tuple[Doubt, ...]:
     """Why the rounds of one model disagree: their spread, or a drift from the first third to the last."""
     found, third = [], len(round_s) // 3
     wide = spread(round_s)
     if wide > SPREAD_LIMIT:
-        found.append(f"{whose}: spread of {wide:.0%} between rounds")
+        text = f"the rounds of the {whose} differ by {wide:.0%}"
+        found.append(Doubt("spread", text, wide, wide > UNFIT_SPREAD))
     if third >= 3:
         first, last = round_s[:third], round_s[-third:]
         drift = median(last) / median(first) - 1
         if abs(drift) > max(_DRIFT_LIMIT, spread(first), spread(last)):  # else it may be chance
-            found.append(f"{whose}: drift of {drift:+.0%} from the first third of the rounds to the last")
+            how = "slower" if drift > 0 else "faster"
+            text = f"the {whose} became {abs(drift):.0%} {how} while it was timed"
+            found.append(Doubt("drift", text, abs(drift)))
     return tuple(found)
 
 

@@ -8,10 +8,10 @@ from paredown.measurement import Quantity
 
 
 def value(quantity: Quantity | None) -> Html:
-    """The value without its unit; below it the interval, and the way it was obtained where not measured."""
+    """The value without its unit; below it the interval, and how it was obtained where by estimate."""
     if quantity is None:
         return tag("span", DASH)
-    small = [interval(quantity), "" if quantity.how == "measured" else quantity.how]
+    small = [interval(quantity), "" if quantity.how in ("measured", "derived") else quantity.how]
     return tag("span", bare(quantity), [tag("small", s) for s in small if s], title=made_of(quantity))
 
 

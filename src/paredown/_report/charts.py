@@ -16,11 +16,16 @@ from paredown._report.story import Story
 CLASSES_SHOWN = 20
 
 BARS = (  # quantity, anchor, caption
-    ("latency_s", "plot-latency", "Median latency of one inference, {how}. Bars are 95 % intervals."),
+    (
+        "latency_s",
+        "plot-latency",
+        "Latency of one inference, {how}: float's own, times the ratio of the rounds both were timed in. "
+        "Bars are 95 % intervals.",
+    ),
     (
         "latency_ratio",
         "plot-ratio",
-        "Latency divided by the float model's, {how} in interleaved rounds; below 1 is faster.",
+        "Latency divided by the float model's, {how} from interleaved rounds; below 1 is faster.",
     ),
     ("size_bytes", "plot-size", "Size of the model file, {how}. MB is 1,000,000 bytes."),
     (
@@ -68,7 +73,7 @@ def accuracy(story: Story, rows: tuple[Row, ...]) -> Html:
     truth = (
         "."
         if story.dataset.has_truth
-        else ", against the float model's own detections: fidelity, not accuracy."
+        else ": there is no truth, so this is not accuracy but agreement with the float model's own answers."
     )
     return section(
         "accuracy",
@@ -146,7 +151,7 @@ def over_time(rows: tuple[Row, ...]) -> Html:
     timed = [
         (r, list(range(1, len(q.samples) + 1)), [s * 1e3 for s in q.samples])
         for r in rows
-        if (q := r.get("latency_s")) is not None and len(q.samples) > 1
+        if (q := r.timed("latency_s")) is not None and len(q.samples) > 1
     ]
     memory = [
         (r, r.curve("memory_time_s"), [b / 1e6 for b in r.curve("memory_bytes")])

@@ -10,6 +10,7 @@ from paredown._report.format import count, look, mb, number, plural, title_of, w
 from paredown._report.html import Child, Html, bullets, facts, join, nothing, section, tag
 from paredown._report.plots import draw
 from paredown._report.story import Picture, Story
+from paredown.analyze.doubts import summed_up
 from paredown.metrics import METRICS
 
 
@@ -178,15 +179,8 @@ def _plain(value: object) -> str:
 
 
 def doubts(story: Story, rows: tuple[Row, ...]) -> Html:
-    """Reasons not to believe a number: of the study, then shared by several models, then of each model."""
-    found = [(r.label, r.trial.measurement.doubts) for r in rows if r.trial.measurement is not None]
-    who: dict[str, list[str]] = {}
-    for label, sentences in found:
-        for words in sentences:
-            who.setdefault(words, []).append(label)
-    shared = [f"{', '.join(labels)}: {words}" for words, labels in who.items() if len(labels) > 1]
-    single = [(label, [words for words in sentences if len(who[words]) == 1]) for label, sentences in found]
-    said = [*story.doubts, *shared, *(f"{label}: {'; '.join(words)}" for label, words in single if words)]
+    """Reasons not to believe a number: of the study, then of the trials, one sentence for each kind."""
+    said = [*story.doubts, *summed_up([r.trial for r in rows])]
     body = (
         tag("div", bullets(said), class_="doubts")
         if said

@@ -6,7 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from paredown._report.format import TIMES, shown
 from paredown._report.story import Story
+from paredown.analyze import against_float
+from paredown.analyze.against_float import rescaled_latency
 from paredown.analyze.pareto import pareto_front
 from paredown.measurement import Quantity, Trial
 
@@ -15,17 +18,27 @@ Role = Literal["plain", "float", "stock", "recommended"]
 
 @dataclass(frozen=True)
 class Row:
-    """A trial as the report shows it. `role` decides its colour and mark everywhere."""
+    """A trial as the report shows it. `role` decides its colour and mark everywhere.
+
+    baseline: the float model, to whose latency all are rescaled: `get("latency_s")` compares with the other
+    rows', `timed("latency_s")` is what the clock read.
+    """
 
     trial: Trial
     role: Role
     verdict: str
+    baseline: Trial | None = None
 
     @property
     def label(self) -> str:
         return self.trial.label
 
     def get(self, name: str) -> Quantity | None:
+        if name == "latency_s":
+            return rescaled_latency(self.trial, self.baseline)
+        return self.timed(name)
+
+    def timed(self, name: str) -> Quantity | None:
         return None if self.trial.measurement is None else self.trial.measurement.get(name)
 
     def curve(self, name: str) -> tuple[float, ...]:
@@ -34,7 +47,8 @@ class Row:
 
 def rows(story: Story) -> tuple[Row, ...]:
     """Every trial with its role, in the order they were run."""
-    return tuple(Row(t, _role(t, story), _verdict(t, story)) for t in story.trials)
+    baseline = next((t for t in story.trials if t.recipe == "float" and t.measurement is not None), None)
+    return tuple(Row(t, _role(t, story), _verdict(t, story), baseline) for t in story.trials)
 
 
 def _role(trial: Trial, story: Story) -> Role:
@@ -62,13 +76,13 @@ def float_row(all_rows: tuple[Row, ...]) -> Row | None:
     return next((r for r in all_rows if r.trial.recipe == "float"), None)
 
 
-def speed_name(all_rows: tuple[Row, ...]) -> str:
-    """The quantity that speed is compared by: the interleaved ratio where every timed model has one.
-
-    Medians of trials timed at different moments do not compare on a busy machine; interleaved ratios do.
-    """
-    timed = [r for r in all_rows if r.get("latency_s") is not None]
-    return "latency_ratio" if all(r.get("latency_ratio") is not None for r in timed) else "latency_s"
+def latency_title(all_rows: tuple[Row, ...]) -> str:
+    """What the milliseconds of several models are: "latency, ms (ratio × float's 62.1 ms)"."""
+    row = float_row(all_rows)
+    floats = None if row is None else row.get("latency_s")
+    if floats is None:
+        return "latency, ms, each as timed"
+    return f"latency, ms (ratio {TIMES} float's {shown(floats)})"
 
 
 def leading(all_rows: tuple[Row, ...], metric: str) -> tuple[Row, ...]:
@@ -76,27 +90,19 @@ def leading(all_rows: tuple[Row, ...], metric: str) -> tuple[Row, ...]:
 
     A search tries dozens of recipes, and a plot of dozens shows nothing.
     """
-    speed = speed_name(all_rows)
     found = [
         (r, x.value, y.value)
         for r in all_rows
-        if (x := r.get(speed)) is not None and (y := r.get(metric)) is not None
+        if (x := r.get("latency_s")) is not None and (y := r.get(metric)) is not None
     ]
     front = pareto_front([(x, y) for _, x, y in found], ("lower", "higher"))
     kept = {id(found[i][0]) for i in front}
     return tuple(r for r in all_rows if r.trial.origin == "named" or r.role == "recommended" or id(r) in kept)
 
 
-def points_lost(row: Row, metric: str, reference: Row | None) -> Quantity | None:
-    """Points of the metric lost against float: as measured with its interval, else from the two values."""
-    lost = row.get(f"{metric}_drop")
-    if lost is not None:
-        return lost
-    mine = row.get(metric)
-    theirs = None if reference is None else reference.get(metric)
-    if mine is None or theirs is None:
-        return None
-    return Quantity("drop", 100 * (theirs.value - mine.value), "points", "lower", how=mine.how)
+def points_lost(row: Row) -> Quantity | None:
+    """Points lost against float (`against_float.points_lost`); None for float itself."""
+    return None if row.trial.recipe == "float" else against_float.points_lost(row.trial, row.baseline)
 
 
 def class_drops(row: Row, reference: Row | None, classes: tuple[str, ...]) -> list[tuple[str, float]]:
@@ -113,5 +119,7 @@ def class_drops(row: Row, reference: Row | None, classes: tuple[str, ...]) -> li
 
 
 def unit_note(quantities: list[Quantity]) -> str:
-    """How these numbers were obtained: "measured", or all ways that occur ("estimated, measured")."""
-    return ", ".join(sorted({q.how for q in quantities}))
+    """How these numbers were obtained: "measured", "measured or derived from that", "estimated, measured"."""
+    found = {q.how for q in quantities}
+    plain = ", ".join(sorted(found - {"derived"}))
+    return plain if "derived" not in found else f"{plain} or derived from that" if plain else "derived"

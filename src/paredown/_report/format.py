@@ -47,7 +47,12 @@ TITLES = {
     "latency_s": "latency",
     "latency_p90_s": "latency, 90th percentile",
     "latency_p99_s": "latency, 99th percentile",
+    "float_latency_s": "float latency, same rounds",
     "latency_ratio": "latency against float",
+    "map50_95_drop": "mAP50-95 lost",
+    "top1_drop": "top-1 lost",
+    "fidelity_map50_95": "agreement with float",
+    "fidelity_top1": "agreement with float",
     "size_bytes": "file size",
     "packed_bytes": "packed (.pdz)",
     "peak_memory_bytes": "peak memory",
@@ -70,18 +75,21 @@ def title_of(name: str) -> str:
     if name in TITLES:
         return TITLES[name]
     if name.startswith("fidelity_"):
-        return f"fidelity {title_of(name.removeprefix('fidelity_'))}"
+        return f"agreement, {title_of(name.removeprefix('fidelity_'))}"
     words = name.removesuffix("_s").removesuffix("_bytes").removesuffix("_percent")
     return words.replace("_", " ")
 
 
 SHARES = {"miss_rate", "fidelity_miss_rate", "fidelity_extra_rate"}  # kept as 0..1, shown in %
+AGREEMENTS = {"fidelity_map50_95", "fidelity_top1"}  # the same, with the decimals of points
 
 
 def look(quantity: Quantity) -> Look:
     """How the quantity is shown: by its name where that is special, else by its unit."""
     if quantity.name in SHARES and quantity.unit == "":
         return Look(title_of(quantity.name), "%", 100.0, 1)
+    if quantity.name in AGREEMENTS:
+        return Look(title_of(quantity.name), "%", 100.0, 2)
     unit, scale, decimals = BY_UNIT.get(quantity.unit, (quantity.unit, 1.0, 3))
     return Look(title_of(quantity.name), unit, scale, decimals)
 

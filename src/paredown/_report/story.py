@@ -43,7 +43,7 @@ class DatasetFacts:
 class Limits:
     """What the user asked for; None where nothing was asked."""
 
-    max_drop_points: float | None = None
+    max_drop_points: float | None = None  # of the story's metric; without truth, of full agreement
     max_latency_s: float | None = None
     max_size_bytes: int | None = None
 

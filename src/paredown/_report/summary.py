@@ -7,7 +7,10 @@ from paredown._report.evidence import Row
 from paredown._report.format import TIMES, look, mb, ms, points, shown, title_of
 from paredown._report.html import Child, Html, nothing, section, tag
 from paredown._report.story import Limits, Story
+from paredown.agreement import is_agreement
+from paredown.analyze.against_float import speed_of
 from paredown.measurement import Quantity, machine_name
+from paredown.study.words import headline, points_phrase
 
 MARKS = {"recommended": ("recommended", "best"), "float": ("float", "float"), "stock": ("stock", "stock")}
 
@@ -22,7 +25,7 @@ def summary(story: Story, rows: tuple[Row, ...]) -> Html:
         tag(
             "div",
             tag("p", kicker, class_="kicker"),
-            tag("h1", _headline(story, chosen, evidence.float_row(rows))),
+            tag("h1", _headline(chosen, evidence.float_row(rows))),
             tag("div", _tiles(story, chosen, evidence.float_row(rows)), class_="tiles"),
             tag("ul", [tag("li", reason) for reason in advice.reasons], class_="why"),
             tag("ul", [tag("li", words) for words in _limits(story.limits, story.metric)], class_="chips"),
@@ -32,55 +35,20 @@ def summary(story: Story, rows: tuple[Row, ...]) -> Html:
     )
 
 
-def _headline(story: Story, chosen: Row | None, reference: Row | None) -> str:
+def _headline(chosen: Row | None, reference: Row | None) -> str:
     """ "Use int8: 2.0× faster, 3.6× smaller, 0.40 points lost" """
     if chosen is None:
         return "Nothing to recommend yet"
     if chosen is reference or reference is None:
         return "Keep the float model"
-    parts = [
-        _times(chosen, reference, "latency_s", ("faster", "slower")),
-        _times(chosen, reference, "size_bytes", ("smaller", "larger")),
-    ]
-    lost = evidence.points_lost(chosen, story.metric, reference)
-    if lost is not None:
-        parts.append(f"{points(abs(lost.value))} {'lost' if lost.value >= 0 else 'gained'}")
-    said = ", ".join(p for p in parts if p)
-    return f"Use {chosen.label}: {said}" if said else f"Use {chosen.label}"
-
-
-def _times(chosen: Row, reference: Row, name: str, words: tuple[str, str]) -> str:
-    """ "2.0× faster"; for latency the ratio of the interleaved rounds where there is one.
-
-    Where the interval of that ratio holds 1, or what float gets beside itself, nobody knows which is faster.
-    """
-    mine, theirs = chosen.get(name), reference.get(name)
-    if mine is None or theirs is None or mine.value <= 0 or theirs.value <= 0:
-        return ""
-    ratio = mine.value / theirs.value
-    paired = chosen.get("latency_ratio") if name == "latency_s" else None
-    if paired is not None and paired.value > 0:
-        ratio = paired.value
-        low, high = _interval(paired)
-        least, most = _interval(reference.get("latency_ratio"))
-        if low <= max(most, 1) and high >= min(least, 1):
-            return "about as fast"
-    return f"{max(ratio, 1 / ratio):.1f}{TIMES} {words[0] if ratio <= 1 else words[1]}"
-
-
-def _interval(ratio: Quantity | None) -> tuple[float, float]:
-    """The ratio's ends: 1 where there is none, the ratio itself where it has no interval."""
-    if ratio is None:
-        return 1.0, 1.0
-    return ratio.value if ratio.low is None else ratio.low, ratio.value if ratio.high is None else ratio.high
+    return headline(chosen.trial, reference.trial)
 
 
 def _tiles(story: Story, chosen: Row | None, reference: Row | None) -> list[Html]:
     if chosen is None:
         return [nothing("No trial could be recommended, so there are no figures to show here.")]
     found = [_tile(name, chosen, reference) for name in ("latency_s", "size_bytes", "peak_memory_bytes")]
-    lost = evidence.points_lost(chosen, story.metric, reference)
-    return [t for t in (_accuracy_tile(story, chosen, reference, lost), *found) if t is not None]
+    return [t for t in (_accuracy_tile(story, chosen, reference), *found) if t is not None]
 
 
 def _tile(name: str, chosen: Row, reference: Row | None) -> Html | None:
@@ -90,12 +58,23 @@ def _tile(name: str, chosen: Row, reference: Row | None) -> Html | None:
     if mine is None:
         return None
     note: str = mine.how
-    beside = _beside(chosen) if name == "latency_s" else None
-    if beside is not None and chosen is not reference:
-        theirs = beside
     if theirs is not None and chosen is not reference and mine.value > 0 and theirs.value > 0:
         note = f"float {shown(theirs)}, {change(theirs.value / mine.value)}, {mine.how}"
+        if name == "latency_s" and reference is not None:
+            note = f"{_timed(chosen, reference)}; rescaled to float's {shown(theirs)}"
     return _tile_box(title_of(name), shown(mine), note)
+
+
+def _timed(chosen: Row, reference: Row) -> str:
+    """What the rounds say: "1.11× less, as timed 348.0 ms beside float's 387.0 ms"."""
+    mine, beside = chosen.timed("latency_s"), chosen.timed("float_latency_s")
+    speed = speed_of(chosen.trial, reference.trial)
+    told = " (float beside it not kept)" if beside is None else f" beside float's {shown(beside)}"
+    as_timed = "" if mine is None else f"as timed {shown(mine)}{told}"
+    if speed is None:
+        return as_timed
+    said = change(1 / speed.ratio.value) if speed.known else "not told apart from float"
+    return f"{said}, {as_timed}"
 
 
 def change(less: float) -> str:
@@ -104,26 +83,18 @@ def change(less: float) -> str:
     return "as much" if factor == "1.00" else f"{factor}{TIMES} {'less' if less > 1 else 'more'}"
 
 
-def _beside(chosen: Row) -> Quantity | None:
-    """The float model's latency by the interleaved ratio: timed apart, the two do not compare."""
-    mine, ratio = chosen.get("latency_s"), chosen.get("latency_ratio")
-    if mine is None or ratio is None or ratio.value <= 0:
-        return None
-    return Quantity("latency_s", mine.value / ratio.value, mine.unit, mine.better, mine.how)
-
-
-def _accuracy_tile(story: Story, chosen: Row, reference: Row | None, lost: Quantity | None) -> Html | None:
-    mine = chosen.get(story.metric)
+def _accuracy_tile(story: Story, chosen: Row, reference: Row | None) -> Html | None:
+    mine, lost = chosen.get(story.metric), evidence.points_lost(chosen)
     if mine is None:
         return None
     if lost is None or chosen is reference:
         return _tile_box(title_of(story.metric), shown(mine), mine.how)
+    if is_agreement(story.metric):
+        note = f"of the float model's own answers, {mine.how}; there is no truth"
+        return _tile_box(title_of(story.metric), shown(mine), note)
     theirs = None if reference is None else reference.get(story.metric)
     before = f"float {shown(theirs)}, " if theirs is not None else ""
-    word = "lost" if lost.value >= 0 else "gained"
-    return _tile_box(
-        title_of(story.metric), shown(mine), f"{before}{points(abs(lost.value))} {word}, {mine.how}"
-    )
+    return _tile_box(title_of(story.metric), shown(mine), f"{before}{points_phrase(lost.value)}, {mine.how}")
 
 
 def _tile_box(name: str, value: str, note: str) -> Html:
@@ -138,7 +109,9 @@ def _tile_box(name: str, value: str, note: str) -> Html:
 
 def _limits(limits: Limits, metric: str) -> list[str]:
     asked = []
-    if limits.max_drop_points is not None:
+    if limits.max_drop_points is not None and is_agreement(metric):
+        asked.append(f"limit: at least {100 - limits.max_drop_points:g} % {title_of(metric)}")
+    elif limits.max_drop_points is not None:
         asked.append(f"limit: at most {points(limits.max_drop_points)} of {title_of(metric)} lost")
     if limits.max_latency_s is not None:
         asked.append(f"limit: at most {ms(limits.max_latency_s)}")
@@ -151,8 +124,7 @@ def trials(story: Story, rows: tuple[Row, ...]) -> Html:
     """The table of trials."""
     if not rows:
         return section("trials", "Trials", nothing("No trial has been run yet."))
-    reference = evidence.float_row(rows)
-    columns = _columns(story, rows, reference)
+    columns = _columns(story, rows)
     head = [tag("th", "recipe")]
     head += [tag("th", title, tag("small", unit) if unit else None, class_="n") for title, unit, _ in columns]
     body = [_line(row, columns) for row in rows]
@@ -169,21 +141,34 @@ def trials(story: Story, rows: tuple[Row, ...]) -> Html:
         "“Stock” marks another tool's own defaults, shown for comparison"
         + (", “search” a recipe that the search proposed" if searched else "")
         + ". "
-        "MB is 1,000,000 bytes; a point is 0.01 of the metric."
+        "MB is 1,000,000 bytes; a point is 0.01 of the metric. " + _latency_note(rows)
     )
     return section("trials", "Trials", tag("div", table, class_="scroll"), lead=lead)
+
+
+def _latency_note(rows: tuple[Row, ...]) -> str:
+    """Why there are two latencies."""
+    row = evidence.float_row(rows)
+    floats = None if row is None else row.get("latency_s")
+    if floats is None:
+        return ""
+    kept = any(r.timed("float_latency_s") is not None for r in rows)
+    beside = (
+        "" if kept else " The float latency beside each was not kept by the version that made this study."
+    )
+    return (
+        "A machine is not always as fast, so each model is timed in turns with float: latency is that ratio "
+        f"times float's own {shown(floats)}, as timed is what the clock read.{beside}"
+    )
 
 
 Column = tuple[str, str, dict[int, Quantity]]  # title, unit, quantity by id of its row
 
 
-def _columns(story: Story, rows: tuple[Row, ...], reference: Row | None) -> list[Column]:
+def _columns(story: Story, rows: tuple[Row, ...]) -> list[Column]:
     """One column for each quantity that at least one trial has."""
-    drops = {
-        id(r): q
-        for r in rows
-        if r is not reference and (q := evidence.points_lost(r, story.metric, reference)) is not None
-    }
+    agreement = is_agreement(story.metric)  # is itself what is lost
+    drops = {id(r): q for r in rows if not agreement and (q := evidence.points_lost(r)) is not None}
     columns: list[Column] = [("lost", "points", drops)] if drops else []
     names = (
         story.metric,
@@ -199,7 +184,16 @@ def _columns(story: Story, rows: tuple[Row, ...], reference: Row | None) -> list
         if found:
             unit = look(next(iter(found.values()))).unit
             columns.append((title_of(name), unit, found))
+        if name == "latency_s" and found:
+            columns += _as_timed(rows)
     return columns
+
+
+def _as_timed(rows: tuple[Row, ...]) -> list[Column]:
+    """The milliseconds that were read: the model's, and those of float in the same rounds."""
+    titles = {"latency_s": "as timed", "float_latency_s": "float beside it"}
+    found = {name: {id(r): q for r in rows if (q := r.timed(name)) is not None} for name in titles}
+    return [(titles[name], "ms", quantities) for name, quantities in found.items() if quantities]
 
 
 def _line(row: Row, columns: list[Column]) -> Html:

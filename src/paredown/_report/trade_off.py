@@ -10,6 +10,7 @@ from paredown._report import evidence
 from paredown._report.evidence import Row
 from paredown._report.format import number, shown, title_of
 from paredown._report.plots import COLOURS, MARKS, Figure, axis, error_bars, errors, scaled
+from paredown.agreement import is_agreement
 from paredown.analyze.pareto import pareto_front
 from paredown.measurement import Quantity
 
@@ -58,12 +59,11 @@ class Mark:
 
 def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
     """The scatter with its front; None with fewer than two complete trials."""
-    reference = evidence.float_row(all_rows)
-    speed, labelled = evidence.speed_name(all_rows), {id(r) for r in evidence.leading(all_rows, metric)}
+    labelled = {id(r) for r in evidence.leading(all_rows, metric)}
     found = [
-        (r, x, y, evidence.points_lost(r, metric, reference))
+        (r, x, y, evidence.points_lost(r))
         for r in all_rows
-        if (x := r.get(speed)) is not None and (y := r.get(metric)) is not None
+        if (x := r.get("latency_s")) is not None and (y := r.get(metric)) is not None
     ]
     if len(found) < 2:
         return None
@@ -80,9 +80,7 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
     positions = _label_places(marks, x_range, y_range)
     data = [_front_line(marks), *(_scatter(m, p, metric) for m, p in zip(marks, positions, strict=True))]
     layout = {
-        "xaxis": axis(
-            "latency over float" if speed == "latency_ratio" else "median latency, ms", range=list(x_range)
-        ),
+        "xaxis": axis(evidence.latency_title(all_rows), range=list(x_range)),
         "yaxis": axis(
             title_of(metric),
             range=list(y_range),
@@ -142,9 +140,11 @@ def _paired_bars(mark: Mark) -> dict[str, Any]:
 
 def _caption(marks: Sequence[Mark]) -> str:
     how = evidence.unit_note([q for m in marks for q in (m.latency, m.accuracy)])
+    what = "Agreement with float" if is_agreement(marks[0].accuracy.name) else "Accuracy"
     text = (
-        f"Accuracy against latency, {how}; up and to the left is better. Bars are 95 % intervals, upright "
-        "those of the difference to float. The dotted line joins the models that none beats in both. "
+        f"{what} against latency, {how}; up and to the left is better. Latency is float's own, times the "
+        "ratio of the rounds that both were timed in. Bars are 95 % intervals, upright those of the "
+        "difference to float. The dotted line joins the models that none beats in both. "
         "Star: recommended; open diamond: another tool's defaults."
     )
     fallen = any(m.collapsed for m in marks)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 LEVEL = 0.95
 RESAMPLES = 200
+ROUND_RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def interval(
     some images twice, is 1 to 2 points too high. `limits`: what the value can be at all.
     """
     known = np.clip(_centred(value, resampled), *limits)
-    low, high = _quantiles(known)
+    low, high = _quantiles(known, value)
     return Interval(value, low, high, f"bootstrap over images, {len(known)} resamples")
 
 
@@ -58,27 +59,34 @@ def paired_difference(
 ) -> Difference:
     """b - a with its interval. The resamples of both must come from the same weights."""
     gaps = _centred(b - a, resampled_b - resampled_a)
-    low, high = _quantiles(gaps)
+    low, high = _quantiles(gaps, b - a)
     tail = min(int((gaps <= 0).sum()), int((gaps >= 0).sum()))
     p_value = min(1.0, 2 * (tail + 1) / (len(gaps) + 1))
     return Difference(b - a, low, high, f"paired bootstrap over images, {len(gaps)} resamples", p_value)
 
 
+def median_of_rounds(rounds: Sequence[Sequence[float]]) -> Interval:
+    """The median over the rounds of each round's median, with its interval over the rounds."""
+    return _median(np.array([np.median(r) for r in rounds]))
+
+
 def ratio_of_rounds(
-    candidate: Sequence[Sequence[float]],
-    baseline: Sequence[Sequence[float]],
-    resamples: int = 2000,
-    seed: int = 0,
+    candidate: Sequence[Sequence[float]], baseline: Sequence[Sequence[float]]
 ) -> tuple[Interval, tuple[float, ...]]:
     """Candidate / baseline as the median of per-round ratios of medians, and those ratios.
 
     Round i of both ran one right after the other, so what slowed the machine slowed both and drops out.
     """
     ratios = np.array([np.median(c) / np.median(b) for c, b in zip(candidate, baseline, strict=True)])
-    draws = np.random.default_rng(seed).integers(0, len(ratios), (resamples, len(ratios)))
-    low, high = _quantiles(np.median(ratios[draws], axis=1))
-    method = f"bootstrap over {len(ratios)} rounds, {resamples} resamples"
-    return Interval(float(np.median(ratios)), low, high, method), tuple(float(r) for r in ratios)
+    return _median(ratios), tuple(float(r) for r in ratios)
+
+
+def _median(values: NDArray[np.float64]) -> Interval:
+    """The median of one value per round; the interval is that of the same median over resampled rounds."""
+    draws = np.random.default_rng(0).integers(0, len(values), (ROUND_RESAMPLES, len(values)))
+    middle = float(np.median(values))
+    low, high = _quantiles(np.median(values[draws], axis=1), middle)
+    return Interval(middle, low, high, f"bootstrap over {len(values)} rounds, {ROUND_RESAMPLES} resamples")
 
 
 def _centred(value: float, resampled: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,8 +95,9 @@ def _centred(value: float, resampled: NDArray[np.float64]) -> NDArray[np.float64
     return known - known.mean() + value if len(known) else known
 
 
-def _quantiles(values: NDArray[np.float64]) -> tuple[float, float]:
-    if len(values) == 0:
+def _quantiles(values: NDArray[np.float64], value: float) -> tuple[float, float]:
+    """The interval's ends. It is widened to hold `value`, which very few, skewed resamples may miss."""
+    if len(values) == 0 or np.isnan(value):
         return float("nan"), float("nan")
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    return min(float(low), value), max(float(high), value)

@@ -35,8 +35,10 @@ class Sampled:
     def value(self, metric: Metric) -> float:
         return float(metric.compute(self.once)[0])
 
-    def interval(self, metric: Metric) -> Interval:
-        return interval(self.value(metric), metric.compute(self.resampled), metric.limits)
+    def interval(self, metric: Metric, value: float | None = None) -> Interval:
+        """The interval around `value`, by default the metric's own."""
+        middle = self.value(metric) if value is None else value
+        return interval(middle, metric.compute(self.resampled), metric.limits)
 
 
 def sampled(evidence: Evidence, seed: int = 0) -> Sampled:

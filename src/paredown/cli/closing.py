@@ -11,6 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from paredown._report.format import plural
+from paredown.agreement import is_agreement
+from paredown.analyze.against_float import accuracy_of, points_lost, rescaled_latency, rounded
+from paredown.analyze.doubts import summed_up
 from paredown.cli import console
 from paredown.cli.console import Voice
 from paredown.cli.signals import ended_by
@@ -18,9 +21,11 @@ from paredown.errors import GateNotMet, ParedownError
 from paredown.families.values import feeding_values
 from paredown.job import Outcome
 from paredown.measurement import Quantity, Trial
+from paredown.study.limits import Limits
 from paredown.study.options import Options
 from paredown.study.store import read_trials
-from paredown.study.verdict import Limits, Verdict, accuracy_of, metric_title, points_lost
+from paredown.study.verdict import Verdict
+from paredown.study.words import metric_title
 
 
 def limits_of(args: argparse.Namespace) -> Limits:
@@ -29,6 +34,7 @@ def limits_of(args: argparse.Namespace) -> Limits:
         max_drop=args.max_drop,
         max_latency_s=None if args.max_latency is None else args.max_latency / 1000,
         max_size_bytes=None if args.max_size is None else round(args.max_size * 1e6),
+        min_agreement=args.min_agreement,
     )
 
 
@@ -78,16 +84,15 @@ def show(outcome: Outcome) -> None:
     """The table of trials, the recommendation, and where things lie, on stdout."""
     out = console.stdout()
     out.print(trial_table(outcome.trials, outcome.verdict))
+    for line in _footnotes(outcome.verdict):
+        out.print(line, markup=False)
     out.print()
     out.print(outcome.verdict.sentence, style="bold", markup=False)
     for trial in outcome.trials:
         if trial.error is not None:
             out.print(f"{trial.label} failed: {trial.error.splitlines()[0]}", markup=False)
-    doubts = _doubts(outcome)
-    for doubt in doubts[:3]:
+    for doubt in summed_up(outcome.trials):
         out.print(f"Doubt: {doubt}", markup=False)
-    if len(doubts) > 3:
-        out.print(f"and {len(doubts) - 3} more doubts, all in the report")
     out.print()
     for note in outcome.notes:
         out.print(f"Note: {note}", markup=False)
@@ -99,25 +104,41 @@ def trial_table(trials: Sequence[Trial], verdict: Verdict) -> Table:
     """One row per trial, the float model first."""
     first = accuracy_of(verdict.baseline)
     metric = "accuracy" if first is None else metric_title(first.name)
-    columns = ("recipe", metric, "lost", "ms", "ratio", "MB", "mem MB", "verdict")
-    rows = [_row(t, verdict) for t in trials]
+    agreement = first is not None and is_agreement(first.name)
+    judged = ("agreement %",) if agreement else (metric, "lost")
+    columns = ("recipe", *judged, "ms", "ratio", "MB", "mem MB", "verdict")
+    rows = [_row(t, verdict, agreement) for t in trials]
     return console.table(columns, rows, numbers=columns[1:-1])
 
 
-def _row(trial: Trial, verdict: Verdict) -> list[Text]:
+def _footnotes(verdict: Verdict) -> list[str]:
+    """What the columns mean: whose milliseconds, whose answers."""
+    said = []
+    floats = None if verdict.baseline.measurement is None else verdict.baseline.measurement.get("latency_s")
+    if floats is not None:
+        said.append(
+            f"ms: the ratio times float's {1e3 * floats.value:.2f} ms; float is timed beside every model"
+        )
+    first = accuracy_of(verdict.baseline)
+    if first is not None and is_agreement(first.name):
+        what = "mAP50-95 against" if first.name.endswith("map50_95") else "the first class is that of"
+        said.append(f"agreement: {what} the float model's own answers; there is no truth")
+    return said
+
+
+def _row(trial: Trial, verdict: Verdict, agreement: bool) -> list[Text]:
     measured = trial.measurement
 
     def number(name: str, scale: float, digits: int) -> str:
         value = None if measured is None else measured.value(name)
         return "-" if value is None else f"{value * scale:.{digits}f}"
 
-    quality, lost = accuracy_of(trial), points_lost(trial, verdict.baseline)
+    latency = rescaled_latency(trial, verdict.baseline)
     best = trial is verdict.best or trial.recipe == verdict.best.recipe
     cells = [
         trial.label,
-        "-" if quality is None else f"{quality.value:.4f}",
-        "-" if lost is None or trial.recipe == verdict.baseline.recipe else f"{lost:.2f}",
-        number("latency_s", 1e3, 2),
+        *_judged(trial, verdict.baseline, agreement),
+        "-" if latency is None else f"{1e3 * latency.value:.2f}",
         "1.00" if trial.recipe == verdict.baseline.recipe else number("latency_ratio", 1, 2),
         number("size_bytes", 1e-6, 2),
         number("peak_memory_bytes", 1e-6, 0),
@@ -126,13 +147,16 @@ def _row(trial: Trial, verdict: Verdict) -> list[Text]:
     return [Text(cell, style="bold green" if best else "") for cell in cells]
 
 
-def _doubts(outcome: Outcome) -> list[str]:
-    """Every doubt once, with the models it is about."""
-    about: dict[str, list[str]] = {}
-    for trial in outcome.trials:
-        for doubt in () if trial.measurement is None else trial.measurement.doubts:
-            about.setdefault(doubt, []).append(trial.label)
-    return [f"{doubt} ({', '.join(labels)})" for doubt, labels in about.items()]
+def _judged(trial: Trial, baseline: Trial, agreement: bool) -> list[str]:
+    """The accuracy and the points lost; or the agreement with the float model alone."""
+    quality, lost = accuracy_of(trial), points_lost(trial, baseline)
+    if agreement:
+        return ["-" if quality is None else f"{rounded(100 * quality.value):.2f}"]
+    none = lost is None or trial.recipe == baseline.recipe
+    return [
+        "-" if quality is None else f"{quality.value:.4f}",
+        "-" if none or lost is None else f"{rounded(lost.value):.2f}",
+    ]
 
 
 def as_values(outcome: Outcome) -> dict[str, object]:
@@ -142,13 +166,16 @@ def as_values(outcome: Outcome) -> dict[str, object]:
         "best": verdict.best.label,
         "gate_met": verdict.gate_met,
         "preprocessing": feeding_values(outcome.card),
+        "headline": verdict.headline,
         "recommendation": verdict.sentence,
+        "doubts": list(summed_up(outcome.trials)),
         "trials": [
             {
                 "label": t.label,
                 "recipe": t.recipe,
                 "origin": t.origin,
                 "verdict": verdict.remarks.get(t.recipe, ""),
+                **_against_float(t, verdict.baseline),
                 "error": t.error,
                 "model": None if t.model_file is None else str(outcome.directory / t.model_file),
                 "quantities": quantity_values(() if t.measurement is None else t.measurement.quantities),
@@ -158,6 +185,21 @@ def as_values(outcome: Outcome) -> dict[str, object]:
         "report": str(outcome.report),
         "bundle": str(outcome.bundle),
         "notes": list(outcome.notes),
+    }
+
+
+def _against_float(trial: Trial, baseline: Trial) -> dict[str, object]:
+    """The figures that trials are compared by, as every table and plot shows them."""
+    lost, latency, accuracy = (
+        points_lost(trial, baseline),
+        rescaled_latency(trial, baseline),
+        accuracy_of(trial),
+    )
+    agreement = accuracy is not None and is_agreement(accuracy.name)
+    return {
+        "points_lost": None if lost is None or agreement else rounded(lost.value),
+        "agreement_percent": rounded(100 * accuracy.value) if accuracy is not None and agreement else None,
+        "latency_at_float_s": None if latency is None else latency.value,
     }
 
 

@@ -20,7 +20,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_reading(parser)
     shared.add_target(parser)
     shared.add_card(parser)
-    shared.add_limits(parser, "0.5, in recipes that choose by it")
+    by_it = "in recipes that choose by it"
+    shared.add_limits(parser, f"0.5, {by_it}", f"{shared.agreements(0.5)}, {by_it}")
     shared.add_making(parser)
     parser.add_argument(
         "--out",
@@ -40,7 +41,7 @@ def main(args: argparse.Namespace) -> int:
     from paredown.errors import UsageError
     from paredown.files import check_directory
     from paredown.study.images import further_images, read_images
-    from paredown.study.verdict import Limits
+    from paredown.study.limits import Limits
 
     voice = console.Voice(args.quiet)
     check_directory(args.out, api.COMPRESSED, force=args.force)

@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
             {
                 "preprocessing": loading.feeding_of(model),
                 "quantities": closing.quantity_values(measured.quantities),
-                "doubts": measured.doubts,
+                "doubts": [d.text for d in measured.doubts],
             }
         )
     else:
@@ -85,4 +85,4 @@ def _show(measured: Measurement) -> None:
     out = console.stdout()
     out.print(console.table(columns, rows, numbers=columns[1:3]))
     for doubt in measured.doubts:
-        out.print(f"Doubt: {doubt}", markup=False)
+        out.print(f"Doubt: {doubt.text}", markup=False)

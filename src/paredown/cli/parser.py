@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from paredown.agreement import least_agreement
 from paredown.errors import UnknownName, UsageError
 
 
@@ -196,12 +197,25 @@ def add_making(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_limits(parser: argparse.ArgumentParser, default_drop: str) -> None:
+def agreements(points: float) -> str:
+    """The agreement that goes with so many points, in words."""
+    detectors, classifiers = (least_agreement(metric, points) for metric in ("map50_95", "top1"))
+    return f"{detectors:g} for detectors and {classifiers:g} for classifiers"
+
+
+def add_limits(parser: argparse.ArgumentParser, default_drop: str, default_agreement: str) -> None:
     parser.add_argument(
         "--max-drop",
         metavar="P",
         type=number,
-        help=f"points of mAP50-95 or top-1 that may be lost (default: {default_drop})",
+        help=f"points of mAP50-95 or top-1 that may be lost; needs truth (default: {default_drop})",
+    )
+    parser.add_argument(
+        "--min-agreement",
+        metavar="P",
+        type=number,
+        help="images without truth: per cent of agreement with the float model's answers to keep "
+        f"(default: {default_agreement})",
     )
     parser.add_argument(
         "--max-latency",
@@ -216,7 +230,8 @@ def add_limits(parser: argparse.ArgumentParser, default_drop: str) -> None:
 
 def add_search(parser: argparse.ArgumentParser) -> None:
     """Limits, budget and recipes of a whole job."""
-    add_limits(parser, "1.0; 0.5 for the recipe mixed")
+    kept, mixed = (agreements(points) for points in (1.0, 0.5))
+    add_limits(parser, "1.0; 0.5 for the recipe mixed", f"{kept}; {mixed} for the recipe mixed")
     parser.add_argument(
         "--budget", metavar="TIME", type=duration, help="start no new recipe after this time: 90s, 30m, 2h"
     )

@@ -200,7 +200,7 @@ def _grid_bits(data: list[ir.Value]) -> int:
 def _weight_bits(node: ir.Node, stored: set[ir.Node]) -> int | None:
     """Bits of each stored value of the weight; None where the layer has no constant weight."""
     place = 3 if node.op_type.startswith("QLinear") else 1
-    if macs_of(node) == 0 and node.op_type not in INTEGER or len(node.inputs) <= place:
+    if (macs_of(node) == 0 and node.op_type not in INTEGER) or len(node.inputs) <= place:
         return None
     weight = node.inputs[place]
     if weight is None or (weight.const_value is None and weight.producer() not in stored):

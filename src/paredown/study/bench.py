@@ -18,7 +18,7 @@ from paredown._measure.latency import measure_latency
 from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.families.preprocess import preprocess
-from paredown.measurement import Measurement, Quantity
+from paredown.measurement import Doubt, Measurement, Quantity
 from paredown.model import Model
 from paredown.protocols import Progress, silent
 from paredown.sample import Dataset
@@ -27,6 +27,7 @@ from paredown.targets import Target
 WHAT = ("map", "latency", "memory")
 PACKED = ("sparse", "cluster")  # steps that pay once the file is packed
 LATENCY = frozenset({"latency", "memory"})  # what a timed process gives
+BESIDE = frozenset({"latency_ratio", "float_latency_s"})  # what a baseline beside it gives
 _MEMORY = frozenset({"peak_memory_bytes", "model_memory_bytes"})
 
 Untimed = Callable[[Sequence[Quantity]], str]
@@ -70,7 +71,7 @@ class Bench:
         """
         quantities = [Quantity("size_bytes", float(file.stat().st_size), "bytes", "lower"), *_packed(model)]
         curves: dict[str, tuple[float, ...]] = {}
-        doubts = list(self.target.doubts)
+        doubts = [Doubt("target", text) for text in self.target.doubts]
         seconds = {}
         if predicted is not None:
             started = time.monotonic()
@@ -80,7 +81,7 @@ class Bench:
             seconds["accuracy"] = time.monotonic() - started
         why = untimed(quantities)
         if why:
-            doubts.append(f"not timed: {why}")
+            doubts.append(Doubt("untimed", f"not timed: {why}"))
         elif LATENCY & set(what) and self.target.runs_here:
             started = time.monotonic()
             timed, more, reasons = measure_latency(

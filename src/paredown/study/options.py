@@ -12,7 +12,7 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 from paredown.checking import check_fields
 from paredown.errors import UnknownName, UsageError
 from paredown.families.hints import Hints
-from paredown.study.verdict import Limits
+from paredown.study.limits import Limits
 
 CALIBRATION_IMAGES = 100  # more hardly move a range
 

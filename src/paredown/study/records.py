@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from paredown.errors import StorageError
-from paredown.measurement import Measurement, Quantity, StepRecord, Trial
+from paredown.measurement import Doubt, Measurement, Quantity, StepRecord, Trial
 
 
 def to_line(trial: Trial) -> str:
@@ -74,6 +75,20 @@ def _trial(d: dict[str, Any]) -> Trial:
 
 
 def _measurement(d: dict[str, Any]) -> Measurement:
-    quantities = tuple(Quantity(**{**q, "samples": tuple(q["samples"])}) for q in d["quantities"])
+    quantities = tuple(_quantity(q) for q in d["quantities"])
     curves = {name: tuple(values) for name, values in d["curves"].items()}
-    return Measurement(**{**d, "quantities": quantities, "curves": curves, "doubts": tuple(d["doubts"])})
+    return Measurement(
+        **{**d, "quantities": quantities, "curves": curves, "doubts": tuple(map(_doubt, d["doubts"]))}
+    )
+
+
+def _quantity(d: dict[str, Any]) -> Quantity:
+    """Older studies called ratios and differences "measured"."""
+    derived = d["name"] == "latency_ratio" or d["name"].endswith("_drop")
+    how = "derived" if derived and d["how"] == "measured" else d["how"]
+    return Quantity(**{**d, "how": how, "samples": tuple(d["samples"])})
+
+
+def _doubt(d: Any) -> Doubt:
+    """Older studies kept the sentence alone: those that differ in their figures only are of one kind."""
+    return Doubt(re.sub(r"[\d.,+%-]+", "", d), d) if isinstance(d, str) else Doubt(**d)

@@ -8,16 +8,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from paredown._compress.recipe import Recipe
+from paredown.agreement import is_agreement, least_agreement
+from paredown.analyze.against_float import accuracy_of, points_lost, rescaled_latency
 from paredown.detections import Prediction
 from paredown.errors import UsageError
 from paredown.measurement import Quantity, Trial
 from paredown.search.propose import Tried, propose, require_optuna
 from paredown.search.space import space_for
 from paredown.study.bench import Untimed
+from paredown.study.limits import DEFAULT_MAX_DROP, Limits
 from paredown.study.options import Options
 from paredown.study.store import Store
 from paredown.study.trials import Work, attempt, label_of, result_line
-from paredown.study.verdict import DEFAULT_MAX_DROP, FLOAT, Limits, accuracy_of, points_lost
+from paredown.study.verdict import FLOAT
 
 HOPELESS = 5.0  # times the allowed loss: a model that lost more is not timed
 
@@ -70,7 +73,8 @@ def tried(trial: Trial, baseline: Trial, limits: Limits) -> Tried:
     The ratio is left out where the target cannot be timed here; that of a single model that was not timed is
     the float model's. Points, and times by which latency and size are over their limits, are added up.
     """
-    lost = 0.0 if trial.recipe == FLOAT else points_lost(trial, baseline)
+    found, accuracy = points_lost(trial, baseline), accuracy_of(trial)
+    lost = 0.0 if trial.recipe == FLOAT else None if found is None else found.value
     measured, floats = trial.measurement, baseline.measurement
     if measured is None or floats is None or lost is None or not math.isfinite(lost):
         return Tried(trial.recipe)
@@ -78,26 +82,39 @@ def tried(trial: Trial, baseline: Trial, limits: Limits) -> Tried:
     costs = [lost, size / whole]
     if floats.value("latency_ratio") is not None:
         costs.append(measured.value("latency_ratio") or 1.0)
-    over = max(lost - limits.drop, 0.0)
-    for name, limit in (("latency_s", limits.max_latency_s), ("size_bytes", limits.max_size_bytes)):
-        value = measured.value(name)
-        if limit and value is not None:
-            over += max(value / limit - 1, 0.0)
+    over = 0.0 if accuracy is None else max(lost - limits.allowed(accuracy.name), 0.0)
+    for quantity, limit in (
+        (rescaled_latency(trial, baseline), limits.max_latency_s),
+        (measured.get("size_bytes"), limits.max_size_bytes),
+    ):
+        if limit and quantity is not None:
+            over += max(quantity.value / limit - 1, 0.0)
     return Tried(trial.recipe, tuple(costs), over)
 
 
 def hopeless(baseline: Trial, limits: Limits) -> Untimed:
     """What says of a model that it lost too much to be worth timing."""
-    floats, most = accuracy_of(baseline), HOPELESS * max(limits.drop, DEFAULT_MAX_DROP)
+    floats = accuracy_of(baseline)
+    most = 0.0 if floats is None else HOPELESS * _usual(floats.name, limits)
 
     def why(quantities: Sequence[Quantity]) -> str:
         mine = next((q for q in quantities if floats is not None and q.name == floats.name), None)
         if mine is None or floats is None:
             return ""
         lost = 100 * (floats.value - mine.value)
-        return f"it loses {lost:.1f} points" if lost > most else ""
+        if lost <= most:
+            return ""
+        if is_agreement(mine.name):
+            return f"it agrees with the float model to {100 * mine.value:.0f} % only"
+        return f"it loses {lost:.1f} points"
 
     return why
+
+
+def _usual(metric: str, limits: Limits) -> float:
+    """The loss allowed, or that of the default where less was allowed."""
+    default = 100 - least_agreement(metric, DEFAULT_MAX_DROP) if is_agreement(metric) else DEFAULT_MAX_DROP
+    return max(limits.allowed(metric), default)
 
 
 def _notes(done: int) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ from paredown.study.options import Options
 from paredown.study.pieces import pieces
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
 from paredown.study.store import Store
-from paredown.study.verdict import FLOAT, figures
+from paredown.study.verdict import FLOAT
+from paredown.study.words import figures
 
 Say = Callable[[str], None]
 

@@ -8,7 +8,7 @@ import pytest
 
 from paredown._compress.presets import parse_recipe
 from paredown.cli import main
-from paredown.study.verdict import Limits
+from paredown.study.limits import Limits
 from toys import Toy
 
 
@@ -18,9 +18,19 @@ def compressing(toy: Toy, recipe: str, out: Path) -> list[str]:
 
 def test_limits_reach_the_step(toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = compressing(toy, "mixed", tmp_path)
-    assert main([*words, "--max-drop", "20", "--max-size", "0.1", "--threads", "1", "--quiet"]) == 0
-    assert "cle+gates+mix-drop20-mb0.1" in capsys.readouterr().out
+    assert main([*words, "--min-agreement", "20", "--max-size", "0.1", "--threads", "1", "--quiet"]) == 0
+    assert "cle+gates+mix-mb0.1-agree20" in capsys.readouterr().out
     assert (tmp_path / "model.onnx").stat().st_size <= 100_000
+
+
+def test_points_are_refused_where_there_is_no_truth_to_choose_by(
+    toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*compressing(toy, "mixed", tmp_path / "out"), "--max-drop", "0.5"]) == 2
+    said = capsys.readouterr().err
+    assert "the images have no truth" in said
+    assert "hint: --min-agreement 94" in said
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("recipe", "taken"), [("mixed", True), ("mix-drop0.3", False), ("int8", False)])

@@ -84,6 +84,7 @@ def test_all_quantities_and_samples_are_kept(tiny: Path) -> None:
         "latency_s",
         "latency_p90_s",
         "latency_p99_s",
+        "float_latency_s",
         "latency_ratio",
         "cpu_percent",
         "peak_memory_bytes",
@@ -94,7 +95,10 @@ def test_all_quantities_and_samples_are_kept(tiny: Path) -> None:
     assert len(latency.samples) >= QUICK.min_runs
     assert len(ratio.samples) >= QUICK.min_rounds
     assert latency.value <= found["latency_p90_s"].value <= found["latency_p99_s"].value
-    assert ratio.low <= ratio.value <= ratio.high
+    for quantity in (latency, found["float_latency_s"], ratio):
+        assert quantity.low <= quantity.value <= quantity.high
+    assert (latency.how, ratio.how) == ("measured", "derived")
+    assert len(found["float_latency_s"].samples) == len(curves["baseline_latency_s"])
     assert found["peak_memory_bytes"].value > found["model_memory_bytes"].value > 0
     assert len(curves["memory_bytes"]) == len(curves["memory_time_s"]) == len(latency.samples)
     assert len(curves["baseline_memory_bytes"]) == len(curves["baseline_latency_s"])

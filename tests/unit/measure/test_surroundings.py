@@ -64,15 +64,16 @@ def test_doctor_says_which_device_a_model_was_made_for() -> None:
 
 def test_spread_and_drift_are_doubted() -> None:
     steady = [1.0, 1.01] * 10
-    assert noise.series_doubts(steady, "candidate") == ()
-    assert "spread" in noise.series_doubts([1.0, 1.3] * 10, "candidate")[0]
+    assert noise.series_doubts(steady, "model") == ()
+    wide, wider = (noise.series_doubts([1.0, top] * 10, "model")[0] for top in (1.2, 1.5))
+    assert (wide.kind, wide.unfit, wider.unfit) == ("spread", False, True)
     drifting = [1 + 0.009 * i for i in range(12)]
-    assert any("drift of +" in doubt for doubt in noise.series_doubts(drifting, "candidate"))
+    assert any("slower while it was timed" in d.text for d in noise.series_doubts(drifting, "model"))
 
 
 def test_a_governor_that_varies_is_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(noise, "governors", lambda: {"powersave"})
-    assert "powersave" in noise.machine_doubts()[0]
+    assert "powersave" in noise.machine_doubts()[0].text
     monkeypatch.setattr(noise, "governors", lambda: {"performance"})
     assert noise.machine_doubts() == ()
 
@@ -84,9 +85,11 @@ def test_a_busy_neighbour_and_a_throttle_are_doubted(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(noise, "throttling", lambda: next(states))
     watch = noise.Watch([])
     busy, stolen, throttled = watch.doubts()
-    assert "other processes" in busy
-    assert "withheld" in stolen
-    assert "slowed down meanwhile: throttled by heat or power" in throttled
+    assert "other processes" in busy.text
+    assert "withheld" in stolen.text
+    assert "slowed down meanwhile: throttled by heat or power" in throttled.text
+    assert busy.unfit
+    assert throttled.unfit
 
 
 def test_memory_is_read() -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from paredown._report import Advice, DatasetFacts, Limits, ModelFacts, Picture, Story
-from paredown.measurement import Measurement, Quantity, StepRecord, Trial
+from paredown.measurement import Doubt, Measurement, Quantity, StepRecord, Trial
 
 CLASSES = ("person", "car", "bicycle", "dog", "truck", "bus", "traffic light", "backpack", "umbrella", "cup")
 TABLE = [  # recipe, label, mAP, latency ms, ratio, MB, peak MB, CPU %
@@ -91,7 +91,8 @@ def _trial(rng: np.random.Generator, recipe: str, label: str, ap: float, *figure
         Quantity("precision", 0.7, "", "higher"),
         Quantity("recall", 0.6, "", "higher"),
         Quantity.of("latency_s", samples, "s", "lower", low=latency_ms * 0.98e-3, high=latency_ms * 1.02e-3),
-        Quantity("latency_ratio", ratio, "ratio", "lower", low=ratio * 0.98, high=ratio * 1.02),
+        Quantity("float_latency_s", latency_ms / ratio / 1e3, "s", "lower"),
+        Quantity("latency_ratio", ratio, "ratio", "lower", "derived", low=ratio * 0.98, high=ratio * 1.02),
         Quantity("size_bytes", mb * 1e6, "bytes", "lower"),
         Quantity("peak_memory_bytes", peak_mb * 1e6, "bytes", "lower"),
         Quantity("cpu_percent", cpu, "%", "neither"),
@@ -99,7 +100,9 @@ def _trial(rng: np.random.Generator, recipe: str, label: str, ap: float, *figure
     if recipe != "float":
         quantities.append(Quantity("fidelity_map50_95", 0.99 - drop / 100, "", "higher"))
         quantities.append(Quantity("confidence_shift", -0.01 * drop, "", "neither", low=-0.02, high=0.0))
-        quantities.append(Quantity("map50_95_drop", drop, "points", "lower", low=drop - 0.3, high=drop + 0.3))
+        quantities.append(
+            Quantity("map50_95_drop", drop, "points", "lower", "derived", low=drop - 0.3, high=drop + 0.3)
+        )
     shape = np.exp(-6 * np.linspace(0, 1, 40)) * 900 * (ap + 0.01) + 30 * np.exp(
         -((np.linspace(0, 1, 40) - 0.85) ** 2) / 0.01
     )
@@ -109,7 +112,9 @@ def _trial(rng: np.random.Generator, recipe: str, label: str, ap: float, *figure
         "memory_bytes": tuple(float(v) for v in 1e6 * peak_mb * (1 - np.exp(-np.linspace(0.2, 9, 60)))),
         "ap_per_class": tuple(float(v) for v in np.clip(ap + 0.03 * rng.standard_normal(len(CLASSES)), 0, 1)),
     }
-    doubts = ("spread of 12 % between rounds",) if label == "int8-dynamic" else ()
+    doubts = (
+        (Doubt("spread", "the rounds of the model differ by 12%", 0.12),) if label == "int8-dynamic" else ()
+    )
     measurement = Measurement("cd" * 32, "local", {"cpu": "Cortex-A76"}, tuple(quantities), curves, doubts)
     log = () if recipe in ("float", "ort-static", "ort-dynamic") else _log()
     return Trial(recipe, label, "ab" * 32, f"models/{label}.onnx", "local", 0, measurement, log)
@@ -132,3 +137,39 @@ def _picture(name: str, rng: np.random.Generator) -> Picture:
     big = cv2.resize(image, (640, 480), interpolation=cv2.INTER_CUBIC)
     jpeg = cv2.imencode(".jpg", big)[1].tobytes()
     return Picture(name, "3 of 11 boxes missed, 1 new", jpeg, jpeg)
+
+
+def with_quantities(told: Story, label: str, *quantities: Quantity) -> Story:
+    """The story, one trial of it with these quantities in place of its own of the same names."""
+
+    def changed(trial: Trial) -> Trial:
+        if trial.label != label or trial.measurement is None:
+            return trial
+        names = {q.name for q in quantities}
+        kept = (q for q in trial.measurement.quantities if q.name not in names)
+        return replace(trial, measurement=replace(trial.measurement, quantities=(*kept, *quantities)))
+
+    return replace(told, trials=tuple(changed(t) for t in told.trials))
+
+
+def without_truth() -> Story:
+    """The same study on images without truth: only the agreement with the float model is known."""
+    told = story()
+    against_truth = {"map50_95", "map50_95_drop", "map50", "ap_small", "ap_medium", "ap_large", "miss_rate"}
+    trials = []
+    for trial in told.trials:
+        measured = trial.measurement
+        if measured is not None:
+            own = tuple(q for q in measured.quantities if q.name not in against_truth)
+            if trial.recipe == "float":
+                own += (Quantity("fidelity_map50_95", 1.0, "", "higher"),)
+            trial = replace(trial, measurement=replace(measured, quantities=own))
+        trials.append(trial)
+    return replace(
+        told,
+        trials=tuple(trials),
+        metric="fidelity_map50_95",
+        dataset=replace(told.dataset, has_truth=False),
+        limits=Limits(max_drop_points=12.0),
+        advice=replace(told.advice, reasons=(), verdicts={}),
+    )

@@ -46,7 +46,8 @@ def test_counts_and_sizes() -> None:
 
 def test_an_unknown_quantity_is_spelled_out() -> None:
     assert words.title_of("model_memory_bytes") == "model memory"
-    assert words.title_of("fidelity_map50_95") == "fidelity mAP50-95"
+    assert words.title_of("fidelity_map50_95") == "agreement with float"
+    assert words.title_of("fidelity_map75") == "agreement, mAP75"
 
 
 def test_a_change_says_less_more_or_as_much():

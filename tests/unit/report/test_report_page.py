@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from made_up_story import story
+from made_up_story import story, with_quantities, without_truth
 
 from paredown._report import Advice, write_report
 from paredown._report.evidence import rows
@@ -77,8 +77,8 @@ def test_it_says_what_to_use_and_with_which_figures(page: Page) -> None:
 @pytest.mark.parametrize(
     ("int8", "float_itself", "said"),
     [
-        ((0.85, 0.77, 1.10), (1.0, 0.99, 1.01), "about as fast"),
-        ((0.91, 0.89, 0.93), (1.0, 0.88, 1.12), "about as fast"),
+        ((0.85, 0.77, 1.10), (1.0, 0.99, 1.01), "speed not told apart from float"),
+        ((0.91, 0.89, 0.93), (1.0, 0.88, 1.12), "speed not told apart from float"),
         ((0.80, 0.77, 0.83), (1.0, 0.88, 1.12), "1.2"),
     ],
 )
@@ -129,9 +129,63 @@ def test_a_study_whose_float_model_is_best_says_keep_it() -> None:
     assert "The limits were not met" in words
 
 
-def test_without_truth_the_accuracy_is_called_fidelity() -> None:
-    told = story(metric="fidelity_map50_95", dataset=replace(story().dataset, has_truth=False))
-    assert "fidelity, not accuracy" in Page(render(told)).words
+def test_without_truth_the_page_speaks_of_agreement_and_of_no_points_lost() -> None:
+    words = Page(render(without_truth())).words
+    assert "not accuracy but agreement with the float model's own answers" in words
+    assert "% agreement with the float model" in words
+    assert "limit: at least 88 % agreement with float" in words
+    assert "points lost" not in words
+    assert "fidelity" not in words
+
+
+def test_the_page_has_one_number_of_points_lost() -> None:
+    told = with_quantities(
+        story(), "int8", Quantity("map50_95_drop", 0.4449, "points", "lower", low=0, high=1)
+    )
+    words = Page(render(told)).words
+    assert set(re.findall(r"(\d+\.\d\d).points (?:lost|gained)", words)) == {"0.44"}
+
+
+def test_no_quotient_is_called_measured() -> None:
+    text = render(story())
+    ratios = re.findall(r'title="([^"]*)"[^>]*>0\.49<', text)
+    assert ratios
+    assert all(words.startswith("derived") for words in ratios)
+    assert "Latency divided by the float model&#x27;s, derived" in text
+
+
+def test_latencies_are_shown_on_one_float_and_as_they_were_timed() -> None:
+    told = with_quantities(  # a slow phase: float took 387 ms beside it
+        story(),
+        "int8",
+        Quantity("latency_s", 0.348, "s", "lower"),
+        Quantity("float_latency_s", 0.387, "s", "lower"),
+        Quantity("latency_ratio", 0.9, "ratio", "lower", "derived", low=0.88, high=0.92),
+    )
+    words = Page(render(told)).words
+    assert "Use int8: 1.1\u00d7 faster" in words
+    plot = figure(rows(told), "map50_95")
+    at = {trace["name"]: trace["x"][0] for trace in plot.data if trace.get("mode") == "markers+text"}
+    assert at["int8"] < at["float"]
+    assert at["int8"] == pytest.approx(0.9 * at["float"])
+    assert "ratio \u00d7 float's" in plot.layout["xaxis"]["title"]["text"]
+    assert re.search(r"as timed 348\.0.ms beside float's 387\.0.ms", words)
+    for column in ("as timed", "float beside it"):
+        assert column in words
+
+
+def test_an_older_study_that_kept_no_float_latency_says_so() -> None:
+    told = story()
+    trials = []
+    for trial in told.trials:
+        measured = trial.measurement
+        if measured is not None:
+            kept = tuple(q for q in measured.quantities if q.name != "float_latency_s")
+            trial = replace(trial, measurement=replace(measured, quantities=kept))
+        trials.append(trial)
+    words = Page(render(replace(told, trials=tuple(trials)))).words
+    assert "float beside it not kept" in words
+    assert "was not kept by the version that made this study" in words
 
 
 def test_numbers_that_are_not_finite_do_not_break_the_page() -> None:
@@ -195,7 +249,7 @@ def test_a_figure_that_was_not_measured_says_so_beside_it() -> None:
     changed = replace(first, measurement=replace(first.measurement, quantities=guessed))
     text = render(replace(told, trials=(told.trials[0], changed)))
     assert "<small>estimated</small>" in text
-    assert "Every figure is estimated, measured on target local" in text
+    assert "Every figure is estimated, measured or derived from that on target local" in text
 
 
 def test_what_the_search_tried_is_marked_and_drawn_only_where_it_leads() -> None:

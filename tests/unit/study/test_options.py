@@ -6,8 +6,8 @@ import pytest
 
 from paredown.errors import UnknownName, UsageError
 from paredown.study.files import toml_text
+from paredown.study.limits import Limits
 from paredown.study.options import Asked, Options, read_asked
-from paredown.study.verdict import Limits
 
 
 def test_what_was_asked_comes_back_equal():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paredown.errors import StorageError
-from paredown.measurement import Measurement, Quantity, StepRecord, Trial
+from paredown.measurement import Doubt, Measurement, Quantity, StepRecord, Trial
 from paredown.study.records import from_line, plain, to_line
 
 floats = st.floats(allow_nan=False)
@@ -20,7 +20,7 @@ quantities = st.builds(
     floats,
     names,
     st.sampled_from(["higher", "lower", "neither"]),
-    st.sampled_from(["measured", "estimated", "simulated"]),
+    st.sampled_from(["measured", "derived", "estimated", "simulated"]),
     st.lists(floats, max_size=4).map(tuple),
     st.none() | floats,
     st.none() | floats,
@@ -37,7 +37,7 @@ measurements = st.builds(
     plain_maps,
     st.lists(quantities, max_size=3).map(tuple),
     st.dictionaries(names.filter(lambda n: n != "$float"), st.lists(floats).map(tuple), max_size=2),
-    st.lists(names, max_size=2).map(tuple),
+    st.lists(st.builds(Doubt, names, names, floats, st.booleans()), max_size=2).map(tuple),
 )
 records = st.builds(StepRecord, names, names, names, names, plain_maps)
 trials = st.builds(
@@ -96,3 +96,19 @@ def test_a_damaged_line_is_a_value_error(line):
 
 def _trial(quantity):
     return Trial("r", "r", "sha", None, "local", 0, Measurement("sha", "local", {}, (quantity,)))
+
+
+def test_an_older_study_is_read_its_ratio_derived_and_its_doubts_of_one_kind_where_only_figures_differ() -> (
+    None
+):
+    ratio = Quantity("latency_ratio", 0.9, "ratio", "lower", low=0.8, high=1.0)
+    measured = Measurement("s", "local", {}, (ratio,))
+    line = json.loads(to_line(Trial("int8", "int8", "s", None, "local", 0, measured)))
+    line["measurement"]["doubts"] = [
+        "other processes used 1.2 of 2 cores meanwhile",
+        "other processes used 0.4 of 2 cores meanwhile",
+    ]
+    read = from_line(json.dumps(line)).measurement
+    assert read.get("latency_ratio").how == "derived"
+    assert [d.text for d in read.doubts] == line["measurement"]["doubts"]
+    assert len({d.kind for d in read.doubts}) == 1

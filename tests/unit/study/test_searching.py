@@ -4,9 +4,9 @@ import pytest
 
 from paredown.errors import UsageError
 from paredown.measurement import Measurement, Quantity, Trial
+from paredown.study.limits import Limits
 from paredown.study.options import Options
 from paredown.study.searching import check_search, hopeless, tried
-from paredown.study.verdict import Limits
 
 
 def trial(recipe, accuracy, ratio=None, size=10e6, latency=None):

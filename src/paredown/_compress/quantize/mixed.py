@@ -33,6 +33,7 @@ from paredown._compress.quantize.told import notes, reasons, told
 from paredown._compress.quantize.verify import COARSE, Verified, cheapest_within, fastest, verified
 from paredown._compress.quantize.weight_damage import SwitchedWeights, rounding_errors
 from paredown._compress.recipe import Context, Recipe, Step
+from paredown.agreement import is_agreement, least_agreement, likely_loss
 from paredown.errors import UnsupportedModel, UsageError
 from paredown.graph.walk import constant, to_model, weight_of
 from paredown.measurement import StepRecord
@@ -47,7 +48,10 @@ SIZE_TRIES = 4  # times a candidate is written again, narrower, until its file k
 class Mixed(Step):
     """mix: drop, points that may be lost; ms, milliseconds of one inference; mb, megabytes of the file.
 
-    0 for ms and mb: no such limit. `paredown --max-drop`, `--max-latency` and `--max-size` set them.
+    agree: per cent of agreement with the float model to keep on images without truth.
+
+    0 for ms and mb: no such limit; for agree: what goes with `drop` (`agreement.least_agreement`). `paredown
+    --max-drop`, `--max-latency`, `--max-size` and `--min-agreement` set them.
     """
 
     kind: ClassVar[str] = "mix"
@@ -56,13 +60,33 @@ class Mixed(Step):
     drop: float = 0.5
     ms: float = 0.0
     mb: float = 0.0
+    agree: float = 0.0
+
+    def allowed(self, metric: str) -> float:
+        """Points of the metric that may be lost; of full agreement where the images have no truth."""
+        if not is_agreement(metric):
+            return likely_loss(metric, self.agree) if self.agree else self.drop
+        return 100 - (self.agree or least_agreement(metric, self.drop))
+
+    def held_to(self, metric: str) -> str:
+        """The limit on what is lost, in words, by what the candidates were judged by."""
+        points = self.allowed(metric)
+        if not is_agreement(metric):
+            return f"held to {points:.3g} points of {metric}"
+        return (
+            f"held to {100 - points:.4g} % agreement with the float model: the images chosen on have no truth"
+        )
 
 
 def with_limits(
-    recipe: Recipe, drop: float | None, latency_s: float | None, size_bytes: float | None
+    recipe: Recipe,
+    drop: float | None,
+    latency_s: float | None,
+    size_bytes: float | None,
+    agreement: float | None = None,
 ) -> Recipe:
     """The recipe with these limits in its `mix` steps, where they name none of their own."""
-    given = _spelled(drop, latency_s, size_bytes)
+    given = _spelled(drop, latency_s, size_bytes, agreement)
 
     def limited(step: Step) -> Step:
         if not isinstance(step, Mixed):
@@ -75,20 +99,28 @@ def with_limits(
 
 
 def takes_limits(
-    recipe: Recipe, drop: float | None, latency_s: float | None, size_bytes: float | None
+    recipe: Recipe,
+    drop: float | None,
+    latency_s: float | None,
+    size_bytes: float | None,
+    agreement: float | None = None,
 ) -> bool:
     """Whether the recipe has a `mix` step, and every one of them ends with these limits."""
-    given = _spelled(drop, latency_s, size_bytes)
-    steps = [s for s in with_limits(recipe, drop, latency_s, size_bytes).steps if isinstance(s, Mixed)]
+    given = _spelled(drop, latency_s, size_bytes, agreement)
+    limited = with_limits(recipe, drop, latency_s, size_bytes, agreement)
+    steps = [s for s in limited.steps if isinstance(s, Mixed)]
     return bool(steps) and all(getattr(step, k) == v for step in steps for k, v in given.items())
 
 
-def _spelled(drop: float | None, latency_s: float | None, size_bytes: float | None) -> dict[str, float]:
+def _spelled(
+    drop: float | None, latency_s: float | None, size_bytes: float | None, agreement: float | None
+) -> dict[str, float]:
     """The limits given, by the step's words for them."""
     given = {
         "drop": drop,
         "ms": None if latency_s is None else round(1000 * latency_s, 6),
         "mb": None if size_bytes is None else round(size_bytes / 1e6, 6),
+        "agree": None if agreement is None else max(agreement, 0.01),  # 0 is the step's word for no limit
     }
     return {word: value for word, value in given.items() if value is not None}
 
@@ -114,7 +146,8 @@ def apply(step: Mixed, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     choices = _choices(model.graph, ranged, weights, writer, context)
     writer = replace(writer, why=reasons(choices), ungated=gates.without(model, source))
     made, tried = _decide(step, choices, weights, writer, context)
-    log = *notes(step, made, tried, choices, context), *told(step, made, choices, weights)
+    held = step.held_to(tried[0].lost.metric) if tried else ""
+    log = *notes(step, made, tried, held, choices, context), *told(step, made, choices, weights)
     return made.graph, log
 
 
@@ -178,7 +211,8 @@ def _decide(
         return _within_size(step, point, weights, writer, STORED * BUDGET), []
     coarse = writer.coarser().write(whole, *candidate.plain_choices(whole, weights, 0.0))
     slope = verified(coarse, COARSE * coarse.damage, judge, [])
-    room = STORED * slope.damage * min(1.0, step.drop / max(slope.lost.points, 1e-9))
+    allowed = step.allowed(slope.lost.metric)
+    room = STORED * slope.damage * min(1.0, allowed / max(slope.lost.points, 1e-9))
 
     def write(index: int) -> Candidate:
         if index == len(points):
@@ -188,10 +222,10 @@ def _decide(
     damages = [p.damage for p in points]
     if not step.mb:  # beside a limit on size the float network is no way out
         damages.append(0.0)
-    made, tried = cheapest_within(damages, write, judge, step.drop, slope)
+    made, tried = cheapest_within(damages, write, judge, allowed, slope)
     if context.time_nodes is None:
         return made, tried
-    kept = [v.candidate for v in tried[1:] if v.keeps(step.drop)]
+    kept = [v.candidate for v in tried[1:] if v.keeps(allowed)]
     if kept and not step.mb:
         kept.append(write(len(points)))  # estimates may be wrong, and no layer in integers be faster
     return fastest(kept, context.time_nodes) if len(kept) > 1 else made, tried

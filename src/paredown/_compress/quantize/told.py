@@ -10,6 +10,7 @@ from paredown._compress.quantize.candidate import Candidate, Choice, Weights
 from paredown._compress.quantize.static import records
 from paredown._compress.quantize.verify import Verified
 from paredown._compress.recipe import Context, Step
+from paredown.agreement import is_agreement
 from paredown.graph.walk import weight_of
 from paredown.measurement import StepRecord
 
@@ -72,15 +73,19 @@ def _figures(made: Candidate, choices: Choices, weights: Weights) -> dict[str, d
 
 
 def notes(
-    step: Step, made: Candidate, tried: Sequence[Verified], choices: Choices, context: Context
+    step: Step, made: Candidate, tried: Sequence[Verified], held: str, choices: Choices, context: Context
 ) -> tuple[StepRecord, ...]:
-    """What was chosen for the whole and by which figures; then every candidate that was judged."""
+    """What was chosen for the whole and by which figures; then every candidate that was judged.
+
+    held: the limit that they were held to, in words; "" where none was judged.
+    """
     counts = Counter(SHOWN[choice] for choice in made.chosen.values())
     words, figures = _latency(made, choices, context)
     parts = [
         ", ".join(f"{n} layers {name}" for name, n in counts.items()),
         f"noise at the heads estimated at {made.damage:.2%} of the signal",
         words,
+        *([held] if held else []),
     ]
     if context.judge is None:
         parts.append("not judged on detections: there was nothing to judge on")
@@ -91,11 +96,15 @@ def notes(
     )
 
 
+def _metric(name: str) -> str:
+    return "agreement with the float model" if is_agreement(name) else name
+
+
 def _judged(step: Step, verified: Verified, chosen: bool) -> StepRecord:
     lost = verified.lost
     why = (
         f"a candidate with {verified.damage:.2%} of noise lost {lost.points:.2f} +- {lost.noise:.2f} points "
-        f"of {lost.metric} on {lost.images}; {verified.expected:.2f} are expected of it"
+        f"of {_metric(lost.metric)} on {lost.images}; {verified.expected:.2f} are expected of it"
     )
     data = {
         "damage": verified.damage,

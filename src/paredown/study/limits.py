@@ -1,0 +1,90 @@
+"""What the result of a study must keep to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paredown._compress.quantize.mixed import takes_limits, with_limits
+from paredown._compress.recipe import Recipe
+from paredown.agreement import is_agreement, least_agreement
+from paredown.checking import check_fields
+from paredown.errors import UsageError
+
+DEFAULT_MAX_DROP = 1.0  # points
+
+
+@dataclass(frozen=True)
+class Limits:
+    """None: not asked for. The accuracy is then held to DEFAULT_MAX_DROP or, without truth, to the agreement
+    with the float model that goes with it (`agreement.least_agreement`).
+
+    max_drop: points of mAP50-95 or top-1, which need truth: 0.5 means 0.414 -> 0.409. min_agreement: per cent
+    of agreement with the float model, which judges where there is no truth.
+    """
+
+    max_drop: float | None = None
+    max_latency_s: float | None = None
+    max_size_bytes: int | None = None
+    min_agreement: float | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for name in ("max_drop", "max_latency_s", "max_size_bytes", "min_agreement"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise UsageError(f"{name} must not be negative", got=value)
+        if self.min_agreement is not None and self.min_agreement > 100:
+            raise UsageError(
+                "no model agrees more than fully", got=f"{self.min_agreement:g} %", expected="at most 100"
+            )
+        if self.max_drop is not None and self.min_agreement is not None:
+            raise UsageError(
+                "points of accuracy and agreement with the float model are two judges",
+                got=f"at most {self.max_drop:g} points lost and at least {self.min_agreement:g} % agreement",
+                expected="--max-drop where the images have truth, --min-agreement where they have none",
+            )
+
+    def check(self, metric: str) -> None:
+        """Raises UsageError where what was asked for cannot be judged by this metric."""
+        if is_agreement(metric) and self.max_drop is not None:
+            least = least_agreement(metric, self.max_drop)
+            raise UsageError(
+                "points of accuracy cannot be counted: the images have no truth",
+                got=f"at most {self.max_drop:g} points lost",
+                expected="labelled images, or a limit on the agreement with the float model",
+                hint=f"--min-agreement {least:g}, which goes with that loss as a rule (docs/agreement.md)"
+                if least
+                else "--min-agreement P, in per cent (docs/agreement.md)",
+            )
+        if not is_agreement(metric) and self.min_agreement is not None:
+            raise UsageError(
+                "the images have truth, so models are judged by it and not by their agreement with float",
+                got=f"at least {self.min_agreement:g} % agreement",
+                expected="a limit on the points of accuracy lost",
+                hint="--max-drop P, or plain:PATH to leave the truth aside",
+            )
+
+    def on(self, recipe: Recipe) -> Recipe:
+        """The recipe with these limits in the steps that choose by limits."""
+        return with_limits(recipe, self.max_drop, self.max_latency_s, self.max_size_bytes, self.min_agreement)
+
+    def taken_by(self, recipe: Recipe) -> bool:
+        """Whether some step of the recipe chooses by limits, and by these."""
+        return takes_limits(
+            recipe, self.max_drop, self.max_latency_s, self.max_size_bytes, self.min_agreement
+        )
+
+    @property
+    def drop(self) -> float:
+        return DEFAULT_MAX_DROP if self.max_drop is None else self.max_drop
+
+    def allowed(self, metric: str) -> float:
+        """Points that may be lost: of the metric, or of full agreement where that is the metric."""
+        if not is_agreement(metric):
+            return self.drop
+        least = self.min_agreement
+        return round(100 - (least_agreement(metric, DEFAULT_MAX_DROP) if least is None else least), 6)
+
+    def asked(self, metric: str) -> float | None:
+        """The one of the two limits that counts for this metric; None where it was not asked for."""
+        return self.min_agreement if is_agreement(metric) else self.max_drop

@@ -1,0 +1,244 @@
+"""The words of a verdict: headline, reasons and short phrases, each with the figures of `against_float`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from paredown.agreement import is_agreement
+from paredown.analyze.against_float import (
+    SAME,
+    Speed,
+    accuracy_of,
+    bounds,
+    points_lost,
+    ratio_of,
+    rounded,
+    speed_of,
+)
+from paredown.measurement import Quantity, Trial
+from paredown.study.limits import Limits
+
+TIMES = "\u00d7"
+
+
+def headline(best: Trial, baseline: Trial) -> str:
+    """ "Use int8: 2.0x faster, 3.6x smaller, 0.40 points lost" """
+    if best is baseline:
+        return "Keep the float model"
+    parts = [
+        speed_phrase(speed_of(best, baseline)),
+        _size_phrase(best, baseline),
+        lost_phrase(best, baseline),
+    ]
+    said = ", ".join(part for part in parts if part)
+    return f"Use {best.label}: {said}" if said else f"Use {best.label}"
+
+
+def reasons(
+    best: Trial, baseline: Trial, others: Sequence[Trial], limits: Limits, met: bool, why: str
+) -> tuple[str, ...]:
+    """The figures of the best model, what decided, and the limits; of the nearest one where float is kept."""
+    asked = _asked(baseline, limits)
+    kept = f"Limits: {asked}" if met else f"The limits are not met: {asked}"
+    if best is not baseline:
+        told = (_accuracy(best, baseline), _latency(best, baseline), _size(best, baseline), why, kept)
+        return tuple(part for part in told if part)
+    measured = [t for t in others if t.measurement is not None]
+    if not measured:
+        return ("Every recipe failed" if others else "Nothing else was tried", kept)
+    near = min(measured, key=lambda t: _badness(t, baseline, limits))
+    figures = (_accuracy(near, baseline), _latency(near, baseline), _size(near, baseline))
+    nearest = f"The nearest is {near.label}"
+    return ("No compressed model is better within the limits", nearest, *(f for f in figures if f), kept)
+
+
+def figures(trial: Trial, baseline: Trial) -> str:
+    """In one line: "mAP50-95 0.4104 (0.40 points lost), 31.2 ms beside float's 62.4 ms (0.50 of float), 3.5
+    MB (0.27 of float)"; of the float model itself without the comparisons."""
+    alone = trial.recipe == baseline.recipe
+    parts = []
+    accuracy, size = accuracy_of(trial), _value(trial, "size_bytes")
+    if accuracy is not None and is_agreement(accuracy.name):
+        parts.append("" if alone else lost_phrase(trial, baseline))
+    elif accuracy is not None:
+        change = "" if alone else f" ({lost_phrase(trial, baseline)})"
+        parts.append(f"{metric_title(accuracy.name)} {accuracy.value:.4f}{change}")
+    latency, beside, ratio = _value(trial, "latency_s"), _value(trial, "float_latency_s"), ratio_of(trial)
+    if latency is not None:
+        compared = "" if beside is None or alone else f" beside float's {1000 * beside:.1f} ms"
+        times = "" if ratio is None or alone else f" ({ratio.value:.2f} of float{_interval(ratio)})"
+        parts.append(f"{1000 * latency:.1f} ms{compared}{times}")
+    if size is not None:
+        floats = _value(baseline, "size_bytes")
+        parts.append(
+            f"{size / 1e6:.1f} MB" + ("" if alone or not floats else f" ({size / floats:.2f} of float)")
+        )
+    return ", ".join(part for part in parts if part)
+
+
+def speed_phrase(speed: Speed | None) -> str:
+    """ "2.0x faster", "about as fast"; "" where the model was not timed."""
+    if speed is None:
+        return ""
+    ratio = speed.ratio.value
+    if not speed.fit:
+        return "no claim about speed (the machine was not fit to time on)"
+    if speed.found == "not told apart":
+        return "speed not told apart from float"
+    if speed.found == "about as fast" or ratio <= 0:
+        return "about as fast"
+    return f"{max(ratio, 1 / ratio):.1f}{TIMES} {speed.found}"
+
+
+def lost_phrase(trial: Trial, baseline: Trial) -> str:
+    """ "0.40 points lost"; "94.20 % agreement with the float model" where there is no truth."""
+    accuracy, lost = accuracy_of(trial), points_lost(trial, baseline)
+    if accuracy is None or lost is None:
+        return ""
+    if is_agreement(accuracy.name):
+        return f"{rounded(100 * accuracy.value):.2f} % agreement with the float model"
+    return points_phrase(lost.value)
+
+
+def points_phrase(points: float) -> str:
+    """ "0.40 points lost" or "0.12 points gained" """
+    shown = rounded(points)
+    return f"{abs(shown):.2f} points {'lost' if shown >= 0 else 'gained'}"
+
+
+def decided(pool: int, fast: int, near: int, small: int, speed_known: bool) -> str:
+    """What decided, by how many were left at each stage: of the pool, as fast, losing as little, as small."""
+    if pool == 1:
+        return ""
+    if fast == 1:
+        return f"It is the fastest of the {pool} that keep to the limits"
+    may = "may be as fast" if speed_known else "keep to the limits"
+    if near == 1:
+        return f"It loses least of the {fast} that {may}"
+    if small < near:
+        return f"Its file is the smallest of the {near} that {may} and lose as little"
+    return f"It loses least of the {near} that {may} and whose files are as small"
+
+
+def passed_over(smaller: Trial, size_bytes: float, more: float) -> str:
+    """The smallest file of those as fast, and what it would cost."""
+    accuracy = accuracy_of(smaller)
+    agreement = accuracy is not None and is_agreement(accuracy.name)
+    cost = f"agrees {more:.2f} % less" if agreement else f"loses {more:.2f} points more"
+    return f"{smaller.label} is smaller, {size_bytes / 1e6:.1f} MB, and {cost}"
+
+
+def less_good(trial: Trial, loses_more: bool) -> str:
+    """Why a candidate that may be as fast is not the best."""
+    accuracy = accuracy_of(trial)
+    if loses_more:
+        agreement = accuracy is not None and is_agreement(accuracy.name)
+        return "as fast, agrees less" if agreement else "as fast, loses more"
+    return "as fast, larger"
+
+
+def is_smaller(trial: Trial, baseline: Trial) -> bool:
+    """Whether its file is smaller by more than what counts as the same."""
+    size, float_size = _value(trial, "size_bytes"), _value(baseline, "size_bytes")
+    return size is not None and float_size is not None and size < (1 - SAME) * float_size
+
+
+def metric_title(name: str) -> str:
+    """How an accuracy metric is written for people: "mAP50-95"; against float's answers it is agreement."""
+    if is_agreement(name):
+        return "agreement"
+    return {"map50_95": "mAP50-95", "top1": "top-1"}.get(name, name)
+
+
+def _size_phrase(best: Trial, baseline: Trial) -> str:
+    size, float_size = _value(best, "size_bytes"), _value(baseline, "size_bytes")
+    if not size or not float_size:
+        return ""
+    ratio = size / float_size
+    times = f"{max(ratio, 1 / ratio):.1f}"
+    return "" if times == "1.0" else f"{times}{TIMES} {'smaller' if ratio <= 1 else 'larger'}"
+
+
+def _accuracy(trial: Trial, baseline: Trial) -> str:
+    """ "mAP50-95 0.4104, float 0.4144: 0.40 points lost, 95 % CI 0.12..0.71" """
+    accuracy, floats, lost = accuracy_of(trial), accuracy_of(baseline), points_lost(trial, baseline)
+    if accuracy is None or floats is None or lost is None:
+        return ""
+    said = lost_phrase(trial, baseline)
+    if is_agreement(accuracy.name):
+        shown = accuracy if accuracy.low is None else _percent(accuracy)
+        return f"{_upper(said)}{_interval(shown)} (there is no truth)"
+    before = f"{metric_title(accuracy.name)} {accuracy.value:.4f}, float {floats.value:.4f}"
+    return f"{before}: {said}{_interval(lost)}"
+
+
+def _latency(trial: Trial, baseline: Trial) -> str:
+    """The two latencies of the same rounds, their ratio, and what it says."""
+    speed, latency = speed_of(trial, baseline), _value(trial, "latency_s")
+    if speed is None or latency is None:
+        return ""
+    beside = _value(trial, "float_latency_s")
+    ms = f"{1000 * latency:.1f} ms"
+    ms += "" if beside is None else f" beside {1000 * beside:.1f} ms of float in the same rounds"
+    ratio = f"{speed.ratio.value:.2f} of float{_interval(speed.ratio)}"
+    if not speed.fit:
+        return f"{ms}, {ratio}, but the machine was not fit to time on, so the speed is no reason"
+    if not speed.known:
+        return f"{ms}, {ratio}: not told apart, so the speed is no reason"
+    return f"{ms}, {ratio}: {speed.found}"
+
+
+def _size(trial: Trial, baseline: Trial) -> str:
+    size, float_size = _value(trial, "size_bytes"), _value(baseline, "size_bytes")
+    if size is None or not float_size:
+        return ""
+    return f"File of {size / 1e6:.1f} MB, {size / float_size:.2f} of float"
+
+
+def _asked(baseline: Trial, limits: Limits) -> str:
+    """The limits in words, the one on what may be lost first."""
+    accuracy = accuracy_of(baseline)
+    name = "map50_95" if accuracy is None else accuracy.name
+    allowed, default = limits.allowed(name), "" if limits.asked(name) is not None else " (the default)"
+    if is_agreement(name):
+        parts = [f"at least {100 - allowed:g} % agreement with the float model{default}"]
+        if limits.max_drop is not None:  # a study from before this was refused
+            parts[0] += f", not {limits.max_drop:g} points, which cannot be counted without truth"
+    else:
+        parts = [f"at most {allowed:g} points lost{default}"]
+    if limits.max_latency_s is not None:
+        parts.append(f"at most {1000 * limits.max_latency_s:g} ms")
+    if limits.max_size_bytes is not None:
+        parts.append(f"at most {limits.max_size_bytes / 1e6:g} MB")
+    return ", ".join(parts)
+
+
+def _badness(trial: Trial, baseline: Trial, limits: Limits) -> tuple[float, float]:
+    """Order of the candidates that were turned down: least over the allowed loss first, then the fastest."""
+    lost, ratio, accuracy = points_lost(trial, baseline), ratio_of(trial), accuracy_of(trial)
+    if lost is None or accuracy is None or lost.value != lost.value:
+        over = float("inf")
+    else:
+        over = max(rounded(lost.value) - limits.allowed(accuracy.name), 0.0)
+    return over, float("inf") if ratio is None else ratio.value
+
+
+def _percent(quantity: Quantity) -> Quantity:
+    low, high = (None if end is None else 100 * end for end in (quantity.low, quantity.high))
+    return Quantity(quantity.name, 100 * quantity.value, "%", quantity.better, low=low, high=high)
+
+
+def _interval(quantity: Quantity) -> str:
+    """ ", 95 % CI 0.45..0.53"; "" where none was computed."""
+    if quantity.low is None or quantity.high is None:
+        return ""
+    low, high = bounds(quantity)
+    return f", 95 % CI {low:.2f}..{high:.2f}"
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _value(trial: Trial, name: str) -> float | None:
+    return None if trial.measurement is None else trial.measurement.value(name)
