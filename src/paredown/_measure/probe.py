@@ -58,7 +58,7 @@ def weigh(
     if refusal is not None:
         return Choice(best.card, match, tried, refusal)
     check_order(best, dataset)
-    seen = _order(len(dataset), (n, *MORE_IMAGES))[: len(best.predictions)]
+    seen = _order(dataset, (n, *MORE_IMAGES))[: len(best.predictions)]
     card = name_by_finds(best, dataset, [dataset[i].truth for i in seen])
     return Choice(card, match, tried)
 
@@ -84,7 +84,7 @@ def _try(
     progress: Progress,
 ) -> tuple[Candidate, tuple[Candidate, ...], CardError | None]:
     """The decision after as many images as it needs. Those that are clearly worse drop out on the way."""
-    order = _order(len(dataset), (n, *MORE_IMAGES))
+    order = _order(dataset, (n, *MORE_IMAGES))
     racing, done = list(candidates), 0
     for upto in (min(n, len(order)), *(m for m in MORE_IMAGES if m > n)):
         ask(racing, dataset, order[done:upto], session, progress)
@@ -97,11 +97,12 @@ def _try(
     return best, tuple(candidates), refusal
 
 
-def _order(count: int, rounds: Sequence[int]) -> list[int]:
-    """Indices of images, each round spread over the whole set, none twice."""
+def _order(dataset: Dataset, rounds: Sequence[int]) -> list[int]:
+    """Indices of images with truth, each round spread over the whole set, none twice."""
+    known = [i for i, sample in enumerate(dataset) if sample.truth is not None]
     order: list[int] = []
     for upto in rounds:
-        left = np.setdiff1d(np.arange(count), order)
+        left = np.setdiff1d(known, order)
         wanted = min(upto - len(order), len(left))
         if wanted > 0:
             picks = np.unique(np.linspace(0, len(left) - 1, wanted).round().astype(int))

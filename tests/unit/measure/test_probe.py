@@ -203,3 +203,14 @@ def test_describe() -> None:
     assert describe(replace(RGB, fit="letterbox")) == "RGB, 0..1, letterbox (pad 114)"
     caffe = replace(BGR, scale=1.0, mean=(104.0, 117.0, 123.0), fit="crop")
     assert describe(caffe) == "BGR, 0..255 minus (104, 117, 123) (about -123..151), crop"
+
+
+def test_only_images_with_truth_are_tried() -> None:
+    truths: list[Truth] = [None] * 100
+    for i in range(40, 60):
+        truths[i] = i % 2
+    session = Answering(redness)
+    found = recognised(BGR, RGB, n_classes=2, settled=False)
+    card = choose_card(found, session, dataset(truths, ("blue", "red"), COLOURS))
+    assert card.preprocess == RGB
+    assert session.runs == 2 * 20
