@@ -6,6 +6,8 @@ Good for what a CPU answers, bit for bit; useless for time. `apt-get install qem
 
 from __future__ import annotations
 
+import importlib
+import os
 import pickle
 import shutil
 import subprocess
@@ -17,7 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import onnxruntime
+
+from paredown.telemetry import all_switches
 
 HASWELL = "Haswell"  # AVX2 without VNNI, as every x86 from 2013 until VNNI came
 EMULATOR = "qemu-x86_64"
@@ -64,7 +67,11 @@ def running(model: bytes, cpu: str | None, precise: bool = False) -> Iterator[Ru
         command = child if cpu is None else [EMULATOR, "-cpu", cpu, *child]
         # the emulator warns of features of that CPU which it lacks, none of which a model uses
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **all_switches()},
         )
         try:
             yield Running(process)
@@ -75,6 +82,7 @@ def running(model: bytes, cpu: str | None, precise: bool = False) -> Iterator[Ru
 
 def _serve(path: str, precise: bool, into: IO[bytes], out_of: IO[bytes]) -> None:
     """Answers feeds from one stream on the other until the first ends."""
+    onnxruntime = importlib.import_module("onnxruntime")  # in the child only, which inherits the switches
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import psutil
+
+from paredown.telemetry import all_switches
 
 _POLL_S = 0.1
 
@@ -30,6 +33,7 @@ class Failed(Exception):
 def run_fresh(command: Sequence[str], limits: Limits, env: dict[str, str] | None = None) -> dict[str, Any]:
     """The JSON object in the last line the process wrote. Raises Failed."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        env = {**(env or os.environ), **all_switches()}
         process = subprocess.Popen(command, stdout=out, stderr=err, env=env)
         try:
             _watch(process, limits)

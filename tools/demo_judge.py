@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
 from paredown.demo.scenes import CLASSES
+from paredown.graph.run import open_session
 from paredown.sample import Dataset, Labels
 
 INPUT = (320, 320)  # of the shipped model
@@ -40,9 +41,7 @@ def dataset_pairs(data: Dataset) -> Pairs:
     return [(s.read(), truth(s.truth).boxes, truth(s.truth).classes) for s in data]
 
 
-def detect(
-    session: onnxruntime.InferenceSession, image: NDArray[np.uint8]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def detect(session: Any, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Detections (n, 5) x y w h score in the image's pixels, and their classes: conf 0.001, NMS at 0.7."""
     top = (INPUT[0] - CONTENT[0]) // 2
     canvas = np.full((*INPUT, 3), PAD, np.uint8)
@@ -62,9 +61,7 @@ def detect(
 
 def measure(file: Path, pairs: Pairs) -> Score:
     """The score of an ONNX file on images with known boxes."""
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(file), settings, providers=["CPUExecutionProvider"])
+    session = open_session(file.read_bytes(), threads=1)
     truths: list[dict[str, object]] = []
     answers: list[dict[str, object]] = []
     certain = 0

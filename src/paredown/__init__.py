@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from paredown.telemetry import opt_out
+
 if TYPE_CHECKING:
     from paredown._compress.recipe import Compressed, Recipe
     from paredown._measure.compare import Comparison
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from paredown.study.options import Options
     from paredown.study.verdict import Verdict
     from paredown.targets import Target
+
+opt_out()  # before anything loads a runtime
 
 __version__ = "0.1.0"
 

@@ -15,7 +15,9 @@
     |-- MissingDependency            exit 1   an optional package that is not installed
     `-- GateNotMet                   exit 3   the work is done, the limit asked for was not met
 
-The text of an error says what was wrong, what was got, what was expected, and a hint: one line each.
+The text of an error says what was wrong, what was got, what was expected, and a hint: one line each, cut so
+that all fits a screen. What models, data sets or files call things is made harmless for a terminal. The
+attributes hold everything whole.
 """
 
 from __future__ import annotations
@@ -23,6 +25,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+
+from paredown.printable import printable
+
+LONGEST = 400  # characters of one part of an error
+MOST_LINES = 15  # of a hint: together with the rest, a screen
 
 
 class ParedownError(Exception):
@@ -34,14 +41,30 @@ class ParedownError(Exception):
         self, what: str, *, got: object = None, expected: object = None, hint: str | None = None
     ) -> None:
         self.what, self.got, self.expected, self.hint = what, got, expected, hint
-        lines = [what]
+        lines = [_line(what)]
         if got is not None:
-            lines.append(f"  got: {got}")
+            lines.append(f"  got: {_line(got)}")
         if expected is not None:
-            lines.append(f"  expected: {expected}")
+            lines.append(f"  expected: {_line(expected)}")
         if hint is not None:
-            lines.append(f"  hint: {hint}")
+            lines.append(f"  hint: {_lines(hint)}")
         super().__init__("\n".join(lines))
+
+
+def _line(part: object) -> str:
+    """A part of an error on one line: foreign text in it is made harmless, a long list cut."""
+    text = str(part)
+    if len(text) > LONGEST:
+        kept = text[:LONGEST].rpartition(", ")[0]
+        more = text[len(kept) :].count(", ")
+        text = f"{kept}, ... and {more} more" if kept and more > 1 else f"{text[:LONGEST]} ..."
+    return printable(text)
+
+
+def _lines(hint: str) -> str:
+    """A hint may have lines of its own, such as those of a card to write."""
+    lines = [_line(line) for line in hint.split("\n")]
+    return "\n".join(lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], "  ..."])
 
 
 class UsageError(ParedownError):

@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from paredown.printable import printable
+from paredown.screen import Screen
+
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -20,7 +23,7 @@ class Voice:
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._console = Console(file=None if _in_notebook() else sys.stderr, highlight=False)
+        self._console = Screen(file=None if _in_notebook() else sys.stderr)
         self._bars: Bars | None = None
         self._spoke_s = time.monotonic()
 
@@ -33,7 +36,7 @@ class Voice:
         """One note, on a line of its own."""
         self._spoke_s = time.monotonic()
         if not self._quiet:
-            self._console.print(text, markup=False, soft_wrap=True)
+            self._console.print(text, soft_wrap=True)
 
     def progress(self, items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
         """The items, while a bar or a line now and then says how far it is and what time is left."""
@@ -47,7 +50,7 @@ class Voice:
         outermost = self._bars is None
         if self._bars is None:
             self._bars = Bars(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
@@ -57,7 +60,7 @@ class Voice:
             )
             self._bars.start()
         bars = self._bars
-        task = bars.add_task(what, total=total)
+        task = bars.add_task(printable(what), total=total)
         try:
             for item in items:
                 yield item

@@ -32,7 +32,7 @@ from paredown.sample import Labels
 from paredown.study.environments import unmatched
 from paredown.study.options import Asked
 from paredown.study.predictions import load_predictions, predictions_path
-from paredown.study.records import plain
+from paredown.study.records import json_text
 from paredown.study.store import read_apart, read_study, read_trials
 from paredown.study.trial_log import read_log
 from paredown.study.trials import Work
@@ -55,7 +55,7 @@ def gather(directory: Path, work: Work, verdict: Verdict, command: str, notes: t
         "made_on": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write_card(work.bench.card, directory / "card.toml")
-    write_whole(directory / "facts.json", json.dumps(plain(facts), indent=1, ensure_ascii=False).encode())
+    write_whole(directory / "facts.json", json_text(facts).encode())
 
 
 def tell(directory: Path) -> Story:

@@ -17,6 +17,7 @@ from paredown._measure.noise import SPREAD_LIMIT, UNFIT_SPREAD, governors, sprea
 from paredown._measure.throttling import listed, throttling
 from paredown.errors import UnknownName
 from paredown.targets import Target, cpu, local_profile, target
+from paredown.telemetry import all_switches, too_late_for
 
 Level = Literal["ok", "warn", "bad"]
 
@@ -36,6 +37,7 @@ def check(target_name: str = "local", metadata: Mapping[str, str] | None = None)
     where = target(target_name)
     return (
         _runtime(),
+        _telemetry(),
         _device(where),
         _instructions(),
         _governor(),
@@ -91,6 +93,16 @@ def _runtime() -> Finding:
     if found is None:
         return Finding("bad", "onnxruntime is not installed", "nothing can be run", "pip install onnxruntime")
     return Finding("ok", f"onnxruntime {found}")
+
+
+def _telemetry() -> Finding:
+    late = too_late_for()
+    if not late:
+        return Finding("ok", "telemetry of the runtimes is switched off")
+    switches = " ".join(f"{name}={value}" for name, value in all_switches().items())
+    what = f"{', '.join(late)} was loaded before paredown: its telemetry is on"
+    why = "it may send what this process does"
+    return Finding("warn", what, why, f"import paredown first, or set {switches}")
 
 
 def _device(where: Target) -> Finding:

@@ -30,6 +30,7 @@ from paredown.protocols import Array
 
 _ERRORS: dict[str, type[ParedownError]] = {"ModelError": ModelError, "OutOfMemory": OutOfMemory}
 _STDERR_TAIL = 1500  # characters: the end of a traceback, not a log
+_LAST_LINES = 2
 _QUIT_S = 2.0
 
 
@@ -167,7 +168,8 @@ class WorkerProcess:
 
     def _tail(self) -> str:
         self._stderr.seek(0)
-        return self._stderr.read().decode(errors="replace")[-_STDERR_TAIL:].strip()
+        lines = self._stderr.read().decode(errors="replace")[-_STDERR_TAIL:].split("\n")
+        return "; ".join([line.strip() for line in lines if line.strip()][-_LAST_LINES:])
 
     def _kill(self) -> None:
         if self._process.poll() is None:

@@ -19,6 +19,7 @@ from paredown import __version__
 from paredown.cli.parser import Parser
 from paredown.cli.signals import SHELL, ended_by, stoppable
 from paredown.errors import MEMORY_HINT, ParedownError, UnknownName, first_line, ran_out_of_memory
+from paredown.printable import printable
 
 COMMANDS = {
     "run": "search, measure, report and bundle: the whole job",
@@ -54,7 +55,7 @@ def _guarded(words: list[str]) -> int:
         return code
     except ParedownError as e:
         if debug:
-            traceback.print_exc()
+            _complain(traceback.format_exc())
         _complain(f"error: {e}")
         return e.exit_code
     except KeyboardInterrupt as e:
@@ -67,11 +68,12 @@ def _guarded(words: list[str]) -> int:
         return 1
     except Exception as e:  # the outermost border: what reaches it is a defect, shown without a traceback
         if debug:
-            raise
+            _complain(traceback.format_exc())
         if ran_out_of_memory(e):
-            _complain(f"error: out of memory\n  got: {first_line(e)}\n  hint: {MEMORY_HINT}")
-            return 1
-        _complain(f"error: a defect in paredown: {type(e).__name__}: {e}\n  hint: --debug shows where")
+            error = ParedownError("out of memory", got=first_line(e), hint=MEMORY_HINT)
+        else:
+            error = ParedownError(f"a defect in paredown: {type(e).__name__}: {e}", hint="--debug shows where")
+        _complain(f"error: {error}")
         return 1
 
 
@@ -116,5 +118,5 @@ def _overview() -> argparse.ArgumentParser:
 
 def _complain(text: str) -> None:
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"{text}\n\n")
+        sys.stderr.write(f"{printable(text.rstrip(), keep_lines=True)}\n\n")
         sys.stderr.flush()

@@ -21,6 +21,7 @@ from paredown.errors import GateNotMet, ParedownError
 from paredown.families.values import feeding_values
 from paredown.job import Outcome
 from paredown.measurement import Quantity, Trial
+from paredown.printable import printable
 from paredown.study.limits import Limits
 from paredown.study.options import Options
 from paredown.study.store import read_trials
@@ -69,7 +70,8 @@ def finish(job: Callable[[Voice], Outcome], out: Path, args: argparse.Namespace,
         how, code = ended_by(e)
         done = sum(t.error is None for t in read_trials(out))
         with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal any more
-            Voice().say(f"\n{how}: {plural(done, 'finished trial')} kept in {out}; to go on:\n  {again}\n")
+            Voice().say(f"\n{how}: {plural(done, 'finished trial')} kept in {out}; to go on:")
+            Voice().say(f"  {again}\n")
         return code
     if args.json:
         console.show_json(as_values(outcome))
@@ -144,7 +146,7 @@ def _row(trial: Trial, verdict: Verdict, agreement: bool) -> list[Text]:
         number("peak_memory_bytes", 1e-6, 0),
         verdict.remarks.get(trial.recipe, "") + (" (search)" if trial.origin == "search" else ""),
     ]
-    return [Text(cell, style="bold green" if best else "") for cell in cells]
+    return [Text(printable(cell), style="bold green" if best else "") for cell in cells]
 
 
 def _judged(trial: Trial, baseline: Trial, agreement: bool) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from paredown.progress import Voice
+from paredown.screen import Screen, harmless
 from paredown.study.records import json_text
 
 __all__ = ["Voice", "show_json", "stdout", "table"]
@@ -17,11 +17,9 @@ __all__ = ["Voice", "show_json", "stdout", "table"]
 WIDTH = 100
 
 
-def stdout() -> Console:
+def stdout() -> Screen:
     """The console for data: as wide as the terminal, 100 columns where there is none."""
-    return Console(
-        file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH, highlight=False, soft_wrap=False
-    )
+    return Screen(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH, soft_wrap=False)
 
 
 def show_json(value: object) -> None:
@@ -37,5 +35,5 @@ def table(
     for column in columns:
         shown.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*(harmless(cell) for cell in row))
     return shown

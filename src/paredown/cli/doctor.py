@@ -27,6 +27,7 @@ def main(args: argparse.Namespace) -> int:
     from paredown import api
     from paredown._measure.doctor import check, fit_to_time
     from paredown.cli import console
+    from paredown.printable import printable
 
     metadata = None if args.model is None else api.load(args.model).metadata
     findings = check(args.target, metadata)
@@ -37,7 +38,8 @@ def main(args: argparse.Namespace) -> int:
     rows = []
     for found in findings:
         told = (found.what, found.why, f"hint: {found.hint}" if found.hint else "")
-        rows.append((Text(found.level, style=STYLES[found.level]), "\n".join(filter(None, told))))
+        words = "\n".join(printable(part) for part in told if part)
+        rows.append((Text(found.level, style=STYLES[found.level]), Text(words)))
     out = console.stdout()
     out.print(console.table(("", "this machine"), rows))
     out.print()

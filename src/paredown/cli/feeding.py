@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.text import Text
+
 from paredown._measure.candidates import Candidate
 from paredown._measure.choice import Choice, leader, metric_of
 from paredown._measure.evidence import gap_of, interval_of, p_value
@@ -32,7 +34,8 @@ def show_choice(choice: Choice, pictures: Sequence[str]) -> None:
     if choice.refusal is None:
         out.print(f"\n{feeding(choice.card)}", markup=False, soft_wrap=True)
     else:
-        out.print(f"\nNot decided: {choice.refusal.what}\nhint: {choice.refusal.hint}", markup=False)
+        out.print(f"\nNot decided: {choice.refusal.what}")
+        out.print(Text(f"hint: {choice.refusal.hint}"))
     for path in pictures:
         out.print(path, markup=False, soft_wrap=True)
 

@@ -88,16 +88,18 @@ def _feeding(args: argparse.Namespace) -> int:
 
 
 def _show(model: Model, choice: Choice | None, unknown: str, found: Inspection) -> None:
+    from rich.text import Text
+
     from paredown.cli import console
     from paredown.telling import spell
 
     out = console.stdout()
-    facts = [
+    facts: list[tuple[str, str | Text]] = [
         ("file", f"{model.name}, {model.size_bytes / 1e6:.2f} MB, sha256 {model.sha256[:16]}"),
         ("opset", str(found.opset)),
         *(("input", spell(spec)) for spec in model.inputs),
         *(("output", spell(spec)) for spec in model.outputs),
-        *([("family", unknown)] if choice is None else _card_facts(choice)),
+        *([("family", Text(unknown))] if choice is None else _card_facts(choice)),
         ("weights", f"{found.weights:,} values, {found.weight_bytes / 1e6:.2f} MB"),
         ("MACs", f"{found.macs / 1e9:.3f} G for one image"),
         ("peak activations", f"{found.peak_activation_bytes / 1e6:.2f} MB, at {found.peak_node}"),

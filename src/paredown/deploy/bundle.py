@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import fields
 from importlib import resources
@@ -18,7 +17,9 @@ from paredown.families.values import describe
 from paredown.files import Layout, check_directory, check_plain, storage_errors
 from paredown.measurement import Quantity, Trial, machine_name
 from paredown.model import Model
-from paredown.study.records import plain
+from paredown.printable import printable
+from paredown.study.records import json_text
+from paredown.telemetry import all_switches
 
 HEAD = """Runs the model of this folder on images, videos and cameras. See README.md.
 
@@ -76,7 +77,15 @@ def detect_script(family: str, trial: Trial | None = None) -> str:
     measurement = None if trial is None else trial.measurement
     surroundings = {} if measurement is None else measurement.environment
     tail = TAIL.format(threads=threads_set(surroundings), saturated=saturated(surroundings))
-    return carve(roots, head=HEAD, tail=tail)
+    return carve(roots, head=HEAD, first=_first(), tail=tail)
+
+
+def _first() -> str:
+    """Lines that switch telemetry off before ONNX Runtime is loaded."""
+    switches = [f'os.environ["{name}"] = "{value}"' for name, value in all_switches().items()]
+    return "\n".join(
+        ["import os", "", "# nothing phones home; works before ONNX Runtime is loaded", *switches]
+    )
 
 
 def _replace(out: Path, fresh: Path) -> None:
@@ -103,7 +112,7 @@ def _evidence(model: Model, trial: Trial) -> str:
             f.name: getattr(measurement, f.name) for f in fields(measurement) if f.name != "curves"
         }
     kept["model_sha256"] = model.sha256
-    return json.dumps(plain(kept), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(kept) + "\n"
 
 
 def _readme(model: Model, card: Card, trial: Trial, source_name: str) -> str:
@@ -121,17 +130,18 @@ def _readme(model: Model, card: Card, trial: Trial, source_name: str) -> str:
         else "print([card.classes[i] for i in detect.top_classes(found.scores)])"
     )
     name = Path(source_name).stem or model.name
-    return template.substitute(
-        name=f"{name}, {trial.label}" if trial.label != name else name,
+    text = template.substitute(
+        name=printable(f"{name}, {trial.label}" if trial.label != name else name),
         summary=summary,
         figures="\n".join(_figures(model, trial)),
-        source_name=source_name or model.name,
+        source_name=printable(source_name or model.name),
         source_sha=trial.source_sha256,
         recipe=trial.recipe,
         marks="boxes" if card.task == "detect" else "best class",
         conf=f"{card.conf:g}",
         example=example,
     )
+    return printable(text, keep_lines=True)
 
 
 def _figures(model: Model, trial: Trial) -> list[str]:

@@ -47,10 +47,11 @@ class Source:
     theirs: Mapping[str, str] = field(default_factory=dict)
 
 
-def carve(roots: Sequence[tuple[str, str]], *, head: str, tail: str) -> str:
+def carve(roots: Sequence[tuple[str, str]], *, head: str, tail: str, first: str = "") -> str:
     """The source of one file with everything that the roots (module, name) reach.
 
-    head: the file's docstring. tail: the last lines, which may use the roots by name.
+    head: the file's docstring. first: lines before all imports. tail: the last lines, which may use the roots
+    by name.
 
     Raises: CarvingError where two definitions share a name, or something foreign would be imported.
     """
@@ -60,6 +61,7 @@ def carve(roots: Sequence[tuple[str, str]], *, head: str, tail: str) -> str:
     for module, name in roots:
         _collect(module, name, order, imports, owner)
     top = ["#!/usr/bin/env python3", f'"""{head}"""', "", "from __future__ import annotations", ""]
+    top += [first.rstrip(), ""] if first else []
     text = "\n".join([*top, *_merged(imports), *_laid_out(order), "", "", tail.rstrip(), ""])
     verify(text)
     return text

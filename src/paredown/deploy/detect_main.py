@@ -24,6 +24,7 @@ from paredown.deploy.save import open_output
 from paredown.deploy.sources import DeviceError, find_source, frame_rate, read_images
 from paredown.detections import Detections, Prediction
 from paredown.families.preprocess import preprocess
+from paredown.printable import printable
 from paredown.targets.cpu import saturates
 from paredown.targets.session_options import session_options
 
@@ -79,7 +80,7 @@ def main(
         model = Model(args.model or here / "model.onnx", card, decode, args.threads, saturated=saturated)
         _run(model, args)
     except DeviceError as error:
-        sys.stderr.write(f"detect.py: {error}\n")
+        sys.stderr.write(f"detect.py: {printable(str(error))}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
@@ -119,7 +120,7 @@ def _run(model: Model, args: argparse.Namespace) -> None:
                 line = json.dumps(as_json(name, found, model.card, spent))
             else:
                 line = f"{as_text(name, found, model.card)}  ({spent['inference']:.1f} ms)"
-            sys.stdout.write(line + "\n")
+            sys.stdout.write(printable(line) + "\n")
             sys.stdout.flush()
             if output is not None:
                 output.write(name, picture(image, found, model.card))

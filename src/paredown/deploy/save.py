@@ -32,7 +32,10 @@ class PictureFolder:
         if not done:
             raise DeviceError(f"OpenCV cannot encode {path}")
         try:
-            data.tofile(path)
+            with path.open("xb") as file:  # never through a link, never over what is there
+                file.write(data.tobytes())
+        except FileExistsError:
+            raise DeviceError(f"{path} is there already; choose another folder") from None
         except OSError as error:
             raise DeviceError(f"cannot write {path}: {error.strerror}") from error
 

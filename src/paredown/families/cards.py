@@ -42,6 +42,7 @@ from paredown.families.recognition import Recognition, recognise
 from paredown.families.values import FED, parse_values, same_values, with_colour, with_values
 from paredown.files import write_whole
 from paredown.model import Model
+from paredown.printable import quoted
 
 MAX_CARD_BYTES = 10_000_000
 _TABLES = {"input": "preprocess", "decode": "decode", "origin": "origin"}
@@ -106,7 +107,7 @@ def toml_value(value: object) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, str):  # JSON's escapes are TOML's, but for the one control character JSON allows
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return quoted(json.dumps(value, ensure_ascii=False))
     if isinstance(value, list | tuple):
         return f"[{', '.join(toml_value(v) for v in value)}]"
     raise CardError("a card holds plain values only", got=repr(value))

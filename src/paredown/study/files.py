@@ -10,6 +10,7 @@ from pathlib import Path
 
 from paredown.errors import StorageError
 from paredown.files import check_plain, storage_errors
+from paredown.printable import quoted
 
 
 class Lock:
@@ -58,4 +59,4 @@ def _toml_value(value: object) -> str:
         case list() | tuple():
             return f"[{', '.join(_toml_value(v) for v in value)}]"
         case _:
-            return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+            return quoted(json.dumps(str(value), ensure_ascii=False))

@@ -17,16 +17,17 @@ import numpy as np
 
 from paredown.errors import StorageError
 from paredown.measurement import Doubt, Measurement, Quantity, StepRecord, Trial
+from paredown.printable import quoted
 
 
 def to_line(trial: Trial) -> str:
     """One line of strict JSON, without the line feed."""
-    return json.dumps(plain(trial), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return quoted(json.dumps(plain(trial), allow_nan=False, ensure_ascii=False, separators=(",", ":")))
 
 
 def json_text(value: object) -> str:
-    """Readable strict JSON of any value that `plain` takes."""
-    return json.dumps(plain(value), allow_nan=False, ensure_ascii=False, indent=2)
+    """Readable strict JSON of any value that `plain` takes; a terminal that shows it obeys nothing in it."""
+    return quoted(json.dumps(plain(value), allow_nan=False, ensure_ascii=False, indent=2))
 
 
 def from_line(line: str) -> Trial:

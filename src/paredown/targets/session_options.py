@@ -9,7 +9,7 @@ import onnxruntime
 
 from paredown.targets.cpu import usable_cores
 
-ERRORS_ONLY = 3
+SILENT = 4  # what goes wrong is raised; the runtime's own lines would hold names of nodes as they stand
 EXACT_PRODUCTS = "session.x64quantprecision"
 
 
@@ -24,7 +24,7 @@ def session_options(threads: int = 0, *, exact_products: bool = False) -> onnxru
     # An explicit count: left to itself the runtime counts cores that a container may not use.
     options.intra_op_num_threads = threads or usable_cores()
     options.inter_op_num_threads = 1
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = SILENT
     # By default the pool's threads spin for 40 ms after a run, which would disturb the other model of an
     # interleaved timing. Stopping them when a run ends costs nothing that can be measured (yolov8n on two
     # threads: 70.0 ms with and without); allow_spinning=0 costs 7 %.
