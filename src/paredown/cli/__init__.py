@@ -72,7 +72,9 @@ def _guarded(words: list[str]) -> int:
         if ran_out_of_memory(e):
             error = ParedownError("out of memory", got=first_line(e), hint=MEMORY_HINT)
         else:
-            error = ParedownError(f"a defect in paredown: {type(e).__name__}: {e}", hint="--debug shows where")
+            error = ParedownError(
+                f"a defect in paredown: {type(e).__name__}: {e}", hint="--debug shows where"
+            )
         _complain(f"error: {error}")
         return 1
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from paredown.cli import parser as shared
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from paredown._measure.choice import Choice
     from paredown.graph.inspect import Inspection
     from paredown.model import Model
@@ -116,8 +118,10 @@ def _show(model: Model, choice: Choice | None, unknown: str, found: Inspection) 
         out.print(f"\nRisk: {risk}", markup=False)
 
 
-def _card_facts(choice: Choice) -> list[tuple[str, str]]:
+def _card_facts(choice: Choice) -> list[tuple[str, str | Text]]:
     """Family, preprocessing and classes; where the preprocessing is not known, the ways it could be."""
+    from rich.text import Text
+
     from paredown.families.values import FED, describe
 
     card = choice.card
@@ -129,7 +133,7 @@ def _card_facts(choice: Choice) -> list[tuple[str, str]]:
         how = f"not known. {choice.refusal}"
     return [
         ("family", f"{card.family} ({card.task}): {card.origin.get('family', '')}"),
-        ("preprocessing", how),
+        ("preprocessing", Text(how)),
         ("classes", f"{len(card.classes)}: {names}"),
     ]
 
