@@ -292,13 +292,18 @@ def compare(
 
 
 @checked
-def report(study: str | Path, out: str | Path | None = None, *, force: bool = False) -> Path:
-    """The report of a study directory, written again from what stands there. Raises UsageError where a file
-    stands at `out`, unless `force`."""
+def report(
+    study: str | Path, out: str | Path | None = None, *, layers: str = "", force: bool = False
+) -> Path:
+    """The report of a study directory, written again from what stands there, also while the study goes on.
+
+    layers: label of the model whose layers are drawn and listed, by default the recommended one. Raises
+    UsageError where a file stands at `out`, unless `force`.
+    """
     if out is None:
-        return write_report(tell(Path(study)), Path(study, "report.html"))
+        return write_report(tell(Path(study), layers), Path(study, "report.html"))
     check_named(Path(out), force=force)
-    return write_report(tell(Path(study)), Path(out), force=force)
+    return write_report(tell(Path(study), layers), Path(out), force=force)
 
 
 @checked

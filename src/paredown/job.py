@@ -39,7 +39,7 @@ from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
 from paredown.study.trials import Say, Work, choose_recipes, float_trial, run_trials
 from paredown.study.verdict import FLOAT, Verdict, choose_best
 from paredown.targets import Target, target
-from paredown.telling import gather, tell
+from paredown.telling import begin, gather, tell
 
 FEEDING_PICTURE = "preprocessing.jpg"
 
@@ -105,9 +105,9 @@ def run(
         notes = (*store.notes, *apart_notes(others, options.keep_other), *work.images.notes)
         for note in notes:
             say(note)
+        begin(store.directory, work, command(asked, store.directory), wanted, notes)
         _show_feeding(work, store.directory)
         reference = float_trial(work, store)
-        _keep_facts(work, asked, store, notes)  # from here on there is a report
         again = {} if options.keep_other else measured_elsewhere(others, store.trials(), wanted)
         found = [t.label for a in others for t in a.trials if t.origin == "search" and t.label in again]
         untried = run_trials(work, {**wanted, **again}, store, reference, deadline, found)
@@ -177,22 +177,14 @@ def _show_feeding(work: Work, directory: Path) -> None:
 
 def _conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) -> Outcome:
     work.say("writing the report and the bundle")
-    trials, verdict = _keep_facts(work, asked, store, notes)
+    trials, verdict = judge(store.directory)
+    gather(store.directory, work, verdict, command(asked, store.directory), notes)
     report = write_report(tell(store.directory), store.directory / "report.html")
     shipped = model_of(store.directory, verdict.best)
     bundle = write_bundle(
         shipped, work.bench.card, verdict.best, store.directory / "best", source_name=work.model.name
     )
     return Outcome(store.directory, work.bench.card, trials, verdict, report, bundle, notes)
-
-
-def _keep_facts(
-    work: Work, asked: Asked, store: Store, notes: tuple[str, ...]
-) -> tuple[tuple[Trial, ...], Verdict]:
-    """The trials and the verdict so far, after what the report says besides them has been written down."""
-    trials, verdict = judge(store.directory)
-    gather(store.directory, work, verdict, command(asked, store.directory), notes)
-    return trials, verdict
 
 
 def command(asked: Asked, out: Path) -> str:

@@ -1,6 +1,7 @@
 """From a study directory to the Story that a report tells, with nothing measured again.
 
-facts.json      the float model, the data, the command: what trials.jsonl does not hold
+facts.json      the float model, the data, the command, the recipes to come: what trials.jsonl does not hold;
+                written when a study starts, and again with pictures and times of layers when it has ended
 card.toml       how all of the study's models are fed and read
 pictures/       0-float.jpg, 0-other.jpg, ...: the images with the largest differences
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +21,13 @@ from paredown._measure.accuracy import headline
 from paredown._report import Advice, DatasetFacts, Elsewhere, ModelFacts, Picture, Story
 from paredown._report import Limits as AskedLimits
 from paredown.analyze.against_float import points_lost
-from paredown.errors import StorageError, UsageError
+from paredown.errors import StorageError, UnknownName, UsageError
 from paredown.families.cards import write_card
 from paredown.families.values import FED, feeding
 from paredown.files import make_directory, storage_errors, write_whole
 from paredown.graph.inspect import inspect
-from paredown.measurement import Trial
+from paredown.layerwise import float_layers, read_layers, time_layers
+from paredown.measurement import Measurement, Trial
 from paredown.model import TensorSpec
 from paredown.pictures import differing_pairs
 from paredown.sample import Labels
@@ -39,35 +41,64 @@ from paredown.study.trials import Work
 from paredown.study.verdict import FLOAT, Verdict, choose_best
 
 
+def begin(
+    directory: Path, work: Work, command: str, recipes: Collection[str], notes: tuple[str, ...]
+) -> None:
+    """Writes facts.json before the first trial, so that a report can be told of a study that goes on.
+
+    recipes: labels of all that are to be tried.
+    """
+    facts = {**_facts(work, command, notes), "pictures": [], "pictures_of": "", "planned": list(recipes)}
+    _write_facts(directory, work, {**facts, "finished": False})
+
+
 def gather(directory: Path, work: Work, verdict: Verdict, command: str, notes: tuple[str, ...]) -> None:
     """Writes facts.json and the pictures, so that the report can be told again from the directory alone."""
     shown = _shown(directory, verdict)
     pictures = [] if shown is None else _draw_pictures(directory, work, shown)
     facts = {
+        **_facts(work, command, notes),
+        "pictures": pictures,
+        "pictures_of": "" if shown is None else shown.label,
+        "node_times": time_layers(directory, work, () if shown is None else (shown,)),
+        "planned": [],
+        "finished": True,
+    }
+    _write_facts(directory, work, facts)
+
+
+def _facts(work: Work, command: str, notes: tuple[str, ...]) -> dict[str, Any]:
+    return {
         "title": work.model.name,
         "model": asdict(_model_facts(work)),
+        "float_layers": float_layers(work),
         "dataset": asdict(_dataset_facts(work, notes)),
         "classes": list(work.bench.card.classes),
         "metric": headline(work.bench.card.task, work.images.judged.has_truth),
         "command": command,
-        "pictures": pictures,
-        "pictures_of": "" if shown is None else shown.label,
         "made_on": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _write_facts(directory: Path, work: Work, facts: Mapping[str, Any]) -> None:
     write_card(work.bench.card, directory / "card.toml")
     write_whole(directory / "facts.json", json_text(facts).encode())
 
 
-def tell(directory: Path) -> Story:
-    """The story of a study. Raises UsageError where the float model was not measured yet."""
+def tell(directory: Path, layers_for: str = "") -> Story:
+    """The story of a study, also of one that goes on. layers_for: label of the model whose layers are drawn.
+
+    Raises: UsageError where it has not begun yet; UnknownName for a label that no model of it has.
+    """
     facts = _read_facts(directory)
     trials = sorted(read_trials(directory), key=lambda t: t.recipe != FLOAT)
     tables = {k: v for k, v in read_study(directory).items() if k in ("asked", "limits", "options")}
     asked = Asked.parse(tables)
-    verdict = choose_best(trials, asked.limits)
+    advice, measured = _advice(trials, asked)
+    shown = _layered(trials, layers_for or facts["pictures_of"], advice.recipe, asked_for=bool(layers_for))
+    layers, node_times = read_layers(directory, trials, shown, facts)
     others = read_apart(directory)
     others = others if asked.options.keep_other else unmatched(others, trials)
-    measured = verdict.best.measurement
     return Story(
         title=facts["title"],
         model=ModelFacts(**_tuples(facts["model"])),
@@ -75,7 +106,7 @@ def tell(directory: Path) -> Story:
         limits=AskedLimits(
             asked.limits.allowed(facts["metric"]), asked.limits.max_latency_s, asked.limits.max_size_bytes
         ),
-        advice=Advice(verdict.best.recipe, verdict.reasons, verdict.remarks, verdict.gate_met),
+        advice=advice,
         trials=tuple(trials),
         metric=facts["metric"],
         command=facts["command"],
@@ -84,10 +115,32 @@ def tell(directory: Path) -> Story:
         stock=tuple(t.recipe for t in trials if any(t.recipe.startswith(kind) for kind in STOCK)),
         pictures=tuple(_read_picture(directory, i, p) for i, p in enumerate(facts["pictures"])),
         pictures_of=facts["pictures_of"],
+        layers=layers,
+        layers_for=layers_for,
+        node_times=node_times,
         doubts=read_log(directory).notes,
         elsewhere=tuple(Elsewhere(a.trials, a.differs) for a in others),
         made_on=facts["made_on"],
+        finished=bool(facts.get("finished", True)),
+        to_come=tuple(p for p in facts.get("planned", ()) if p not in {t.label for t in trials}),
     )
+
+
+def _layered(trials: Sequence[Trial], label: str, otherwise: str, *, asked_for: bool) -> str:
+    """The recipe whose layers are read first."""
+    made = {name: t.recipe for t in trials if t.model_file is not None for name in (t.recipe, t.label)}
+    if asked_for and label not in made:
+        raise UnknownName("model of this study", label, set(made) - {FLOAT})
+    return made.get(label, otherwise)
+
+
+def _advice(trials: Sequence[Trial], asked: Asked) -> tuple[Advice, Measurement | None]:
+    """The verdict over the trials so far; none before the float model was measured."""
+    if not any(t.recipe == FLOAT and t.measurement is not None for t in trials):
+        return Advice("", ("The float model has not been measured yet.",)), None
+    verdict = choose_best(trials, asked.limits)
+    advice = Advice(verdict.best.recipe, verdict.reasons, verdict.remarks, verdict.gate_met)
+    return advice, verdict.best.measurement
 
 
 def _shown(directory: Path, verdict: Verdict) -> Trial | None:
@@ -134,10 +187,7 @@ def _read_facts(directory: Path) -> dict[str, Any]:
     read_study(directory)  # says so where this is no study at all
     path = directory / "facts.json"
     if not path.is_file():
-        raise UsageError(
-            f"the float model of the study in {directory} has not been measured yet",
-            hint="run it again: it goes on, and from the float model on there is a report",
-        )
+        raise UsageError(f"the study in {directory} has not begun", hint="run it again: it goes on")
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as e:

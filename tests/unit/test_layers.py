@@ -40,6 +40,7 @@ LAYERS = {
     "study": 4,
     "_report": 4,
     "deploy": 4,
+    "layerwise": 5,
     "pictures": 5,
     "progress": 5,
     "screen": 5,

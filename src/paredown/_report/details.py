@@ -1,49 +1,16 @@
-"""The sections behind the summary: accuracy, pictures, what was left float, surroundings, doubts."""
+"""The sections behind the summary: accuracy, pictures, surroundings, doubts."""
 
 from __future__ import annotations
 
 import base64
 
-from paredown._report import cells, left_float, outliers, sensitivity
+from paredown._report import cells
 from paredown._report.evidence import Row
 from paredown._report.format import count, look, mb, number, plural, title_of, with_unit
 from paredown._report.html import Child, Html, bullets, facts, join, nothing, section, tag
-from paredown._report.plots import draw
 from paredown._report.story import Picture, Story
 from paredown.analyze.doubts import summed_up
 from paredown.metrics import METRICS
-
-
-def floats(rows: tuple[Row, ...]) -> Html:
-    """For every compressed model, the reasons for what stayed float, each with its places."""
-    logged = [r for r in rows if r.trial.log]
-    first = next((r for r in logged if r.role == "recommended"), logged[0] if logged else None)
-    layers = [f for i, r in enumerate(logged) if (f := sensitivity.figure(r, f"plot-layers-{i}")) is not None]
-    parts = [*(draw(f) for f in layers), *(_log(r, opened=r is first) for r in logged)]
-    lead = "Every place in the graph that a recipe looked at and did not quantize, with the reason it gave."
-    none = nothing("No recipe kept a log, so there is nothing to explain here.")
-    return section("left-float", "What was left float, and why", parts or none, lead=lead)
-
-
-def _log(row: Row, *, opened: bool) -> Html:
-    """One model's reasons behind a line with the counts."""
-    counts = left_float.tally(row.trial.log)
-    words = ", ".join(f"{number(n, 0)} {action}" for action, n in sorted(counts.items()))
-    reasons = [_reason(r) for r in left_float.by_reason(row.trial.log)]
-    head = tag("summary", tag("b", row.label), tag("span", f"  {words}", class_="lead"))
-    notes = [
-        tag("p", record.why) for record in row.trial.log if not record.where and record.action != "skipped"
-    ]
-    silent = nothing("Nothing was left float." if counts else "This recipe does not say what it did where.")
-    body = tag("div", notes, reasons or silent, outliers.table(row.trial.log), class_="inside")
-    return tag("details", head, body, open=opened)
-
-
-def _reason(reason: left_float.Reason) -> Html:
-    head = tag("summary", tag("b", number(max(1, len(reason.places)), 0)), f" {reason.action}: {reason.why}")
-    if not reason.places:
-        return tag("details", head, nothing("This concerns the whole graph."))
-    return tag("details", head, tag("ul", [tag("li", tag("code", p)) for p in reason.places], class_="nodes"))
 
 
 def accuracy_tables(rows: tuple[Row, ...]) -> Html:

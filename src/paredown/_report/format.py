@@ -146,6 +146,14 @@ def points(value: float) -> str:
     return with_unit(number(value, 2), "points")
 
 
+def percent(share: float) -> str:
+    """A share of 1 in percent, with the decimals that a small one needs: "18 %", "0.4 %", "0.012 %"."""
+    value = 100 * share
+    limits = (9.95, 0.95, 0.095)  # from which on so many decimals are enough
+    decimals = next((d for d, limit in enumerate(limits) if abs(value) >= limit), 3 if value else 0)
+    return with_unit(number(value, decimals), "%")
+
+
 def count(value: float) -> str:
     """A large count with a short scale: "8.7 G", "3.2 M", "941"."""
     for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from paredown.graph.layers import Layers
 from paredown.measurement import Trial
 
 
@@ -81,11 +82,29 @@ class Elsewhere:
 
 
 @dataclass(frozen=True)
+class NodeSeconds:
+    """What each node of a model took in the runtime's own profile; `unmapped_s` belongs to no node."""
+
+    seconds: Mapping[str, float]
+    unmapped_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class NodeTimings:
+    """Node times by recipe, all of one machine (`environment`); `why` says why there are none."""
+
+    models: Mapping[str, NodeSeconds] = field(default_factory=dict)
+    environment: Mapping[str, object] = field(default_factory=dict)
+    why: str = "the nodes were not timed one by one"
+
+
+@dataclass(frozen=True)
 class Story:
     """One study, told. `trials[0]` is the float model; `metric` is the quantity that "accuracy" means here.
 
-    `stock`: recipes that are other tools' defaults, shown for comparison. `classes`: the card's class names,
-    in the order of the per-class curves. `pictures_of`: label of the model on the right of the pictures.
+    `layers`: by recipe, of the models whose files could be read. `stock`: recipes that are other tools'
+    defaults, shown for comparison. `classes`: the card's class names, in the order of the per-class curves.
+    `pictures_of`: label of the model on the right of the pictures.
     """
 
     title: str
@@ -103,4 +122,9 @@ class Story:
     pictures_of: str = ""
     doubts: tuple[str, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
+    layers: Mapping[str, Layers] = field(default_factory=dict)
+    layers_for: str = ""  # label of the model whose layers are drawn; "" for the recommended one
+    node_times: NodeTimings = field(default_factory=NodeTimings)
+    finished: bool = True
+    to_come: tuple[str, ...] = ()  # labels of recipes without a trial yet
     made_on: str = ""  # ISO date and time, given by the caller: rendering asks no clock

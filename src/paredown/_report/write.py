@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from paredown._report import charts, details, environments, evidence, summary
+from paredown._report import charts, details, environments, evidence, left_float, summary, unfinished
 from paredown._report.html import Html, tag
 from paredown._report.story import Story
 from paredown.errors import MissingDependency
@@ -52,13 +52,14 @@ def render(story: Story) -> Html:
         tag("nav", tag("ul", [tag("li", tag("a", words, href=f"#{anchor}")) for anchor, words in NAV])),
         tag(
             "main",
+            unfinished.banner(story),
             summary.summary(story, rows),
             summary.trials(story, rows),
             charts.trade_off(story, rows),
             charts.accuracy(story, leading),
             charts.over_time(leading),
             details.pictures(story),
-            details.floats(rows),
+            left_float.floats(story, rows),
             details.model_and_data(story),
             environments.environments(story),
             details.doubts(story, rows),
@@ -67,6 +68,7 @@ def render(story: Story) -> Html:
         tag("footer", "Written by Paredown. This file needs no network and sends nothing."),
         tag("script", _plotly()),
         tag("script", _packaged("theme.js")),
+        tag("script", _packaged("layers.js")),
     )
     return Html("<!doctype html>\n" + tag("html", _head(story), body, lang="en"))
 

@@ -1,4 +1,4 @@
-"""How every layer of a model file computes: in which numbers, with how many multiply-accumulates, fed by what.
+"""How every layer of a model file computes: in which numbers, how many multiply-accumulates, fed by what.
 
 A layer is a node that computes or moves values of the network. Quantize and dequantize nodes, what unpacks a
 stored weight and what a recipe added around an integer product are conversions: they carry no layer of their
@@ -8,7 +8,7 @@ own, and the layers read through them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import ceil, log2, prod
 from typing import Literal
 
@@ -34,8 +34,8 @@ class Layer:
     """One layer. `name` is that of the node in the float model, `node` that in this file.
 
     arithmetic: "index" for shapes, indices and truth values, which are no numbers of the network.
-    weight_bits: bits of a stored weight, None where it has none. activation_bits: of what it reads, None where
-    that is float. inputs: names of the layers whose results it reads. outputs: names of its tensors.
+    weight_bits: bits of a stored weight, None where it has none. activation_bits: of what it reads, None
+    where that is float. inputs: names of the layers whose results it reads. outputs: names of its tensors.
     """
 
     name: str
@@ -88,9 +88,7 @@ def _with_shapes(model: Model) -> Model:
     """The model with the shape of every tensor, as far as ONNX can tell."""
     if model.size_bytes >= MAX_BYTES:
         return model
-    return replace(
-        from_proto(onnx.shape_inference.infer_shapes(to_proto(model)), model.name), card=model.card
-    )
+    return from_proto(onnx.shape_inference.infer_shapes(to_proto(model)), model.name)
 
 
 def _stored(graph: ir.Graph) -> set[ir.Node]:
@@ -115,7 +113,7 @@ def _converts(node: ir.Node, known: Collection[str]) -> bool:
 
 
 def _original(name: str, known: Collection[str]) -> str:
-    """The name of the float model's node that a node stands for: quantizers lengthen the names they replace."""
+    """The name of the float model's node that a node stands for: quantizers lengthen what they replace."""
     if name in known:
         return name
     return max((k for k in known if name.startswith(k)), key=len, default=name)
