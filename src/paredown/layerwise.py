@@ -11,8 +11,8 @@ from paredown._measure.environment import environment
 from paredown._report.story import NodeSeconds, NodeTimings
 from paredown.errors import ParedownError, StorageError
 from paredown.graph.layers import Layer, Layers, layers_of
-from paredown.graph.load import load_model
 from paredown.measurement import Trial
+from paredown.study.store import model_of
 from paredown.study.trials import Work
 from paredown.study.verdict import FLOAT
 
@@ -35,7 +35,7 @@ def time_layers(directory: Path, work: Work, trials: Sequence[Trial]) -> dict[st
         return {"models": {}, "why": why}
     chosen = [t for t in trials if t.recipe != FLOAT and t.model_file is not None]
     try:
-        models = [work.prepared, *(load_model(directory / str(t.model_file)) for t in chosen)]
+        models = [work.prepared, *(model_of(directory, t) for t in chosen)]
         taken = time_nodes(models)
     except ParedownError as e:
         return {"models": {}, "why": str(e).splitlines()[0]}
@@ -72,7 +72,8 @@ def read_layers(
     names = () if source is None else tuple(layer.node for layer in source.layers)
     for trial in _chosen(trials, first):
         try:
-            model = load_model(_inside(directory, str(trial.model_file)))
+            _inside(directory, str(trial.model_file))
+            model = model_of(directory, trial)
         except ParedownError:
             continue  # the report says that this model's layers cannot be shown
         found[trial.recipe] = layers_of(model, names)
@@ -90,11 +91,9 @@ def _chosen(trials: Sequence[Trial], first: str) -> list[Trial]:
     return sorted(made, key=lambda t: (t.recipe != first, t.origin == "search"))[:MODELS]
 
 
-def _inside(directory: Path, name: str) -> Path:
-    path = directory / name
-    if not path.resolve().is_relative_to(directory.resolve()):
+def _inside(directory: Path, name: str) -> None:
+    if not (directory / name).resolve().is_relative_to(directory.resolve()):
         raise StorageError(f"{name} lies outside of the study", expected=f"a file in {directory}")
-    return path
 
 
 def _layers(values: Mapping[str, Any]) -> Layers:
