@@ -13,6 +13,7 @@ import pytest
 from paredown._compress.presets import PRESETS
 from paredown.cli import COMMANDS, main
 from paredown.cli.parser import Parser
+from paredown.study.words import points_phrase
 from paredown.targets import cpu
 
 ROOT = Path(__file__).parents[2]
@@ -95,9 +96,15 @@ def test_compress_measure_compare(toy, tmp_path, capsys):
     pictures = tmp_path / "pictures"
     compared = told(capsys, "compare", toy.model, out / "model.onnx", "--data", toy.data, "--out", pictures)
     assert compared["statistics"]["lines"]
+    lost = measured["quantities"]["map50_95_drop"]
+    line = next(line for line in compared["statistics"]["lines"] if line["name"] == "map50_95")
+    assert -100 * line["difference"]["value"] == pytest.approx(lost["value"], abs=1e-9)
+    assert lost["how"] == "derived"
     assert len(compared["pictures"]) == len(list(pictures.glob("*.jpg")))
     assert main(["compare", str(toy.model), str(out / "model.onnx"), "--data", str(toy.data), "--quiet"]) == 0
-    assert "95 % interval" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "95 % interval" in said
+    assert f"B against A: {points_phrase(lost['value'])} of mAP50-95, 95 % CI" in said
 
 
 def test_memory_alone_can_be_measured(toy, capsys):

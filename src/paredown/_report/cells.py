@@ -21,5 +21,5 @@ def made_of(quantity: Quantity) -> str:
     if len(quantity.samples) > 1:
         words.append(f"from {plural(len(quantity.samples), 'sample')}")
     if quantity.ci:
-        words.append(f"interval by {quantity.ci}")
+        words.append(f"interval by {quantity.ci}" if quantity.low is not None else quantity.ci)
     return ", ".join(words)

@@ -3,7 +3,7 @@ and curves. Everything here gives None or an empty tuple where the trial has no 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from paredown._report.format import TIMES, shown
@@ -36,6 +36,8 @@ class Row:
     def get(self, name: str) -> Quantity | None:
         if name == "latency_s":
             return rescaled_latency(self.trial, self.baseline)
+        if name == "latency_ratio" and self.trial.recipe == "float":
+            return _of_itself(self.timed(name))
         return self.timed(name)
 
     def timed(self, name: str) -> Quantity | None:
@@ -43,6 +45,13 @@ class Row:
 
     def curve(self, name: str) -> tuple[float, ...]:
         return () if self.trial.measurement is None else tuple(self.trial.measurement.curves.get(name, ()))
+
+
+def _of_itself(ratio: Quantity | None) -> Quantity | None:
+    """Float is once as slow as float; what it got beside itself is the noise of the timing."""
+    if ratio is None:
+        return None
+    return replace(ratio, value=1.0, low=None, high=None, samples=(), ci=f"beside itself {shown(ratio)}")
 
 
 def rows(story: Story) -> tuple[Row, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from paredown.cli import parser as shared
 
 if TYPE_CHECKING:
+    from paredown._measure.compare import Line
     from paredown.api import Compared
 
 EXAMPLE = "paredown compare yolov8n.onnx best/model.onnx --data coco_eval/ --out differences/"
@@ -55,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _show(found: Compared, pictures: list[str]) -> None:
-    from paredown._report.format import title_of
+    from paredown._report.format import shown, title_of
     from paredown.cli import console
 
     out, statistics = console.stdout(), found.statistics
@@ -76,18 +77,34 @@ def _show(found: Compared, pictures: list[str]) -> None:
         )
     if rows:
         out.print(console.table(columns, rows, numbers=columns[1:]))
+        out.print(f"\n{_lost(statistics.lines)}")
         out.print(
-            f"\nA is better on {len(statistics.a_better)} images, B on {len(statistics.b_better)}.", end=" "
+            f"A is better on {len(statistics.a_better)} images, B on {len(statistics.b_better)}.", end=" "
         )
         if statistics.p_value is not None:
             out.print(f"That neither is better: p = {statistics.p_value:.3f}.")
     else:
-        out.print("No truth: only how far B says what A says.")
+        out.print("No truth: only how far B agrees with A.")
     out.print()
-    agreement = [(title_of(q.name), f"{q.value:.4f}") for q in statistics.agreement]
+    agreement = [(_against_a(title_of(q.name)), shown(q)) for q in statistics.agreement]
     out.print(console.table(("B against A", "value"), agreement, numbers=("value",)))
     out.print()
     for pair in found.pairs:
         out.print(f"{pair.name}: {pair.why}", markup=False)
     for path in pictures:
         out.print(path, markup=False, soft_wrap=True)
+
+
+def _lost(lines: tuple[Line, ...]) -> str:
+    """What B loses against A, as every verdict counts it."""
+    from paredown.analyze.against_float import ACCURACY
+    from paredown.study.words import metric_title, points_phrase
+
+    line = next(line for line in lines if line.name in ACCURACY)
+    d = line.difference
+    ends = f"95 % CI {-100 * d.high:.2f}..{-100 * d.low:.2f}"
+    return f"B against A: {points_phrase(-100 * d.value)} of {metric_title(line.name)}, {ends}."
+
+
+def _against_a(title: str) -> str:
+    return title.replace("the float model", "A").replace("float", "A")

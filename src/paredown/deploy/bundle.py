@@ -30,8 +30,9 @@ TAIL = """if __name__ == "__main__":
     raise SystemExit(main(decode, read_complete_card, threads={threads}, saturated={saturated}))
 """
 BUNDLE = Layout("a bundle", ("model.onnx", "card.toml", "measured.json", "detect.py", "README.md"))
-FIGURES = ("map50_95", "top1", "fidelity_map50_95", "fidelity_top1", "latency_s", "latency_ratio",
-           "packed_bytes", "peak_memory_bytes", "cpu_percent")  # fmt: skip
+FIGURES = ("map50_95", "map50_95_drop", "top1", "top1_drop", "fidelity_map50_95", "fidelity_top1",
+           "latency_s", "float_latency_s", "latency_ratio", "packed_bytes", "peak_memory_bytes",
+           "cpu_percent")  # fmt: skip
 
 
 def write_bundle(model: Model, card: Card, trial: Trial, out: Path, *, source_name: str = "") -> Path:

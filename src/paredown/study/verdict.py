@@ -185,7 +185,7 @@ def _behind(trial: Trial, best: Trial, baseline: Trial) -> str:
     if ratio_of(trial) is not None and mine > (1 + SAME) * its:
         speed = speed_of(trial, baseline)
         return "not the fastest" if speed is not None and speed.known else "speed not told apart"
-    return words.less_good(trial, _loss(trial, baseline) > _loss(best, baseline))
+    return words.less_good(trial, baseline, _loss(trial, baseline) > _loss(best, baseline))
 
 
 def _gate_met(best: Trial, baseline: Trial, others: Sequence[Trial], limits: Limits) -> bool:

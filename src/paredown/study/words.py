@@ -128,13 +128,12 @@ def passed_over(smaller: Trial, size_bytes: float, more: float) -> str:
     return f"{smaller.label} is smaller, {size_bytes / 1e6:.1f} MB, and {cost}"
 
 
-def less_good(trial: Trial, loses_more: bool) -> str:
-    """Why a candidate that may be as fast is not the best."""
-    accuracy = accuracy_of(trial)
-    if loses_more:
-        agreement = accuracy is not None and is_agreement(accuracy.name)
-        return "as fast, agrees less" if agreement else "as fast, loses more"
-    return "as fast, larger"
+def less_good(trial: Trial, baseline: Trial, loses_more: bool) -> str:
+    """Why a candidate that may be as fast is not the best; of its speed only what is known."""
+    accuracy, speed = accuracy_of(trial), speed_of(trial, baseline)
+    agreement = accuracy is not None and is_agreement(accuracy.name)
+    why = "larger" if not loses_more else "agrees less" if agreement else "loses more"
+    return f"as fast, {why}" if speed is not None and speed.known else why
 
 
 def is_smaller(trial: Trial, baseline: Trial) -> bool:

@@ -22,6 +22,7 @@ from paredown.measurement import StepRecord
 from paredown.model import Model
 from paredown.numerics.grid import affine
 from paredown.protocols import Lost, NodeTimes
+from paredown.study.limits import Limits
 
 
 def quick_integers(models: Sequence[Model]) -> list[NodeTimes]:
@@ -186,3 +187,22 @@ def test_a_coarser_grid_has_the_same_range_and_half_the_steps() -> None:
     x = np.linspace(-1, 2, 4001, dtype=np.float32)
     errors = [float(np.mean((g.snap(x) - x) ** 2)) for g in (fine, half)]
     assert errors[1] == pytest.approx(4 * errors[0], rel=0.1)
+
+
+def test_a_limit_holds_in_the_metric_that_the_candidates_are_judged_by() -> None:
+    step = Mixed()
+    assert step.allowed("map50_95") == 0.5
+    assert step.allowed("fidelity_map50_95") == pytest.approx(6)
+    assert Mixed(agree=90).allowed("fidelity_top1") == pytest.approx(10)
+    assert Mixed(agree=90).allowed("map50_95") == pytest.approx(10 / 12)  # what goes with it as a rule
+    assert step.held_to("map50_95") == "held to 0.5 points of map50_95"
+    assert "held to 94 % agreement with the float model" in step.held_to("fidelity_map50_95")
+
+
+def test_a_limit_of_agreement_reaches_the_step_and_its_name_parses_back() -> None:
+    asked = Limits(min_agreement=96.5).on(parse_recipe("mixed"))
+    assert asked.name.endswith("mix-agree96.5")
+    assert parse_recipe(asked.name) == asked
+    assert Limits(min_agreement=90).on(asked) == asked  # a limit of its own stays
+    assert Limits(min_agreement=90).taken_by(parse_recipe("mixed"))
+    assert not Limits(min_agreement=90).taken_by(parse_recipe("int8"))

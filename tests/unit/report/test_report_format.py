@@ -46,7 +46,7 @@ def test_counts_and_sizes() -> None:
 
 def test_an_unknown_quantity_is_spelled_out() -> None:
     assert words.title_of("model_memory_bytes") == "model memory"
-    assert words.title_of("fidelity_map50_95") == "agreement with float"
+    assert words.title_of("fidelity_map50_95") == "agreement with the float model"
     assert words.title_of("fidelity_map75") == "agreement, mAP75"
 
 

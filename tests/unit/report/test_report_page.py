@@ -133,7 +133,7 @@ def test_without_truth_the_page_speaks_of_agreement_and_of_no_points_lost() -> N
     words = Page(render(without_truth())).words
     assert "not accuracy but agreement with the float model's own answers" in words
     assert "% agreement with the float model" in words
-    assert "limit: at least 88 % agreement with float" in words
+    assert "limit: at least 88 % agreement with the float model" in words
     assert "points lost" not in words
     assert "fidelity" not in words
 
@@ -172,6 +172,14 @@ def test_latencies_are_shown_on_one_float_and_as_they_were_timed() -> None:
     assert re.search(r"as timed 348\.0.ms beside float's 387\.0.ms", words)
     for column in ("as timed", "float beside it"):
         assert column in words
+
+
+def test_float_is_once_as_slow_as_float_and_its_noise_is_on_hover() -> None:
+    noise = Quantity("latency_ratio", 1.12, "ratio", "lower", "derived", low=0.96, high=1.39)
+    told = with_quantities(story(), "float", noise)
+    float_model = rows(told)[0]
+    assert float_model.get("latency_ratio").value == 1
+    assert "beside itself 1.12" in render(told)
 
 
 def test_an_older_study_that_kept_no_float_latency_says_so() -> None:

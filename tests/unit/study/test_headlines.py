@@ -79,6 +79,7 @@ def test_where_no_speed_is_known_the_least_loss_decides() -> None:
     verdict = choose_best([FLOAT, *pool], Limits())
     assert verdict.best.recipe == "b"
     assert "It loses least of the 2 that keep to the limits" in verdict.sentence
+    assert verdict.remarks["a"] == "loses more"  # of its speed nothing is known
 
 
 @pytest.mark.parametrize(("drop", "met"), [(0.503, True), (0.506, False)])
