@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--baseline",
         metavar="MODEL",
         type=Path,
-        help="the float model, to measure beside: drop, fidelity, ratio",
+        help="the float model, to measure beside: points lost, agreement, ratio",
     )
     shared.add_target(parser)
     parser.add_argument(
