@@ -14,7 +14,7 @@ from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.errors import CardError
 from paredown.families import predict
-from paredown.families.clues import unnamed_classes
+from paredown.families.label_maps import unnamed_classes
 from paredown.families.preprocess import preprocess
 from paredown.protocols import Progress, Session
 from paredown.sample import Dataset, Labels, Truth

@@ -10,7 +10,7 @@ from paredown._measure.evidence import Evidence, better, gap_of, interval_of
 from paredown.card import Card
 from paredown.errors import CardError
 from paredown.families.clues import Match
-from paredown.families.hints import decode_lines, options_for
+from paredown.families.hints import options_for
 from paredown.families.values import FED, describe
 
 LEAST_SCORE = 0.1  # below, a classifier has other classes than the data set
@@ -189,23 +189,20 @@ def _tie(match: Match, best: Candidate, tied: Sequence[Candidate]) -> CardError:
 
 
 def _listed(match: Match, cards: Sequence[Card], tried: Sequence[Candidate] = ()) -> str:
-    """One line for each way: what it means, what it scored, and what says it: options, or lines of a card."""
-    ways = _ways(cards)
-    fed_alike = len({card.preprocess for card in ways}) == 1
+    """One line for each way: what it means, what it scored, and the options that say it."""
     lines = []
-    for card in ways[:MOST_LISTED]:
-        said = decode_lines(match, card) if fed_alike else options_for(match, card)
+    for card in _ways(cards)[:MOST_LISTED]:
+        said = options_for(match, card)
         score = next((f": {metric_of(card)} {_known(c).value:.2f}" for c in tried if c.card is card), "")
         lines.append(f"    {said:<34}{_way(card)}{score}")
     return "\n".join(lines)
 
 
 def _ways(cards: Sequence[Card]) -> list[Card]:
-    """One card for each way of feeding; where that is the same in all, for each way of reading the answer."""
-    fed_alike = len({card.preprocess for card in cards}) == 1
+    """One card for each way of feeding."""
     kept: dict[object, Card] = {}
     for card in cards:
-        kept.setdefault(repr(sorted(card.decode.items())) if fed_alike else card.preprocess, card)
+        kept.setdefault(card.preprocess, card)
     return list(kept.values())
 
 

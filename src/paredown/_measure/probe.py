@@ -13,6 +13,7 @@ import numpy as np
 
 from paredown._measure.candidates import Candidate, ask, check_order, name_by_finds, name_classes, nameless
 from paredown._measure.choice import Choice, beaten, contested, decide, leader, without_truth
+from paredown._measure.reading import check_card, settle_reading
 from paredown.card import Card
 from paredown.errors import CardError
 from paredown.families.clues import Match
@@ -47,7 +48,7 @@ def weigh(
     progress: Progress = silent,
 ) -> Choice:
     """The choice among the recognised cards, decided or not. Raises CardError where no one family fits."""
-    match = recognition.best()
+    match = settle_reading(recognition, session, dataset)
     candidates = [Candidate(named) for card in match.cards for named in name_classes(card, dataset)]
     first = candidates[0].card
     if len(candidates) == 1 and not nameless(first):
@@ -57,6 +58,8 @@ def weigh(
     best, tried, refusal = _try(match, candidates, dataset, session, n, progress)
     if refusal is not None:
         return Choice(best.card, match, tried, refusal)
+    if best.card.preprocess != match.cards[0].preprocess:
+        check_card(best.card, session, dataset, match.open_classes)
     check_order(best, dataset)
     seen = _order(dataset, (n, *MORE_IMAGES))[: len(best.predictions)]
     card = name_by_finds(best, dataset, [dataset[i].truth for i in seen])

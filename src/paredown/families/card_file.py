@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from paredown.card import Card, Preprocess
 from paredown.families.cards import toml_value
+from paredown.families.rows import WORDS
 from paredown.families.values import FED, describe, name_of
 
 _HEAD = """\
@@ -35,6 +36,16 @@ _INPUT_COMMENTS = {
     "layout": "nchw or nhwc; the model settles it.",
     "dtype": "Type of the input tensor; the model settles it.",
 }
+_DECODE_COMMENTS = {
+    "columns": f"What stands in the columns of a row, in order: {' '.join(WORDS)}. word*n is n columns.",
+    "units": "Boxes in pixels of the input, or in fractions of it.",
+    "activation": "What is left to do to the scores: none, sigmoid, softmax.",
+    "background": "Which score stands for no object: none, first, last.",
+    "first_class": "The number of the first class, where a column holds class numbers.",
+    "transposed": "false: (1, columns, rows); true: (1, rows, columns).",
+    "boxes": "Which output holds the boxes, counted from 0.",
+    "scores": "Which output holds the scores, counted from 0.",
+}
 _CHOSEN = ("fit", "pad", "colour", "scale", "mean", "std")
 _WIDTH = 108
 
@@ -50,8 +61,12 @@ def commented_card(card: Card, name: str, open_cards: Sequence[Card] = (), doubt
         parts.append(f"\n{_comment(comment)}{_from(card, key)}{key} = {toml_value(getattr(card, key))}\n")
     parts += _input(card, open_cards, doubt)
     if card.decode:
-        parts.append("\n# How the outputs are arranged; the family recognises it.\n[decode]\n")
-        parts += [f"{key} = {toml_value(value)}\n" for key, value in card.decode.items()]
+        parts.append(
+            "\n# How the outputs are read; the family recognises it, and their values must agree.\n[decode]\n"
+        )
+        for key, value in card.decode.items():
+            comment = _comment(_DECODE_COMMENTS[key]) if key in _DECODE_COMMENTS else ""
+            parts.append(f"{comment}{key} = {toml_value(value)}\n")
     return "".join(parts)
 
 

@@ -18,7 +18,8 @@
     layout = "nchw"
     dtype = "float32"
 
-    [decode]                        # what only the family understands; better left to recognition
+    [decode]                        # how the answer is read, see rows.py and docs/card.md
+    columns = "cx cy w h scores"    # what stands in the columns of a row
     [origin]                        # where each part was learned, in words
 
 What a file leaves out is recognised as if there were no file; what it says is checked against the model. Of
@@ -39,6 +40,7 @@ from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
 from paredown.families.clues import Match
 from paredown.families.recognition import Recognition, recognise
+from paredown.families.rows import CHOICES, WORDS, check_columns
 from paredown.families.values import FED, parse_values, same_values, with_colour, with_values
 from paredown.files import write_whole
 from paredown.model import Model
@@ -74,7 +76,9 @@ def recognise_with_card(path: Path, model: Model, family: str | None = None) -> 
             raise UnknownName("key", key, _KEYS, hint=None)
     size = values.get("input", {}).get("size") if isinstance(values.get("input"), dict) else None
     given = _checked(path, "input.size", size, tuple[int, int]) if size is not None else None
-    found = recognise(model, family or _family(path, values), given)
+    said = _table(path, values, "decode") if "decode" in values else {}
+    _check_columns(path, said)
+    found = recognise(model, family or _family(path, values), given, said)
     return replace(found, matches=tuple(_override(match, values, path) for match in found.matches))
 
 
@@ -129,24 +133,33 @@ def _family(path: Path, values: Mapping[str, Any]) -> str | None:
 
 
 def _override(match: Match, values: Mapping[str, Any], path: Path) -> Match:
-    """The match with the file's values in each card; cards that become equal are one."""
+    """The match with the file's values in each card, of the ways of reading that have as many classes."""
     classes = _classes(path, values["classes"]) if "classes" in values else None
-    cards = match.cards
+    ways = [replace(match, others=()), *match.others]
+    counts = [len(way.cards[0].classes) for way in ways]
     if classes is not None and not match.open_classes:
-        cards = tuple(c for c in cards if len(c.classes) == len(classes))
-        if not cards:
-            expected = sorted({len(c.classes) for c in match.cards})
+        ways = [way for way, count in zip(ways, counts, strict=True) if count == len(classes)]
+        if not ways:
             raise CardError(
                 f"{path}: the number of classes does not fit the model",
                 got=len(classes),
-                expected=" or ".join(map(str, expected)),
+                expected=" or ".join(map(str, sorted(set(counts)))),
             )
-    changed = [_override_card(card, values, classes, path) for card in cards]
+    changed = [_override_way(way, values, classes, path) for way in ways]
+    return replace(changed[0], others=tuple(changed[1:]))
+
+
+def _override_way(
+    match: Match, values: Mapping[str, Any], classes: tuple[str, ...] | None, path: Path
+) -> Match:
+    """One way of reading with the file's values in each card; cards that become equal are one."""
+    changed = [_override_card(card, values, classes, path) for card in match.cards]
     if _VALUES & set(values.get("input", {})):  # a range of values brings the channel order it usually has
-        pairs = list(zip(cards, changed, strict=True))
+        pairs = list(zip(match.cards, changed, strict=True))
         usual = [new for old, new in pairs if same_values(old.preprocess, new.preprocess)]
         changed = usual or changed[:1]
-    return replace(match, cards=tuple(c for i, c in enumerate(changed) if c not in changed[:i]))
+    cards = tuple(c for i, c in enumerate(changed) if c not in changed[:i])
+    return replace(match, cards=cards, open_classes=match.open_classes and classes is None)
 
 
 def _override_card(
@@ -226,10 +239,31 @@ def _input_values(
     return replace(how, **said)
 
 
+def _check_columns(path: Path, said: Mapping[str, Any]) -> None:
+    """Raises CardError where the words for the columns make no sense, whatever the model."""
+    if "columns" not in said:
+        return
+    columns = _checked(path, "decode.columns", said["columns"], str)
+    try:
+        check_columns(columns)
+    except ValueError as error:
+        raise CardError(
+            f"{path}: decode.columns has a wrong value",
+            got=repr(columns),
+            expected=f"words of {' '.join(WORDS)}",
+            hint=str(error),
+        ) from error
+
+
 def _decode(base: Mapping[str, object], table: Mapping[str, Any], path: Path) -> dict[str, object]:
     for key in table:
         if key not in base:
             raise UnknownName("key of [decode]", key, base)
+        if key in CHOICES and table[key] not in CHOICES[key]:
+            expected = ", ".join(CHOICES[key])
+            raise CardError(
+                f"{path}: decode.{key} has a wrong value", got=repr(table[key]), expected=expected
+            )
     kinds = {key: tuple[int, ...] if isinstance(base[key], tuple) else type(base[key]) for key in table}
     return {**base, **{key: _checked(path, f"decode.{key}", table[key], kinds[key]) for key in table}}
 

@@ -22,12 +22,17 @@ TASK: Task = "classify"
 SUMMARY = "image classifiers: one score for each class"
 
 
+def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> ClassScores:
+    """The scores of all classes, as the model gives them."""
+    (answer,) = outputs.values()
+    return ClassScores(np.asarray(answer, np.float32).reshape(-1))
+
+
 def decode(
     outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
 ) -> ClassScores:
     """The scores as the model gives them; the thresholds have no part in it."""
-    (answer,) = outputs.values()
-    return ClassScores(np.asarray(answer, np.float32).reshape(-1))
+    return candidates(outputs, card, conf)
 
 
 def matches(clues: Clues) -> Match | None:

@@ -5,7 +5,6 @@ Never the name of a tensor, a node or a file: exporters choose those as they lik
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,10 +14,12 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from paredown.card import Card, Preprocess, Task
-from paredown.detections import Prediction
+from paredown.detections import ClassScores, Prediction
 from paredown.errors import ModelError
 from paredown.families.boxes import grid_shape
+from paredown.families.label_maps import Names, coco_by_id, read_names, unnamed_classes
 from paredown.families.preprocess import Frame
+from paredown.families.rows import Candidates, class_count
 from paredown.families.settled import Settled, find_settled, whole_numbers
 from paredown.model import Model, TensorSpec
 
@@ -45,6 +46,20 @@ class Match:
     why: str
     settled: bool = True
     open_classes: bool = False  # the output does not tell the number of classes
+    others: tuple[Match, ...] = ()  # other ways of reading the same outputs, which their values may ask for
+
+
+def match_of(
+    readings: Iterable[tuple[Card, ...]],
+    certainty: float,
+    why: str,
+    *,
+    settled: bool = True,
+    open_classes: bool = False,
+) -> Match | None:
+    """The match of a family that can read the outputs in those ways, the usual one first; None for none."""
+    ways = [Match(cards, certainty, why, settled, open_classes) for cards in readings if cards]
+    return replace(ways[0], others=tuple(ways[1:])) if ways else None
 
 
 class Family(Protocol):
@@ -56,6 +71,9 @@ class Family(Protocol):
 
     @staticmethod
     def matches(clues: Clues) -> Match | None: ...
+
+    @staticmethod
+    def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates | ClassScores: ...
 
     @staticmethod
     def decode(
@@ -87,9 +105,10 @@ class Clues:
 
     preprocess: Preprocess  # what the input's shape and type settle; the rest are Preprocess' defaults
     outputs: tuple[Output, ...]
-    names: tuple[str, ...]  # class names in the metadata; empty where there are none
+    named: Names  # class names in the metadata
     task: str | None  # task in the metadata
     settled: Settled = field(default_factory=Settled)  # what the file itself says about its input
+    said: Mapping[str, object] = field(default_factory=dict)  # what a card file says in [decode]
 
     @property
     def values_known(self) -> str:
@@ -99,6 +118,31 @@ class Clues:
     @property
     def size(self) -> tuple[int, int]:
         return self.preprocess.size
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The class names in the metadata, in their order; empty where there are none."""
+        return self.named.names
+
+    def readings(self, *usual: Mapping[str, object]) -> list[dict[str, object]]:
+        """The family's ways of reading its outputs, the usual first, with what the card file says in each.
+
+        What does not belong to this family's [decode] is left to the card's own check.
+        """
+        made = [{**how, **{k: v for k, v in self.said.items() if k in how}} for how in usual]
+        return [how for i, how in enumerate(made) if how not in made[:i]]
+
+    def row_readings(
+        self, width: int | None, *usual: Mapping[str, object]
+    ) -> list[tuple[dict[str, object], int | None]]:
+        """Those readings of rows of `width` columns that fit it, each with its number of classes."""
+        found: list[tuple[dict[str, object], int | None]] = []
+        for how in self.readings(*usual):
+            try:
+                found.append((how, class_count(how, width or 0)))
+            except ValueError:
+                continue
+        return found
 
     @property
     def letterbox_inputs(self) -> list[dict[str, Any]]:
@@ -122,13 +166,11 @@ class Clues:
 
         What the file settles goes into each. settled: as in `Match`.
         """
-        named = len(self.names) == n_classes
-        classes = self.names if named else unnamed_classes(n_classes)
-        told = f"; the metadata names {len(self.names)}" if self.names and not named else ""
+        classes, named = self._classes(n_classes)
         origin = {
             "family": why,
             "preprocessing": self._basis(family, len(inputs), settled),
-            "classes": "metadata" if named else f"unnamed: the model gives {n_classes}{told}",
+            "classes": named,
         }
         card = Card(family, task, self.preprocess, classes, iou=iou, decode=decode or {}, origin=origin)
         hows = [self.settled.on(with_input(self.preprocess, change)) for change in inputs]
@@ -145,10 +187,15 @@ class Clues:
         known = whole_numbers(self.preprocess) or self.settled.why
         return f"{known}; the rest is {basis}" if known else basis
 
-
-def unnamed_classes(count: int) -> tuple[str, ...]:
-    """What stands for the names of classes that nothing names."""
-    return tuple(f"class {i}" for i in range(count))
+    def _classes(self, count: int) -> tuple[tuple[str, ...], str]:
+        """(count,) names, and where they are from. 90 and 91 are how many COCO's ids are, 1..90 and 0..90."""
+        for names in (self.names, self.named.by_number):
+            if len(names) == count:
+                return names, "metadata"
+        told = f"; the metadata names {len(self.names)}" if self.names else ""
+        if not told and count in (90, 91):
+            return coco_by_id(91 - count, count), f"COCO's category ids, as the model gives {count}"
+        return unnamed_classes(count), f"unnamed: the model gives {count}{told}"
 
 
 def with_input(base: Preprocess, change: Mapping[str, Any]) -> Preprocess:
@@ -164,8 +211,13 @@ def with_input(base: Preprocess, change: Mapping[str, Any]) -> Preprocess:
     return how
 
 
-def find_clues(model: Model, size: tuple[int, int] | None = None) -> Clues | None:
-    """The clues of a model with one image input, else None. `size` fills in an input size left open."""
+def find_clues(
+    model: Model, size: tuple[int, int] | None = None, said: Mapping[str, object] | None = None
+) -> Clues | None:
+    """The clues of a model with one image input, else None. `size` fills in an input size left open.
+
+    `said`: what a card file says in [decode].
+    """
     if len(model.inputs) != 1:
         return None
     how = _input(model.inputs[0], size or _metadata_size(model.metadata))
@@ -174,7 +226,7 @@ def find_clues(model: Model, size: tuple[int, int] | None = None) -> Clues | Non
     graph = _graph(model)
     settled = find_settled(graph, model.metadata, how)
     outputs = _outputs(model, graph)
-    return Clues(how, outputs, _names(model.metadata), model.metadata.get("task"), settled)
+    return Clues(how, outputs, read_names(model.metadata), model.metadata.get("task"), settled, said or {})
 
 
 def fits(dimension: int | None, expected: int) -> bool:
@@ -224,17 +276,6 @@ def _input(spec: TensorSpec, size: tuple[int, int] | None) -> Preprocess | None:
 def _metadata_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:
     numbers = [int(n) for n in re.findall(r"\d+", metadata.get("imgsz", ""))]
     return (numbers[0], numbers[-1]) if 1 <= len(numbers) <= 2 else None
-
-
-def _names(metadata: Mapping[str, str]) -> tuple[str, ...]:
-    """Class names as Ultralytics writes them: a Python dict or list in text."""
-    try:
-        names = ast.literal_eval(metadata.get("names", "()"))
-    except (ValueError, SyntaxError):
-        return ()
-    if isinstance(names, dict):
-        names = [names[k] for k in sorted(names)]
-    return tuple(str(n) for n in names) if isinstance(names, list | tuple) else ()
 
 
 def _graph(model: Model) -> onnx.GraphProto:

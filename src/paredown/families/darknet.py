@@ -13,25 +13,29 @@ import numpy as np
 
 from paredown.card import Card, Task
 from paredown.detections import Detections
-from paredown.families.boxes import centre_to_corners, select
-from paredown.families.clues import Clues, Match, spell, strides_for
+from paredown.families.boxes import select
+from paredown.families.clues import Clues, Match, match_of, spell, strides_for
 from paredown.families.preprocess import Frame
+from paredown.families.rows import PLAIN, Candidates, read_rows
 
 NAME = "darknet"
 TASK: Task = "detect"
 SUMMARY = "Darknet YOLOv3, v4, tiny, Yolo-Fastest: anchors with exp, plain resize"
+HOW: Mapping[str, object] = {"columns": "cx cy w h objectness scores", **PLAIN}
+
+
+def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
+    """Every box with its scores, perhaps without those below `least`. card.decode: see rows.py."""
+    (answer,) = outputs.values()
+    return read_rows(np.asarray(answer[0], np.float32), {**HOW, **card.decode}, card.preprocess.size, least)
 
 
 def decode(
     outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
 ) -> Detections:
     """Detections of one image from the model's answer."""
-    (answer,) = outputs.values()
-    rows = np.asarray(answer[0], np.float32)
-    rows = rows[rows[:, 4] >= conf]  # a score is never above its objectness
-    scores = rows[:, 5:] * rows[:, 4:5]
-    boxes = centre_to_corners(rows[:, :4])
-    return select(boxes, scores, frame, conf=conf, iou=iou, max_detections=max_detections)
+    found = candidates(outputs, card, conf)
+    return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
 
 
 def matches(clues: Clues) -> Match | None:
@@ -45,9 +49,12 @@ def matches(clues: Clues) -> Match | None:
     strides = strides_for(count, clues.size, per_cell=3)
     if count is None or channels is None or channels < 6 or strides is None or len(strides) == 1:
         return None
-    n_classes = channels - 5
     where = f"3 anchors in each cell of strides {strides}, sizes through Exp"
-    why = f"output shape {spell([output])}: 5 + {n_classes} values for {where}"
+    why = f"output shape {spell([output])}: {channels} values for {where}"
     stretch, letterbox = {"fit": "stretch"}, {"fit": "letterbox", "pad": 128.0}
     inputs: list[dict[str, Any]] = [stretch, letterbox, {**stretch, "colour": "bgr"}]
-    return Match(clues.cards(NAME, TASK, n_classes, inputs, iou=0.45, why=why), 0.8, why)
+    readings = [
+        clues.cards(NAME, TASK, n_classes or 0, inputs, iou=0.45, decode=how, why=why)
+        for how, n_classes in clues.row_readings(channels, HOW, {**HOW, "units": "fractions"})
+    ]
+    return match_of(readings, 0.8, why)

@@ -2,7 +2,7 @@
 
 Outputs: logits (1, Q, C) and boxes (1, Q, 4) as centre x, centre y, width, height, fractions of the image.
 Each query gives its classes by a sigmoid, or by a softmax whose last class is "no object" (the first DETR).
-No NMS. Q: queries.
+Ultralytics joins both after the sigmoid: one output (1, Q, 4 + C). No NMS. Q: queries.
 Source: Carion et al., DETR, 2020, arXiv 2005.12872; Zhao et al., RT-DETR, 2023, arXiv 2304.08069.
 """
 
@@ -16,41 +16,61 @@ import numpy as np
 
 from paredown.card import Card, Task
 from paredown.detections import Detections
-from paredown.families.boxes import centre_to_corners, sigmoid, softmax
-from paredown.families.clues import Clues, Match, spell
+from paredown.families.clues import Clues, Match, match_of, spell, strides_for
 from paredown.families.preprocess import Frame
+from paredown.families.rows import PLAIN, Candidates, best_of, class_scores, corners, read_rows, scaled
 
 NAME = "detr"
 TASK: Task = "detect"
 SUMMARY = "DETR, RT-DETR, D-FINE: a set of boxes with class logits"
+QUERIES = (100, 1000)  # fewest and most of one joined output
+PAIR: Mapping[str, object] = {
+    "scores": 0,
+    "boxes": 1,
+    "columns": "cx cy w h",
+    "units": "fractions",
+    "activation": "sigmoid",
+    "background": "none",
+}
+JOINED: Mapping[str, object] = {**PLAIN, "columns": "cx cy w h scores", "units": "fractions"}
+
+
+def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
+    """Every query's box with its scores.
+
+    card.decode: `scores`, `boxes` give the outputs' positions where there are two; the rest as in rows.py.
+    """
+    answers = [np.asarray(a, np.float32)[0] for a in outputs.values()]
+    size = card.preprocess.size
+    if len(answers) == 1:
+        return read_rows(answers[0], {**JOINED, **card.decode}, size, least)
+    how = {**PAIR, **card.decode}
+    boxes = corners(answers[cast("int", how["boxes"])], str(how["columns"]))
+    scores = class_scores(answers[cast("int", how["scores"])], how)
+    return Candidates(scaled(boxes, how["units"], size), scores)
 
 
 def decode(
     outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
 ) -> Detections:
-    """Detections of one image from the model's answer. `iou` has no part in it: a set needs no NMS.
-
-    card.decode: `logits`, `boxes` give the outputs' positions; `no_object`: softmax with a last class for it.
-    """
-    answers = [np.asarray(a, np.float32) for a in outputs.values()]
-    logits = answers[cast("int", card.decode["logits"])][0]
-    scores = softmax(logits)[:, :-1] if card.decode["no_object"] else sigmoid(logits)
-    height, width = card.preprocess.size
-    fractions = answers[cast("int", card.decode["boxes"])][0]
-    boxes = centre_to_corners(fractions) * (width, height, width, height)
-    usable = np.where(np.isfinite(boxes).all(axis=1)[:, None], scores, -1.0)
-    best = np.argsort(-usable, axis=None, kind="stable")[:max_detections]
-    best = best[usable.ravel()[best] >= conf]
-    query, classes = np.unravel_index(best, scores.shape)
-    return Detections(frame.to_image(boxes[query]), scores[query, classes], classes.astype(np.int64))
+    """Detections of one image from the model's answer. `iou` has no part in it: a set needs no NMS."""
+    found = candidates(outputs, card, conf)
+    return best_of(found, frame, conf=conf, max_detections=max_detections)
 
 
 def matches(clues: Clues) -> Match | None:
-    """The match of two outputs over the same queries, boxes after a sigmoid and scores before any."""
-    if len(clues.outputs) != 2 or clues.task not in (None, "detect"):
+    """The match of logits and boxes of the same queries, or of both joined in one output."""
+    if clues.task not in (None, "detect"):
         return None
-    for logits, boxes in ((0, 1), (1, 0)):
-        what, where = clues.outputs[logits], clues.outputs[boxes]
+    return _match_joined(clues) if len(clues.outputs) == 1 else _match_pair(clues)
+
+
+def _match_pair(clues: Clues) -> Match | None:
+    """Two outputs over the same queries, boxes after a sigmoid and scores before any."""
+    if len(clues.outputs) != 2:
+        return None
+    for scores, boxes in ((0, 1), (1, 0)):
+        what, where = clues.outputs[scores], clues.outputs[boxes]
         if len(where.shape) != 3 or len(what.shape) != 3 or where.shape[-1] != 4:
             continue
         if where.shape[1] != what.shape[1] or what.shape[-1] is None:
@@ -58,22 +78,44 @@ def matches(clues: Clues) -> Match | None:
         if "Sigmoid" not in where.tail or what.tail & {"Softmax", "Sigmoid"}:
             continue
         why = f"output shapes {spell([what, where])}: logits and boxes of the same queries"
+        how = {**PAIR, "scores": scores, "boxes": boxes}
+        no_object = {**how, "activation": "softmax", "background": "last"}
+        readings = [
+            _cards(clues, what.shape[-1] - (reading["background"] != "none"), reading, why)
+            for reading in clues.readings(how, no_object)
+        ]
         # Named classes: Ultralytics' RT-DETR, which takes 0..1, stretched.
-        settled = bool(clues.names)
-        return Match(_cards(clues, what.shape[-1], logits, boxes, why), 0.8, why, settled=settled)
+        return match_of(readings, 0.8, why, settled=bool(clues.names))
     return None
 
 
-def _cards(clues: Clues, n_logits: int, logits: int, boxes: int, why: str) -> tuple[Card, ...]:
-    """Sigmoid classes first, as all but the first DETR have them; with and without ImageNet's mean."""
+def _match_joined(clues: Clues) -> Match | None:
+    """One output of boxes and finished scores. Six columns are more often finished detections of end2end."""
+    output = clues.outputs[0]
+    if len(output.shape) != 3 or output.shape[1] is None or output.shape[2] is None:
+        return None
+    queries, columns = output.shape[1], output.shape[2]
+    if not QUERIES[0] <= queries <= QUERIES[1] or "Sigmoid" not in output.tail:
+        return None
+    if any(strides_for(n, clues.size) is not None for n in (queries, columns)):
+        return None
+    why = f"output shape {spell([output])}: {columns} values for each of {queries} queries"
+    readings = [
+        _cards(clues, n_classes, how, why)
+        for how, n_classes in clues.row_readings(columns, JOINED, {**JOINED, "units": "pixels"})
+        if n_classes is not None and (not clues.names or n_classes == len(clues.names))
+    ]
+    certainty = 0.5 if columns == 6 else 1.0 if clues.names else 0.8
+    return match_of(readings, certainty, why, settled=bool(clues.names))
+
+
+def _cards(clues: Clues, n_classes: int, how: Mapping[str, object], why: str) -> tuple[Card, ...]:
+    """The cards of one reading, without and with ImageNet's mean."""
+    if n_classes < 1:
+        return ()
     imagenet = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
     inputs: list[dict[str, Any]] = [{"fit": "stretch"}, {"fit": "stretch", **imagenet}]
-    cards: list[Card] = []
-    for no_object in (False, True):
-        decode_how = {"logits": logits, "boxes": boxes, "no_object": no_object}
-        n_classes = n_logits - no_object
-        if n_classes > 0:
-            cards += clues.cards(
-                NAME, TASK, n_classes, inputs, decode=decode_how, settled=bool(clues.names), why=why
-            )
-    return tuple(replace(card, max_detections=100 if card.decode["no_object"] else 300) for card in cards)
+    cards = clues.cards(NAME, TASK, n_classes, inputs, decode=how, settled=bool(clues.names), why=why)
+    # The first DETR has 100 queries.
+    most = 100 if how["activation"] == "softmax" else 300
+    return tuple(replace(card, max_detections=most) for card in cards)

@@ -1,7 +1,9 @@
 """Detectors that do NMS themselves or need none: YOLOv10, YOLO26, Ultralytics exports with `nms=True`.
 
-Output (1, K, 6): x1, y1, x2, y2 in input pixels, score, class. K: most detections the model gives.
-Source: Wang et al., YOLOv10, 2024, arXiv 2405.14458; Ultralytics, `ultralytics/nn/modules/head.py`.
+Output (1, K, 6): x1, y1, x2, y2 in input pixels, score, class. K: most detections the model gives. Other
+tools write the same six in another order, or boxes as fractions: the values tell which.
+Source: Wang et al., YOLOv10, 2024, arXiv 2405.14458; Ultralytics, `ultralytics/nn/modules/head.py`;
+PINTO0309, `label_xyxy_score` outputs of DEIM and D-FINE.
 """
 
 from __future__ import annotations
@@ -13,41 +15,65 @@ import numpy as np
 
 from paredown.card import Card, Task
 from paredown.detections import Detections
-from paredown.families.clues import Clues, Match, spell, strides_for
+from paredown.families.clues import Clues, Match, match_of, spell, strides_for
 from paredown.families.preprocess import Frame
+from paredown.families.rows import PLAIN, Candidates, best_of, read_rows
 
 NAME = "end2end"
 TASK: Task = "detect"
 SUMMARY = "YOLOv10 and exports with NMS inside: finished boxes, scores and classes"
 MOST_DETECTIONS = 1000
+COCO_CLASSES = 80  # assumed where no metadata names the classes; a card.toml says otherwise
+HOW: Mapping[str, object] = {"columns": "x1 y1 x2 y2 score class", **PLAIN, "first_class": 0}
+ORDERS = (
+    "x1 y1 x2 y2 score class",
+    "class x1 y1 x2 y2 score",
+    "x1 y1 x2 y2 class score",
+    "class score x1 y1 x2 y2",
+    "score class x1 y1 x2 y2",
+)
+BY_TASK: Mapping[str | None, tuple[str, ...]] = {
+    None: ORDERS,
+    "detect": ORDERS,
+    "pose": ("x1 y1 x2 y2 score class keypoints",),
+    "obb": ("cx cy w h score class angle",),
+}
+
+
+def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
+    """Every box with its score and class, perhaps without those below `least`. card.decode: see rows.py."""
+    (answer,) = outputs.values()
+    rows = np.asarray(answer, np.float32)
+    how = {**HOW, **card.decode}
+    return read_rows(rows.reshape(-1, rows.shape[-1]), how, card.preprocess.size, least)
 
 
 def decode(
     outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
 ) -> Detections:
     """Detections of one image from the model's answer. `iou` has no part in it."""
-    (answer,) = outputs.values()
-    rows = np.asarray(answer[0], np.float32)
-    rows = rows[(rows[:, 4] >= conf) & np.isfinite(rows).all(axis=1)]
-    rows = rows[np.argsort(-rows[:, 4], kind="stable")[:max_detections]]
-    classes = np.rint(rows[:, 5]).astype(np.int64)
-    return Detections(frame.to_image(rows[:, :4]), rows[:, 4], classes)
+    found = candidates(outputs, card, conf)
+    return best_of(found, frame, conf=conf, max_detections=max_detections)
 
 
 def matches(clues: Clues) -> Match | None:
     """The match of one output with six values for each of at most a thousand detections."""
-    if len(clues.outputs) != 1 or clues.task not in (None, "detect"):
+    if len(clues.outputs) != 1 or clues.task not in BY_TASK:
         return None
     output = clues.outputs[0]
-    if len(output.shape) != 3 or output.shape[2] != 6 or output.shape[1] is None:
+    if len(output.shape) != 3 or output.shape[1] is None or output.shape[2] is None:
         return None
-    if output.shape[1] > MOST_DETECTIONS or strides_for(output.shape[1], clues.size) is not None:
+    if output.shape[1] > MOST_DETECTIONS:
         return None
-    # The output does not say how many classes there are.
-    n_classes = len(clues.names) or COCO_CLASSES
-    why = f"output shape {spell([output])}: at most {output.shape[1]} finished detections of six values"
-    cards = clues.cards(NAME, TASK, n_classes, clues.letterbox_inputs, why=why)
-    return Match(cards, 1.0 if clues.names else 0.8, why, open_classes=not clues.names)
-
-
-COCO_CLASSES = 80  # assumed where no metadata names the classes; a card.toml says otherwise
+    if any(strides_for(n, clues.size) is not None for n in output.shape[1:]):
+        return None
+    orders = [{**HOW, "columns": c} for c in BY_TASK[clues.task]]
+    found = clues.row_readings(output.shape[2], *orders, *({**how, "units": "fractions"} for how in orders))
+    why = f"output shape {spell([output])}: at most {output.shape[1]} finished detections"
+    # Where a column holds the class number, the output does not say how many classes there are.
+    usual = len(clues.named.by_number) or COCO_CLASSES
+    readings = [
+        clues.cards(NAME, TASK, n_classes or usual, clues.letterbox_inputs, decode=how, why=why)
+        for how, n_classes in found
+    ]
+    return match_of(readings, 1.0 if clues.names else 0.8, why, open_classes=not clues.names)

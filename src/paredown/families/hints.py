@@ -7,7 +7,7 @@ from pathlib import Path
 
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
-from paredown.families.cards import card_beside, recognise_with_card, toml_value
+from paredown.families.cards import card_beside, recognise_with_card
 from paredown.families.clues import Match
 from paredown.families.recognition import Recognition, recognise
 from paredown.families.values import name_of, parse_values, same_values, with_colour, with_values
@@ -77,13 +77,6 @@ def options_for(match: Match, card: Card) -> str:
     return hints.about_input
 
 
-def decode_lines(match: Match, card: Card) -> str:
-    """What a card's [decode] must say to leave this card alone among those that are fed in the same way."""
-    others = [c.decode for c in match.cards if c.preprocess == card.preprocess and c.decode != card.decode]
-    differing = [key for key, value in card.decode.items() if any(o.get(key) != value for o in others)]
-    return ", ".join(f"[decode] {key} = {toml_value(card.decode[key])}" for key in differing)
-
-
 def _alike(a: Preprocess, b: Preprocess) -> bool:
     return (a.colour, a.fit) == (b.colour, b.fit)
 
@@ -110,7 +103,8 @@ def _hint(match: Match, hints: Hints) -> Match:
         replace(c, origin={**c.origin, "preprocessing": f"said by {hints.about_input}"})
         for c in _at(cards, hows)
     ]
-    return replace(match, cards=tuple(c for i, c in enumerate(said) if c not in said[:i]))
+    others = tuple(_hint(other, hints) for other in match.others)
+    return replace(match, cards=tuple(c for i, c in enumerate(said) if c not in said[:i]), others=others)
 
 
 def _at(cards: tuple[Card, ...], hows: list[Preprocess]) -> tuple[Card, ...]:

@@ -19,6 +19,7 @@ from paredown.detections import Detections
 from paredown.families.boxes import distances_to_corners, expected_distances, grid_cells, select, sigmoid
 from paredown.families.clues import Clues, Match, Output, spell, strides_for
 from paredown.families.preprocess import Frame
+from paredown.families.rows import Candidates
 from paredown.families.values import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "nanodet"
@@ -27,10 +28,8 @@ SUMMARY = "NanoDet, NanoDet-Plus: class scores and distance distributions per gr
 USUAL_BINS = 8  # reg_max + 1 in every published configuration
 
 
-def decode(
-    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
-) -> Detections:
-    """Detections of one image from the model's answer.
+def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
+    """Every box with its scores, without those that do not reach `least`.
 
     card.decode: `classes`, `boxes` give the outputs' positions, finest grid first; empty where one output
     holds both. `centred`: distances start from the middle of a cell, not from its corner.
@@ -45,11 +44,19 @@ def decode(
         scores, bins = np.split(answers[0], [len(card.classes)], axis=1)
     if not card.decode["activated"]:
         scores = sigmoid(scores)
-    likely = scores.max(axis=1) >= conf
+    likely = ~(scores.max(axis=1) < least)  # what is no number stays, to be noticed
     cells, strides = grid_cells(card.preprocess.size, how["strides"])
     points = cells[likely] + (0.5 if card.decode["centred"] else 0.0)
     boxes = distances_to_corners(points, expected_distances(bins[likely])) * strides[likely]
-    return select(boxes, scores[likely], frame, conf=conf, iou=iou, max_detections=max_detections)
+    return Candidates(boxes, scores[likely])
+
+
+def decode(
+    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
+) -> Detections:
+    """Detections of one image from the model's answer."""
+    found = candidates(outputs, card, conf)
+    return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
 
 
 def matches(clues: Clues) -> Match | None:

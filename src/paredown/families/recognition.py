@@ -51,13 +51,19 @@ class Recognition:
         return self.best().cards[0]
 
 
-def recognise(model: Model, family: str | None = None, size: tuple[int, int] | None = None) -> Recognition:
+def recognise(
+    model: Model,
+    family: str | None = None,
+    size: tuple[int, int] | None = None,
+    said: Mapping[str, object] | None = None,
+) -> Recognition:
     """The families that fit, or only the one named. `size` (height, width) fills in an input size left open.
 
+    `said`: what a card file says in [decode]; it goes before what a family would take for usual.
     Raises UnknownName on a family in no table, CardError where the family named does not fit.
     """
     candidates = FAMILIES.values() if family is None else (FAMILIES[family],)
-    clues = find_clues(model, size)
+    clues = find_clues(model, size, said)
     found = [] if clues is None else [m for f in candidates if (m := f.matches(clues)) is not None]
     says = f"inputs {_spell(model.inputs)}; outputs {_spell(model.outputs)}"
     if family is not None and not found:

@@ -1,7 +1,7 @@
 """SSD and its kin with the decode in the graph: boxes and scores apart, NMS left to do. Also UltraFace.
 
-Outputs: boxes (1, N, 4) xyxy as fractions of the image, scores (1, N, C) after a softmax whose first class is
-the background, or after a sigmoid without one. N: priors.
+Outputs: boxes (1, N, 4) xyxy as fractions of the image (YOLO-NAS: in pixels), scores (1, N, C) after a
+softmax whose first class is the background, or after a sigmoid without one. N: priors.
 Source: Liu et al., SSD, 2016, arXiv 1512.02325; Linzaer/Ultra-Light-Fast-Generic-Face-Detector-1MB.
 """
 
@@ -15,27 +15,42 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.boxes import select
-from paredown.families.clues import Clues, Match, spell
+from paredown.families.clues import Clues, Match, match_of, spell
 from paredown.families.preprocess import Frame
+from paredown.families.rows import Candidates, class_scores, corners, scaled
 
 NAME = "ssd"
 TASK: Task = "detect"
-SUMMARY = "SSD, UltraFace: normalised boxes and class scores as two outputs"
+SUMMARY = "SSD, UltraFace, YOLO-NAS: boxes and class scores as two outputs"
+HOW: Mapping[str, object] = {
+    "boxes": 0,
+    "scores": 1,
+    "columns": "x1 y1 x2 y2",
+    "units": "fractions",
+    "activation": "none",
+    "background": "none",
+}
+
+
+def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
+    """Every prior's box with its scores.
+
+    card.decode: `boxes`, `scores` give the outputs' positions; the rest as in rows.py.
+    """
+    answers = [np.asarray(a, np.float32) for a in outputs.values()]
+    how = {**HOW, **card.decode}
+    boxes = corners(answers[cast("int", how["boxes"])].reshape(-1, 4), str(how["columns"]))
+    scores = answers[cast("int", how["scores"])]
+    scores = class_scores(scores.reshape(-1, scores.shape[-1]), how)
+    return Candidates(scaled(boxes, how["units"], card.preprocess.size), scores)
 
 
 def decode(
     outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
 ) -> Detections:
-    """Detections of one image from the model's answer.
-
-    card.decode: `boxes`, `scores` give the outputs' positions; `background`: the first score is no object.
-    """
-    answers = [np.asarray(a, np.float32) for a in outputs.values()]
-    height, width = card.preprocess.size
-    boxes = answers[cast("int", card.decode["boxes"])].reshape(-1, 4) * (width, height, width, height)
-    scores = answers[cast("int", card.decode["scores"])]
-    scores = scores.reshape(-1, scores.shape[-1])[:, 1 if card.decode["background"] else 0 :]
-    return select(boxes, scores, frame, conf=conf, iou=iou, max_detections=max_detections)
+    """Detections of one image from the model's answer."""
+    found = candidates(outputs, card, conf)
+    return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
 
 
 def matches(clues: Clues) -> Match | None:
@@ -49,17 +64,20 @@ def matches(clues: Clues) -> Match | None:
             continue
         if where.shape[1] != what.shape[1] or what.shape[-1] is None or len(activation) != 1:
             continue
-        background = activation == {"Softmax"}
-        n_classes = what.shape[-1] - background
-        if n_classes < 1:
-            continue
-        kind = "softmax scores, background first" if background else "sigmoid scores"
-        why = f"output shapes {spell([where, what])}: boxes and {kind}"
-        decode_how = {"boxes": boxes, "scores": scores, "background": background}
-        cards = clues.cards(
-            NAME, TASK, n_classes, _INPUTS, iou=0.45, decode=decode_how, settled=False, why=why
-        )
-        return Match(cards, 0.8, why, settled=False)
+        kind = "softmax" if activation == {"Softmax"} else "sigmoid"
+        why = f"output shapes {spell([where, what])}: boxes and {kind} scores"
+        usual: list[dict[str, object]] = [
+            {**HOW, "boxes": boxes, "scores": scores, "background": background, "units": units}
+            for background in (("first", "last") if kind == "softmax" else ("none", "first"))
+            for units in ("fractions", "pixels")
+        ]
+        readings = [
+            clues.cards(NAME, TASK, n_classes, _INPUTS, iou=0.45, decode=how, settled=False, why=why)
+            for how in clues.readings(*usual)
+            if (n_classes := what.shape[-1] - (how["background"] != "none")) > 0
+        ]
+        if readings:
+            return match_of(readings, 0.8, why, settled=False)
     return None
 
 

@@ -14,24 +14,40 @@ import numpy as np
 
 from paredown.card import Card, Task
 from paredown.detections import Detections
-from paredown.families.boxes import centre_to_corners, select
-from paredown.families.clues import Clues, Match, spell, strides_for
+from paredown.families.boxes import select
+from paredown.families.clues import Clues, Match, match_of, spell, strides_for
 from paredown.families.preprocess import Frame
+from paredown.families.rows import PLAIN, Candidates, read_rows, spread
 
 NAME = "yolov6"
 TASK: Task = "detect"
 SUMMARY = "YOLOv6: one decoded box per cell, objectness always one"
+HOW: Mapping[str, object] = {"columns": "cx cy w h objectness scores", **PLAIN}
+
+
+def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
+    """Every box with its scores, perhaps without those below `least`. card.decode: see rows.py."""
+    (answer,) = outputs.values()
+    return read_rows(np.asarray(answer[0], np.float32), {**HOW, **card.decode}, card.preprocess.size, least)
 
 
 def decode(
     outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
 ) -> Detections:
     """Detections of one image from the model's answer."""
+    found = candidates(outputs, card, conf)
+    return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
+
+
+def unlike(outputs: Mapping[str, Any], card: Card) -> str:
+    """What in the answer this family never gives: an objectness that is not one."""
     (answer,) = outputs.values()
     rows = np.asarray(answer[0], np.float32)
-    scores = rows[:, 5:] * rows[:, 4:5]
-    boxes = centre_to_corners(rows[:, :4])
-    return select(boxes, scores, frame, conf=conf, iou=iou, max_detections=max_detections)
+    place = spread(str({**HOW, **card.decode}["columns"]), rows.shape[1]).get("objectness")
+    if place is None or len(rows) == 0 or np.allclose(rows[:, place[0]], 1, atol=0.02):
+        return ""
+    low, high = rows[:, place[0]].min(), rows[:, place[0]].max()
+    return f"objectness {low:.3g} .. {high:.3g} where YOLOv6 has always 1"
 
 
 def matches(clues: Clues) -> Match | None:
@@ -45,7 +61,9 @@ def matches(clues: Clues) -> Match | None:
     strides = strides_for(count, clues.size)
     if count is None or channels is None or channels < 6 or strides is None:
         return None
-    n_classes = channels - 5
-    why = f"output shape {spell([output])}: 5 + {n_classes} decoded values in each cell of strides {strides}"
-    cards = clues.cards(NAME, TASK, n_classes, clues.letterbox_inputs, why=why)
-    return Match(cards, 0.8 if output.parts == 3 else 0.5, why)
+    why = f"output shape {spell([output])}: {channels} decoded values in each cell of strides {strides}"
+    readings = [
+        clues.cards(NAME, TASK, n_classes or 0, clues.letterbox_inputs, decode=how, why=why)
+        for how, n_classes in clues.row_readings(channels, HOW)
+    ]
+    return match_of(readings, 0.8 if output.parts == 3 else 0.5, why)

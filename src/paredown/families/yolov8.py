@@ -14,31 +14,40 @@ import numpy as np
 
 from paredown.card import Card, Task
 from paredown.detections import Detections
-from paredown.families.boxes import centre_to_corners, select
-from paredown.families.clues import Clues, Match, spell, strides_for
+from paredown.families.boxes import select
+from paredown.families.clues import Clues, Match, match_of, spell, strides_for
 from paredown.families.preprocess import Frame
+from paredown.families.rows import PLAIN, Candidates, read_rows
 
 NAME = "yolov8"
 TASK: Task = "detect"
 SUMMARY = "YOLOv8, v9, v11, v12: one output of boxes and class scores, no objectness"
+HOW: Mapping[str, object] = {"columns": "cx cy w h scores", **PLAIN, "transposed": False}
+EXTRA: Mapping[str, str] = {"pose": "keypoints", "obb": "angle"}  # by the task: what stands behind the scores
+
+
+def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
+    """Every box with its scores, perhaps without those below `least`. card.decode: see rows.py."""
+    (answer,) = outputs.values()
+    how = {**HOW, **card.decode}
+    rows = np.asarray(answer[0], np.float32)
+    return read_rows(rows if how["transposed"] else rows.T, how, card.preprocess.size, least)
 
 
 def decode(
     outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
 ) -> Detections:
     """Detections of one image from the model's answer."""
-    (answer,) = outputs.values()
-    rows = np.asarray(answer[0], np.float32)
-    if not card.decode.get("transposed", False):
-        rows = rows.T
-    boxes = centre_to_corners(rows[:, :4])
-    return select(boxes, rows[:, 4:], frame, conf=conf, iou=iou, max_detections=max_detections)
+    found = candidates(outputs, card, conf)
+    return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
 
 
 def matches(clues: Clues) -> Match | None:
     """The match where the one output's boxes are as many as cells in the usual grids."""
-    if len(clues.outputs) != 1 or clues.task not in (None, "detect"):
+    if len(clues.outputs) != 1 or clues.task not in (None, "detect", *EXTRA):
         return None
+    if clues.task in EXTRA and not clues.names and "columns" not in clues.said:
+        return None  # how many of the columns are scores, nothing tells
     output = clues.outputs[0]
     # The raw answer of other families has the transposed shape too, and theirs may hold an Exp (YOLOX).
     if len(output.shape) != 3 or not output.computes or "Exp" in output.tail:
@@ -48,11 +57,20 @@ def matches(clues: Clues) -> Match | None:
         strides = strides_for(count, clues.size)
         if channels is None or channels < 5 or strides is None or (transposed and output.parts == 3):
             continue
-        n_classes = channels - 4
-        why = f"output shape {spell([output])}: 4 + {n_classes} channels for the cells of strides {strides}"
-        unsure = transposed and output.parts != 2
-        named = len(clues.names) == n_classes
-        decode_how = {"transposed": True} if transposed else {}
-        cards = clues.cards(NAME, TASK, n_classes, clues.letterbox_inputs, decode=decode_how, why=why)
-        return Match(cards, 1.0 if named else 0.5 if unsure else 0.8, why)
+        how = {**HOW, "columns": _columns(clues), "transposed": transposed}
+        why = f"output shape {spell([output])}: {channels} channels for the cells of strides {strides}"
+        readings = [
+            clues.cards(NAME, TASK, n_classes or 0, clues.letterbox_inputs, decode=reading, why=why)
+            for reading, n_classes in clues.row_readings(channels, how, {**how, "units": "fractions"})
+        ]
+        if readings:
+            unsure = transposed and output.parts != 2
+            named = readings[0][0].origin["classes"] == "metadata"
+            return match_of(readings, 1.0 if named else 0.5 if unsure else 0.8, why)
     return None
+
+
+def _columns(clues: Clues) -> str:
+    """By the metadata's task, for as many classes as it names."""
+    behind = EXTRA.get(clues.task or "")
+    return str(HOW["columns"]) if behind is None else f"cx cy w h scores*{len(clues.names)} {behind}"

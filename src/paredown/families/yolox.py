@@ -17,27 +17,36 @@ from paredown.detections import Detections
 from paredown.families.boxes import centre_to_corners, grid_cells, select
 from paredown.families.clues import Clues, Match, spell, strides_for
 from paredown.families.preprocess import Frame
+from paredown.families.rows import Candidates
 
 NAME = "yolox"
 TASK: Task = "detect"
 SUMMARY = "YOLOX: grid offsets or decoded boxes, objectness, pixels 0..255 as BGR"
 
 
-def decode(
-    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
-) -> Detections:
-    """Detections of one image from the model's answer."""
+def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
+    """Every box with its scores; those that cannot reach `least` may be left out.
+
+    card.decode: `strides` of the grids in their order; `decoded`: the graph itself makes boxes of the grid.
+    """
     (answer,) = outputs.values()
     rows = np.asarray(answer[0], np.float32)
-    likely = rows[:, 4] >= conf  # a score is never above its objectness
+    likely = rows[:, 4] >= least  # a score is never above its objectness
     rows = rows[likely]
     boxes = rows[:, :4]
     if not card.decode["decoded"]:
         cells, strides = grid_cells(card.preprocess.size, cast("Sequence[int]", card.decode["strides"]))
         cells, strides = cells[likely], strides[likely]
         boxes = np.concatenate([boxes[:, :2] + cells, np.exp(np.minimum(boxes[:, 2:], 20))], axis=1) * strides
-    scores = rows[:, 5:] * rows[:, 4:5]
-    return select(centre_to_corners(boxes), scores, frame, conf=conf, iou=iou, max_detections=max_detections)
+    return Candidates(centre_to_corners(boxes), rows[:, 5:] * rows[:, 4:5])
+
+
+def decode(
+    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
+) -> Detections:
+    """Detections of one image from the model's answer."""
+    found = candidates(outputs, card, conf)
+    return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
 
 
 def matches(clues: Clues) -> Match | None:

@@ -24,8 +24,9 @@ def test_it_reads_back_as_the_card_and_explains_every_key(tmp_path: Path) -> Non
     (tmp_path / "card.toml").write_text(text)
     back = read_card(tmp_path / "card.toml", made)
     assert (back.preprocess, back.classes, back.conf) == (card.preprocess, card.classes, card.conf)
-    for key in (*tomllib.loads(text), *tomllib.loads(text)["input"]):
-        if key != "input":
+    table = tomllib.loads(text)
+    for key in (*table, *table["input"], *table["decode"]):
+        if key not in ("input", "decode"):
             before = text.split(f"\n{key} = ")[0].splitlines()[-1]
             assert before.startswith("#"), key
 

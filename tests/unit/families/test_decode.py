@@ -100,7 +100,7 @@ def test_ssd(background: bool) -> None:
     if background:
         scores[..., 0] = 1.0
     boxes[0, 9], scores[0, 9, -1] = np.array(BOX) / 320, 0.6
-    how = {"boxes": 1, "scores": 0, "background": background}
+    how = {"boxes": 1, "scores": 0, "background": "first" if background else "none"}
     assert_found(predict({"s": scores, "b": boxes}, card("ssd", **how), FRAME), 1, 0.6)
 
 
@@ -120,7 +120,8 @@ def test_detr(no_object: bool) -> None:
         logits[0, 4, 1] = np.log(0.8 / 0.2)
     boxes = np.full((1, 10, 4), 0.5, np.float32)
     boxes[0, 4] = np.array(CENTRE) / 320
-    how = {"logits": 0, "boxes": 1, "no_object": no_object}
+    how = {"scores": 0, "boxes": 1}
+    how |= {"activation": "softmax", "background": "last"} if no_object else {}
     assert_found(predict({"l": logits, "b": boxes}, card("detr", **how), FRAME), 1, 0.8)
 
 

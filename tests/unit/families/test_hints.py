@@ -10,7 +10,7 @@ from made_up_models import model, yolov8_model
 from paredown.errors import CardError, UnknownName
 from paredown.families import recognise
 from paredown.families.clues import Match
-from paredown.families.hints import Hints, decode_lines, hinted, options_for, recognise_file
+from paredown.families.hints import Hints, hinted, options_for, recognise_file
 from paredown.families.values import describe
 from paredown.model import Model
 
@@ -56,10 +56,12 @@ def test_the_options_proposed_for_each_way_lead_there(made: Model) -> None:
         assert set(left(made, **said)) == {describe(card.preprocess)}
 
 
-def test_what_only_decode_tells_apart_is_a_line_of_the_card() -> None:
+def test_options_go_into_every_way_of_reading() -> None:
     made = model({"l": ((1, 100, 92), ()), "b": ((1, 100, 4), ("Sigmoid",))})
-    match = recognise(made, "detr").best()
-    assert any("[decode] no_object = true" in decode_lines(match, card) for card in match.cards)
+    match = hinted(recognise(made, "detr"), Hints(scale="imagenet")).best()
+    ways = [match, *match.others]
+    assert [w.cards[0].decode["background"] for w in ways] == ["none", "last"]
+    assert all([c.preprocess.mean for c in w.cards] == [(0.485, 0.456, 0.406)] for w in ways)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,190 @@
+"""How a model's answer is read: the first way whose expectations hold on real images, or a refusal that says
+what was seen and which lines of a card would say it. Nothing is measured with a reading that cannot be right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from paredown.card import Card, Preprocess
+from paredown.errors import CardError
+from paredown.families import expect
+from paredown.families.cards import toml_value
+from paredown.families.clues import Match
+from paredown.families.expect import Fault, Seen, faults, has_evidence, look
+from paredown.families.label_maps import coco_by_id, unnamed_classes
+from paredown.families.preprocess import Frame, preprocess
+from paredown.families.recognition import Recognition
+from paredown.protocols import Session
+from paredown.sample import Dataset, Sample
+
+LOOKED_AT = 6  # images that every reading is looked at on
+USUAL_COUNTS = (80, 91, 365, 601, 1203)  # classes of COCO, COCO by id, Objects365, Open Images, LVIS
+MOST_HOWS = 4  # preprocessings tried before a reading is given up
+
+
+@dataclass
+class Answers:
+    """What the model answers to a few images, asked once for each preprocessing."""
+
+    session: Session
+    samples: Sequence[Sample]
+
+    def __post_init__(self) -> None:
+        self._kept: dict[Preprocess, list[tuple[Any, Mapping[str, Any], Frame]]] = {}
+
+    @cached_property
+    def _images(self) -> list[Any]:
+        return [s.read() for s in self.samples]
+
+    def fed(self, how: Preprocess) -> list[tuple[Any, Mapping[str, Any], Frame]]:
+        """(tensor, outputs, frame) of each image."""
+        if how not in self._kept:
+            name = self.session.inputs[0].name
+            fed = [preprocess(image, how) for image in self._images]
+            self._kept[how] = [(tensor, self.session.run({name: tensor}), frame) for tensor, frame in fed]
+        return self._kept[how]
+
+    def seen(self, card: Card) -> list[Seen]:
+        return [look(tensor, outputs, card, frame) for tensor, outputs, frame in self.fed(card.preprocess)]
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """One way of reading, what was seen through it and what is wrong with it."""
+
+    way: Match
+    usual: bool  # the family's usual way
+    faults: tuple[Fault, ...]
+    seen: tuple[Seen, ...]
+
+    @property
+    def card(self) -> Card:
+        return self.way.cards[0]
+
+
+def several(dataset: Dataset, n: int = LOOKED_AT) -> list[Sample]:
+    """At most n samples, evenly from the whole data set."""
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(n, len(dataset))).round().astype(int))
+    return [dataset[int(i)] for i in chosen]
+
+
+def settle_reading(recognition: Recognition, session: Session, dataset: Dataset) -> Match:
+    """The match that reads the answer in the one way that can be right.
+
+    The most certain family's usual way is taken where its expectations hold, else the next one that passes;
+    `origin` then says that the values told it.
+
+    Raises CardError where no way can be right, or where the values leave more than one.
+    """
+    answers = Answers(session, several(dataset))
+    if not recognition.matches:
+        recognition.best()
+    looked = [_look(way, usual, answers) for match in recognition.matches for way, usual in _ways(match)]
+    first = looked[0]
+    passing = [one for one in looked if not one.faults and (one is first or has_evidence(one.seen))]
+    if not passing:
+        raise refusal(first.card, first.faults, len(answers.samples))
+    families = {one.card.family for one in passing}
+    alive = tuple(m for m in recognition.matches if m.cards[0].family in families)
+    best = replace(recognition, matches=alive).best()
+    rivals = [one for one in passing if one.card.family == best.cards[0].family]
+    taken = rivals[0]
+    if not taken.usual and len(rivals) > 1:
+        raise _ambiguous(rivals)
+    return _widened(taken.way if taken is first else _named_as_told(taken, first), taken.seen)
+
+
+def check_card(card: Card, session: Session, dataset: Dataset, open_classes: bool = False) -> None:
+    """Raises CardError where the answers to a few images cannot be what the card says they are."""
+    samples = several(dataset)
+    wrong = faults(Answers(session, samples).seen(card), card, open_classes=open_classes)
+    if wrong:
+        raise refusal(card, wrong, len(samples))
+
+
+def _ways(match: Match) -> list[tuple[Match, bool]]:
+    """The match's ways of reading, and whether each is the usual one."""
+    return [(replace(match, others=()), True), *((other, False) for other in match.others)]
+
+
+def _look(way: Match, usual: bool, answers: Answers) -> _Looked:
+    """The way with its faults: with the first preprocessing, unless another leaves none."""
+    looked: list[_Looked] = []
+    for card in way.cards[:MOST_HOWS]:
+        seen = answers.seen(card)
+        wrong = faults(seen, card, open_classes=way.open_classes)
+        looked.append(_Looked(way, usual, tuple(wrong), tuple(seen)))
+        if not wrong:
+            return looked[-1]
+    return looked[0]
+
+
+def refusal(card: Card, wrong: Sequence[Fault], n_images: int) -> CardError:
+    """The error that says what was seen, what it suggests and what a card would say."""
+    told = "; ".join(dict.fromkeys(f.seen for f in wrong[:2]))
+    cures = [f for f in wrong if f.suggests]
+    hint = "say in a card.toml beside the model how its answer is read: see docs/card.md"
+    if cures:
+        decode = {key: value for f in cures for key, value in f.decode.items()}
+        hint = f"this looks like {cures[0].suggests}"
+        if decode:
+            lines = "\n".join(f"      {key} = {toml_value(value)}" for key, value in decode.items())
+            hint += f"; if so, say it in a card.toml beside the model:\n      [decode]\n{lines}"
+        else:
+            hint += "; the card's [decode] can say how an answer is read: see docs/card.md"
+    return CardError(
+        f"the answers cannot be what the family {card.family!r} gives: a misread model gets no verdict",
+        got=f"on {n_images} images: {told}",
+        expected=_expected(card),
+        hint=hint,
+    )
+
+
+def _expected(card: Card) -> str:
+    columns = card.decode.get("columns")
+    if columns is None:
+        return "finite scores 0..1 that change with the image, boxes that lie in it"
+    return f"columns {columns!r} in {card.decode.get('units', 'pixels')}, scores 0..1, boxes in the image"
+
+
+def _ambiguous(rivals: Sequence[_Looked]) -> CardError:
+    decodes = [r.card.decode for r in rivals]
+    differing = [key for key in decodes[0] if any(d.get(key) != decodes[0][key] for d in decodes)]
+    told = ["; ".join(f"{key} = {toml_value(d[key])}" for key in differing if key in d) for d in decodes]
+    return CardError(
+        "the values can be read in more than one way, and nothing decides",
+        got="[decode] " + " or ".join(told),
+        hint="say which in a card.toml beside the model (docs/card.md)",
+    )
+
+
+def _named_as_told(taken: _Looked, first: _Looked) -> Match:
+    """The way taken, its origin saying that the values told it and against what."""
+    decode = taken.card.decode
+    how = ", ".join(f"{key} {decode[key]}" for key in ("columns", "units", "background") if key in decode)
+    against = first.faults[0].seen if first.faults else "another family"
+    told = f"; told by the values: {how} ({first.card.family} as usual: {against})"
+    cards = tuple(
+        replace(c, origin={**c.origin, "family": c.origin["family"] + told}) for c in taken.way.cards
+    )
+    return replace(taken.way, cards=cards)
+
+
+def _widened(match: Match, seen: Sequence[Seen]) -> Match:
+    """The match with as many classes as the class numbers found need, where nothing said how many."""
+    largest = expect.largest_label(seen)
+    if not match.open_classes or largest < len(match.cards[0].classes):
+        return match
+    count = next((n for n in USUAL_COUNTS if n > largest), largest + 1)
+    names = coco_by_id(0, 91) if count == 91 else unnamed_classes(count)
+    told = f"class numbers up to {largest} were found: " + (
+        "COCO's category ids" if count == 91 else f"{count} classes, unnamed"
+    )
+    cards = tuple(replace(c, classes=names, origin={**c.origin, "classes": told}) for c in match.cards)
+    return replace(match, cards=cards)

@@ -1,0 +1,112 @@
+"""Whether boxes lie where boxes of an image can lie, and if not, which other way of reading them would.
+
+b: boxes of all images looked at. `form`: the words of a card's [decode] columns for the four of a box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paredown.families.boxes import Floats
+from paredown.families.rows import box_form, corners, with_box_form
+
+LEAST_BOXES = 5  # fewer are no ground to judge by
+TINY = 2.0  # pixels: no coordinate of any box is beyond, so they are fractions
+FAR = 4.0  # times the input: fractions that were pixels
+DISORDERED = 0.1  # share of boxes with their corners the wrong way round
+STRAY = 0.15  # share of boxes whose centre lies outside the image, or that end far outside
+REACH = 0.5  # "far": this part of the image beyond its edge
+LOOSE = 0.5  # share of boxes that end more than EDGE outside the image
+EDGE = 0.1
+STRICT = 0.5  # of these shares is enough where another form has next to none
+CLEAN = 0.1
+FORMS = (
+    "x1 y1 x2 y2",
+    "cx cy w h",
+    "y1 x1 y2 x2",
+    "x1 y1 w h",
+    "cy cx h w",
+    "x1 x2 y1 y2",
+)
+FAMILIAR = {
+    "x1 y1 x2 y2": "corners, not centre and size",
+    "cx cy w h": "centre and size, not corners",
+    "y1 x1 y2 x2": "y first",
+    "cy cx h w": "y first",
+    "x1 y1 w h": "left top corner and size",
+    "x1 x2 y1 y2": "both x before both y",
+}
+
+
+def box_fault(
+    boxes: Sequence[Floats],
+    contents: Sequence[tuple[float, float, float, float]],
+    size: tuple[int, int],
+    decode: Mapping[str, object],
+) -> tuple[str, str, Mapping[str, object]] | None:
+    """What is wrong with likely boxes of several images, what it suggests, and what [decode] would say.
+
+    boxes: (m, 4) each, xyxy in input pixels as read now. contents: where in the input each image lies.
+    """
+    every = np.concatenate(boxes)
+    if len(every) < LEAST_BOXES:
+        return None
+    region = np.concatenate([np.tile(c, (len(b), 1)) for b, c in zip(boxes, contents, strict=True)])
+    reach = float(np.abs(every).max())
+    largest = float(max(size))
+    if reach <= TINY and decode.get("units", "pixels") == "pixels":
+        seen = f"no box reaches beyond {reach:.3g} pixels of an input of {size[1]}x{size[0]}"
+        return seen, "fractions instead of pixels", {"units": "fractions"} if "units" in decode else {}
+    median = float(np.median(np.abs(every).max(axis=1)))
+    if decode.get("units") == "fractions" and median > FAR * largest:
+        seen = f"fractions as large as {reach / largest:.4g}"
+        return seen, "pixels instead of fractions", {"units": "pixels"}
+    form = box_form(str(decode.get("columns", "")))
+    readable = len(form.split()) == 4
+    for other in FORMS if readable else ():
+        clean = other != form and not _wrong(_read_as(every, form, other, size, decode), region, CLEAN)
+        wrong = _wrong(every, region, STRICT) if clean else ""
+        if wrong:
+            return wrong, FAMILIAR[other], {"columns": with_box_form(str(decode["columns"]), other)}
+    wrong = _wrong(every, region)
+    return (wrong, "another order of the columns" if readable else "", {}) if wrong else None
+
+
+def _wrong(b: Floats, region: NDArray[Any], part: float = 1.0) -> str:
+    """What is wrong with boxes (n, 4), as a sentence with figures; "" where nothing is.
+
+    part: of the shares that are let pass.
+    """
+    disordered = float(((b[:, 2] < b[:, 0]) | (b[:, 3] < b[:, 1])).mean())
+    if disordered > DISORDERED * part:
+        return f"the second corner before the first in {disordered:.0%} of the likely boxes"
+    extent = region[:, 2:] - region[:, :2]
+    past = np.maximum(region[:, :2] - b[:, :2], b[:, 2:] - region[:, 2:]) / extent  # (n, 2) of its size
+    far, loose = float((past > REACH).any(axis=1).mean()), float((past > EDGE).any(axis=1).mean())
+    if far > STRAY * part or loose > LOOSE * part:
+        share, edge = (far, REACH) if far > STRAY * part else (loose, EDGE)
+        return f"{share:.0%} of the likely boxes end more than {edge:.0%} of the image outside it"
+    centre, margin = (b[:, :2] + b[:, 2:]) / 2, 0.02 * extent
+    stray = float(((centre < region[:, :2] - margin) | (centre > region[:, 2:] + margin)).any(axis=1).mean())
+    if stray > STRAY * part:
+        return f"the centre of {stray:.0%} of the likely boxes lies outside the image"
+    return ""
+
+
+def _read_as(b: Floats, form: str, other: str, size: tuple[int, int], decode: Mapping[str, object]) -> Floats:
+    """The boxes (n, 4) in input pixels that the same four columns hold when they are read as `other`."""
+    height, width = size
+    scale = np.array((width, height, width, height)) if decode.get("units") == "fractions" else np.ones(4)
+    return corners(_columns_of(b / scale, form), other) * scale
+
+
+def _columns_of(b: Floats, form: str) -> Floats:
+    """The four columns that read as `form` give boxes (n, 4) xyxy: `corners` turned round."""
+    x1, y1, x2, y2 = b.T
+    sides = {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "w": x2 - x1, "h": y2 - y1}
+    sides |= {"cx": (x1 + x2) / 2, "cy": (y1 + y2) / 2}
+    return np.stack([sides[word] for word in form.split()], axis=1)
