@@ -31,5 +31,7 @@ def harmless(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     inner = value.strip("\n")
+    if not inner:
+        return value
     before, _, after = value.partition(inner)
     return f"{before}{printable(inner)}{after}"

@@ -83,3 +83,10 @@ def test_a_cut_list_says_how_many_more():
     shown = str(DataError("bad", got=", ".join(names))).splitlines()[1]
     kept, _, more = shown.removeprefix("  got: ").partition(", ... and ")
     assert len(kept.split(", ")) + int(more.split()[0]) == 1000
+
+
+def test_an_empty_text_stays_empty():
+    from paredown.screen import harmless
+
+    assert harmless("") == ""
+    assert harmless("\n") == "\n"
