@@ -41,10 +41,11 @@ from paredown.families.values import feeding_values
 from paredown.files import Layout, check_directory, check_named, make_directory, write_named, write_whole
 from paredown.graph.inspect import Inspection
 from paredown.graph.inspect import inspect as inspect_graph
-from paredown.graph.prepare import prepare
+from paredown.graph.precision import require_float
+from paredown.graph.prepare import frozen_sizes, prepare
 from paredown.inputs import ImagesLike, ModelLike, as_dataset, as_model, read_model
 from paredown.job import FEEDING_PICTURE, Outcome, judge, run, weigh_cards
-from paredown.measurement import Doubt, Measurement
+from paredown.measurement import Doubt, Measurement, StepRecord
 from paredown.metrics import METRICS
 from paredown.model import Model
 from paredown.pictures import Pair, contact_sheet, differing_pairs, side_by_side
@@ -161,7 +162,8 @@ def target(name: str = "local") -> Target:
 @checked
 def inspect(model: ModelLike) -> Inspection:
     """What the model's graph is made of: operations, MACs, weights, peak activation memory, risks."""
-    return inspect_graph(_prepared(as_model(model)))
+    found = as_model(model)
+    return inspect_graph(_prepared(found), found)
 
 
 @checked
@@ -192,13 +194,15 @@ def compress(
     if learn_from is not None:
         check_learns([wanted])
     images = as_dataset(images, progress)
+    if wanted.steps:
+        require_float(as_model(model))
     model = _with_card(model, images, progress)
     card, prepared = _card(model), _prepared(model)
     more = images if choose_on is None else as_dataset(choose_on, progress)
     further = None if learn_from is None else as_dataset(learn_from, progress)
     if limits is not None:
         limits.check(headline(card.task, more.has_truth))
-    return apply_recipe(
+    made = apply_recipe(
         prepared,
         wanted if limits is None else limits.on(wanted),
         lambda: tensors(images, card),
@@ -213,6 +217,9 @@ def compress(
         further=None if further is None else partial(pieces, further, card, seed),
         folder=None if folder is None else Path(folder),
     )
+    fixed = frozen_sizes(model, prepared)
+    note = (StepRecord("prepare", "", "note", fixed),) if fixed else ()
+    return replace(made, log=(*note, *made.log))
 
 
 @checked

@@ -20,7 +20,8 @@ from paredown.errors import UsageError
 from paredown.families.hints import Hints, recognise_file
 from paredown.families.values import FED, feeding
 from paredown.files import check_directory, write_whole
-from paredown.graph.prepare import prepare
+from paredown.graph.precision import require_float
+from paredown.graph.prepare import frozen_sizes, prepare
 from paredown.inputs import read_model
 from paredown.measurement import Trial
 from paredown.model import Model
@@ -153,6 +154,7 @@ def _prepare(
 ) -> Work:
     where = target(options.target)
     model = read_model(file)
+    require_float(model)
     images = choose_images(data, calib, options, progress)
     shown = (
         images.judged if images.judged.has_truth and not images.calibration.has_truth else images.calibration
@@ -164,7 +166,10 @@ def _prepare(
     images = replace(images, judged=judged)
     model = model.with_card(card)
     bench = Bench(card, judged, where, options.threads)
-    return Work(model, prepare(model, card.preprocess.size), images, bench, options, progress, say)
+    prepared = prepare(model, card.preprocess.size)
+    if fixed := frozen_sizes(model, prepared):
+        say(fixed)
+    return Work(model, prepared, images, bench, options, progress, say)
 
 
 def _show_feeding(work: Work, directory: Path) -> None:

@@ -9,6 +9,7 @@ from paredown._compress.recipe import Compressed, Context, Recipe, require_packa
 from paredown._compress.steps import STEPS
 from paredown._compress.weight_bits import weight_bits
 from paredown.errors import ModelError, UnknownName
+from paredown.graph.precision import require_float
 from paredown.graph.run import open_session
 from paredown.graph.walk import to_ir, to_model
 from paredown.measurement import StepRecord
@@ -61,6 +62,8 @@ def compress(
         further,
         folder,
     )
+    if recipe.steps:
+        require_float(model)
     graph = to_ir(model)
     names = {str(node.name) for node in graph.graph}
     if unknown := next((name for name in keep_float if name not in names), None):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
@@ -17,6 +18,7 @@ from paredown.card import Card, Preprocess, Task
 from paredown.detections import ClassScores, Prediction
 from paredown.errors import ModelError
 from paredown.families.boxes import grid_shape
+from paredown.families.integer_input import InputGrid, input_grid, offset_of
 from paredown.families.label_maps import Names, coco_by_id, read_names, unnamed_classes
 from paredown.families.preprocess import Frame
 from paredown.families.rows import Candidates, class_count
@@ -109,11 +111,22 @@ class Clues:
     task: str | None  # task in the metadata
     settled: Settled = field(default_factory=Settled)  # what the file itself says about its input
     said: Mapping[str, object] = field(default_factory=dict)  # what a card file says in [decode]
+    grid: InputGrid | None = None  # of an integer input whose numbers are no pixels
 
     @property
     def values_known(self) -> str:
         """Why the values of the input are known from the file; empty where they are not."""
+        if self.grid is not None:
+            return self.grid.why
         return whole_numbers(self.preprocess) or (self.settled.why if self.settled.values else "")
+
+    def fed(self, change: Mapping[str, Any]) -> Preprocess:
+        """The preprocessing with those changes, quantized where the input is read through a grid."""
+        if self.grid is None:
+            return self.settled.on(with_input(self.preprocess, change))
+        zeros = (0.0,) * len(self.preprocess.mean)
+        floats = with_input(replace(self.preprocess, scale=1 / 255, mean=zeros, dtype="float32"), change)
+        return self.settled.on(self.grid.onto(floats))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -173,8 +186,8 @@ class Clues:
             "classes": named,
         }
         card = Card(family, task, self.preprocess, classes, iou=iou, decode=decode or {}, origin=origin)
-        hows = [self.settled.on(with_input(self.preprocess, change)) for change in inputs]
-        return tuple(replace(card, preprocess=how) for how in dict.fromkeys(hows))  # each once
+        hows = dict.fromkeys(self.fed(change) for change in inputs)  # each once
+        return tuple(replace(card, preprocess=how) for how in hows)
 
     def _basis(self, family: str, n_inputs: int, settled: bool) -> str:
         """Where the default preprocessing comes from, in words."""
@@ -184,7 +197,7 @@ class Clues:
             basis = f"the convention of the family {family}"
         else:
             basis = f"the family {family} has no convention: the first of the usual ways"
-        known = whole_numbers(self.preprocess) or self.settled.why
+        known = self.values_known or self.settled.why
         return f"{known}; the rest is {basis}" if known else basis
 
     def _classes(self, count: int) -> tuple[tuple[str, ...], str]:
@@ -201,7 +214,7 @@ class Clues:
 def with_input(base: Preprocess, change: Mapping[str, Any]) -> Preprocess:
     """The preprocessing with those changes, for as many channels as `base` has.
 
-    An integer input takes the pixels as they are: only the fit and the colour order are left to choose.
+    An integer input takes pixels (less 128 where it is int8): only the fit and the colour order are left.
     """
     if not base.dtype.startswith("float"):
         change = {k: v for k, v in change.items() if k in ("fit", "pad", "colour")}
@@ -225,8 +238,11 @@ def find_clues(
         return None
     graph = _graph(model)
     settled = find_settled(graph, model.metadata, how)
+    grid = input_grid(graph, how.dtype)
+    grid = None if grid is None or grid.holds_pixels else grid
     outputs = _outputs(model, graph)
-    return Clues(how, outputs, read_names(model.metadata), model.metadata.get("task"), settled, said or {})
+    names, task = read_names(model.metadata), model.metadata.get("task")
+    return Clues(how, outputs, names, task, settled, said or {}, grid)
 
 
 def fits(dimension: int | None, expected: int) -> bool:
@@ -260,13 +276,15 @@ def _input(spec: TensorSpec, size: tuple[int, int] | None) -> Preprocess | None:
     height, width = found[0] or (size and size[0]), found[1] or (size and size[1])
     if not height or not width:
         return None
+    if spec.dtype in ("bool", "object") or not hasattr(np, spec.dtype):
+        return None
     grey = channels == 1
     integer = not spec.dtype.startswith("float")
     return Preprocess(
         size=(height, width),
         colour="grey" if grey else "rgb",
         scale=1.0 if integer else 1 / 255,
-        mean=(0.0,) * channels,
+        mean=(offset_of(spec.dtype),) * channels,
         std=(1.0,) * channels,
         layout="nhwc" if channels_last else "nchw",
         dtype=spec.dtype,

@@ -18,7 +18,7 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown.graph.moves import MOVES, Full, Ids
-from paredown.graph.walk import attribute, consumers, data_inputs, shape_of, weight_of
+from paredown.graph.walk import attribute, consumers, data_inputs, has_shape, shape_of, weight_of
 
 HOMOGENEOUS = (
     "Relu",
@@ -127,9 +127,16 @@ def _send_through_gates(node: ir.Node, full: Full, channels: Channels) -> list[I
 def trace(graph: ir.Graph, send: Send) -> tuple[Channels, Full]:
     """The classes that `send` finds, node by node, and the ids of every tensor."""
     channels, full = Channels(), Full()
-    for value in graph.inputs:
+    for value in filter(has_shape, graph.inputs):
         full[value] = spread(channels.new(count(value), "an input of the model"), shape_of(value))
     for node in graph:
+        if not (all(v in full for v in data_inputs(node)) and all(map(has_shape, node.outputs))):
+            why = f"{node.op_type}: no shape is known"
+            freeze_inputs(node, full, channels, why)
+            full |= {
+                v: spread(channels.new(count(v), why), shape_of(v)) for v in filter(has_shape, node.outputs)
+            }
+            continue
         for value, ids in zip(node.outputs, send(node, full, channels), strict=True):
             full[value] = ids
             if (flat := per_channel(ids)) is not None:
@@ -140,11 +147,15 @@ def trace(graph: ir.Graph, send: Send) -> tuple[Channels, Full]:
     return channels, full
 
 
-def freeze_around(node: ir.Node, full: Full, channels: Channels, why: str) -> list[Ids]:
-    """Frozen ids for the node's outputs, those of its inputs frozen too."""
+def freeze_inputs(node: ir.Node, full: Full, channels: Channels, why: str) -> None:
     for value in data_inputs(node):
         if value in full:
             channels.freeze(full[value], why)
+
+
+def freeze_around(node: ir.Node, full: Full, channels: Channels, why: str) -> list[Ids]:
+    """Frozen ids for the node's outputs, those of its inputs frozen too."""
+    freeze_inputs(node, full, channels, why)
     return [spread(channels.new(count(v), why), shape_of(v)) for v in node.outputs]
 
 

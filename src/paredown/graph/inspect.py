@@ -8,7 +8,20 @@ from math import prod
 
 import onnx_ir as ir
 
-from paredown.graph.walk import attribute, is_depthwise, shape_of, to_ir, weight_of
+from paredown.errors import UnsupportedModel
+from paredown.graph.load import to_proto
+from paredown.graph.precision import require_float, spelled
+from paredown.graph.prepare import opset_of
+from paredown.graph.walk import (
+    attribute,
+    consumers,
+    has_shape,
+    is_depthwise,
+    is_standard,
+    shape_of,
+    to_ir,
+    weight_of,
+)
 from paredown.model import Model
 
 
@@ -45,22 +58,23 @@ class Inspection:
         return sum(layer.macs for layer in self.layers)
 
 
-def inspect(model: Model) -> Inspection:
-    """The inspection of a prepared model (static shapes, see `graph.prepare`)."""
+def inspect(model: Model, source: Model | None = None) -> Inspection:
+    """The inspection of a prepared model (static shapes, see `graph.prepare`). source: the file's own model,
+    whose opset and operators are told where preparing changed them."""
     made = to_ir(model)
     graph = made.graph
-    layers = tuple(_cost(node) for node in graph if node.op_type in _MACS)
+    layers = tuple(_cost(node) for node in graph if node.op_type in _MACS and is_standard(node))
     stored = [v.const_value for v in graph.initializers.values() if v.const_value is not None]
     peak, where = peak_activation(graph)
     return Inspection(
-        opset=made.opset_imports.get("", 0),
+        opset=opset_of(to_proto(model)) if source is None else opset_of(to_proto(source)),
         ops=dict(Counter(node.op_type for node in graph).most_common()),
         layers=layers,
         weights=sum(t.size for t in stored),
         weight_bytes=sum(t.nbytes for t in stored),
         peak_activation_bytes=peak,
         peak_node=where,
-        risks=tuple(_risks(graph)),
+        risks=(*_precision(source or model), *_risks(graph)),
     )
 
 
@@ -80,13 +94,17 @@ def peak_activation(graph: ir.Graph) -> tuple[int, str]:
 
 
 def _bytes(value: ir.Value) -> int:
+    if not has_shape(value):
+        return 0  # said among the risks
     size = value.dtype.itemsize if value.dtype is not None else 4
     return int(prod(shape_of(value)) * size)
 
 
 def macs_of(node: ir.Node) -> int:
-    """Multiply-accumulates of one node for one image; 0 for what is no convolution or matrix product."""
-    return _MACS[node.op_type](node) if node.op_type in _MACS else 0
+    """Multiply-accumulates of one node for one image; 0 for what is no convolution or matrix product, and
+    where shapes are not known."""
+    known = all(has_shape(v) for v in (*node.inputs[:2], *node.outputs[:1]) if v is not None)
+    return _MACS[node.op_type](node) if is_standard(node) and node.op_type in _MACS and known else 0
 
 
 def _cost(node: ir.Node) -> LayerCost:
@@ -132,12 +150,28 @@ _MACS = {
 }
 
 
+def _precision(model: Model) -> list[str]:
+    try:
+        require_float(model)
+    except UnsupportedModel as error:
+        text = f"{error.what[:1].upper()}{error.what[1:]}"
+        return [f"{text}: it cannot be compressed further; {error.hint}."]
+    return []
+
+
 def _risks(graph: ir.Graph) -> list[str]:
     nodes = list(graph)
     ops = {node.op_type for node in nodes}
     risks = []
     if not any(weight_of(node) is not None for node in nodes):
         risks.append("No convolution or matrix product with constant weights: nothing to quantize.")
+    if foreign := Counter(f"{n.op_type} of {n.domain}" for n in nodes if not is_standard(n)):
+        risks.append(f"Operators of other domains: {spelled(foreign)}. They stay float.")
+    if unknown := [v for n in nodes for v in n.outputs if v.name and consumers(v) and not has_shape(v)]:
+        risks.append(
+            f"{len(unknown)} tensors without a known shape, {str(unknown[0].name)!r} first: what reads or "
+            "makes them stays float, and they are missing from MACs and activation memory."
+        )
     if depthwise := sum(is_depthwise(node) for node in nodes):
         risks.append(
             f"{depthwise} depthwise convolutions: their channels often differ in range by orders of "

@@ -112,6 +112,11 @@ def _converts(node: ir.Node, known: Collection[str]) -> bool:
     return str(node.name) not in known
 
 
+def _shape(value: ir.Value) -> tuple[int, ...]:
+    """The shape, () where it is not known."""
+    return () if value.shape is None else shape_of(value)
+
+
 def _original(name: str, known: Collection[str]) -> str:
     """The name of the float model's node that a node stands for: quantizers lengthen what they replace."""
     if name in known:
@@ -132,7 +137,7 @@ def _layer(node: ir.Node, stored: set[ir.Node], between: set[ir.Node], known: Co
         weight_bits=_weight_bits(node, stored),
         activation_bits=_grid_bits(data) if integer else None,
         macs=macs_of(node),
-        shape=shape_of(node.outputs[0]),
+        shape=_shape(node.outputs[0]),
         inputs=tuple(dict.fromkeys(_original(str(n.name), known) for v in data for n in _makers(v, between))),
         outputs=tuple(str(v.name) for v in node.outputs),
     )
@@ -207,11 +212,11 @@ def _weight_bits(node: ir.Node, stored: set[ir.Node]) -> int | None:
     tensor = values.const_value
     if tensor is None or tensor.size == 0:
         return None
-    if tensor.dtype in _FLOATS and not (weight.const_value is None and tensor.size < prod(shape_of(weight))):
+    if tensor.dtype in _FLOATS and not (weight.const_value is None and tensor.size < prod(_shape(weight))):
         return tensor.dtype.bitwidth
-    if tensor.dtype.bitwidth == 8 and tensor.size >= (prod(shape_of(weight)) or tensor.size):
+    if tensor.dtype.bitwidth == 8 and tensor.size >= (prod(_shape(weight)) or tensor.size):
         return _needed(tensor.numpy())
-    count = prod(shape_of(weight)) or tensor.size
+    count = prod(_shape(weight)) or tensor.size
     return max(1, min(tensor.dtype.bitwidth, round(8 * tensor.nbytes / count)))
 
 

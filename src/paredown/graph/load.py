@@ -6,17 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.inliner
 from google.protobuf.message import DecodeError, EncodeError
-from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from paredown.errors import ModelError, UnsupportedModel
+from paredown.graph.external import load_external
+from paredown.graph.foreign import hint_for_folder, kind_of
 from paredown.model import Model, TensorSpec
 
 MAX_BYTES = 2**31 - 1  # the limit of one protobuf message
 
 
 def load_model(path: str | Path) -> Model:
-    """The model in an ONNX file, external data included.
+    """The model in an ONNX file, external data included, local functions inlined.
 
     Raises:
         ModelError: no such file, empty, truncated, not ONNX, or external data missing, cut short or standing
@@ -30,7 +32,7 @@ def load_model(path: str | Path) -> Model:
 def read_file(path: Path) -> bytes:
     """All bytes of a model file. Raises ModelError."""
     if not path.is_file():
-        raise ModelError(f"no model file at {path}", hint="the path of an .onnx file")
+        raise ModelError(f"no model file at {path}", hint=hint_for_folder(path))
     try:
         return path.read_bytes()
     except OSError as error:
@@ -43,19 +45,23 @@ def parse(data: bytes, where: str, folder: Path | None = None) -> onnx.ModelProt
     try:
         proto.ParseFromString(data)
     except (DecodeError, RecursionError) as error:
-        raise ModelError(f"{where} is not an ONNX model, or it is cut short", got=_kind(data)) from error
+        got, hint = kind_of(data, where)
+        raise ModelError(f"{where} is not an ONNX model, or it is cut short", got=got, hint=hint) from error
     if not proto.HasField("graph") or not proto.graph.node:
-        raise ModelError(f"{where} holds no ONNX graph", got=_kind(data), expected="a serialized ModelProto")
+        got, hint = kind_of(data, where)
+        raise ModelError(
+            f"{where} holds no ONNX graph", got=got, expected="a serialized ModelProto", hint=hint
+        )
     if not proto.opset_import:
         raise ModelError(f"{where} names no opset", expected="an opset_import for ai.onnx")
-    _load_external(proto, where, folder)
+    load_external(proto, where, folder)
     if proto.ByteSize() > MAX_BYTES:
         raise UnsupportedModel(f"{where} is over 2 GiB", got=f"{proto.ByteSize() / 2**30:.1f} GiB")
     try:
         onnx.checker.check_model(proto)
     except (onnx.checker.ValidationError, ValueError, UnicodeDecodeError) as error:
         raise ModelError(f"{where} is not a valid ONNX model", got=_first_line(error)) from error
-    return proto
+    return _inlined(proto, where)
 
 
 def from_proto(proto: onnx.ModelProto, name: str) -> Model:
@@ -75,45 +81,6 @@ def to_proto(model: Model) -> onnx.ModelProto:
     return onnx.load_model_from_string(model.data)
 
 
-def _load_external(proto: onnx.ModelProto, where: str, folder: Path | None) -> None:
-    external = [t for t in proto.graph.initializer if uses_external_data(t)]
-    if not external:
-        return
-    if folder is None:
-        raise ModelError(f"{where} keeps its weights in another file", hint="load it from its path")
-    root = folder.resolve()
-    for tensor in external:
-        info = {e.key: e.value for e in tensor.external_data}
-        location = info.get("location", "")
-        target = (root / location).resolve()
-        if not location or not target.is_relative_to(root):
-            raise ModelError(
-                f"{where}: external data of {tensor.name!r} points outside the model's folder",
-                got=location,
-                hint="only files beside the model are read",
-            )
-        if not target.is_file():
-            raise ModelError(
-                f"{where}: external data file is missing", got=location, expected=f"a file in {folder}"
-            )
-        offset, length = info.get("offset", "0"), info.get("length", "0")
-        if not (offset.isdecimal() and length.isdecimal()):
-            raise ModelError(
-                f"{where}: external data of {tensor.name!r} is at no place",
-                got=f"offset {offset}, length {length}",
-            )
-        if target.stat().st_size < (need := int(offset) + int(length)):
-            raise ModelError(
-                f"{where}: external data of {tensor.name!r} is cut short",
-                got=f"{target.stat().st_size} bytes",
-                expected=f"at least {need}",
-            )
-    try:
-        load_external_data_for_model(proto, str(root))
-    except (onnx.checker.ValidationError, ValueError, OSError) as error:
-        raise ModelError(f"{where}: external data cannot be read", got=_first_line(error)) from error
-
-
 def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
     tensor = value.type.tensor_type
     if not value.type.HasField("tensor_type"):
@@ -128,18 +95,28 @@ def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
     return TensorSpec(value.name, shape, dtype)
 
 
-def _kind(data: bytes) -> str:
-    if not data:
-        return "an empty file"
-    known = {
-        b"PK": "a zip archive (a PyTorch checkpoint?)",
-        b"\x89PNG": "a PNG image",
-        b"\xff\xd8": "a JPEG image",
-    }
-    for magic, kind in known.items():
-        if data.startswith(magic):
-            return kind
-    return "a TFLite model" if data[4:8] == b"TFL3" else f"{len(data)} bytes of something else"
+def _inlined(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
+    """The proto with its local functions (the dynamo exporter's) written out where they are called."""
+    if not proto.functions:
+        return proto
+    typed = {v.name for v in (*proto.graph.value_info, *proto.graph.input)}
+    proto.graph.value_info.extend(  # what a function of another opset is converted by
+        onnx.helper.make_tensor_value_info(t.name, t.data_type, list(t.dims))
+        for t in proto.graph.initializer
+        if t.name not in typed
+    )
+    try:
+        made = onnx.inliner.inline_local_functions(proto, convert_version=True)
+        left = [f.name for f in made.functions]
+    except (RuntimeError, ValueError) as error:
+        made, left = proto, [_first_line(error)]
+    if left:
+        raise UnsupportedModel(
+            f"{where}: local functions cannot be inlined",
+            got=", ".join(left[:5]),
+            hint="export without functions",
+        )
+    return made
 
 
 def _first_line(error: Exception) -> str:

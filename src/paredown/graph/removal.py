@@ -64,7 +64,6 @@ def removable(graph: ir.Graph) -> Removable:
                 raise Refused(f"{node.op_type} may mix channels")
             made, shrinking = rule(flow)
         except Refused as refusal:
-            _freeze_captured(node, full, channels, str(refusal))
             return freeze_around(node, full, channels, str(refusal))
         operands.extend(shrinking)
         return made
@@ -77,13 +76,3 @@ def removable(graph: ir.Graph) -> Removable:
             axis = varying[0] if varying else min(1, ids.ndim - 1)
             found.axes[value] = (axis, line_of(ids, axis))
     return found
-
-
-def _freeze_captured(node: ir.Node, full: Full, channels: Channels, why: str) -> None:
-    """What the bodies of Loop and If read from outside stays whole."""
-    for attr in node.attributes.values():
-        if isinstance(attr.value, ir.Graph):
-            for inner in ir.traversal.RecursiveGraphIterator(attr.value):
-                for value in inner.inputs:
-                    if value is not None and value in full:
-                        channels.freeze(full[value], why)

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx_ir.passes.common import LiftConstantsToInitializersPass
 
+from paredown.errors import UnsupportedModel
 from paredown.graph.load import from_proto, to_proto
 from paredown.model import Model
 
@@ -56,7 +57,7 @@ def constant(value: ir.Value | None) -> NDArray[np.generic] | None:
 
 def weight_of(node: ir.Node) -> ir.Value | None:
     """The constant weight of a Conv, ConvTranspose, Gemm or MatMul; None where both inputs are computed."""
-    if node.op_type not in WEIGHTED or len(node.inputs) < 2:
+    if node.op_type not in WEIGHTED or not is_standard(node) or len(node.inputs) < 2:
         return None
     weight = node.inputs[1]
     return weight if weight is not None and weight.const_value is not None else None
@@ -90,11 +91,27 @@ def attribute(node: ir.Node, name: str, default: T) -> T:
     return default if attr is None else attr.value
 
 
+def has_shape(value: ir.Value) -> bool:
+    """Whether the rank is known, and every dimension."""
+    return value.shape is not None and all(isinstance(d, int) for d in value.shape)
+
+
 def shape_of(value: ir.Value) -> tuple[int, ...]:
-    """The static shape; an open dimension counts as 0, an unknown shape is ()."""
+    """The static shape, () for a scalar; an open dimension counts as 0.
+
+    Raises UnsupportedModel where not even the rank is known: ask `has_shape` first where that can be.
+    """
     if value.shape is None:
-        return ()
+        raise UnsupportedModel(
+            f"no shape is known of tensor {str(value.name)!r}",
+            hint="shape inference stops at operators of other domains and at Loop; export without them",
+        )
     return tuple(d if isinstance(d, int) else 0 for d in value.shape)
+
+
+def is_standard(node: ir.Node) -> bool:
+    """Whether the operator is one of ONNX's own, not one of another domain that may have the same name."""
+    return node.domain in ("", "ai.onnx")
 
 
 def consumers(value: ir.Value) -> list[ir.Node]:
@@ -103,8 +120,21 @@ def consumers(value: ir.Value) -> list[ir.Node]:
 
 
 def data_inputs(node: ir.Node) -> list[ir.Value]:
-    """Inputs of a node that depend on the model's input."""
-    return [v for v in node.inputs if v is not None and v.const_value is None]
+    """Inputs of a node that depend on the model's input; those that only its subgraphs read come last."""
+    direct = [v for v in node.inputs if v is not None and v.const_value is None]
+    return direct + [v for v in captured(node) if v not in direct]
+
+
+def captured(node: ir.Node) -> list[ir.Value]:
+    """Computed tensors of the outer graph that the subgraphs of a node (If, Loop, Scan) read, each once."""
+    found: dict[ir.Value, None] = {}
+    bodies = [a.value for a in node.attributes.values() if a.type == ir.AttributeType.GRAPH]
+    bodies += [g for a in node.attributes.values() if a.type == ir.AttributeType.GRAPHS for g in a.value]
+    for body in bodies:
+        own = {*body.inputs, *body.initializers.values(), *(v for n in body for v in n.outputs)}
+        read = [v for n in body for v in data_inputs(n)] + [v for v in body.outputs if v.const_value is None]
+        found |= dict.fromkeys(v for v in read if v not in own)
+    return list(found)
 
 
 def readers_of_integers(quantize: ir.Node) -> list[ir.Node]:
@@ -146,5 +176,6 @@ def upstream(starts: Iterable[ir.Node], stop: Callable[[ir.Node], bool] = lambda
             continue
         seen.add(node)
         if not stop(node):
-            todo += [p for v in node.inputs if v is not None and (p := v.producer()) is not None]
+            read = [*node.inputs, *captured(node)]
+            todo += [p for v in read if v is not None and (p := v.producer()) is not None]
     return seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -197,3 +198,114 @@ def test_external_data_without_a_folder() -> None:
     point_at(proto.graph.initializer[0], "weights.bin", 8)
     with pytest.raises(ModelError, match="another file"):
         parse(proto.SerializeToString(), "a stream")
+
+
+def with_constants(folder: Path, location: str) -> Path:
+    """A model whose weights stand in Constant nodes, their data in `location`."""
+    proto = onnx.load_model_from_string(WHOLE)
+    weights = [t for t in proto.graph.initializer if len(t.raw_data) > 64]
+    data = b""
+    nodes = []
+    for tensor in weights:
+        node = helper.make_node("Constant", [], [tensor.name], value=tensor)
+        point_at(node.attribute[0].t, location, len(tensor.raw_data), len(data))
+        data += tensor.raw_data
+        nodes.append(node)
+        proto.graph.initializer.remove(tensor)
+    (folder / "weights.bin").write_bytes(data)
+    others = list(proto.graph.node)
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes + others)
+    return write(folder, proto.SerializeToString())
+
+
+def test_external_data_of_constant_nodes_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = with_constants(tmp_path, "weights.bin")
+    monkeypatch.chdir("/")
+    model = load_model(path)
+    np.testing.assert_array_equal(*(nets.run(m, nets.images(1)[0])[0] for m in (model, nets.residual())))
+
+
+@pytest.mark.parametrize("location", ["../secret.bin", "/etc/hostname", "link.bin"])
+def test_external_data_of_constant_nodes_stays_inside(tmp_path: Path, location: str) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (tmp_path / "secret.bin").write_bytes(bytes(1 << 16))
+    (inside / "link.bin").symlink_to(tmp_path / "secret.bin")
+    with pytest.raises(ModelError, match="outside the model's folder"):
+        load_model(with_constants(inside, location))
+
+
+def test_external_data_cut_short_says_how_much_there_should_be(tmp_path: Path) -> None:
+    path = with_constants(tmp_path, "weights.bin")
+    whole = (tmp_path / "weights.bin").read_bytes()
+    (tmp_path / "weights.bin").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelError, match="cut short") as caught:
+        load_model(path)
+    assert caught.value.got == f"{len(whole) // 2} bytes"
+    assert str(len(whole)) in str(caught.value.expected)
+
+
+def test_a_cut_file_says_where_its_graph_ends(tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        load_model(write(tmp_path, WHOLE[: len(WHOLE) // 2]))
+    assert caught.value.hint is not None
+    assert "cut short" in caught.value.hint
+    end = int(caught.value.hint.split("byte ")[1].split(";")[0])
+    assert len(WHOLE) // 2 < end <= len(WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "hint"),
+    [
+        ("m.pt", b"PK\x03\x04" + bytes(64), "format=onnx"),
+        ("m.pth", b"\x80\x02ctorch", "torch.onnx.export"),
+        ("m.tflite", b"\x1c\x00\x00\x00TFL3" + bytes(64), "tf2onnx"),
+        ("m.onnx", b"\x1c\x00\x00\x00TFL3" + bytes(64), "tf2onnx"),
+        ("m.h5", b"\x89HDF\r\n" + bytes(64), "tf2onnx"),
+        ("m.onnx", b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+        ("m.pdz", b"something", "paredown unpack m.pdz"),
+        ("m.engine", b"ftrt" + bytes(64), "the ONNX file that it was made from"),
+    ],
+)
+def test_other_kinds_of_models_say_how_an_onnx_file_is_made(
+    tmp_path: Path, name: str, data: bytes, hint: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ModelError) as caught:
+        load_model(tmp_path / name)
+    assert caught.value.hint is not None
+    assert hint in caught.value.hint
+
+
+def in_functions(opset: int) -> onnx.ModelProto:
+    """The network with every convolution in a local function of that opset, called from another function."""
+    proto = onnx.load_model_from_string(WHOLE)
+    for index, node in enumerate(n for n in proto.graph.node if n.op_type == "Conv"):
+        names = [f"i{i}" for i in range(len(node.input))]
+        inner = helper.make_node("Conv", names, ["y"])
+        inner.attribute.extend(node.attribute)
+        call = helper.make_node(f"conv{index}", names, ["y"], domain="pkg.local")
+        ids = [helper.make_opsetid("", opset), helper.make_opsetid("pkg.local", 1)]
+        proto.functions.append(
+            helper.make_function("pkg.local", f"conv{index}", names, ["y"], [inner], ids[:1])
+        )
+        proto.functions.append(helper.make_function("pkg.local", f"outer{index}", names, ["y"], [call], ids))
+        node.op_type, node.domain = f"outer{index}", "pkg.local"
+        del node.attribute[:]
+    proto.opset_import.append(helper.make_opsetid("pkg.local", 1))
+    proto.ir_version = 9
+    return proto
+
+
+@pytest.mark.parametrize("opset", [17, 16])
+def test_local_functions_are_inlined(tmp_path: Path, opset: int) -> None:
+    model = load_model(write(tmp_path, in_functions(opset).SerializeToString()))
+    proto = to_proto(model)
+    assert not proto.functions
+    assert Counter(n.op_type for n in proto.graph.node) == Counter(
+        n.op_type for n in onnx.load_model_from_string(WHOLE).graph.node
+    )
+    np.testing.assert_array_equal(*(nets.run(m, nets.images(1)[0])[0] for m in (model, nets.residual())))

@@ -35,7 +35,7 @@ from paredown.errors import CalibrationError, UsageError
 from paredown.graph.executor import Executor, threads
 from paredown.graph.load import to_proto
 from paredown.graph.torch_ops import Tensor, torch
-from paredown.graph.walk import shape_of, to_ir
+from paredown.graph.walk import has_shape, shape_of, to_ir
 from paredown.measurement import StepRecord
 from paredown.model import Model
 from paredown.protocols import ImageTensors, Progress, silent
@@ -149,13 +149,17 @@ def told(step: Step, learned: Learned) -> StepRecord:
 def _comparable(watched: Watch, pupil: Model, teacher: Model, left: Collection[str]) -> Watch:
     """Without the features that lost channels nobody knows which: nothing can be compared one by one."""
     theirs, mine = _shapes(teacher), _shapes(pupil)
-    kept = tuple(name for name in watched.features if mine.get(name) == theirs[name] or name in left)
+    kept = tuple(
+        name
+        for name in watched.features
+        if (name in theirs and mine.get(name) == theirs[name]) or name in left
+    )
     return replace(watched, features=kept)
 
 
 def _shapes(model: Model) -> dict[str, tuple[int, ...]]:
     graph = ir.from_proto(onnx.shape_inference.infer_shapes(to_proto(model))).graph
-    return {str(v.name): shape_of(v) for node in graph for v in node.outputs}
+    return {str(v.name): shape_of(v) for node in graph for v in node.outputs if has_shape(v)}
 
 
 def _pupil_names(pupil: Model, watched: Watch) -> dict[str, str]:

@@ -26,7 +26,7 @@ from paredown.errors import UsageError
 from paredown.graph.inspect import macs_of
 from paredown.graph.moves import Ids
 from paredown.graph.removal import Removable, removable
-from paredown.graph.walk import data_inputs, output_axis, shape_of, to_model, weight_of
+from paredown.graph.walk import data_inputs, has_shape, output_axis, shape_of, to_model, weight_of
 from paredown.measurement import StepRecord
 
 Floats = NDArray[np.float64]
@@ -124,6 +124,8 @@ def _size(node: ir.Node) -> tuple[int, int, int]:
     """Channels read, channels answered, MACs."""
     weight = weight_of(node)
     assert weight is not None
+    if not all(map(has_shape, (*data_inputs(node), *node.outputs))):
+        return 0, 0, 0  # nothing of it is removed
     source = shape_of(data_inputs(node)[0])
     read = source[1] if node.op_type in ("Conv", "ConvTranspose") else source[-1]
     answered = shape_of(node.outputs[0])

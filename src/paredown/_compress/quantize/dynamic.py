@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown._compress.quantize.kernels import require_kernels
-from paredown._compress.quantize.placement import body_of
+from paredown._compress.quantize.placement import body_of, unreadable
 from paredown._compress.quantize.write import add_constant, drop_unused
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import constant, data_inputs, output_axis, shape_of, weight_of
@@ -57,6 +57,8 @@ def _why_not(node: ir.Node, in_body: bool, context: Context) -> str:
         return "kept float as asked"
     if not in_body:
         return "decode tail: no convolution depends on it"
+    if why := unreadable(node):
+        return why
     if any(v is not None and v.const_value is None for v in node.inputs[2:]):
         return "its bias is computed"
     return "" if node.op_type in _INTEGER else f"ONNX has no integer form of {node.op_type}"

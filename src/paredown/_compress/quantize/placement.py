@@ -23,6 +23,8 @@ from paredown.graph.walk import (
     constant,
     consumers,
     data_inputs,
+    has_shape,
+    is_standard,
     through_shapes,
     upstream,
     weight_of,
@@ -161,8 +163,12 @@ def _role(node: ir.Node, policy: Policy) -> Role:
 def _why_not(node: ir.Node, policy: Policy, behind_weights: bool) -> str:
     """Why a body node cannot be computed in integers, or ""."""
     op = node.op_type
+    if not is_standard(node):
+        return f"operator {op} of domain {node.domain} is not known to {policy.name}'s integer kernels"
     if op not in policy.kernel | policy.same | policy.absorbed:
         return f"{policy.name} has no integer kernel for {op}"
+    if why := unreadable(node):
+        return why
     if op in WEIGHTED and weight_of(node) is None:
         return f"{op} of two computed tensors"
     if op in WEIGHTED and any(v is not None and v.const_value is None for v in node.inputs[2:]):
@@ -178,6 +184,15 @@ def _why_not(node: ir.Node, policy: Policy, behind_weights: bool) -> str:
     if op in policy.absorbed and not _clips_at_zero_or_wider(node):
         return f"{op} whose limits do not contain zero"
     return ""
+
+
+def unreadable(node: ir.Node) -> str:
+    """Why ranges of what a node reads and gives cannot be watched, or ""."""
+    tensors = [v for v in (*data_inputs(node), *node.outputs) if v.name]
+    if lost := next((v for v in tensors if not has_shape(v)), None):
+        return f"no shape is known of {str(lost.name)!r}"
+    other = next((v.dtype for v in tensors if v.dtype not in (ir.DataType.FLOAT, None)), None)
+    return "" if other is None else f"it computes with {other.name}, not with float32"
 
 
 def _pads_zeros(node: ir.Node) -> bool:

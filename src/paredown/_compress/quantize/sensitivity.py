@@ -23,6 +23,7 @@ from paredown._compress.quantize.placement import Plan
 from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
+from paredown.graph.subgraphs import reads, rename_reads
 from paredown.model import Model
 from paredown.numerics.grid import Grid
 
@@ -183,7 +184,7 @@ def by_halves(
 def _border(graph: onnx.GraphProto, first: int, wanted: Collection[str]) -> set[str]:
     """What is there before the first of the later nodes and is read by these, or wanted."""
     nodes = list(graph.node)
-    read = {name for node in nodes[first:] for name in node.input} | set(wanted)
+    read = {name for node in nodes[first:] for name in reads(node)} | set(wanted)
     return read & ({name for node in nodes[:first] for name in node.output} | {v.name for v in graph.input})
 
 
@@ -193,14 +194,13 @@ def _cut(
     """The nodes before the first that reads one of the tensors, and all from there on. What the first part
     makes and the second reads, and the heads and tensors among it, are its outputs and the second's inputs.
 
-    All nodes are in the second part where a border cannot be drawn: subgraphs read names that no input tells,
-    and a tensor of unknown type is no input.
+    All nodes are in the second part where a border cannot be drawn: a tensor of unknown type is no input.
     """
     nodes, graph = list(proto.graph.node), proto.graph
-    first = next((i for i, n in enumerate(nodes) if not set(tensors).isdisjoint(n.input)), len(nodes))
+    first = next((i for i, n in enumerate(nodes) if not set(tensors).isdisjoint(reads(n))), len(nodes))
     known = {v.name: v for v in (*graph.input, *graph.value_info, *graph.output)}
     names = _border(graph, first, {*tensors, *heads})
-    if not names <= known.keys() or any(a.HasField("g") for n in nodes for a in n.attribute):
+    if not names <= known.keys():
         first = 0
         names = _border(graph, first, {*tensors, *heads})
     border = [known[name] for name in sorted(names)]
@@ -209,7 +209,7 @@ def _cut(
         (nodes[:first], list(graph.input), border),
         (nodes[first:], border, list(graph.output)),
     ):
-        used = {name for node in part for name in node.input}
+        used = {name for node in part for name in reads(node)}
         stored = [t for t in graph.initializer if t.name in used]
         half = helper.make_graph(part, graph.name, inputs, outputs, stored)
         halves.append(helper.make_model(half, opset_imports=proto.opset_import, ir_version=proto.ir_version))
@@ -238,8 +238,7 @@ def _add_switches(
 
     behind(v.name for v in graph.input)
     for node in graph.node:
-        for position, name in enumerate(node.input):
-            node.input[position] = mixed.get(name, name)
+        rename_reads(node, mixed)
         made.append(node)
         behind(node.output)
     del graph.output[:]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from paredown.graph.run import open_session
+from paredown.graph.subgraphs import reads
 from paredown.graph.walk import constant
 
 AGAIN = "DequantizeLinear"  # run again in every piece that reads what it makes
@@ -49,7 +50,7 @@ class Stepwise:
         self._again = {t: node for node in self._nodes if node.op_type == AGAIN for t in node.output}
         self._read_last: dict[str, int] = {}
         for i, node in reversed(list(enumerate(self._nodes))):
-            for t in node.input:
+            for t in reads(node):
                 until = self._read_last.get(node.output[0], i) if node.op_type == AGAIN else i
                 self._read_last[t] = max(until, self._read_last.get(t, i))
 
@@ -64,10 +65,10 @@ class Stepwise:
 
     def _run(self, nodes: list[onnx.NodeProto], stop: int, wanted: str) -> None:
         made = {t for node in nodes for t in node.output if t}
-        behind = {t for node in nodes for t in node.input} - made
+        behind = {t for node in nodes for t in reads(node)} - made
         nodes = [node for t, node in self._again.items() if t in behind] + nodes
         made |= behind & self._again.keys()
-        read = {t for node in nodes for t in node.input if t} - made
+        read = {t for node in nodes for t in reads(node)} - made
         constants = [t for t in sorted(read) if t in self.graph.initializers]
         inputs = sorted(read - set(constants))
         outputs = sorted(t for t in made if t == wanted or self._lasts(t, stop))
@@ -99,7 +100,7 @@ def nodes_before(graph: onnx.GraphProto, tensors: Iterable[str]) -> list[onnx.No
     needed, kept = set(tensors), []
     for node in reversed(graph.node):
         if not needed.isdisjoint(node.output):
-            needed.update(node.input)
+            needed.update(reads(node))
             kept.append(node)
     return kept[::-1]
 

@@ -1,0 +1,95 @@
+"""What a file is that is no ONNX model, and how an ONNX model is made of it; what a cut file lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_TORCH = (
+    "export it to ONNX: yolo export model={name} format=onnx (Ultralytics), "
+    "or torch.onnx.export(model, example_input, 'model.onnx')"
+)
+_TFLITE = "convert it: pip install tf2onnx; python -m tf2onnx.convert --tflite {name} --output model.onnx"
+_KERAS = "convert it: pip install tf2onnx; python -m tf2onnx.convert --saved-model DIR --output model.onnx"
+_COMPILED = "this file is made for a runtime: take the ONNX file that it was made from"
+
+_BY_MAGIC: tuple[tuple[bytes, str, str], ...] = (
+    (b"PK", "a zip archive (a PyTorch checkpoint?)", _TORCH),
+    (b"\x80\x02", "a pickle (an old PyTorch checkpoint?)", _TORCH),
+    (b"\x89HDF", "an HDF5 file (a Keras model?)", _KERAS),
+    (b"7767517", "an ncnn model", _COMPILED),
+    (b"\x89PNG", "a PNG image", "the model comes first, images behind --data and --calib"),
+    (b"\xff\xd8", "a JPEG image", "the model comes first, images behind --data and --calib"),
+    (b"ptrt", "a TensorRT engine", _COMPILED),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "fetch it: git lfs pull"),
+)
+_BY_SUFFIX: dict[str, tuple[str, str]] = {
+    ".pt": ("a PyTorch file", _TORCH),
+    ".pth": ("a PyTorch file", _TORCH),
+    ".safetensors": ("weights without a graph", _TORCH),
+    ".tflite": ("a TFLite model", _TFLITE),
+    ".keras": ("a Keras model", _KERAS),
+    ".h5": ("a Keras model", _KERAS),
+    ".pb": (
+        "a TensorFlow graph",
+        "convert it: pip install tf2onnx; python -m tf2onnx.convert --graphdef {name} --inputs IN "
+        "--outputs OUT --output model.onnx",
+    ),
+    ".engine": ("a TensorRT engine", _COMPILED),
+    ".xml": ("an OpenVINO model", _COMPILED),
+    ".ort": ("a model in ONNX Runtime's own format", _COMPILED),
+    ".pdz": ("a packed model", "paredown unpack {name}"),
+}
+_MODEL_FIELDS = frozenset([*range(1, 9), 14, 20, 25, 26])  # of ModelProto in onnx.proto
+_VARINT, _BYTES = 0, 2  # wire types
+
+
+def kind_of(data: bytes, name: str) -> tuple[str, str | None]:
+    """What the bytes are in words, and a hint. name: the file's, for what its bytes do not say."""
+    file = Path(name)
+    if not data:
+        return "an empty file", None
+    if data[4:8] == b"TFL3":
+        return "a TFLite model", _TFLITE.format(name=file.name)
+    if (known := _BY_SUFFIX.get(file.suffix.lower())) is not None:
+        return known[0], known[1].format(name=file.name)
+    for magic, kind, hint in _BY_MAGIC:
+        if data.startswith(magic):
+            return kind, hint.format(name=file.name)
+    if (whole := expected_bytes(data)) > len(data):
+        return (
+            f"{len(data)} bytes",
+            f"the file is cut short: its graph alone ends at byte {whole}; fetch it again",
+        )
+    return f"{len(data)} bytes of something else", None
+
+
+def hint_for_folder(path: Path) -> str:
+    """The hint where a folder was given as a model."""
+    if (path / "saved_model.pb").is_file():
+        return f"a TensorFlow SavedModel. {_KERAS.replace('DIR', path.name)}"
+    return "the path of an .onnx file"
+
+
+def expected_bytes(data: bytes) -> int:
+    """How many bytes the fields of a ModelProto say there are; 0 where the bytes begin like no ModelProto."""
+    place, seen = 0, 0
+    while place < len(data):
+        key, place = _varint(data, place)
+        if key >> 3 not in _MODEL_FIELDS or key & 7 not in (_VARINT, _BYTES):
+            return 0
+        length, place = _varint(data, place)
+        place += length if key & 7 == _BYTES else 0
+        seen += 1
+    return place if seen > 1 else 0
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    """A number of seven bits a byte, and the place behind it."""
+    number = shift = 0
+    while place < len(data) and shift < 64:
+        byte = data[place]
+        number |= (byte & 127) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 128:
+            break
+    return number, place
