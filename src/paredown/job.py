@@ -35,6 +35,7 @@ from paredown.study.environments import unmatched
 from paredown.study.images import Source, check_learns, choose_images
 from paredown.study.limits import Limits
 from paredown.study.options import Asked, Options
+from paredown.study.private import hiding, portable, portable_path
 from paredown.study.searching import check_search, run_search
 from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
 from paredown.study.trials import Say, Work, choose_recipes, float_trial, run_trials
@@ -98,9 +99,10 @@ def run(
     if options.learn_from is not None and options.search is None:
         check_learns(wanted.values())
     work = _prepare(Path(model), data, calib, options, progress, say)
+    work = replace(work, hide=hiding(asked, directory))
     limits.check(headline(work.bench.card.task, work.images.judged.has_truth))
-    with Store(directory, force=force) as store:
-        store.settle(asked.tables(), work.settings(), work.bench.environment())
+    with Store(directory, force=force, hide=work.hide) as store:
+        store.settle(portable(asked).tables(), work.settings(), work.bench.environment())
         others = store.apart(work.bench.environment())
         others = others if options.keep_other else unmatched(others, store.trials())
         notes = (*store.notes, *apart_notes(others, options.keep_other), *work.images.notes)
@@ -193,7 +195,8 @@ def _conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) ->
 
 
 def command(asked: Asked, out: Path) -> str:
-    """The command line that does this study again."""
+    """The command line that does this study again, without what it would say about this machine."""
+    asked = portable(asked)
     words = ["paredown", "run", asked.model, "--data", asked.data]
     words += ["--calib", asked.calib] if asked.calib is not None else []
     limits, options, normal = asked.limits, asked.options, Options()
@@ -224,7 +227,7 @@ def command(asked: Asked, out: Path) -> str:
     words += ["--allow-overlap"] if options.allow_overlap else []
     words += ["--keep-other"] if options.keep_other else []
     words += ["--allow-outside"] if options.allow_outside else []
-    return shlex.join([*words, "--out", str(out)])
+    return shlex.join([*words, "--out", portable_path(str(out))])
 
 
 def _spelled(source: Source) -> str:

@@ -34,7 +34,8 @@ from paredown.sample import Labels
 from paredown.study.environments import unmatched
 from paredown.study.options import Asked
 from paredown.study.predictions import load_predictions, predictions_path
-from paredown.study.records import json_text
+from paredown.study.private import hidden
+from paredown.study.records import json_text, plain
 from paredown.study.store import read_apart, read_study, read_trials
 from paredown.study.trial_log import read_log
 from paredown.study.trials import Work
@@ -82,7 +83,7 @@ def _facts(work: Work, command: str, notes: tuple[str, ...]) -> dict[str, Any]:
 
 def _write_facts(directory: Path, work: Work, facts: Mapping[str, Any]) -> None:
     write_card(work.bench.card, directory / "card.toml")
-    write_whole(directory / "facts.json", json_text(facts).encode())
+    write_whole(directory / "facts.json", json_text(hidden(plain(facts), work.hide)).encode())
 
 
 def tell(directory: Path, layers_for: str = "") -> Story:

@@ -29,6 +29,7 @@ scale, mean and std those that are left out are 1/255, 0 and 1 where one of them
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -277,9 +278,16 @@ def _table(path: Path, values: Mapping[str, Any], name: str) -> Mapping[str, Any
 def _classes(path: Path, value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         file = path.parent / value
+        inside = Path(os.path.realpath(path.parent)) in Path(os.path.realpath(file)).parents
+        if file.exists() and not (inside and file.is_file()):
+            raise CardError(
+                f"{path}: classes must name a plain file in the card's own folder",
+                got=repr(value[:80]),
+                hint="put the list of names beside the card, or write the names themselves",
+            )
         try:
             lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise CardError(f"{path}: cannot read the class names in {file}", got=error) from error
         value = [line.strip() for line in lines if line.strip()]
     names: tuple[str, ...] = _checked(path, "classes", value, tuple[str, ...])

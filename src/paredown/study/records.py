@@ -18,11 +18,13 @@ import numpy as np
 from paredown.errors import StorageError
 from paredown.measurement import Doubt, Measurement, Quantity, StepRecord, Trial
 from paredown.printable import quoted
+from paredown.study.private import Hide, hidden
 
 
-def to_line(trial: Trial) -> str:
-    """One line of strict JSON, without the line feed."""
-    return quoted(json.dumps(plain(trial), allow_nan=False, ensure_ascii=False, separators=(",", ":")))
+def to_line(trial: Trial, hide: Hide = str) -> str:
+    """One line of strict JSON, without the line feed. hide: applied to every text."""
+    values = hidden(plain(trial), hide)
+    return quoted(json.dumps(values, allow_nan=False, ensure_ascii=False, separators=(",", ":")))
 
 
 def json_text(value: object) -> str:

@@ -24,6 +24,7 @@ from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.study.environments import Apart, environment_key, latest_key, ranked, set_apart, trial_key
 from paredown.study.files import Lock, toml_text
+from paredown.study.private import Hide
 from paredown.study.records import to_line
 from paredown.study.trial_log import FILE, read_log
 
@@ -37,13 +38,14 @@ STUDY = Layout("a study", ("study.toml",), _MADE)
 class Store:
     """A study directory that this process may write to. Use it as a context, which frees the lock."""
 
-    def __init__(self, directory: Path, *, force: bool = False) -> None:
+    def __init__(self, directory: Path, *, force: bool = False, hide: Hide = str) -> None:
         """Makes the directory where missing, locks it, and drops a last line that was not written whole.
 
+        hide: what takes the paths of this machine out of every text that is written (`private.py`).
         `notes` says what was put right. Raises StorageError, and UsageError where the directory holds
         something that is no study, unless `force`.
         """
-        self.directory = directory
+        self.directory, self._hide = directory, hide
         check_directory(directory, STUDY, force=force)
         make_directory(directory)
         make_directory(directory / "models")
@@ -86,7 +88,7 @@ class Store:
 
     def append(self, trial: Trial) -> None:
         """Adds a line and syncs it. Raises StorageError, and then the file is as it was."""
-        line = (to_line(trial) + "\n").encode()
+        line = (to_line(trial, self._hide) + "\n").encode()
         check_plain(self._trials_file)
         with storage_errors(self._trials_file), self._trials_file.open("ab") as file:
             size = file.tell()
@@ -141,6 +143,10 @@ def model_of(directory: Path, trial: Trial) -> Model:
     if trial.model_file is None or trial.measurement is None:
         raise UsageError(f"{trial.label} has no model: it failed", got=trial.error)
     path = directory / trial.model_file
+    if os.path.realpath(path) != os.path.join(os.path.realpath(directory), *Path(trial.model_file).parts):
+        raise StorageError(
+            f"{trial.model_file} is a link that leads elsewhere", expected="a file of the study"
+        )
     model = load_model(path)
     with storage_errors(path):
         data = path.read_bytes()

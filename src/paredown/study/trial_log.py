@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from paredown.measurement import Trial
 from paredown.study.records import from_line
 
 FILE = "trials.jsonl"
+_MODEL_FILE = re.compile(r"models/[^/\\\0]*[^/\\\0.]")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,15 @@ def read_log(directory: Path) -> TrialLog:
     trials, notes = [], []
     for number, line in enumerate(data[: data.rfind(b"\n") + 1].split(b"\n")[:-1], start=1):
         try:
-            trials.append(from_line(line.decode()))
+            trials.append(_own(from_line(line.decode())))
         except ValueError as e:
             notes.append(f"line {number} of {FILE} cannot be read and was left out: {str(e)[:120]}")
     return TrialLog(tuple(trials), tuple(notes))
+
+
+def _own(trial: Trial) -> Trial:
+    """The trial. Raises: ValueError where its model lies outside the study, which may be a stranger's."""
+    file = trial.model_file
+    if file is not None and _MODEL_FILE.fullmatch(file) is None:
+        raise ValueError(f"{file[:80]!r} is no model of the study")
+    return trial

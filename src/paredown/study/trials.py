@@ -31,6 +31,7 @@ from paredown.study.images import Images
 from paredown.study.options import Options
 from paredown.study.pieces import pieces
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
+from paredown.study.private import Hide
 from paredown.study.store import Store
 from paredown.study.verdict import FLOAT
 from paredown.study.words import figures
@@ -40,7 +41,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Work:
-    """One study, ready to start. `model`: the float baseline as loaded; `prepared`: recipes start from it."""
+    """One study, ready to start. `model`: the float baseline as loaded; `prepared`: recipes start from it.
+
+    hide: what takes the paths of this machine out of a text that is written (`private.py`).
+    """
 
     model: Model
     prepared: Model
@@ -49,6 +53,7 @@ class Work:
     options: Options
     progress: Progress = silent
     say: Say = lambda text: None
+    hide: Hide = str
 
     def settings(self) -> dict[str, object]:
         """What decides the meaning of a number. A directory holds trials of one such setting only."""

@@ -117,3 +117,15 @@ def test_which_card_belongs_to_a_model(tmp_path: Path) -> None:
     assert card_beside(tmp_path / "m.onnx") == tmp_path / "card.toml"
     (tmp_path / "m.card.toml").touch()
     assert card_beside(tmp_path / "m.onnx") == tmp_path / "m.card.toml"
+
+
+@pytest.mark.parametrize("way", ["up", "absolute", "link", "device"])
+def test_class_names_come_from_the_cards_own_folder(tmp_path, way):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("a\n" * 80)
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "link.txt").symlink_to(secret)
+    named = {"up": "../secret.txt", "absolute": str(secret), "link": "link.txt", "device": "/dev/zero"}
+    with pytest.raises(CardError, match="own folder"):
+        read_card(written(folder, f"classes = '{named[way]}'"), yolov8_model())

@@ -1,0 +1,90 @@
+"""What of a study may travel: no absolute path, and with it no user's name, reaches its files or its report.
+
+A path below the working folder is written as seen from there, any other absolute one by its last name alone.
+A path that was typed relative stays as it was typed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from paredown.study.options import Asked
+
+Hide = Callable[[str], str]
+
+_FORMAT = re.compile(r"([a-z][a-z_-]+:)(/.*)", re.DOTALL)  # coco:/somewhere
+
+
+def portable(asked: Asked) -> Asked:
+    """The study with paths that say nothing about this machine."""
+    options = asked.options
+    return replace(
+        asked,
+        model=portable_path(asked.model),
+        data=portable_path(asked.data),
+        calib=_portable(asked.calib),
+        options=replace(
+            options,
+            target=portable_path(options.target),
+            card=_portable(options.card),
+            learn_from=_portable(options.learn_from),
+            recipes=tuple(portable_path(name) for name in options.recipes),
+        ),
+    )
+
+
+def portable_path(text: str) -> str:
+    """A path as the command line takes it, with `FORMAT:` before it or not, as it may be shown to others."""
+    if (match := _FORMAT.fullmatch(text)) is not None:
+        return match[1] + portable_path(match[2])
+    if not os.path.isabs(text):
+        return text
+    for spell in (os.path.abspath, os.path.realpath):
+        seen = os.path.relpath(spell(text), spell(os.curdir))
+        if seen.split(os.sep)[0] != os.pardir:
+            return seen
+    return os.path.basename(os.path.normpath(text))
+
+
+def hiding(asked: Asked, directory: Path) -> Hide:
+    """A function that shortens the paths of this study and this machine wherever they stand in a text.
+
+    Only known folders are looked for: the names of a graph's nodes begin with a slash, too.
+    """
+    options = asked.options
+    given = [asked.model, asked.data, asked.calib, options.card, options.learn_from, options.target]
+    files = [os.path.abspath(_bare(text)) for text in given if text and os.path.isabs(_bare(text))]
+    folders = {os.path.dirname(f) for f in files} | {os.path.dirname(os.path.abspath(directory))}
+    folders |= {os.getcwd(), os.path.expanduser("~"), tempfile.gettempdir()}
+    known = {spell(folder) for folder in folders for spell in (os.path.abspath, os.path.realpath)}
+    ordered = sorted((f for f in known if f != os.sep), key=len, reverse=True)
+    pattern = re.compile(
+        "|".join(rf"(?<![\w.]){re.escape(f)}(?:{re.escape(os.sep)}|(?![\w.-]))" for f in ordered)
+    )
+    return lambda text: pattern.sub("", text)
+
+
+def hidden(value: Any, hide: Hide) -> Any:
+    """Plain values (see `records.plain`) with `hide` applied to every text, keys included."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, dict):
+        return {hide(key): hidden(v, hide) for key, v in value.items()}
+    if isinstance(value, list):
+        return [hidden(v, hide) for v in value]
+    return value
+
+
+def _portable(text: str | None) -> str | None:
+    return None if text is None else portable_path(text)
+
+
+def _bare(text: str) -> str:
+    match = _FORMAT.fullmatch(text)
+    return text if match is None else match[2]
