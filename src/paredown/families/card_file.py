@@ -58,7 +58,11 @@ def commented_card(card: Card, name: str, open_cards: Sequence[Card] = (), doubt
     """
     parts = [_HEAD.format(name=_one_line(name))]
     for key, comment in _COMMENTS.items():
-        parts.append(f"\n{_comment(comment)}{_from(card, key)}{key} = {toml_value(getattr(card, key))}\n")
+        line = f"{key} = {toml_value(getattr(card, key))}\n"
+        hidden = (
+            "# " if key == "classes" and _unnamed(card) else ""
+        )  # numbers that nobody chose decide nothing
+        parts.append(f"\n{_comment(comment)}{_from(card, key)}{hidden}{line}")
     parts += _input(card, open_cards, doubt)
     if card.decode:
         parts.append(
@@ -82,9 +86,11 @@ def _input(card: Card, open_cards: Sequence[Card], doubt: str) -> list[str]:
     left_open = uncertain_keys(open_cards)
     parts = ["\n[input]\n"]
     if not left_open:
-        parts.append(
-            _comment(f"{'Not certain' if doubt else 'From'}: {doubt or card.origin.get(FED, 'the model')}")
-        )
+        parts.append(_comment(f"From: {card.origin.get(FED, 'the model')}"))
+        if doubt:
+            parts.append(
+                _comment("Not certain. What stands here is not tried on images: take out what you doubt.")
+            )
     for field in fields(Preprocess):
         if field.name not in left_open:
             value = toml_value(getattr(card.preprocess, field.name))
@@ -111,9 +117,13 @@ def _lines_of(how: Preprocess, keys: Sequence[str]) -> list[str]:
 
 
 def _from(card: Card, key: str) -> str:
-    if key == "classes" and card.origin.get(key, "").startswith("unnamed"):
+    if key == "classes" and _unnamed(card):
         return _comment(f"NOT KNOWN: {card.origin[key]}; these names only number them.")
     return _comment(f"From: {card.origin[key]}") if key in card.origin else ""
+
+
+def _unnamed(card: Card) -> bool:
+    return card.origin.get("classes", "").startswith("unnamed")
 
 
 def _comment(text: str) -> str:

@@ -1,7 +1,10 @@
-"""Darknet's anchor-based YOLO, decoded: YOLOv3, v4, their tiny forms, Yolo-Fastest.
+"""Darknet's anchor-based YOLO, decoded: YOLOv2, v3, v4, their tiny forms, Yolo-Fastest.
 
-Output (1, N, 5 + C) as in YOLOv5, but widths and heights are anchor * exp(p), and images are stretched.
-Source: Redmon and Farhadi, YOLOv3, 2018, arXiv 1804.02767, section 2.1.
+Output (1, N, 5 + C) as in YOLOv5, but widths and heights are anchor * exp(p), and images are stretched. From
+YOLOv3 on there are three anchors in each cell of several grids; YOLOv2 has five on one grid, and a softmax
+over the classes.
+Sources: Redmon and Farhadi, YOLO9000, 2016, arXiv 1612.08242, section 2; YOLOv3, 2018, arXiv 1804.02767,
+section 2.1.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from paredown.families.rows import PLAIN, Candidates, read_rows
 
 NAME = "darknet"
 TASK: Task = "detect"
-SUMMARY = "Darknet YOLOv3, v4, tiny, Yolo-Fastest: anchors with exp, plain resize"
+SUMMARY = "Darknet YOLOv2, v3, v4, tiny, Yolo-Fastest: anchors with exp, plain resize"
 HOW: Mapping[str, object] = {"columns": "cx cy w h objectness scores", **PLAIN}
 
 
@@ -39,17 +42,20 @@ def decode(
 
 
 def matches(clues: Clues) -> Match | None:
-    """The match where there are three boxes per cell and sizes come from an Exp."""
+    """The match where there are three boxes per cell, or five on one grid, and sizes come from an Exp."""
     if len(clues.outputs) != 1 or clues.task not in (None, "detect"):
         return None
     output = clues.outputs[0]
     if len(output.shape) != 3 or "Exp" not in output.tail:
         return None
     _, count, channels = output.shape
-    strides = strides_for(count, clues.size, per_cell=3)
-    if count is None or channels is None or channels < 6 or strides is None or len(strides) == 1:
+    anchors = 5 if "Softmax" in output.tail else 3
+    strides = strides_for(count, clues.size, per_cell=anchors)
+    if count is None or channels is None or channels < 6 or strides is None:
         return None
-    where = f"3 anchors in each cell of strides {strides}, sizes through Exp"
+    if (len(strides) == 1) != (anchors == 5):
+        return None
+    where = f"{anchors} anchors in each cell of strides {strides}, sizes through Exp"
     why = f"output shape {spell([output])}: {channels} values for {where}"
     stretch, letterbox = {"fit": "stretch"}, {"fit": "letterbox", "pad": 128.0}
     inputs: list[dict[str, Any]] = [stretch, letterbox, {**stretch, "colour": "bgr"}]

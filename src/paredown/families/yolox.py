@@ -57,6 +57,8 @@ def matches(clues: Clues) -> Match | None:
     decoded = "Exp" in output.tail
     if len(output.shape) != 3 or "Sigmoid" not in output.tail or (output.computes and not decoded):
         return None
+    if "Softmax" in output.tail:  # over the classes: YOLOv2
+        return None
     _, count, channels = output.shape
     strides = strides_for(count, clues.size)
     if count is None or channels is None or channels < 6 or strides is None:

@@ -57,7 +57,9 @@ def test_taking_the_hash_from_one_way_decides_it(way: int, tmp_path: Path) -> No
 def test_names_that_nothing_gives_are_marked() -> None:
     card = recognise(yolov8_model()).resolve()
     assert "NOT KNOWN: unnamed" in commented_card(card, "m")
+    assert "\n# classes = " in commented_card(card, "m")
     assert uncertain_keys([card]) == []
+    assert "take out what you doubt" in commented_card(card, "m", doubt="the images have no truth")
 
 
 def test_a_name_with_line_breaks_cannot_leave_its_comment() -> None:
