@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 TRAINED := $(VENV)/.trained
 TORCH := torch==2.13.0
 
-.PHONY: demo test test-fast lint bench clean
+.PHONY: demo test test-fast lint bench docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/paredown demo
@@ -28,6 +28,9 @@ lint: $(TRAINED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py --material $(or $(PAREDOWN_MATERIAL),../shared)
+
+docs: $(INSTALLED)
+	$(BIN)/python tools/api_reference.py build/docs
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
