@@ -1,6 +1,6 @@
 """Writes the API reference: one HTML page of every public name, from its signature and docstring.
 
-    python tools/api_reference.py build/docs
+python tools/api_reference.py build/docs
 """
 
 from __future__ import annotations

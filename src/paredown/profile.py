@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+DOT_PRODUCTS = frozenset({"vnni", "dotprod"})
+"""Instructions that sum products of 8-bit numbers in 32 bits. With or without them: two classes of CPU."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -34,3 +37,8 @@ class Profile:
     def weight_bits(self) -> int:
         """7 where 8-bit weights would saturate, else 8."""
         return 7 if self.saturates else 8
+
+    @property
+    def sums_products(self) -> bool:
+        """Whether the processor has instructions for sums of 8-bit products."""
+        return not DOT_PRODUCTS.isdisjoint(self.isa)

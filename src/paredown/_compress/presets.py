@@ -11,7 +11,7 @@ from paredown._compress.steps import STEPS
 from paredown.errors import UnknownName, UsageError
 
 PRESETS: dict[str, tuple[str, str]] = {
-    "int8": ("cle+gates+w8a8-pc-mse-guard+gptq", "static INT8, the recipe to start with"),
+    "int8": ("cle+gates+w8a8-pc-mse-guard-timed+gptq", "static INT8, the recipe to start with"),
     "mixed": ("cle+gates+mix", "float, INT8 or INT4 layer by layer, under the limits asked for"),
     "int8-minmax": ("w8a8-pc-minmax", "static INT8 with ranges that clip nothing"),
     "int8-per-tensor": ("w8a8-pt-mse", "static INT8 for runtimes without per-channel weights"),
@@ -20,7 +20,7 @@ PRESETS: dict[str, tuple[str, str]] = {
         "weights of 16 levels: a sixth of the file at the speed of INT8",
     ),
     "int8-qat": (
-        "cle+gates+w8a8-pc-mse-guard+gptq+qat-rate0.0001",
+        "cle+gates+w8a8-pc-mse-guard-timed+gptq+qat-rate0.0001",
         "int8, then learned from your images for up to half an hour",
     ),
     "int4-qat": (
@@ -29,7 +29,7 @@ PRESETS: dict[str, tuple[str, str]] = {
     ),
     "pruned": ("prune30-taylor+distill", "30 % of the operations gone, recovered from your images"),
     "pruned-int8": (
-        "prune30-taylor+distill+cle+gates+w8a8-pc-mse-guard+gptq",
+        "prune30-taylor+distill+cle+gates+w8a8-pc-mse-guard-timed+gptq",
         "30 % of the operations gone, recovered from your images, then int8",
     ),
     "deep": ("cluster-gptq-bits2.4", "a twelfth of the file once it is packed (.pdz); float arithmetic"),

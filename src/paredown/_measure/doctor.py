@@ -16,6 +16,7 @@ from paredown._measure.environment import package_versions, virtualization
 from paredown._measure.noise import SPREAD_LIMIT, UNFIT_SPREAD, governors, spread
 from paredown._measure.throttling import listed, throttling
 from paredown.errors import UnknownName
+from paredown.profile import DOT_PRODUCTS
 from paredown.targets import Target, cpu, local_profile, target
 from paredown.telemetry import all_switches, too_late_for
 
@@ -123,7 +124,7 @@ def _instructions() -> Finding:
             "warn", "the instruction sets of this CPU are unknown", "whether INT8 pays cannot be told"
         )
     listed = f"{cpu.model_name() or cpu.arch()}: {', '.join(sorted(have))}"
-    if have & cpu.DOT_PRODUCTS:
+    if have & DOT_PRODUCTS:
         return Finding("ok", listed, "INT8 has its own instructions here")
     if cpu.arch() == "x86_64":
         why = "without VNNI, INT8 gains little and 8-bit weights saturate; recipes use 7 bits here"

@@ -10,9 +10,6 @@ import platform
 from functools import cache
 from pathlib import Path
 
-DOT_PRODUCTS = frozenset({"vnni", "dotprod"})
-"""Instructions that sum products of 8-bit numbers in 32 bits. With or without them: two classes of CPU."""
-
 _FLAGS = {  # as /proc/cpuinfo spells it -> our word
     "avx": "avx",
     "avx2": "avx2",

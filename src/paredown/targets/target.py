@@ -10,7 +10,7 @@ from typing import cast
 
 from paredown.errors import TargetError
 from paredown.model import Model
-from paredown.profile import Profile
+from paredown.profile import DOT_PRODUCTS, Profile
 from paredown.protocols import NodeTimes, Session, TimeNodes
 from paredown.targets import cpu
 
@@ -111,7 +111,7 @@ def unfit_reasons(profile: Profile) -> tuple[str, ...]:
     lacking, reasons = wanted - have, []
     if lacking:
         reasons.append(f"this CPU lacks {', '.join(sorted(lacking))}")
-    surplus = (have - wanted) & cpu.DOT_PRODUCTS
+    surplus = (have - wanted) & DOT_PRODUCTS
     if surplus:
         # Not merely faster: another kernel runs, with other rounding or without the saturation.
         reasons.append(

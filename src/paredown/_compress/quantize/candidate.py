@@ -13,8 +13,8 @@ from paredown._compress.pack import int4
 from paredown._compress.quantize import rounding
 from paredown._compress.quantize.allocate import Point
 from paredown._compress.quantize.grids import weight_grid
+from paredown._compress.quantize.insertion import insert
 from paredown._compress.quantize.placement import ORT_CPU, Plan, place
-from paredown._compress.quantize.static import insert
 from paredown._compress.quantize.weight_only import store
 from paredown._compress.quantize.write import FLOAT
 from paredown._compress.recipe import Context

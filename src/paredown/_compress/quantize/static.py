@@ -9,31 +9,25 @@ from typing import ClassVar, Literal
 import numpy as np
 import onnx_ir as ir
 
+from paredown._compress.quantize import gates
 from paredown._compress.quantize.calibrate import calibrate
+from paredown._compress.quantize.cost_placement import faster_in_float
 from paredown._compress.quantize.costs import justified
 from paredown._compress.quantize.grids import activation_grids, weight_grid
 from paredown._compress.quantize.guard import Guarded, guard, heads_of
+from paredown._compress.quantize.insertion import insert
 from paredown._compress.quantize.kernels import require_kernels
 from paredown._compress.quantize.outliers import Grids, tell
 from paredown._compress.quantize.placement import ORT_CPU, Plan, place
 from paredown._compress.quantize.weight_damage import damages, rounding_errors
+from paredown._compress.quantize.weight_only import store
 from paredown._compress.quantize.widths import Layers, Width, read_by_few_bits, spared, widths
-from paredown._compress.quantize.write import (
-    BIAS_LIMIT,
-    FLOAT,
-    HEAD,
-    drop_unused,
-    quantize_bias,
-    quantize_constants,
-    quantize_head,
-    quantize_tensor,
-    quantize_weight,
-)
+from paredown._compress.quantize.write import FLOAT, drop_unused
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import constant, to_ir, to_model, weight_of
 from paredown.measurement import StepRecord
 from paredown.model import Model
-from paredown.numerics.grid import Floats, Grid
+from paredown.numerics.grid import Grid
 
 
 @dataclass(frozen=True)
@@ -41,6 +35,7 @@ class Static(Step):
     """w8a8: int8 weights (per channel `pc` or per tensor `pt`), 8-bit activations over ranges by method.
 
     `guard`: the worst ranges are searched by the damage they do at the heads, see guard.py.
+    `timed`: layers that the device computes faster in float stay float, see cost_placement.py.
     """
 
     kind: ClassVar[str] = "w8a8"
@@ -49,6 +44,7 @@ class Static(Step):
     weights: Literal["pc", "pt"] = "pc"
     ranges: Literal["mse", "minmax", "ema", "percentile", "entropy"] = "mse"
     guard: Literal["", "guard"] = ""
+    timed: Literal["", "timed"] = ""
     bits: ClassVar[int] = 8
     activation_bits: ClassVar[int] = 8
     values: ClassVar[str] = ""
@@ -130,7 +126,14 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
     plan = place(graph, ORT_CPU, context.keep_float)
     if not plan.group:  # every layer was kept float as asked
         return model, records(step, plan, {}, {})
-    model.meta[FLOAT] = to_model(model, context.source)
+    source = to_model(model, context.source)
+    faster, notes = faster_in_float(step, plan, graph, source, context) if step.timed else ({}, ())
+    if faster:
+        plan = place(graph, ORT_CPU, context.keep_float, faster)
+        if not plan.group:
+            return _weights_only(step, gates.without(model, source) or source, faster, notes, context)
+        context = replace(context, keep_float=(*context.keep_float, *faster))
+    model.meta[FLOAT] = source
     seen = calibrate(
         model.meta[FLOAT],
         sorted(plan.group),
@@ -160,13 +163,32 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         for n, (bits, _) in width.items()
     }
     insert(graph, plan, grids, weights)
+    _store(graph, faster)
+    plan.left |= {node: faster[str(node.name)] for node in plan.left if str(node.name) in faster}
     log = tell(records(step, plan, grids, width), graph, seen, Grids(plan, grids, calibrated))
     if guarded is None:
-        return model, tuple(log)
+        return model, (*notes, *log)
     if guarded.released and context.time_nodes is not None:
         whole = _all_in_integers(step, model.meta[FLOAT], calibrated, context)
         log = justified(log, guarded.released, *context.time_nodes([model.meta[FLOAT], whole]))
-    return model, (_tell(step, guarded), *log)
+    return model, (_tell(step, guarded), *notes, *log)
+
+
+def _weights_only(
+    step: Static, source: Model, faster: Mapping[str, str], notes: tuple[StepRecord, ...], context: Context
+) -> tuple[ir.Model, tuple[StepRecord, ...]]:
+    """The float network with its weights in 8 bits: no layer is faster in integers."""
+    model = to_ir(source)
+    plan = place(model.graph, ORT_CPU, context.keep_float, faster)
+    _store(model.graph, faster)
+    drop_unused(model.graph)
+    return model, (*notes, *records(step, plan, {}, {}))
+
+
+def _store(graph: ir.Graph, names: Mapping[str, str]) -> None:
+    """The weights of these nodes in 8 bits, which are floats again when the file is loaded."""
+    for node in [n for n in graph if str(n.name) in names and weight_of(n) is not None]:
+        store(graph, node, np.asarray(constant(node.inputs[1]), np.float32), weight_grid(node, "pc", 8))
 
 
 def _weight_grid(step: Static, node: ir.Node, bits: int) -> Grid:
@@ -189,60 +211,6 @@ def _tell(step: Static, guarded: Guarded) -> StepRecord:
     worst = sorted(guarded.alone.items(), key=lambda item: -item[1])
     data = {"damage": dict(worst[:100]), "released": list(guarded.released)}
     return StepRecord(step.name, "", "note", why, data)
-
-
-def insert(graph: ir.Graph, plan: Plan, grids: dict[str, Grid], weights: dict[ir.Node, Grid]) -> None:
-    """Write the plan into the graph: weights and biases first, then Q and DQ behind every planned tensor."""
-    for node, grid in weights.items():
-        source, made = node.inputs[0], str(node.outputs[0].name)
-        assert source is not None
-        head = grids[plan.group[made]] if made in plan.heads else None  # one behind a ReLU has no grid at all
-        if head is not None and head.axis is None:
-            head = None
-        _insert_weight(graph, node, grid, grids[plan.group[str(source.name)]], head)
-    for node in plan.roles:
-        if node.op_type in ("Add", "Mul"):
-            quantize_constants(graph, node)
-    values = {str(v.name): v for v in (*graph.inputs, *(o for n in graph for o in n.outputs))}
-    parameters: dict[str, tuple[ir.Value, ir.Value]] = {}
-    for tensor, group in plan.group.items():
-        if grids[group].axis is None:
-            parameters[group] = quantize_tensor(graph, values[tensor], grids[group], parameters.get(group))
-        else:
-            quantize_head(graph, values[tensor], grids[group])
-    drop_unused(graph)
-
-
-def _insert_weight(graph: ir.Graph, node: ir.Node, grid: Grid, feeding: Grid, head: Grid | None) -> None:
-    """Weight and bias on their grids. With `head`, a grid for every output channel, the convolution itself
-    answers in that grid's integers (output scale 1, zero point 0): its rows are divided by the channel's
-    scale, which changes no stored integer, and the zero points ride in the bias."""
-    weight = np.asarray(constant(node.inputs[1]), np.float32)
-    integers = grid.quantize(weight)
-    bias_value = node.inputs[2] if len(node.inputs) > 2 else None
-    bias = None if bias_value is None else np.asarray(constant(bias_value), np.float32).reshape(-1)
-    if head is not None:
-        bias = (0.0 if bias is None else bias) / head.scale + head.zero_point
-        weight = (weight / _column(head.scale, weight.ndim)).astype(np.float32)
-        grid = replace(grid, scale=(grid.scale / head.scale).astype(np.float32))
-        node.meta[HEAD] = head
-    if bias is not None:
-        roomy = _room_for_bias(grid, bias, feeding)
-        if np.any(roomy.scale != grid.scale):
-            grid, integers = roomy, roomy.quantize(weight)
-        quantize_bias(graph, node, bias.astype(np.float32), grid.scale * feeding.scale)
-    quantize_weight(graph, node, grid, integers, weight)
-
-
-def _column(values: Floats, ndim: int) -> Floats:
-    return values.reshape(-1, *[1] * (ndim - 1))
-
-
-def _room_for_bias(grid: Grid, bias: Floats, feeding: Grid) -> Grid:
-    """The weight grid, coarser in channels whose bias would not fit into int32 on it: nearly dead ones."""
-    least = np.abs(bias) / (BIAS_LIMIT * float(feeding.scale))
-    least = least if grid.axis is not None else least.max(initial=0.0)
-    return replace(grid, scale=np.maximum(grid.scale, least).astype(np.float32))
 
 
 def records(
