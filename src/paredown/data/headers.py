@@ -15,10 +15,16 @@ import struct
 from dataclasses import dataclass
 
 ORIENTATION, WIDTH, HEIGHT, SAMPLE_FORMAT = 274, 256, 257, 339  # TIFF tags
-_SCAN, _END = 0xDA, b"\xff\xd9"  # where the pixels begin, and the last two bytes
+# libjpeg goes over the whole image once for each scan. Progressive files have about 10, those of a script of
+# their own up to some 60.
+MAX_SCANS = 100
+MAX_SEGMENTS = (
+    10_000  # of a JPEG, chunks of a PNG or WebP; a video's worth of tiny ones takes minutes to walk
+)
+_SCAN, _PROGRESSIVE, _HUFFMAN = 0xDA, 0xC2, frozenset({0xC0, 0xC1, 0xC2})
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _MARKER = re.compile(
-    rb"\xff+([^\x00\xff\x01\xd0-\xd7])", re.DOTALL
+    rb"\xff([^\x00\xff\x01\xd0-\xd7])", re.DOTALL
 )  # restart markers and stuffed zeros are data
 
 
@@ -28,13 +34,18 @@ class BadHeader(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """Size as stored. `orientation` is the EXIF value 1..8; `complete` is False where the end is missing."""
+    """Size as stored. `orientation` is the EXIF value 1..8; `complete` is False where the end is missing.
 
-    kind: str  # "jpeg", "png", "bmp", "webp", "tiff"
+    end: where the end marker of a JPEG stands, None where there is none. progressive: of a JPEG.
+    """
+
+    kind: str  # "jpeg", "arithmetic jpeg", "png", "bmp", "webp", "tiff"
     height: int
     width: int
     orientation: int = 1
     complete: bool = True
+    end: int | None = None
+    progressive: bool = False
 
     @property
     def upright(self) -> tuple[int, int]:
@@ -68,12 +79,16 @@ def read_header(data: bytes) -> Header:
 
 
 def _jpeg(data: bytes) -> Header:
-    height = width = 0
-    orientation, position, complete = 1, 2, False
-    while found := _MARKER.search(data, position):
+    """Every marker up to the end of the image is looked at: a scan costs as much as decoding it once."""
+    height = width = scans = 0
+    orientation, position, end, frame = 1, 2, None, 0
+    for _ in range(MAX_SEGMENTS):
+        found = _MARKER.search(data, position)
+        if found is None:
+            break
         marker, position = found.group(1)[0], found.end()
         if marker == 0xD9:
-            complete = True
+            end = found.start()
             break
         if position + 2 > len(data):
             break
@@ -82,15 +97,19 @@ def _jpeg(data: bytes) -> Header:
             raise BadHeader("a JPEG segment with no room for its own length")
         if marker in _FRAME_HEADERS and not width and position + 7 <= len(data):
             height, width = struct.unpack_from(">HH", data, position + 3)
+            frame = marker
         elif marker == 0xE1 and data[position + 2 : position + 8] == b"Exif\x00\x00":
             orientation = exif_orientation(data[position + 8 : position + length])
+        scans += marker == _SCAN
         position += length
-        if marker == _SCAN and width and data.endswith(_END):
-            complete = True  # no need to look through all of the pixels
-            break
+    else:
+        raise BadHeader(f"a JPEG of more than {MAX_SEGMENTS:,} segments")
+    if scans > MAX_SCANS:
+        raise BadHeader(f"a JPEG of {scans} scans, more than {MAX_SCANS}: decoding it takes minutes")
     if not width:
         raise BadHeader("a JPEG without a frame header")
-    return Header("jpeg", height, width, orientation, complete)
+    kind = "jpeg" if frame in _HUFFMAN else "arithmetic jpeg"
+    return Header(kind, height, width, orientation, end is not None, end, frame == _PROGRESSIVE)
 
 
 def _png(data: bytes) -> Header:
@@ -98,13 +117,17 @@ def _png(data: bytes) -> Header:
     if kind != b"IHDR" or length != 13:
         raise BadHeader("a PNG that does not begin with IHDR")
     orientation, position = 1, 8
-    while position + 12 <= len(data):
+    for _ in range(MAX_SEGMENTS):
+        if position + 12 > len(data):
+            break
         length, kind = struct.unpack_from(">I4s", data, position)
         if kind == b"IEND":
             return Header("png", height, width, orientation, True)
         if kind == b"eXIf":
             orientation = exif_orientation(data[position + 8 : position + 8 + length])
         position += 12 + length
+    else:
+        raise BadHeader(f"a PNG of more than {MAX_SEGMENTS:,} chunks")
     return Header("png", height, width, orientation, False)
 
 
@@ -128,7 +151,9 @@ def _webp(data: bytes) -> Header:
 
 def _webp_orientation(data: bytes) -> int:
     position = 12
-    while position + 8 <= len(data):
+    for _ in range(MAX_SEGMENTS):
+        if position + 8 > len(data):
+            break
         kind, size = struct.unpack_from("<4sI", data, position)
         if kind == b"EXIF":
             block = data[position + 8 : position + 8 + size]

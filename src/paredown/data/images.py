@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from paredown.data import greyed
 from paredown.data.fence import enter
 from paredown.data.files import head, read_bytes
 from paredown.data.headers import BadHeader, Header, read_header
@@ -25,6 +27,8 @@ from paredown.sample import Sample, Truth
 MAX_PIXELS = 1 << 27  # 134 megapixels, 403 MB decoded: above any camera, below what exhausts a small computer
 MAX_FILE_BYTES = 512 << 20
 _PREFIX_BYTES = 256 << 10  # enough for the headers of nearly every JPEG, EXIF thumbnail included
+
+_RGB = getattr(cv2, "IMREAD_COLOR_RGB", 0)  # from OpenCV 4.10 on; it saves a copy of the image
 
 Pixels = NDArray[np.uint8]
 Size = tuple[int, int]  # height, width
@@ -44,8 +48,7 @@ def decode(data: bytes, where: str) -> Pixels:
             f"the image {where!r} is cut off", got=f"{len(data)} bytes without the end of a {header.kind}"
         )
     try:
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        decoded = _imdecode(data)
     except cv2.error as error:
         raise ImageError(f"the image {where!r} cannot be decoded", got=error.err) from error
     if decoded is None:
@@ -56,9 +59,21 @@ def decode(data: bytes, where: str) -> Pixels:
             got=f"{decoded.shape[1]} x {decoded.shape[0]} pixels",
             expected=f"{header.width} x {header.height}",
         )
-    return _turn_upright(
-        cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False), header.orientation
-    )
+    if header.kind == "jpeg" and greyed.lacks_pixels(data, header, decoded, _imdecode):
+        raise ImageError(
+            f"the image {where!r} is cut off",
+            got="JPEG data that ends before its last pixels, which decoders fill with grey",
+        )
+    return _turn_upright(decoded.astype(np.uint8, copy=False), header.orientation)
+
+
+def _imdecode(data: bytes) -> Pixels | None:
+    """(H, W, 3) uint8 RGB as stored, or None for what is damaged. Raises: cv2.error."""
+    colour = _RGB or cv2.IMREAD_COLOR
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), colour | cv2.IMREAD_IGNORE_ORIENTATION)
+    if found is not None and not _RGB:
+        found = cv2.cvtColor(found, cv2.COLOR_BGR2RGB)
+    return cast("Pixels | None", found)
 
 
 def read_image(path: Path) -> Pixels:
@@ -71,7 +86,7 @@ def image_size(path: Path) -> Size:
     enter(path, noted=False)
     try:
         header = read_header(head(path, _PREFIX_BYTES))
-        if header.complete or header.kind == "jpeg":  # a JPEG's EXIF block stands before its size
+        if header.complete or header.kind.endswith("jpeg"):  # a JPEG's EXIF block stands before its size
             return header.upright
     except BadHeader:
         pass  # an unreadable file, or headers longer than the prefix: reading it whole tells which

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import islice
 from pathlib import Path
 
 from paredown.data.files import files_in, head, is_file, is_image_name, read_text
@@ -17,7 +18,8 @@ from paredown.data.labels import shown, to_class_names
 from paredown.errors import DataError
 from paredown.sample import Dataset
 
-MAX_CSV_BYTES = 256 << 20
+MAX_CSV_BYTES = 64 << 20
+MAX_ROWS = 500_000  # some 400 MB once read
 _MAX_CLASSES = 100_000
 _FILE = ("file", "filename", "file_name", "filepath", "path", "image", "image_path")
 _INDEX = ("class_index", "class_idx", "class_id", "label_index", "label_id", "target", "index")
@@ -81,16 +83,19 @@ def _lists_images(file: Path) -> bool:
 def _rows(file: Path) -> tuple[Rows, str]:
     """The rows as dictionaries by lower-case header, and the header of the file column."""
     text = read_text(file, MAX_CSV_BYTES)
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    cells = (line for line in csv.reader(io.StringIO(text), delimiter=delimiter) if line)
     try:
-        header, *lines = [line for line in csv.reader(io.StringIO(text), delimiter=delimiter) if line] or [[]]
+        header, *lines = list(islice(cells, MAX_ROWS + 2)) or [[]]
     except csv.Error as error:
         raise DataError(f"{str(file)!r} is no CSV", got=error) from error
+    if len(lines) > MAX_ROWS:
+        raise DataError(f"{str(file)!r} is too long", got=f"more than {MAX_ROWS:,} rows")
     header = [cell.strip().lower() for cell in header]
     file_column = next((c for c in _FILE if c in header), None)
     if file_column is None:
-        raise DataError(f"no column of files in {str(file)!r}", got=shown(head), expected=" or ".join(_FILE))
+        raise DataError(f"no column of files in {str(file)!r}", got=shown(first), expected=" or ".join(_FILE))
     if not lines:
         raise DataError(f"no image in {str(file)!r}", got="a header without rows")
     rows = []
