@@ -8,10 +8,9 @@ pictures/       0-float.jpg, 0-other.jpg, ...: the images with the largest diffe
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from paredown.families.cards import write_card
 from paredown.families.values import FED, feeding
 from paredown.files import make_directory, storage_errors, write_whole
 from paredown.graph.inspect import inspect
+from paredown.graph.layers import Layers
 from paredown.layerwise import float_layers, read_layers, time_layers
 from paredown.measurement import Measurement, Trial
 from paredown.model import TensorSpec
@@ -35,11 +35,55 @@ from paredown.study.environments import unmatched
 from paredown.study.options import Asked
 from paredown.study.predictions import load_predictions, predictions_path
 from paredown.study.private import hidden
-from paredown.study.records import json_text, plain
+from paredown.study.records import json_text, plain, read_json
 from paredown.study.store import read_apart, read_study, read_trials
 from paredown.study.trial_log import read_log
 from paredown.study.trials import Work
+from paredown.study.typed import build
 from paredown.study.verdict import FLOAT, Verdict, choose_best
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A pair of pictures: of which image, and how the two differ."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """Node times of one model."""
+
+    sha256: str
+    seconds: Mapping[str, float]
+    unmapped_s: float
+
+
+@dataclass(frozen=True)
+class _Times:
+    models: Mapping[str, _Timed]
+    why: str
+    environment: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _FactsFile:
+    """What facts.json holds, by type: somebody may have edited it."""
+
+    title: str
+    model: ModelFacts
+    dataset: DatasetFacts
+    classes: tuple[str, ...]
+    metric: str
+    command: str
+    made_on: str
+    pictures: tuple[_Shown, ...]
+    pictures_of: str
+    float_layers: Layers | None = None
+    node_times: _Times | None = None
+    planned: tuple[str, ...] = ()
+    finished: bool = True
 
 
 def begin(
@@ -190,9 +234,11 @@ def _read_facts(directory: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"the study in {directory} has not begun", hint="run it again: it goes on")
     try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        facts: dict[str, Any] = read_json(path.read_text(encoding="utf-8"))
+        build(_FactsFile, facts)
     except (OSError, ValueError) as e:
-        raise StorageError(f"{path} cannot be read", got=e) from e
+        hint = "run the study again: it writes the file anew"
+        raise StorageError(f"{path} cannot be read", got=str(e)[:200], hint=hint) from e
     return facts
 
 

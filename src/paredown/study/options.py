@@ -112,8 +112,8 @@ def read_asked(path: Path) -> Asked:
         return Asked.parse(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as e:
         raise UsageError(f"cannot read {path}", got=e.strerror) from e
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise UsageError(f"{path} is no TOML file", got=e) from e
+    except (ValueError, RecursionError) as e:
+        raise UsageError(f"{path} is no TOML file", got=str(e)[:200]) from e
 
 
 def _from_table(cls: type[Any], table: Mapping[str, object], where: str) -> Any:

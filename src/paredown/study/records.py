@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 
 from paredown.errors import StorageError
-from paredown.measurement import Doubt, Measurement, Quantity, StepRecord, Trial
+from paredown.measurement import Trial
 from paredown.printable import quoted
 from paredown.study.private import Hide, hidden
+from paredown.study.typed import build
+
+_LONGEST_NUMBER = 300  # digits
 
 
 def to_line(trial: Trial, hide: Hide = str) -> str:
@@ -34,16 +37,34 @@ def json_text(value: object) -> str:
 
 def from_line(line: str) -> Trial:
     """The trial that `to_line` wrote. Raises ValueError on anything else."""
+    return build(Trial, _modern(read_json(line)))
+
+
+def read_json(text: str) -> Any:
+    """The values that `plain` made JSON of. Raises ValueError on anything that is no strict JSON."""
     try:
-        return _trial(_unplain(json.loads(line)))
-    except (KeyError, TypeError, AttributeError) as e:
-        raise ValueError(f"no trial: {e!r}") from e
+        return _unplain(json.loads(text, parse_constant=_refuse, parse_int=_whole))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _whole(digits: str) -> int:
+    """The number. Raises ValueError where it is beyond what a float holds: nothing here counts so far."""
+    if len(digits) > _LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
 
 
 def plain(value: object) -> Any:
     """The value as dict, list, str, int, float, bool and None. Raises StorageError on anything else."""
     match value:
-        case None | bool() | str() | int():
+        case str():
+            return _writable(value)
+        case None | bool() | int():
             return value
         case float():
             number = float(value)
@@ -53,7 +74,7 @@ def plain(value: object) -> Any:
         case np.ndarray():
             return plain(value.tolist())
         case Mapping():
-            return {str(k): plain(v) for k, v in value.items()}
+            return {_writable(str(k)): plain(v) for k, v in value.items()}
         case tuple() | list() | set() | frozenset():
             return [plain(v) for v in value]
     if dataclasses.is_dataclass(value):
@@ -64,34 +85,49 @@ def plain(value: object) -> Any:
 def _unplain(value: Any) -> Any:
     if isinstance(value, dict):
         if set(value) == {"$float"}:
+            if value["$float"] not in ("nan", "inf", "-inf"):
+                raise ValueError("$float is nan, inf or -inf")
             return float(value["$float"])
-        return {k: _unplain(v) for k, v in value.items()}
+        return {_text(k): _unplain(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_unplain(v) for v in value]
-    return value
+    return _text(value) if isinstance(value, str) else value
 
 
-def _trial(d: dict[str, Any]) -> Trial:
-    measured = d["measurement"]
-    log = tuple(StepRecord(**record) for record in d["log"])
-    return Trial(**{**d, "log": log, "measurement": None if measured is None else _measurement(measured)})
+def _text(text: str) -> str:
+    """The text itself. Raises ValueError where it holds half a character, which no file can."""
+    text.encode()
+    return text
 
 
-def _measurement(d: dict[str, Any]) -> Measurement:
-    quantities = tuple(_quantity(q) for q in d["quantities"])
-    curves = {name: tuple(values) for name, values in d["curves"].items()}
-    return Measurement(
-        **{**d, "quantities": quantities, "curves": curves, "doubts": tuple(map(_doubt, d["doubts"]))}
-    )
+def _writable(text: str) -> str:
+    """The text, with what UTF-8 cannot hold (a file name of other bytes) written as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _quantity(d: dict[str, Any]) -> Quantity:
+def _modern(trial: Any) -> Any:
+    """A trial as older studies wrote it, as it is written now: what is not understood stays as it is."""
+    measured = trial.get("measurement") if isinstance(trial, dict) else None
+    if not isinstance(measured, dict):
+        return trial
+    quantities, doubts = (measured.get(k) for k in ("quantities", "doubts"))
+    changed = dict(measured)
+    if isinstance(quantities, list):
+        changed["quantities"] = [_modern_quantity(q) for q in quantities]
+    if isinstance(doubts, list):
+        changed["doubts"] = [_modern_doubt(d) if isinstance(d, str) else d for d in doubts]
+    return {**trial, "measurement": changed}
+
+
+def _modern_quantity(quantity: Any) -> Any:
     """Older studies called ratios and differences "measured"."""
-    derived = d["name"] == "latency_ratio" or d["name"].endswith("_drop")
-    how = "derived" if derived and d["how"] == "measured" else d["how"]
-    return Quantity(**{**d, "how": how, "samples": tuple(d["samples"])})
+    if not isinstance(quantity, dict):
+        return quantity
+    name = str(quantity.get("name"))
+    derived = name == "latency_ratio" or name.endswith("_drop")
+    return {**quantity, "how": "derived"} if derived and quantity.get("how") == "measured" else quantity
 
 
-def _doubt(d: Any) -> Doubt:
+def _modern_doubt(text: str) -> dict[str, Any]:
     """Older studies kept the sentence alone: those that differ in their figures only are of one kind."""
-    return Doubt(re.sub(r"[\d.,+%-]+", "", d), d) if isinstance(d, str) else Doubt(**d)
+    return {"kind": re.sub(r"[\d.,+%-]+", "", text), "text": text}
