@@ -11,10 +11,10 @@ from paredown.card import Card
 from paredown.errors import CardError
 from paredown.families.clues import Match
 from paredown.families.hints import options_for
-from paredown.families.values import FED, describe
+from paredown.families.values import FED, describe, nearly_same
 
 LEAST_SCORE = 0.1  # below, a classifier has other classes than the data set
-MOST_LISTED = 12  # ways in an error message
+MOST_LISTED = 10  # ways in an error message
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,14 @@ def decide(match: Match, tried: Sequence[Candidate]) -> tuple[Candidate, CardErr
     if match.settled:
         chosen = best if best is not default and _beats(best, default) else default
         return _told(chosen, _outcome_of_settled(chosen, best, default, tried)), None
-    tied = [c for c in tried if c is not best and not _beats(best, c)]
+    tied, same = _tied(best, tried)
     wrong_classes = best.card.task == "classify" and best.score[0] < LEAST_SCORE
     if (tied and best.score[0] < LEAST_SCORE) or wrong_classes:
         return best, _nothing_right(tried)
     if tied:
         return best, _tie(match, best, tied)
-    return _told(best, _outcome(best, tried)), None
+    usual = min((best, *same), key=tried.index)  # of those that feed nearly the same, the family's first
+    return _told(usual, _outcome(usual, [c for c in tried if c is usual or c not in (best, *same)])), None
 
 
 def contested(match: Match, tried: Sequence[Candidate]) -> bool:
@@ -67,7 +68,7 @@ def contested(match: Match, tried: Sequence[Candidate]) -> bool:
     default, best = tried[0], leader(tried)
     if match.settled:
         return best is not default and not _beats(best, default)
-    return any(not _beats(best, c) for c in tried if c is not best)
+    return bool(_tied(best, tried)[0])
 
 
 def leader(tried: Sequence[Candidate]) -> Candidate:
@@ -86,8 +87,8 @@ def without_truth(match: Match, lacking: str) -> CardError:
     return CardError(
         "how this model wants its input is not known: its family has no convention, its file does not say, "
         f"and {lacking} (how sure it looks proves nothing: a net that is fed wrongly can look surer)",
-        got=f"{len(_ways(match.cards))} usual ways\n{_listed(match, match.cards)}",
-        hint=_HOW_TO_SAY,
+        got=f"{len(_ways(match.cards))} usual ways",
+        hint=f"say which:\n{_listed(match, match.cards)}\n  {HOW_TO_SAY}",
     )
 
 
@@ -98,11 +99,24 @@ def figure(candidate: Candidate) -> str:
     return f"{metric_of(candidate.card)} {i.value:.2f} ({i.low:.2f} .. {i.high:.2f})"
 
 
-_HOW_TO_SAY = (
-    "say which with these options, or as [input] in a card.toml beside the model (docs/card.md; "
-    "`paredown card MODEL` writes one); `paredown inspect MODEL --data DATA --out DIR` draws what the model "
-    "finds each way; images with truth decide it"
+HOW_TO_SAY = (
+    "or say it as [input] in a card.toml beside the model (docs/card.md; `paredown card MODEL` writes one); "
+    "`paredown inspect MODEL --data DATA --out DIR` draws what the model finds each way; images with truth "
+    "decide it"
 )
+
+
+def _tied(best: Candidate, tried: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
+    """Those that the best does not beat by more than chance: really different ones, and nearly the same."""
+    unbeaten = [c for c in tried if c is not best and not _beats(best, c)]
+    same = [c for c in unbeaten if _nearly_same(best.card, c.card)]
+    return [c for c in unbeaten if c not in same], same
+
+
+def _nearly_same(a: Card, b: Card) -> bool:
+    if (a.classes, a.decode) != (b.classes, b.decode):
+        return False
+    return nearly_same(a.preprocess, b.preprocess)
 
 
 def _beats(best: Candidate, other: Candidate) -> bool:
@@ -171,20 +185,23 @@ def _outcome_of_settled(
 
 
 def _nothing_right(tried: Sequence[Candidate]) -> CardError:
-    ways = [f"{_way(c.card)}: {metric_of(c.card)} {_known(c).value:.2f}" for c in tried[:MOST_LISTED]]
+    best = leader(tried)
+    n = _known(best).n_images
     return CardError(
         "the images do not tell how this model wants its input, or which classes it gives",
-        got="\n    ".join(["nothing is right often", *ways]),
-        hint=f"are these the model's classes, in its order? They are `classes` in a card; {_HOW_TO_SAY}",
+        got=f"{figure(best)} at best on {n} images with truth, fed with {_way(best.card)}",
+        hint="are these the model's classes, in its order? A card.toml beside it names them: `classes`; "
+        "`paredown inspect MODEL --data DATA --out DIR` draws what the model finds each way",
     )
 
 
 def _tie(match: Match, best: Candidate, tied: Sequence[Candidate]) -> CardError:
     n = _known(best).n_images
+    listed = _listed(match, [c.card for c in (best, *tied)], (best, *tied))
     return CardError(
         f"the {n} images with truth do not tell how this model wants its input: the difference can be chance",
-        got=f"{figure(best)} at best\n{_listed(match, [c.card for c in (best, *tied)], (best, *tied))}",
-        hint=f"give more images with truth, or {_HOW_TO_SAY}",
+        got=f"{figure(best)} at best, and {len(tied)} other{'s' if len(tied) > 1 else ''} within chance",
+        hint=f"give more images with truth, or say which:\n{listed}\n  {HOW_TO_SAY}",
     )
 
 

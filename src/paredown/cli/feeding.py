@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from paredown._measure.candidates import Candidate
-from paredown._measure.choice import Choice, leader, metric_of
+from paredown._measure.choice import HOW_TO_SAY, Choice, leader, metric_of
 from paredown._measure.evidence import gap_of, interval_of, p_value
 from paredown.card import Card
 from paredown.cli import console
@@ -35,7 +35,7 @@ def show_choice(choice: Choice, pictures: Sequence[str]) -> None:
         out.print(f"\n{feeding(choice.card)}", markup=False, soft_wrap=True)
     else:
         out.print(f"\nNot decided: {choice.refusal.what}")
-        out.print(Text(f"hint: {choice.refusal.hint}"))
+        out.print(Text(f"Say which with these options, {HOW_TO_SAY}."))
     for path in pictures:
         out.print(path, markup=False, soft_wrap=True)
 

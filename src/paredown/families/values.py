@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import numpy as np
+
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError
 
@@ -97,6 +99,14 @@ def same_values(a: Preprocess, b: Preprocess) -> bool:
         for p, q in zip(mine, other, strict=True)
         for x, y in zip(p, q, strict=True)
     )
+
+
+def nearly_same(a: Preprocess, b: Preprocess) -> bool:
+    """Whether both feed the same but for a hundredth of the range, such as (x - 127) / 128 and -1..1."""
+    if (a.size, a.fit, a.colour, a.pad) != (b.size, b.fit, b.colour, b.pad):
+        return False
+    ends = [np.array(_ends(how)) for how in (a, b)]
+    return bool((abs(ends[0] - ends[1]) <= 0.01 * abs(ends[0][1] - ends[0][0])).all())
 
 
 def name_of(how: Preprocess) -> str | None:

@@ -219,3 +219,26 @@ def test_only_images_with_truth_are_tried() -> None:
     card = choose_card(found, session, dataset(truths, ("blue", "red"), COLOURS))
     assert card.preprocess == RGB
     assert session.runs == 2 * LOOKED_AT + 2 * 20
+
+
+def test_what_differs_by_half_a_pixel_is_no_tie() -> None:
+    """(pixel - 127) / 128 and -1..1 feed the same but for rounding: the first of the two is taken."""
+    half = replace(RGB, scale=1.0, mean=(127.5,) * 3, std=(127.5,) * 3)
+    ultraface = replace(RGB, scale=1.0, mean=(127.0,) * 3, std=(128.0,) * 3)
+    images = dataset(ALTERNATING, ("blue", "red"), COLOURS)
+
+    def answer(tensor: np.ndarray) -> dict[str, np.ndarray]:
+        difference = 3 * float(tensor[0, 0].mean() - tensor[0, 2].mean())
+        return {"o": np.array([[0, difference]], np.float32)}
+
+    found = recognised(BGR, half, ultraface, n_classes=2, settled=False)
+    assert choose_card(found, Answering(answer), images).preprocess == half
+
+
+def test_a_refusal_has_lines_of_its_own() -> None:
+    images = dataset([None] * 6, (), COLOURS)
+    with pytest.raises(CardError) as raised:
+        choose_card(recognised(RAW, BGR, RGB, n_classes=2, settled=False), Answering(redness), images)
+    said = str(raised.value)
+    assert "\\n" not in said
+    assert len([line for line in said.splitlines() if line.strip().startswith("--")]) == 3
