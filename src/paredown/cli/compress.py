@@ -78,6 +78,9 @@ def main(args: argparse.Namespace) -> int:
         folder=args.out,
         progress=voice.progress,
     )
+    for record in made.log:
+        if record.step == "prepare":
+            voice.say(record.why)
     api.save(made, args.out, force=True)  # looked at above
     counts: dict[str, int] = {}
     for record in made.log:

@@ -21,6 +21,7 @@ class Recognition:
 
     matches: tuple[Match, ...]
     model_says: str
+    size_open: bool = False  # the model leaves height or width open, and nothing tells them
 
     @property
     def undecided(self) -> bool:
@@ -29,6 +30,12 @@ class Recognition:
 
     def best(self) -> Match:
         """The one family that fits best. Raises CardError where none fits, or where nothing decides."""
+        if not self.matches and self.size_open:
+            raise CardError(
+                "the model leaves the size of its input open, and its metadata does not tell it",
+                got=self.model_says,
+                hint="write `size = [height, width]` under [input] in a card.toml beside the model",
+            )
         if not self.matches:
             raise CardError(
                 "no known model family fits this model",
@@ -68,7 +75,17 @@ def recognise(
     says = f"inputs {_spell(model.inputs)}; outputs {_spell(model.outputs)}"
     if family is not None and not found:
         raise CardError(f"the model does not look like the family {family!r}", got=says)
-    return Recognition(tuple(sorted(found, key=lambda m: -m.certainty)), says)
+    return Recognition(
+        tuple(sorted(found, key=lambda m: -m.certainty)), says, clues is None and _size_open(model)
+    )
+
+
+def _size_open(model: Model) -> bool:
+    """Whether the one input has the shape of an image but for its height or width."""
+    shape = model.inputs[0].shape if len(model.inputs) == 1 else ()
+    if len(shape) != 4 or None not in shape[1:]:
+        return False
+    return shape[1] in (1, 3) or shape[3] in (1, 3)
 
 
 def predict(outputs: Mapping[str, Any], card: Card, frame: Frame, conf: float | None = None) -> Prediction:

@@ -167,12 +167,13 @@ def test_what_a_body_reads_from_outside_is_an_input() -> None:
     assert captured(node)[0].producer() is not None
 
 
-@pytest.mark.parametrize("kind", ["uint8", "int8", "float16"])
+@pytest.mark.parametrize("kind", ["uint8", "int8", "float16", "float64"])
 @pytest.mark.parametrize("recipe", ["w8a8-pc-minmax", "int8", "int8-dynamic"])
 def test_inputs_that_are_no_floats(kind: str, recipe: str) -> None:
     """Channels last, normalised inside: only floats are watched and quantized."""
     net = nets.Net()
     types = {"uint8": TensorProto.UINT8, "int8": TensorProto.INT8, "float16": TensorProto.FLOAT16}
+    types["float64"] = TensorProto.DOUBLE
     x = net.node("Cast", net.node("Transpose", "image", perm=[0, 3, 1, 2]), to=FLOAT)
     x = net.node("Div", net.node("Sub", x, net.constant(np.float32(100))), net.constant(np.float32(60)))
     x = net.conv(net.node("Relu", net.conv(x, 3, 8)), 8, 4)

@@ -122,3 +122,10 @@ def test_the_table_keeps_its_names() -> None:
         assert name == family.NAME
         assert family.TASK in ("detect", "classify")
         assert len(family.SUMMARY) < 80
+
+
+def test_an_open_size_is_asked_for() -> None:
+    found = recognise(model({"y": ((None, 10), ["Flatten"])}, input_shape=(None, 3, None, None)))
+    with pytest.raises(CardError, match="leaves the size of its input open") as caught:
+        found.resolve()
+    assert "size = [height, width]" in str(caught.value.hint)
