@@ -16,6 +16,7 @@ from paredown.errors import UnsupportedModel
 MATERIAL = os.environ.get("PAREDOWN_MATERIAL")
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.slow,
     pytest.mark.skipif(
         MATERIAL is None, reason="PAREDOWN_MATERIAL does not point at the real models and images"
     ),
@@ -84,14 +85,8 @@ def test_local_functions_and_external_constants(tmp_path: Path, monkeypatch: pyt
     del proto.graph.node[:]
     proto.graph.node.extend(constants + rest)
     file = tmp_path / "functions.onnx"
-    onnx.save_model(
-        proto,
-        file,
-        save_as_external_data=True,
-        location="functions.data",
-        size_threshold=0,
-        convert_attribute=True,
-    )
+    beside = {"save_as_external_data": True, "location": "functions.data", "convert_attribute": True}
+    onnx.save_model(proto, file, size_threshold=0, **beside)
     monkeypatch.chdir("/")
     plain, odd = api.inspect(RESNET), api.inspect(file)
     assert odd.macs == plain.macs > 0
