@@ -119,7 +119,7 @@ def test_memory_alone_can_be_measured(toy, capsys):
         (["run", "{model}", "--data", "{data}", "--max-dorp", "1"], 2, "'--max-drop'"),
         (["run", "{model}", "--data", "{data}", "--recipes", "int9"], 2, "'int8'"),
         (["run", "{model}", "--data", "{data}", "--target", "raspberry-pi-6"], 2, "'raspberry-pi-5'"),
-        (["run", "{model}", "--data", "{data}", "--family", "yolov9"], 2, "'yolov8'"),
+        (["run", "{model}", "--data", "{data}", "--family", "yolov88"], 2, "'yolov8'"),
         (["run", "{model}", "--data", "{data}", "--max-drop", "-1"], 2, "must be zero or more"),
         (["run", "{model}", "--data", "{data}", "--budget", "soon"], 2, "no duration"),
         (["run", "{model}", "--data", "{data}", "extra"], 2, "too many arguments"),
