@@ -32,6 +32,7 @@ from paredown._report import write_report
 from paredown.card import Card
 from paredown.checking import checked
 from paredown.deploy import BUNDLE, write_bundle
+from paredown.differences import Pair, differing_pairs, side_by_side
 from paredown.errors import UnknownName, UsageError
 from paredown.families import FAMILIES
 from paredown.families.card_file import commented_card
@@ -48,7 +49,7 @@ from paredown.job import FEEDING_PICTURE, Outcome, judge, run, weigh_cards
 from paredown.measurement import Doubt, Measurement, StepRecord
 from paredown.metrics import METRICS
 from paredown.model import Model
-from paredown.pictures import Pair, contact_sheet, differing_pairs, side_by_side
+from paredown.pictures import contact_sheet
 from paredown.progress import default_voice
 from paredown.protocols import Progress
 from paredown.sample import Dataset

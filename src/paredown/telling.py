@@ -20,6 +20,7 @@ from paredown._measure.accuracy import headline
 from paredown._report import Advice, DatasetFacts, Elsewhere, ModelFacts, Picture, Story
 from paredown._report import Limits as AskedLimits
 from paredown.analyze.against_float import points_lost
+from paredown.differences import differing_pairs
 from paredown.errors import StorageError, UnknownName, UsageError
 from paredown.families.cards import write_card
 from paredown.families.values import FED, feeding
@@ -29,7 +30,6 @@ from paredown.graph.layers import Layers
 from paredown.layerwise import float_layers, read_layers, time_layers
 from paredown.measurement import Measurement, Trial
 from paredown.model import TensorSpec
-from paredown.pictures import differing_pairs
 from paredown.sample import Labels
 from paredown.study.environments import unmatched
 from paredown.study.options import Asked
@@ -201,7 +201,7 @@ def _shown(directory: Path, verdict: Verdict) -> Trial | None:
     return others[min(lost)[1]] if lost else None
 
 
-def _draw_pictures(directory: Path, work: Work, shown: Trial) -> list[dict[str, str]]:
+def _draw_pictures(directory: Path, work: Work, shown: Trial) -> list[dict[str, Any]]:
     """The pairs drawn and written; their names and reasons."""
     images = len(work.images.judged)
     first = load_predictions(predictions_path(directory, FLOAT), images)
@@ -216,16 +216,16 @@ def _draw_pictures(directory: Path, work: Work, shown: Trial) -> list[dict[str, 
     for i, pair in enumerate(pairs):
         write_whole(folder / f"{i}-float.jpg", pair.first)
         write_whole(folder / f"{i}-other.jpg", pair.second)
-    return [{"name": pair.name, "why": pair.why} for pair in pairs]
+    return [{"name": pair.name, "why": pair.why, "truth": pair.truth} for pair in pairs]
 
 
-def _read_picture(directory: Path, index: int, entry: Mapping[str, str]) -> Picture:
+def _read_picture(directory: Path, index: int, entry: Mapping[str, Any]) -> Picture:
     folder = directory / "pictures"
     try:
         first, second = ((folder / f"{index}-{side}.jpg").read_bytes() for side in ("float", "other"))
     except OSError as e:
         raise StorageError(f"a picture of the study is missing in {folder}", got=e.strerror) from e
-    return Picture(entry["name"], entry["why"], first, second)
+    return Picture(entry["name"], entry["why"], first, second, bool(entry.get("truth", False)))
 
 
 def _read_facts(directory: Path) -> dict[str, Any]:

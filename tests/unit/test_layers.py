@@ -41,6 +41,7 @@ LAYERS = {
     "_report": 4,
     "deploy": 4,
     "layerwise": 5,
+    "differences": 5,
     "pictures": 5,
     "progress": 5,
     "screen": 5,

@@ -65,12 +65,13 @@ class Advice:
 
 @dataclass(frozen=True)
 class Picture:
-    """One image with the float model's boxes and with the compressed model's, both as JPEG bytes."""
+    """One image with the float model's answer and with the compressed model's, both as JPEG bytes."""
 
     name: str
     why: str  # "3 of 11 boxes missed, 1 new"
     float_jpeg: bytes = field(repr=False)
     other_jpeg: bytes = field(repr=False)
+    truth: bool = False  # whether the truth is drawn too
 
 
 @dataclass(frozen=True)
