@@ -166,6 +166,7 @@ def tell(directory: Path, layers_for: str = "") -> Story:
         doubts=read_log(directory).notes,
         elsewhere=tuple(Elsewhere(a.trials, a.differs) for a in others),
         made_on=facts["made_on"],
+        directory=directory,
         finished=bool(facts.get("finished", True)),
         to_come=tuple(p for p in facts.get("planned", ()) if p not in {t.label for t in trials}),
     )

@@ -11,10 +11,10 @@ from paredown._measure.align import align
 from paredown._measure.predict import Predicted, predict_all, predict_timed
 from paredown.analyze.sampled import Sampled, difference, sampled
 from paredown.card import Card, Task
-from paredown.detections import Detections, Prediction
+from paredown.detections import ClassScores, Detections, Prediction
 from paredown.errors import DataError
 from paredown.measurement import Quantity
-from paredown.metrics import METRICS, coco
+from paredown.metrics import METRICS, coco, confusion
 from paredown.metrics.average_precision import RECALLS
 from paredown.metrics.classification import probabilities
 from paredown.metrics.detection import class_miss_rates
@@ -66,11 +66,14 @@ def accuracy(
         official, curves_of_truth = _official([predictions[i] for i in judged], truths, mine.evidence, card)
         quantities += _quantities(mine, "truth", card.task, official)
         curves |= curves_of_truth
+        curves |= _confusion([predictions[i] for i in judged], truths)
         if reference is not None and reference is not predictions:
             floats = sampled(against_truth([reference[i] for i in judged], truths, card), seed)
             quantities.append(_drop(mine, floats, card.task))
     if reference is not None and not (judged and reference is predictions):
         agreement, curves_of_agreement = fidelity(predictions, reference, card, seed=seed)
+        first = confusion.said([r for r in reference if isinstance(r, ClassScores)])
+        curves_of_agreement |= {} if judged else _confusion(predictions, first)
         quantities += agreement
         curves = curves_of_agreement | curves
     _demand_headline(quantities, card, has_truth=bool(judged))
@@ -103,6 +106,20 @@ def _official(
         "miss_rate_per_class": _floats(class_miss_rates(DetectionTally(evidence, each_once))[0]),
         "pr_recall": _floats(RECALLS),
         "pr_precision": _floats(result.precision),
+    }
+
+
+def _confusion(predictions: Sequence[Prediction], wanted: Sequence[Truth]) -> Curves:
+    """The confusion matrix of a classifier as three columns: class wanted, class said, images."""
+    found = [p for p in predictions if isinstance(p, ClassScores)]
+    classes = [w for w in wanted if isinstance(w, int)]
+    if not found or len(found) != len(classes):
+        return {}
+    cells = confusion.confusion(classes, found)
+    columns = zip(*((true, said, n) for (true, said), n in cells.items()), strict=True)
+    return {
+        f"confusion_{part}": tuple(float(v) for v in column)
+        for part, column in zip(("true", "said", "count"), columns, strict=True)
     }
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import Any
 
-from paredown._report import details, evidence, plots
+from paredown._report import details, evidence, per_class, plots
 from paredown._report import trade_off as scatter
 from paredown._report.evidence import Row
 from paredown._report.format import title_of
 from paredown._report.html import Child, Html, nothing, section, tag
 from paredown._report.plots import Figure
 from paredown._report.story import Story
-
-CLASSES_SHOWN = 20
 
 BARS = (  # quantity, anchor, caption
     (
@@ -34,11 +31,19 @@ BARS = (  # quantity, anchor, caption
         "Peak resident memory of a process that runs only this model, runtime included, {how}.",
     ),
 )
+COUNTED = {  # task -> what a model counts, and what its loss of certainty looks like
+    "detect": ("detections", "How many detections each model makes", "even where its mAP held"),
+    "classify": (
+        "images",
+        "How many images each model has a first class for",
+        "even where its top-1 held",
+    ),
+}
 FALLING = (
-    "How many detections each model makes at or above a confidence, over all images, measured. A model whose "
-    "line falls early lost its certainty, even where its mAP held."
+    "{0} at or above a confidence, over all images, measured. A model whose line falls early lost its "
+    "certainty, {1}."
 )
-PER_BIN = "Detections per bin of confidence, over all images, measured. A gap is a bin without any."
+PER_BIN = "{0} per bin of confidence, over all images, measured. A gap is a bin without any."
 LATENCY = (
     "Every timed inference in its order, measured. A rising line is a machine that heats up; single peaks "
     "are other processes."
@@ -80,55 +85,15 @@ def accuracy(story: Story, rows: tuple[Row, ...]) -> Html:
         "Accuracy in detail",
         details.accuracy_tables(good),
         tag("h3", "Per class"),
-        _figures(
-            [_per_class(story, good)], "Per-class accuracy was not measured, or no class lost or gained."
-        ),
+        *per_class.block(story, good),
         tag("h3", "How sure the models are"),
-        _figures(_confidence(good), "Confidences were not recorded."),
+        _figures(_confidence(good, story.model.task), "Confidences were not recorded."),
         lead=f"{title_of(story.metric)} on {story.dataset.images} images of {story.dataset.name}{truth}",
     )
 
 
-def _per_class(story: Story, rows: tuple[Row, ...]) -> Figure | None:
-    """Points of AP lost per class by the recommended model, or by the first compressed one."""
-    reference = evidence.float_row(rows)
-    candidates = [r for r in rows if r is not reference and r.curve("ap_per_class")]
-    row = next((r for r in candidates if r.role == "recommended"), candidates[0] if candidates else None)
-    if row is None:
-        return None
-    drops = [d for d in evidence.class_drops(row, reference, story.classes) if abs(d[1]) >= 0.005]
-    if not drops:
-        return None
-    half = CLASSES_SHOWN // 2
-    all_fit = len(drops) <= CLASSES_SHOWN
-    shown = drops if all_fit else drops[:half] + drops[-half:]
-    data: list[dict[str, Any]] = [
-        {
-            "type": "bar",
-            "orientation": "h",
-            "y": [name for name, _ in shown],
-            "x": [-lost for _, lost in shown],
-            "marker": {"color": ["--series-5" if lost > 0 else "--series-3" for _, lost in shown]},
-            "hovertemplate": "%{y}: %{x:.2f} points<extra></extra>",
-        }
-    ]
-    layout = {
-        "xaxis": plots.axis("change of AP50-95, points"),
-        "yaxis": plots.axis("", autorange="reversed", ticksuffix="  ", dtick=1, showgrid=False),
-        "showlegend": False,
-        "bargap": 0.3,
-    }
-    which = (
-        "all classes that changed" if all_fit else f"the {half} largest losses and the {half} largest gains"
-    )
-    caption = (
-        f"{row.label} against float, measured: {which}. A class with few true boxes swings widely by chance."
-    )
-    return Figure("plot-classes", data, layout, caption, height=110 + 22 * len(shown))
-
-
-def _confidence(rows: tuple[Row, ...]) -> list[Figure | None]:
-    """The number of detections at or above each confidence, and in each bin."""
+def _confidence(rows: tuple[Row, ...], task: str) -> list[Figure | None]:
+    """The number of detections, or images, at or above each confidence, and in each bin."""
     counted = [(r, c) for r in rows if (c := r.curve("confidence_histogram"))]
     first = min(
         (i for _, c in counted for i, n in enumerate(c) if n), default=0
@@ -139,10 +104,12 @@ def _confidence(rows: tuple[Row, ...]) -> list[Figure | None]:
         at_or_above = list(accumulate(counts[::-1]))[::-1]
         falling.append((row, [i / len(counts) for i in bins], at_or_above[first:]))
         per_bin.append((row, [(i + 0.5) / len(counts) for i in bins], list(counts[first:])))
-    titles = ("confidence", "detections at or above"), ("confidence", "detections in bin")
+    what, doing, held = COUNTED[task]
+    titles = ("confidence", f"{what} at or above"), ("confidence", f"{what} in bin")
+    captions = FALLING.format(doing, held), PER_BIN.format(what.capitalize())
     return [
-        plots.lines(falling, "plot-confidence", titles[0], FALLING, log=True),
-        plots.lines(per_bin, "plot-histogram", titles[1], PER_BIN, log=True),
+        plots.lines(falling, "plot-confidence", titles[0], captions[0], log=True),
+        plots.lines(per_bin, "plot-histogram", titles[1], captions[1], log=True),
     ]
 
 

@@ -1,14 +1,12 @@
-"""The sections behind the summary: accuracy, pictures, surroundings, doubts."""
+"""The sections behind the summary: accuracy, surroundings, doubts."""
 
 from __future__ import annotations
-
-import base64
 
 from paredown._report import cells
 from paredown._report.evidence import Row
 from paredown._report.format import count, look, mb, number, plural, title_of, with_unit
 from paredown._report.html import Child, Html, bullets, facts, join, nothing, section, tag
-from paredown._report.story import Picture, Story
+from paredown._report.story import Story
 from paredown.analyze.doubts import summed_up
 from paredown.metrics import METRICS
 
@@ -38,7 +36,7 @@ def _accuracy_table(rows: tuple[Row, ...], names: list[str]) -> Html | None:
     table = tag(
         "table", tag("thead", tag("tr", tag("th", "metric"), head)), tag("tbody", body), class_="cards many"
     )
-    return tag("div", table, class_="scroll")
+    return tag("div", table, class_="scroll wide")
 
 
 def _metric_cell(name: str, rows: list[Row]) -> Html:
@@ -50,37 +48,6 @@ def _metric_cell(name: str, rows: list[Row]) -> Html:
 
 def _cell(row: Row, name: str) -> Html:
     return tag("td", cells.value(row.get(name)), class_=f"n {row.role}", data_label=row.label)
-
-
-def pictures(story: Story) -> Html:
-    """Float against compressed on the images where they differ most."""
-    title = "Where the two models differ most"
-    if not story.pictures:
-        return section("pictures", title, nothing("No pictures were drawn for this study."))
-    lead = (
-        f"Left the float model, right {story.pictures_of or 'the compressed model'}; boxes at the deployment "
-        "threshold. These are the worst images of the set, not typical ones."
-    )
-    return section("pictures", title, [_pair(p, story.pictures_of) for p in story.pictures], lead=lead)
-
-
-def _pair(picture: Picture, other: str) -> Html:
-    sides = [("float", picture.float_jpeg), (other or "compressed", picture.other_jpeg)]
-    images = [
-        tag(
-            "div",
-            tag("img", src=_data_uri(jpeg), alt=f"{picture.name}, {label}", loading="lazy"),
-            tag("span", label),
-        )
-        for label, jpeg in sides
-    ]
-    return tag(
-        "figure", tag("div", images, class_="pair"), tag("figcaption", f"{picture.name}: {picture.why}")
-    )
-
-
-def _data_uri(jpeg: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
 def model_and_data(story: Story) -> Html:
@@ -102,7 +69,7 @@ def model_and_data(story: Story) -> Html:
         model_facts.append(("peak activation memory (estimated)", mb(m.peak_activation_bytes)))
     data_facts: list[tuple[str, Child]] = [
         ("images judged on", f"{number(d.images, 0)} ({d.name}, {d.format})"),
-        ("truth", "labels of the data set" if d.has_truth else "none: the float model's own detections"),
+        ("truth", "labels of the data set" if d.has_truth else "none: the float model's own answers"),
         ("calibration", plural(d.calibration_images, "image")),
     ]
     if d.boxes is not None:

@@ -114,19 +114,6 @@ def points_lost(row: Row) -> Quantity | None:
     return None if row.trial.recipe == "float" else against_float.points_lost(row.trial, row.baseline)
 
 
-def class_drops(row: Row, reference: Row | None, classes: tuple[str, ...]) -> list[tuple[str, float]]:
-    """(class, points of AP lost) for every class judged in both, largest loss first."""
-    if reference is None:
-        return []
-    mine, theirs = row.curve("ap_per_class"), reference.curve("ap_per_class")
-    pairs = [
-        (name, 100 * (before - after))
-        for name, before, after in zip(classes, theirs, mine, strict=False)
-        if before >= 0 and after >= 0
-    ]
-    return sorted(pairs, key=lambda p: -p[1])
-
-
 def unit_note(quantities: list[Quantity]) -> str:
     """How these numbers were obtained: "measured", "measured or derived from that", "estimated, measured"."""
     found = {q.how for q in quantities}

@@ -132,14 +132,37 @@ def interval(quantity: Quantity) -> str:
     return f"{low} to {high}" if MINUS in low + high else f"{low} {DASH} {high}"
 
 
+LATENCIES = {"latency_s", "float_latency_s", "latency_p90_s", "latency_p99_s"}  # of one inference
+
+
+def fps(seconds: float) -> str:
+    """Inferences of a second, one after the other: "32.9 FPS", "210 FPS"; "" where there is no time."""
+    if seconds <= 0:
+        return ""
+    return with_unit(number(1 / seconds, 1 if seconds > 0.01 else 0), "FPS")
+
+
 def ms(seconds: float) -> str:
-    return with_unit(number(seconds * 1e3, 1), "ms")
+    """ "30.4 ms (32.9 FPS)" """
+    text = with_unit(number(seconds * 1e3, 1), "ms")
+    return f"{text} ({fps(seconds)})" if seconds > 0 else text
+
+
+def shown_whole(quantity: Quantity) -> str:
+    """The value with its unit; a latency also in frames per second: "30.4 ms, 32.9 FPS"."""
+    rate = fps(quantity.value) if quantity.name in LATENCIES else ""
+    return f"{shown(quantity)}, {rate}" if rate else shown(quantity)
 
 
 def mb(size_bytes: float) -> str:
     """Megabytes of 10^6 bytes, two decimals below ten."""
     value = size_bytes / 1e6
     return with_unit(number(value, 2 if value < 10 else 1), "MB")
+
+
+def kb_or_mb(size_bytes: float) -> str:
+    """A size in the unit that suits it: "12 kB", "3.49 MB"."""
+    return with_unit(number(size_bytes / 1e3, 0), "kB") if size_bytes < 1e6 else mb(size_bytes)
 
 
 def points(value: float) -> str:
@@ -163,4 +186,6 @@ def count(value: float) -> str:
 
 
 def plural(n: int, noun: str) -> str:
-    return f"{number(n, 0)} {noun}{'' if n == 1 else 's'}"
+    """ "1 image", "12 images", "3 classes"."""
+    ending = "" if n == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number(n, 0)} {noun}{ending}"

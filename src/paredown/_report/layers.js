@@ -1,4 +1,4 @@
-// Tables that sort and filter, and the drawing of the graph: zoom, drag, and its boxes tied to the table's rows.
+// Tables that sort and filter, downloads of pictures, and the drawing of the graph: zoom, drag, boxes tied to rows.
 (function () {
   // Sorting: numbers by data-v, words as words; what has no value stays below.
   function keyOf(cell) {
@@ -24,6 +24,11 @@
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       sort(table, column, down);
     }));
+  }
+
+  // Pictures: the link below one downloads the very bytes that the page shows.
+  for (const link of document.querySelectorAll("a[data-picture]")) {
+    link.href = link.closest("div").querySelector("img").src;
   }
 
   // Filters: which layers the table shows.

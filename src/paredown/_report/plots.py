@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
 
 from paredown._report import evidence
 from paredown._report.evidence import Row
-from paredown._report.format import look, shown, title_of
+from paredown._report.format import LATENCIES, look, number, plural, shown_whole, title_of
 from paredown._report.html import Html, tag
 from paredown.measurement import Quantity
 
@@ -80,6 +81,19 @@ def error_bars(above: list[float], below: list[float]) -> dict[str, Any]:
     }
 
 
+CUT = " \u25b8\u25b8"  # behind a bar that goes on beyond the axis
+CUT_WORDS = f"{CUT}: longer than the axis, which is cut so that the others can be read."
+OUTLIER = 3.0  # times the median: from there on a value would press all others together
+
+
+def cut(values: Sequence[float]) -> float | None:
+    """Where an axis from zero is cut off, as a few values lie far above the rest; None where none does."""
+    middle = median(values)
+    rest = [v for v in values if v <= OUTLIER * middle]
+    few = 0 < len(values) - len(rest) <= len(values) / 3
+    return 1.15 * max(rest) if few and max(rest) > 0 else None
+
+
 def bars(all_rows: tuple[Row, ...], name: str, anchor: str, caption: str) -> Figure | None:
     """One horizontal bar per trial that has the quantity, with its interval; None where none has it.
 
@@ -89,15 +103,19 @@ def bars(all_rows: tuple[Row, ...], name: str, anchor: str, caption: str) -> Fig
     if not found:
         return None
     labels, quantities = [r.label for r, _ in found], [q for _, q in found]
-    ends = [scaled(q) if q.high is None else max(q.value, q.high) * look(q).scale for q in quantities]
+    values = [scaled(q) for q in quantities]
+    limit = cut(values)
+    far = [limit is not None and v > limit for v in values]
+    drawn = [replace(q, low=None, high=None) if f else q for f, q in zip(far, quantities, strict=True)]
+    ends = _ends(quantities, limit)
     bar = {
         "type": "bar",
         "orientation": "h",
         "y": labels,
-        "x": [scaled(q) for q in quantities],
-        "error_x": errors(quantities),
+        "x": [v if limit is None else min(v, limit) for v in values],
+        "error_x": errors(drawn),
         "marker": {"color": [COLOURS[r.role] for r, _ in found]},
-        "hovertext": [shown(q) for q in quantities],
+        "hovertext": [shown_whole(q) for q in quantities],
         "hovertemplate": "%{y}: %{hovertext}<extra></extra>",
     }
     words = {
@@ -105,19 +123,26 @@ def bars(all_rows: tuple[Row, ...], name: str, anchor: str, caption: str) -> Fig
         "mode": "text",
         "y": labels,
         "x": ends,
-        "text": ["  " + shown(q) for q in quantities],
+        "text": [f"{CUT if f else ''}  {shown_whole(q)}" for f, q in zip(far, quantities, strict=True)],
         "textposition": "middle right",
         "cliponaxis": False,
         "hoverinfo": "skip",
     }
+    room = 1.24 if name not in LATENCIES else 1.5
     layout = {
-        "xaxis": axis(f"{title_of(name)}, {look(quantities[0]).unit}", range=[0, 1.24 * max(*ends, 1e-9)]),
+        "xaxis": axis(f"{title_of(name)}, {look(quantities[0]).unit}", range=[0, room * max(*ends, 1e-9)]),
         "yaxis": axis("", autorange="reversed", ticksuffix="  ", showgrid=False),
         "showlegend": False,
         "bargap": 0.35,
     }
-    text = caption.replace("{how}", evidence.unit_note(quantities))
+    text = caption.replace("{how}", evidence.unit_note(quantities)) + (CUT_WORDS if any(far) else "")
     return Figure(anchor, [bar, words], layout, text, height=90 + 34 * len(found))
+
+
+def _ends(quantities: Sequence[Quantity], limit: float | None) -> list[float]:
+    """Where the words behind each bar begin: behind its interval, inside of the axis."""
+    ends = [(q.value if q.high is None else max(q.value, q.high)) * look(q).scale for q in quantities]
+    return ends if limit is None else [min(end, limit) for end in ends]
 
 
 def lines(
@@ -149,6 +174,23 @@ def lines(
                 "line": line,
             }
         )
-    upright = axis(titles[1], type="log", dtick=1) if log else axis(titles[1], rangemode="tozero")
+    upright, note = _upright([y for _, _, y in series if y], titles[1], log=log)
     layout = {"xaxis": axis(titles[0]), "yaxis": upright, "showlegend": True}
-    return Figure(anchor, data, layout, caption)
+    return Figure(anchor, data, layout, caption + note)
+
+
+def _upright(series: Sequence[Sequence[float]], title: str, *, log: bool) -> tuple[dict[str, Any], str]:
+    """The upright axis of lines, cut where a few would press all others down, and words that say so."""
+    if log:
+        return axis(title, type="log", dtick=1), ""
+    edge = cut([median(y) for y in series]) if series else None
+    near = sorted(v for y in series if edge is None or median(y) <= edge for v in y)
+    every = [v for y in series for v in y]
+    limit = 1.25 * near[int(0.98 * (len(near) - 1))] if near else 0.0
+    if not every or max(every) <= 1.6 * limit:
+        return axis(title, rangemode="tozero"), ""
+    above, most = sum(v > limit for v in every), number(max(every), 0)
+    words = (
+        f" The axis is cut: {number(above, 0)} of {plural(len(every), 'reading')} lie above it, up to {most}."
+    )
+    return axis(title, range=[0, limit]), words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from paredown.graph.layers import Layers
 from paredown.measurement import Trial
@@ -126,6 +127,7 @@ class Story:
     layers: Mapping[str, Layers] = field(default_factory=dict)
     layers_for: str = ""  # label of the model whose layers are drawn; "" for the recommended one
     node_times: NodeTimings = field(default_factory=NodeTimings)
+    directory: Path | None = None  # of the study: where the trials' model files lie
     finished: bool = True
     to_come: tuple[str, ...] = ()  # labels of recipes without a trial yet
     made_on: str = ""  # ISO date and time, given by the caller: rendering asks no clock

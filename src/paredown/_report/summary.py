@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from paredown._report import cells, evidence
 from paredown._report.evidence import Row
-from paredown._report.format import TIMES, look, mb, ms, points, shown, title_of
+from paredown._report.format import TIMES, fps, look, mb, ms, shown, title_of
 from paredown._report.html import Child, Html, nothing, section, tag
 from paredown._report.story import Limits, Story
 from paredown.agreement import is_agreement
 from paredown.analyze.against_float import speed_of
 from paredown.measurement import Quantity, machine_name
+from paredown.study.limits import in_points
 from paredown.study.words import headline, points_phrase
 
 MARKS = {"recommended": ("recommended", "best"), "float": ("float", "float"), "stock": ("stock", "stock")}
@@ -62,6 +63,8 @@ def _tile(name: str, chosen: Row, reference: Row | None) -> Html | None:
         note = f"float {shown(theirs)}, {change(theirs.value / mine.value)}, {mine.how}"
         if name == "latency_s" and reference is not None:
             note = f"{_timed(chosen, reference)}; rescaled to float's {shown(theirs)}"
+    if name == "latency_s":
+        note = f"{fps(mine.value)}; {note}"
     return _tile_box(title_of(name), shown(mine), note)
 
 
@@ -112,7 +115,7 @@ def _limits(limits: Limits, metric: str) -> list[str]:
     if limits.max_drop_points is not None and is_agreement(metric):
         asked.append(f"limit: at least {100 - limits.max_drop_points:g} % {title_of(metric)}")
     elif limits.max_drop_points is not None:
-        asked.append(f"limit: at most {points(limits.max_drop_points)} of {title_of(metric)} lost")
+        asked.append(f"limit: at most {in_points(limits.max_drop_points)} of {title_of(metric)} lost")
     if limits.max_latency_s is not None:
         asked.append(f"limit: at most {ms(limits.max_latency_s)}")
     if limits.max_size_bytes is not None:
@@ -125,12 +128,10 @@ def trials(story: Story, rows: tuple[Row, ...]) -> Html:
     if not rows:
         return section("trials", "Trials", nothing("No trial has been run yet."))
     columns = _columns(story, rows)
-    head = [tag("th", "recipe")]
+    head = [tag("th", "recipe"), tag("th", "verdict")]
     head += [tag("th", title, tag("small", unit) if unit else None, class_="n") for title, unit, _ in columns]
     body = [_line(row, columns) for row in rows]
-    table = tag(
-        "table", tag("thead", tag("tr", head, tag("th", "verdict"))), tag("tbody", body), class_="cards"
-    )
+    table = tag("table", tag("thead", tag("tr", head)), tag("tbody", body), class_="cards")
     quantities = [q for _, _, found in columns for q in found.values()]
     searched = any(row.trial.origin == "search" for row in rows)
     machines = [machine_name(row.trial.measurement) for row in rows if row.trial.measurement is not None]
@@ -143,7 +144,7 @@ def trials(story: Story, rows: tuple[Row, ...]) -> Html:
         + ". "
         "MB is 1,000,000 bytes; a point is 0.01 of the metric. " + _latency_note(rows)
     )
-    return section("trials", "Trials", tag("div", table, class_="scroll"), lead=lead)
+    return section("trials", "Trials", tag("div", table, class_="scroll wide"), lead=lead)
 
 
 def _latency_note(rows: tuple[Row, ...]) -> str:
@@ -215,4 +216,4 @@ def _line(row: Row, columns: list[Column]) -> Html:
         label = f"{title}, {unit}" if unit else title
         values.append(tag("td", cells.value(quantities.get(id(row))), class_="n", data_label=label))
     verdict = tag("td", row.verdict, data_label="verdict")
-    return tag("tr", first, values, verdict, class_=row.role)
+    return tag("tr", first, verdict, values, class_=row.role)

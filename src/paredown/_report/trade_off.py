@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from paredown._report import evidence
 from paredown._report.evidence import Row
-from paredown._report.format import number, shown, title_of
-from paredown._report.plots import COLOURS, MARKS, Figure, axis, error_bars, errors, scaled
+from paredown._report.format import number, shown, shown_whole, title_of
+from paredown._report.plots import COLOURS, MARKS, Figure, axis, cut, error_bars, errors, scaled
 from paredown.agreement import is_agreement
 from paredown.analyze.pareto import pareto_front
 from paredown.measurement import Quantity
@@ -35,7 +36,8 @@ PLACES = {  # text position -> which way the label's box lies from its point
 
 @dataclass(frozen=True)
 class Mark:
-    """One model in the plot. `y` is where it is drawn: on the lower edge where `collapsed`.
+    """One model in the plot. `x`, `y`: where it is drawn, on the lower edge where `collapsed`, on the right
+    edge where `far`.
 
     Where it is not `labelled` its name is seen by pointing at it.
     """
@@ -47,14 +49,14 @@ class Mark:
     y: float
     collapsed: bool
     labelled: bool
-
-    @property
-    def x(self) -> float:
-        return scaled(self.latency)
+    x: float
+    far: bool
 
     @property
     def label(self) -> str:
-        return f"{self.row.label} ({number(self.accuracy.value, 3)})" if self.collapsed else self.row.label
+        said = [number(self.accuracy.value, 3)] if self.collapsed else []
+        said += [shown(self.latency)] if self.far else []
+        return f"{self.row.label} ({', '.join(said)})" if said else self.row.label
 
 
 def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
@@ -71,8 +73,19 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
     upright = [y.value for _, _, y, _ in found if y.value >= (1 - COLLAPSED) * top]
     pad = max(0.18 * (max(upright) - min(upright)), 0.01 * top, 1e-6)
     floor = min(upright) - 2 * pad
+    edge = cut([scaled(x) for _, x, _, _ in found]) or math.inf
     marks = [
-        Mark(r, x, y, lost, max(y.value, floor), y.value < floor, id(r) in labelled)
+        Mark(
+            r,
+            x,
+            y,
+            lost,
+            max(y.value, floor),
+            y.value < floor,
+            id(r) in labelled,
+            min(scaled(x), edge),
+            scaled(x) > edge,
+        )
         for r, x, y, lost in found
     ]
     x_range = (0.0, 1.08 * max(m.x for m in marks))
@@ -114,20 +127,26 @@ def _scatter(mark: Mark, position: str, metric: str) -> dict[str, Any]:
         "name": mark.label,
         "x": [mark.x],
         "y": [mark.y],
-        "error_x": errors([mark.latency]),
+        "error_x": error_bars([0.0], [0.0]) if mark.far else errors([mark.latency]),
         "error_y": _paired_bars(mark),
         "text": [f" {mark.label} " if mark.labelled else ""],
         "customdata": [mark.label],
         "textposition": position,
         "cliponaxis": False,
         "marker": {
-            "symbol": "triangle-down" if mark.collapsed else MARKS[mark.row.role],
+            "symbol": _symbol(mark),
             "size": 17 if mark.row.role == "recommended" else 11,
             "color": colour,
             "line": {"width": 1.5, "color": colour},
         },
-        "hovertemplate": f"{words}<br>{shown(mark.latency)}<extra>%{{customdata}}</extra>",
+        "hovertemplate": f"{words}<br>{shown_whole(mark.latency)}<extra>%{{customdata}}</extra>",
     }
+
+
+def _symbol(mark: Mark) -> str:
+    if mark.far:
+        return "triangle-right"
+    return "triangle-down" if mark.collapsed else MARKS[mark.row.role]
 
 
 def _paired_bars(mark: Mark) -> dict[str, Any]:
@@ -147,8 +166,8 @@ def _caption(marks: Sequence[Mark]) -> str:
         "difference to float. The dotted line joins the models that none beats in both. "
         "Star: recommended; open diamond: another tool's defaults."
     )
-    fallen = any(m.collapsed for m in marks)
-    text += " Triangle: lies far below this scale, its value beside it." if fallen else ""
+    if any(m.collapsed or m.far for m in marks):
+        text += " Triangle: lies far beyond this scale, the way it points, with its value beside it."
     if all(m.labelled for m in marks):
         return text
     return (
@@ -166,7 +185,9 @@ def _label_places(marks: Sequence[Mark], x_range: Point, y_range: Point) -> list
         for m in marks
     ]
     per_unit = HEIGHT / (y_range[1] - y_range[0])
+    per_ms = WIDTH / (x_range[1] - x_range[0])
     taken = [_mark_box(m, centre, per_unit) for m, centre in zip(marks, centres, strict=True)]
+    taken += [_level_bar(m, centre, per_ms) for m, centre in zip(marks, centres, strict=True)]
     chosen = []
     for mark, centre in zip(marks, centres, strict=True):
         if not mark.labelled:
@@ -189,6 +210,13 @@ def _mark_box(mark: Mark, centre: Point, per_unit: float) -> Box:
     bars = _paired_bars(mark)
     x, y = centre
     return x - 8, y - max(8, bars["arrayminus"][0] * per_unit), x + 8, y + max(8, bars["array"][0] * per_unit)
+
+
+def _level_bar(mark: Mark, centre: Point, per_ms: float) -> Box:
+    """The level error bar."""
+    bars = errors([mark.latency])
+    left, right = (0.0 if mark.far else bars[end][0] * per_ms for end in ("arrayminus", "array"))
+    return centre[0] - left, centre[1] - 5, centre[0] + right, centre[1] + 5
 
 
 def _label_box(label: str, centre: Point, way: tuple[int, int]) -> Box:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from paredown._report import charts, details, environments, evidence, left_float, summary, unfinished
+from paredown._report import (
+    charts,
+    details,
+    downloads,
+    environments,
+    evidence,
+    gallery,
+    left_float,
+    summary,
+    unfinished,
+)
 from paredown._report.html import Html, tag
 from paredown._report.story import Story
 from paredown.errors import MissingDependency
@@ -21,6 +31,7 @@ NAV = (
     ("left-float", "Left float"),
     ("surroundings", "Surroundings"),
     ("doubts", "Doubts"),
+    ("downloads", "Downloads"),
     ("reproduce", "Run it again"),
 )
 
@@ -31,7 +42,7 @@ def write_report(story: Story, out: Path, *, force: bool = True) -> Path:
     Raises: StorageError; UsageError where a file stands there and `force` is not given.
     """
     make_directory(out.parent)
-    write_named(out, render(story).encode(), force=force)
+    write_named(out, render(story, out).encode(), force=force)
     return out
 
 
@@ -42,8 +53,8 @@ EARLY = (
 )
 
 
-def render(story: Story) -> Html:
-    """The whole page."""
+def render(story: Story, out: Path | None = None) -> Html:
+    """The whole page. out: the file it is written to, for links to what lies beside it."""
     rows = evidence.rows(story)
     leading = evidence.leading(rows, story.metric)
     body = tag(
@@ -58,11 +69,12 @@ def render(story: Story) -> Html:
             charts.trade_off(story, rows),
             charts.accuracy(story, leading),
             charts.over_time(leading),
-            details.pictures(story),
+            gallery.pictures(story),
             left_float.floats(story, rows),
             details.model_and_data(story),
             environments.environments(story),
             details.doubts(story, rows),
+            downloads.downloads(story, rows, out),
             details.reproduce(story),
         ),
         tag("footer", "Written by Paredown. This file needs no network and sends nothing."),

@@ -13,6 +13,11 @@ from paredown.errors import UsageError
 DEFAULT_MAX_DROP = 1.0  # points
 
 
+def in_points(value: float) -> str:
+    """ "1 point", "0.5 points"."""
+    return f"{value:g} point{'' if value == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class Limits:
     """None: not asked for. The accuracy is then held to DEFAULT_MAX_DROP or, without truth, to the agreement
@@ -40,7 +45,7 @@ class Limits:
         if self.max_drop is not None and self.min_agreement is not None:
             raise UsageError(
                 "points of accuracy and agreement with the float model are two judges",
-                got=f"at most {self.max_drop:g} points lost and at least {self.min_agreement:g} % agreement",
+                got=f"at most {in_points(self.max_drop)} lost, at least {self.min_agreement:g} % agreement",
                 expected="--max-drop where the images have truth, --min-agreement where they have none",
             )
 
@@ -50,7 +55,7 @@ class Limits:
             least = least_agreement(metric, self.max_drop)
             raise UsageError(
                 "points of accuracy cannot be counted: the images have no truth",
-                got=f"at most {self.max_drop:g} points lost",
+                got=f"at most {in_points(self.max_drop)} lost",
                 expected="labelled images, or a limit on the agreement with the float model",
                 hint=f"--min-agreement {least:g}, which goes with that loss as a rule (docs/agreement.md)"
                 if least

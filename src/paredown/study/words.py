@@ -16,7 +16,7 @@ from paredown.analyze.against_float import (
     speed_of,
 )
 from paredown.measurement import Quantity, Trial
-from paredown.study.limits import Limits
+from paredown.study.limits import Limits, in_points
 
 TIMES = "\u00d7"
 
@@ -202,9 +202,9 @@ def _asked(baseline: Trial, limits: Limits) -> str:
     if is_agreement(name):
         parts = [f"at least {100 - allowed:g} % agreement with the float model{default}"]
         if limits.max_drop is not None:  # a study from before this was refused
-            parts[0] += f", not {limits.max_drop:g} points, which cannot be counted without truth"
+            parts[0] += f", not {in_points(limits.max_drop)}, which cannot be counted without truth"
     else:
-        parts = [f"at most {allowed:g} points lost{default}"]
+        parts = [f"at most {in_points(allowed)} lost{default}"]
     if limits.max_latency_s is not None:
         parts.append(f"at most {1000 * limits.max_latency_s:g} ms")
     if limits.max_size_bytes is not None:

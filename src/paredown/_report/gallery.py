@@ -1,0 +1,62 @@
+"""The images where two models differ most, side by side."""
+
+from __future__ import annotations
+
+import base64
+
+from paredown._report.html import Html, nothing, section, tag
+from paredown._report.story import Picture, Story
+
+TITLE = "Where the two models differ most"
+
+
+def pictures(story: Story) -> Html:
+    """Float against compressed on the images where they differ most, each picture with its download."""
+    if not story.pictures:
+        later = "" if story.finished else " They come at its end."
+        return section("pictures", TITLE, nothing(f"No pictures were drawn for this study.{later}"))
+    pairs = [_pair(p, i, story.pictures_of) for i, p in enumerate(story.pictures)]
+    return section("pictures", TITLE, _key(story), pairs, lead=_lead(story))
+
+
+def _lead(story: Story) -> str:
+    other = story.pictures_of or "the compressed model"
+    what = "boxes at the deployment threshold" if story.model.task == "detect" else "the first class of each"
+    worst = "These are the worst images of the set, not typical ones."
+    return f"Left the float model, right {other}; {what}. {worst}"
+
+
+def _key(story: Story) -> Html:
+    """What the marks in the pictures mean."""
+    truth = any(p.truth for p in story.pictures)
+    if story.model.task == "detect":
+        other = story.pictures_of or "the other"
+        marks = [("missed", f"missed by {other}"), ("new", f"new with {other}"), ("class", "other class")]
+        marks += [("same", "thin: the same in both")] + ([("truth", "dashed: the truth")] if truth else [])
+    else:
+        marks = [("right", "right"), ("missed", "wrong")] if truth else [("same", "no truth is known")]
+    items = [tag("li", tag("span", class_=f"stroke s-{name}"), words) for name, words in marks]
+    return tag("ul", items, class_="legend")
+
+
+def _pair(picture: Picture, index: int, other: str) -> Html:
+    sides = [("float", "float", picture.float_jpeg), ("other", other or "compressed", picture.other_jpeg)]
+    images = [
+        tag(
+            "div",
+            tag("img", src=data_uri("image/jpeg", jpeg), alt=f"{picture.name}, {label}", loading="lazy"),
+            tag("span", label, " ", _download(f"picture-{index}-{side}.jpg")),
+        )
+        for side, label, jpeg in sides
+    ]
+    caption = tag("figcaption", f"{picture.name}: {picture.why}")
+    return tag("figure", tag("div", images, class_="pair"), caption)
+
+
+def _download(name: str) -> Html:
+    """A link that the page's script gives the picture above it: its bytes stand in the page once only."""
+    return tag("a", "download", href="#pictures", download=name, data_picture=True)
+
+
+def data_uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64," + base64.b64encode(data).decode("ascii")
