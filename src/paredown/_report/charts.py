@@ -35,7 +35,7 @@ COUNTED = {  # task -> what a model counts, and what its loss of certainty looks
     "detect": ("detections", "How many detections each model makes", "even where its mAP held"),
     "classify": (
         "images",
-        "How many images each model has a first class for",
+        "On how many images the first class is",
         "even where its top-1 held",
     ),
 }

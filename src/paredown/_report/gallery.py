@@ -16,7 +16,8 @@ def pictures(story: Story) -> Html:
         later = "" if story.finished else " They come at its end."
         return section("pictures", TITLE, nothing(f"No pictures were drawn for this study.{later}"))
     pairs = [_pair(p, i, story.pictures_of) for i, p in enumerate(story.pictures)]
-    return section("pictures", TITLE, _key(story), pairs, lead=_lead(story))
+    shown = tag("div", pairs, class_=f"gallery {story.model.task}")
+    return section("pictures", TITLE, _key(story), shown, lead=_lead(story))
 
 
 def _lead(story: Story) -> str:

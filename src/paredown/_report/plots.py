@@ -181,7 +181,8 @@ def lines(
 
 def _upright(series: Sequence[Sequence[float]], title: str, *, log: bool) -> tuple[dict[str, Any], str]:
     """The upright axis of lines, cut where a few would press all others down, and words that say so."""
-    if log:
+    positive = [v for y in series for v in y if v > 0]
+    if log and positive and max(positive) > 20 * min(positive):
         return axis(title, type="log", dtick=1), ""
     edge = cut([median(y) for y in series]) if series else None
     near = sorted(v for y in series if edge is None or median(y) <= edge for v in y)

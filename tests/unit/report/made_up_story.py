@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 
 from paredown._report import Advice, DatasetFacts, Limits, ModelFacts, Picture, Story
+from paredown._report.story import NodeSeconds, NodeTimings
+from paredown.graph.layers import Layer, Layers
 from paredown.measurement import Doubt, Measurement, Quantity, StepRecord, Trial
 
 CLASSES = ("person", "car", "bicycle", "dog", "truck", "bus", "traffic light", "backpack", "umbrella", "cup")
@@ -173,3 +175,62 @@ def without_truth() -> Story:
         limits=Limits(max_drop_points=12.0),
         advice=replace(told.advice, reasons=(), verdicts={}),
     )
+
+
+def with_layers(**changed: object) -> Story:
+    """The study with layers of its recommended model: a chain with a skip, and a float tail."""
+    made = story(**changed)
+    recipe = made.advice.recipe
+    seconds = {f"/model.{i}/conv/Conv": 1e-3 * (i + 1) for i in range(63)} | {"/model.22/Mul_0": 2e-4}
+    times = {name: NodeSeconds({k: v * slower for k, v in seconds.items()}) for name, slower in
+             (("float", 2.0), (recipe, 1.0))}  # fmt: skip
+    return replace(
+        made,
+        layers={"float": _layers(integer=False), recipe: _layers(integer=True)},
+        node_times=NodeTimings(times, {"cpu": "Cortex-A76"}, ""),
+    )
+
+
+def _layers(*, integer: bool) -> Layers:
+    found, before = [], ""
+    for i in range(63):
+        name, skip = f"/model.{i}/conv/Conv", f"/model.{i - 3}/conv/Conv"
+        inputs = tuple(n for n in (before, skip if i % 7 == 3 else "") if n)
+        bits = (8, 8) if integer else (32, None)
+        shape = (1, 16, 40, 40)
+        kind = "integer" if integer else "float"
+        found.append(Layer(name, name, "Conv", kind, *bits, 1_000_000 * (i + 1), shape, inputs, (f"t{i}",)))
+        before = name
+    for i in range(14):
+        name = f"/model.22/Mul_{i}"
+        found.append(Layer(name, name, "Mul", "float", None, None, 0, (1, 4, 8400), (before,), (f"m{i}",)))
+    return Layers(tuple(found), ())
+
+
+def classifier(*, truth: bool = True) -> Story:
+    """The study of a classifier: no word about boxes belongs into its report."""
+    made = story()
+    float_cells = {(0, 0): 40, (0, 1): 2, (1, 1): 38, (1, 0): 1, (2, 2): 30, (2, 1): 9}
+    int8_cells = {(0, 0): 38, (0, 1): 4, (1, 1): 38, (1, 0): 1, (2, 2): 31, (2, 1): 8}
+    metric = "top1" if truth else "fidelity_top1"
+    trials = []
+    for recipe, label, cells in (("float", "float", float_cells), ("w8a8-pc-mse+bc", "int8", int8_cells)):
+        right = sum(n for (t, s), n in cells.items() if t == s) / sum(cells.values())
+        columns = list(zip(*((t, s, n) for (t, s), n in cells.items()), strict=True))
+        curves = {f"confusion_{k}": tuple(map(float, c)) for k, c in
+                  zip(("true", "said", "count"), columns, strict=True)}  # fmt: skip
+        curves["confidence_histogram"] = (0.0, 3.0, 20.0, 97.0)
+        quantities = (
+            Quantity(metric, right, "", "higher"),
+            Quantity.of("latency_s", (0.0101, 0.0102, 0.0103), "s", "lower"),
+            Quantity("latency_ratio", 1.0 if label == "float" else 0.5, "ratio", "lower", low=0.4, high=1.0),
+        )
+        measured = Measurement("cd" * 32, "local", {"cpu": "Cortex-A76"}, quantities, curves)
+        trials.append(Trial(recipe, label, "ab" * 32, f"models/{label}.onnx", "local", 0, measured))
+    model = replace(made.model, family="classifier", task="classify", origins={}, inputs=())
+    dataset = replace(made.dataset, has_truth=truth, boxes=None, classes=3, notes=(), calibration_how="")
+    pictures = tuple(replace(p, why="cat became dog", truth=truth) for p in made.pictures)
+    return replace(
+        made, model=model, dataset=dataset, trials=tuple(trials), metric=metric, pictures=pictures, doubts=(),
+        classes=("cat", "dog", "horse"), advice=Advice("w8a8-pc-mse+bc", ("Smallest.",)), stock=(),
+    )  # fmt: skip

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from made_up_story import story
+from made_up_story import classifier, story, with_layers
 
-from paredown._report import write_report
+from paredown._report import Story, write_report
 
 BROWSER = next(
     (p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None
@@ -25,11 +29,18 @@ FLAGS = (
     "--allow-file-access-from-files",
 )  # fmt: skip
 
-# The report in a frame of the given width; what it looks like there goes into the outer page's <pre>.
+# The report in a frame of the given width; what LOOK gives goes into the outer page's <pre>.
 HARNESS = """<!doctype html><body><iframe src="report.html" width="WIDTH" height="900"></iframe><pre></pre>
 <script>
 addEventListener("load", () => setTimeout(() => {
   const page = document.querySelector("iframe").contentDocument, root = page.documentElement;
+  const say = value => {
+    document.querySelector("pre").textContent = "SEEN" + JSON.stringify(value) + "END";
+  };
+  LOOK
+}, 1500));
+</script>"""
+THEMES = """
   const seen = () => ({
     theme: root.dataset.theme, background: getComputedStyle(page.body).backgroundColor,
     plots: page.querySelectorAll(".plot").length,
@@ -40,17 +51,52 @@ addEventListener("load", () => setTimeout(() => {
   });
   const before = seen();
   page.querySelector("button.theme").click();
-  setTimeout(() => {
-    document.querySelector("pre").textContent = "SEEN" + JSON.stringify([before, seen()]) + "END";
-  }, 1500);
-}, 1500));
-</script>"""
+  setTimeout(() => say([before, seen()]), 1500);
+"""
+FITS = """
+  // An element may only be wider than the page inside of something that scrolls by itself.
+  const scrolls = e => { for (; e && e !== page.body; e = e.parentElement)
+    if (["auto", "scroll", "hidden"].includes(getComputedStyle(e).overflowX)) return true; return false; };
+  say({
+    wide: [...page.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().width > 0 &&
+      (e.getBoundingClientRect().right > root.clientWidth + 1 || e.getBoundingClientRect().left < -1) &&
+      !scrolls(e.parentElement) && !scrolls(e)).map(e => e.outerHTML.slice(0, 120)),
+    asked: [...page.defaultView.performance.getEntriesByType("resource")].map(r => r.name.slice(0, 60))
+      .filter(name => !name.startsWith("data:")),
+  });
+"""
+SORTS = """
+  const table = page.querySelector(".layers table.sortable");
+  const head = name => [...table.tHead.rows[0].cells].find(c => c.textContent.startsWith(name));
+  const column = name => [...table.tBodies[0].rows].map(r => r.cells[head(name).cellIndex].dataset.v);
+  const shown = () => [...table.tBodies[0].rows].filter(r => !r.hidden).length;
+  const first = shown();
+  page.querySelector('button[data-show="all"]').click();
+  head("ms here").querySelector("button").click();
+  const down = column("ms here"), sorted = head("ms here").getAttribute("aria-sort");
+  head("ms here").querySelector("button").click();
+  const up = column("ms here");
+  const box = page.querySelector(".network .box");
+  box.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+  const chosen = [...table.querySelectorAll("tr.chosen")].map(r => r.dataset.place).join(" ");
+  const pan = page.querySelector(".pan");
+  say({ first, all: shown(), down, up, sorted, chosen, box: box.dataset.layers,
+        scrolls: pan.scrollHeight > pan.clientHeight });
+"""
+LINKS = """
+  const links = [...page.querySelectorAll("a[download]")];
+  say({
+    pictures: links.filter(a => "picture" in a.dataset).map(a => a.href.slice(0, 22)),
+    others: links.filter(a => !("picture" in a.dataset)).map(a => a.getAttribute("href").slice(0, 60)),
+  });
+"""
 
 
-def look(folder: Path, width: int) -> list[dict[str, object]]:
-    """What stands in the frame before and after the theme was switched. Fails on any word on the console."""
-    write_report(story(), folder / "report.html")
-    (folder / "harness.html").write_text(HARNESS.replace("WIDTH", str(width)), encoding="utf-8")
+def look(folder: Path, width: int, told: Story | None = None, script: str = THEMES) -> Any:
+    """What the script says of the page in the frame. Fails on any word on the console."""
+    write_report(story() if told is None else told, folder / "report.html")
+    page = HARNESS.replace("WIDTH", str(width)).replace("LOOK", script)
+    (folder / "harness.html").write_text(page, encoding="utf-8")
     command = [str(BROWSER), *FLAGS, f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
     done = subprocess.run(
         [*command, (folder / "harness.html").as_uri()],
@@ -61,9 +107,9 @@ def look(folder: Path, width: int) -> list[dict[str, object]]:
     )
     said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     assert said == []
-    found = re.search(r"SEEN(.*?)END", done.stdout)
+    found = re.search(r"SEEN(.*?)END", done.stdout, re.S)
     assert found is not None, done.stderr[-2000:]
-    return json.loads(found[1])
+    return json.loads(html.unescape(found[1]))
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -76,3 +122,35 @@ def test_the_report_in_chromium(tmp_path: Path, width: int) -> None:
     assert {before["theme"], after["theme"]} == {"light", "dark"}
     assert before["background"] != after["background"]
     assert before["ink"] != after["ink"]
+
+
+@pytest.mark.parametrize(("width", "told"), [(390, with_layers), (390, classifier), (1300, with_layers)])
+def test_nothing_is_wider_than_the_page_and_nothing_is_fetched(
+    tmp_path: Path, width: int, told: Callable[[], Story]
+) -> None:
+    seen = look(tmp_path, width, told(), FITS)
+    assert seen == {"wide": [], "asked": []}
+
+
+def test_the_table_of_layers_sorts_filters_and_follows_the_drawing(tmp_path: Path) -> None:
+    seen = look(tmp_path, 1300, with_layers(), SORTS)
+    assert (seen["first"], seen["all"]) == (14, 77)  # what is float is what it shows first
+    times = [float(v) for v in seen["down"] if v is not None]
+    assert seen["sorted"] == "descending"
+    assert times == sorted(times, reverse=True)
+    assert [float(v) for v in seen["up"] if v is not None] == times[::-1]
+    assert seen["up"][len(times) :] == [None] * (77 - len(times))  # what has no value stays below
+    assert sorted(seen["chosen"].split()) == sorted(seen["box"].split())
+    assert seen["scrolls"]
+
+
+def test_every_download_leads_to_its_bytes(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "int8.onnx").write_bytes(b"int8")
+    told = replace(story(), directory=tmp_path)
+    seen = look(tmp_path, 1300, told, LINKS)
+    assert seen["pictures"] == ["data:image/jpeg;base64"] * 4
+    assert seen["others"][0].startswith("data:text/csv")
+    assert seen["others"][1:] == ["models/int8.onnx"]
+    assert (tmp_path / "models/int8.onnx").is_file()
