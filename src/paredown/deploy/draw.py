@@ -43,6 +43,7 @@ def draw_label(
     canvas: NDArray[np.uint8], text: str, corner: tuple[int, int], colour: tuple[int, int, int]
 ) -> None:
     """Text on a filled rectangle that stands on `corner`, or hangs from it at the upper edge."""
+    text = text.encode("ascii", "replace").decode()  # all that OpenCV's font has; half a character ends it
     scale = max(0.4, max(canvas.shape[:2]) / 1500)
     weight = max(1, round(1.5 * scale))
     (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)

@@ -23,6 +23,7 @@ from paredown.families.boxes import Floats
 from paredown.families.geometry import box_fault
 from paredown.families.label_maps import MOST_CLASSES
 from paredown.families.preprocess import Frame
+from paredown.families.recognition import reading_by
 
 LIKELY = 0.25  # from here on a candidate is taken for a box that the model means
 MOST_LIKELY = 50  # such boxes of one image that are looked at
@@ -66,7 +67,8 @@ def look(tensor: NDArray[Any], outputs: Mapping[str, Any], card: Card, frame: Fr
     """What one answer looks like, read by the card."""
     fed, answered = _digest([tensor]), _digest(list(outputs.values()))
     family = FAMILIES[card.family]
-    found = family.candidates(outputs, card, -np.inf)
+    with reading_by(card):
+        found = family.candidates(outputs, card, -np.inf)
     unlike = getattr(family, "unlike", None)  # a family's own check, if it has one
     if isinstance(found, ClassScores):
         return _look_at_classes(found, card, fed, answered)

@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from paredown.errors import CardError
+
 COCO_NAMES = tuple(
     """
 person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant,
@@ -48,9 +50,19 @@ def read_names(metadata: Mapping[str, str]) -> Names:
     """The class names in a model's metadata: a Python or JSON list, or a dict keyed by number.
 
     JSON has only text for keys, so "10" counts as the number 10. What is neither is no list of names.
+
+    Raises: CardError for a name with half a character ("\\ud800"), which no file and no picture can hold.
     """
     for key in NAME_KEYS:
         found = _names(metadata.get(key, ""))
+        for number, name in zip(found.numbers, found.names, strict=True):
+            if any("\ud800" <= c <= "\udfff" for c in name):
+                raise CardError(
+                    f"the model's metadata {key!r} has a class name that no file can hold",
+                    got=f"class {number}: {ascii(name)[:80]}",
+                    expected="text",
+                    hint="export the model again with names of whole characters",
+                )
         if found.names:
             return found
     return Names()

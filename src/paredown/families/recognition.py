@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from paredown.card import Card
 from paredown.detections import Prediction
-from paredown.errors import CardError
+from paredown.errors import CardError, first_line
 from paredown.families import FAMILIES
 from paredown.families.clues import Match, find_clues
 from paredown.families.preprocess import Frame
@@ -89,15 +90,36 @@ def _size_open(model: Model) -> bool:
 
 
 def predict(outputs: Mapping[str, Any], card: Card, frame: Frame, conf: float | None = None) -> Prediction:
-    """What the model says about one image, by the card's thresholds or with another confidence."""
-    return FAMILIES[card.family].decode(
-        outputs,
-        card,
-        frame,
-        conf=card.conf if conf is None else conf,
-        iou=card.iou,
-        max_detections=card.max_detections,
-    )
+    """What the model says about one image, by the card's thresholds or with another confidence.
+
+    Raises CardError where the answer cannot be read as the card says.
+    """
+    with reading_by(card):
+        return FAMILIES[card.family].decode(
+            outputs,
+            card,
+            frame,
+            conf=card.conf if conf is None else conf,
+            iou=card.iou,
+            max_detections=card.max_detections,
+        )
+
+
+@contextlib.contextmanager
+def reading_by(card: Card) -> Iterator[None]:
+    """Turns what numpy says of an answer that the card does not fit into a CardError.
+
+    A card file may say strides of zero, or outputs that the model has not.
+    """
+    try:
+        yield
+    except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as e:
+        how = ", ".join(f"{key} = {value}" for key, value in card.decode.items())
+        raise CardError(
+            f"the model's answer cannot be read as its card says, family {card.family}",
+            got=f"{first_line(e)[:200]}; [decode] {how[:200] or 'is empty'}",
+            hint="`paredown card MODEL` writes the card as the model is recognised",
+        ) from e
 
 
 def _spell(specs: tuple[TensorSpec, ...]) -> str:

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from paredown.card import Card, Preprocess
 from paredown.deploy import write_bundle
+from paredown.deploy.draw import draw_detections
 from paredown.detections import Detections
 from paredown.errors import StorageError
 from paredown.families import predict
@@ -196,3 +197,9 @@ def test_an_older_bundle_is_replaced_whole_or_kept(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot write"):
         write_bundle(model, CARD, trial(), tmp_path / "file" / "best")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["best", "file", "m.onnx"]
+
+
+def test_half_a_character_in_a_class_name_draws_a_question_mark() -> None:
+    """OpenCV ends the process on it."""
+    found = Detections(np.array([[4, 20, 30, 40]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int64))
+    assert draw_detections(np.zeros((64, 64, 3), np.uint8), found, ("c\ud800t",)).any()

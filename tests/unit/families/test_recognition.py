@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from made_up_models import CELLS_320, V8_TAIL, model, yolov8_model
 
+from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
-from paredown.families import FAMILIES, recognise
+from paredown.families import FAMILIES, predict, recognise
+from paredown.families.label_maps import read_names
+from paredown.families.preprocess import preprocess
 from paredown.model import Model
 
 RAW = ("Sigmoid", "Concat")
@@ -129,3 +133,28 @@ def test_an_open_size_is_asked_for() -> None:
     with pytest.raises(CardError, match="leaves the size of its input open") as caught:
         found.resolve()
     assert "size = [height, width]" in str(caught.value.hint)
+
+
+def test_a_class_name_that_no_file_can_hold_is_refused() -> None:
+    assert read_names({"names": "{0: 'dog', 1: 'chién'}"}).names == ("dog", "chién")
+    with pytest.raises(CardError, match="that no file can hold"):
+        read_names({"names": "{0: 'dog', 1: 'c\\ud800t'}"})
+    with pytest.raises(CardError, match=r"class 1: 'c\\ud800t'"):
+        read_names({"names": '["dog", "c\\ud800t"]'})
+
+
+@pytest.mark.parametrize("strides", [(0, 8, 16), (0,), (-8, 16, 32), (8,), (), (1 << 30,), (1,)])
+@pytest.mark.parametrize("family", ["nanodet", "yolox"])
+def test_strides_that_do_not_fit_the_answer_are_a_card_error(family: str, strides: tuple[int, ...]) -> None:
+    decode = {
+        "nanodet": {"classes": (), "boxes": (), "activated": True, "centred": False},
+        "yolox": {"decoded": False},
+    }
+    card = Card(
+        family, "detect", Preprocess((64, 64)), ("a", "b"), decode={**decode[family], "strides": strides}
+    )
+    columns = {"nanodet": 2 + 4 * 8, "yolox": 5 + 2}[family]
+    frame = preprocess(np.zeros((64, 64, 3), np.uint8), card.preprocess)[1]
+    outputs = {"out": np.ones((1, 84, columns), np.float32)}
+    with pytest.raises(CardError, match="cannot be read as its card says"):
+        predict(outputs, card, frame, 0.1)
