@@ -34,7 +34,7 @@ from paredown.graph.walk import to_ir
 from paredown.model import Model
 from paredown.numerics.ranges import METHODS, Seen
 from paredown.sample import Dataset
-from paredown.study.bench import tensors
+from paredown.study.bench import Tensors
 
 PARTS = (2, 4, 8, 16)  # the sample is thinned by these
 
@@ -86,7 +86,7 @@ def calibration_pass(model: Model, images: Dataset, threads: int) -> dict[str, A
     prepared = prepare(model, model.card.preprocess.size)
     plan = place(to_ir(prepared).graph, ORT_CPU, ())
     started = time.perf_counter()
-    seen = calibrate(prepared, sorted(plan.group), tensors(images, model.card), threads=threads)
+    seen = calibrate(prepared, sorted(plan.group), Tensors(images, model.card), threads=threads)
     seconds = time.perf_counter() - started
     peak = peak_resident_bytes()
     ranges_s = {}

@@ -39,7 +39,7 @@ from paredown.families.preprocess import preprocess
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.sample import Dataset
-from paredown.study.bench import tensors
+from paredown.study.bench import Tensors
 from paredown.targets import Target, target
 
 IOU, MAX_DETECTIONS = 0.7, 300
@@ -152,7 +152,7 @@ def _ground(args: argparse.Namespace, name: str) -> Ground:
     (folder / "calibration").mkdir(parents=True)
     prepared = prepare(loaded.model, card.preprocess.size)
     (folder / "float.onnx").write_bytes(prepared.data)
-    for i, tensor in enumerate(tensors(loaded.calibration, card)):
+    for i, tensor in enumerate(Tensors(loaded.calibration, card)):
         np.save(folder / "calibration" / f"{i:04}.npy", tensor)
     graph = to_ir(prepared).graph
     body = body_of(graph)

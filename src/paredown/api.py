@@ -53,7 +53,7 @@ from paredown.pictures import contact_sheet
 from paredown.progress import default_voice
 from paredown.protocols import Progress
 from paredown.sample import Dataset
-from paredown.study.bench import BESIDE, LATENCY, WHAT, Bench, tensors
+from paredown.study.bench import BESIDE, LATENCY, WHAT, Bench, Tensors
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.images import check_learns, read_images
 from paredown.study.limits import Limits
@@ -206,7 +206,7 @@ def compress(
     made = apply_recipe(
         prepared,
         wanted if limits is None else limits.on(wanted),
-        lambda: tensors(images, card),
+        lambda: Tensors(images, card),
         where.profile,
         threads=threads,
         keep_float=tuple(keep_float),
@@ -214,7 +214,7 @@ def compress(
         progress=progress,
         judge=judge_on(lambda: choosing_images(more, images), prepared, card, where, threads, progress),
         time_nodes=where.time_nodes(threads),
-        lessons=lambda: tensors(learning_images(more, images), card),
+        lessons=lambda: Tensors(learning_images(more, images), card),
         further=None if further is None else partial(pieces, further, card, seed),
         folder=None if folder is None else Path(folder),
     )

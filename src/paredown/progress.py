@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
@@ -40,7 +40,7 @@ class Voice:
 
     def progress(self, items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
         """The items, while a bar or a line now and then says how far it is and what time is left."""
-        if total is None and isinstance(items, Sequence):
+        if total is None and isinstance(items, Sized):
             total = len(items)
         if self._quiet:
             return items

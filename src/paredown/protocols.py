@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -33,6 +33,11 @@ class Progress(Protocol):
 def silent(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
     """The Progress that shows nothing."""
     return items
+
+
+def most(items: Iterable[object], limit: int) -> int | None:
+    """How many of the items a loop over the first `limit` of them sees; None where they do not tell."""
+    return min(len(items), limit) if isinstance(items, Sized) else None
 
 
 ImageTensors = Callable[[], Iterable[NDArray[np.generic]]]

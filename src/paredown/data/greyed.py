@@ -23,8 +23,8 @@ from paredown.data.headers import Header
 Pixels = NDArray[np.uint8]
 
 _BLOCK = 8  # pixels
-# An encoder may leave out the padding of its last bits, which costs one block: 16 x 16 pixels and those next to
-# it in a baseline file, 8 x 8 in a scan of a progressive one.
+# An encoder may leave out the padding of its last bits, which costs one block: 16 x 16 pixels and those next
+# to it in a baseline file, 8 x 8 in a scan of a progressive one.
 _SPARE_PIXELS, _SPARE_PROGRESSIVE = 18 * 18, 10 * 10
 _lock = threading.Lock()
 

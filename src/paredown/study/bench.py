@@ -118,6 +118,15 @@ def _packed(model: Model) -> list[Quantity]:
     return [Quantity("packed_bytes", float(len(pdz.pack(model.data))), "bytes", "lower")]
 
 
-def tensors(images: Dataset, card: Card) -> Iterator[NDArray[np.generic]]:
-    """The images as input tensors, one after the other."""
-    return (preprocess(sample.read(), card.preprocess)[0] for sample in images)
+@dataclass(frozen=True)
+class Tensors:
+    """The images as input tensors, one after the other; may be gone through again."""
+
+    images: Dataset
+    card: Card
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[NDArray[np.generic]]:
+        return (preprocess(sample.read(), self.card.preprocess)[0] for sample in self.images)

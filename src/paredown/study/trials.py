@@ -24,7 +24,7 @@ from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.protocols import Judge, Progress, silent
 from paredown.study.again import made_before
-from paredown.study.bench import Bench, Untimed, always_timed, tensors
+from paredown.study.bench import Bench, Tensors, Untimed, always_timed
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.fingerprints import digest, images_digest, truth_digest
 from paredown.study.images import Images
@@ -233,7 +233,7 @@ def _made(work: Work, store: Store, label: str, recipe: Recipe) -> Compressed:
     return compress(
         work.prepared,
         recipe,
-        lambda: tensors(images.calibration, card),
+        lambda: Tensors(images.calibration, card),
         work.bench.target.profile,
         threads=work.options.threads,
         keep_float=work.options.keep_float,
@@ -241,7 +241,7 @@ def _made(work: Work, store: Store, label: str, recipe: Recipe) -> Compressed:
         progress=work.progress,
         judge=_judge(work),
         time_nodes=work.bench.target.time_nodes(work.options.threads),
-        lessons=lambda: tensors(learning_images(images.given, images.calibration, images.judged), card),
+        lessons=lambda: Tensors(learning_images(images.given, images.calibration, images.judged), card),
         further=None if images.further is None else partial(pieces, images.further, card, work.options.seed),
         folder=store.directory / "learning",
     )

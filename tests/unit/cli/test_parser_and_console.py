@@ -1,12 +1,19 @@
 """What is typed becomes values, or an error in words; progress speaks on stderr and changes nothing."""
 
 import argparse
+from itertools import islice
 
 import pytest
 
+from paredown.card import Card, Preprocess
 from paredown.cli import main
 from paredown.cli.console import Voice
 from paredown.cli.parser import count, duration, megabytes, milliseconds, names, number
+from paredown.protocols import most
+from paredown.sample import Dataset
+from paredown.study.bench import Tensors
+
+CARD = Card("yolov8", "detect", Preprocess((32, 32)), ("a",))
 
 
 @pytest.mark.parametrize(
@@ -66,6 +73,16 @@ def test_progress_gives_every_item_once_and_writes_only_to_stderr(quiet, capsys)
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err == ("" if quiet else "[not markup]\n")
+
+
+def test_bars_know_the_total_of_whatever_has_a_length(monkeypatch):
+    seen = []
+    monkeypatch.setattr(Voice, "_lines", lambda self, items, what, total: seen.append(total) or items)
+    images = Tensors(Dataset("d", "plain", "", (), ()), CARD)
+    list(Voice().progress(images, "calibrating"))
+    list(Voice().progress({"a": 1}, "correcting biases"))
+    list(Voice().progress(islice([1, 2, 3], 2), "some", most([1, 2, 3], 2)))
+    assert seen == [0, 1, 2]
 
 
 def test_a_defect_is_one_line_without_traceback(monkeypatch, capsys):

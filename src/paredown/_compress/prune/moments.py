@@ -18,7 +18,7 @@ from paredown.errors import CalibrationError
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.model import Model
-from paredown.protocols import Progress, silent
+from paredown.protocols import Progress, most, silent
 
 IMAGES = 64  # of the calibration images
 WIDEST = 2048  # channels of a tensor whose products are taken
@@ -60,7 +60,7 @@ def moments(
     names = [o.name for o in session.get_outputs()]
     sums: dict[str, Floats] = {}
     count = 0
-    for image in progress(islice(images, IMAGES), "taking channel moments"):
+    for image in progress(islice(images, IMAGES), "taking channel moments", most(images, IMAGES)):
         for name, answer in zip(names, session.run(names, {model.inputs[0].name: image}), strict=True):
             sums[name] = sums.get(name, np.zeros(answer.shape)) + answer
         count += 1

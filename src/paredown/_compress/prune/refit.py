@@ -130,7 +130,7 @@ def _drawn(
     session = open_session(proto.SerializeToString(), context.threads, frugal=True)
     answers = [
         session.run(None, {model.inputs[0].name: image})
-        for image in context.progress(images, "reading the whole network", len(images))
+        for image in context.progress(images, "running the whole network", len(images))
     ]
     return [np.concatenate([a[i][0].T for a in answers]) for i in range(len(fits))]
 

@@ -38,6 +38,7 @@ from paredown.graph.run import open_session
 from paredown.graph.walk import constant, shape_of
 from paredown.measurement import StepRecord
 from paredown.model import Model
+from paredown.protocols import most
 
 IMAGES = 12  # of the calibration images: a mean over positions settles early, and all are held at once
 
@@ -116,7 +117,8 @@ def _drawn(
 ) -> dict[str, Sample]:
     """The values of each tensor at its places, all images behind one another, (C, n)."""
     session = open_session(_instrument(model, tensors, places), context.threads)
-    images = context.progress(islice(context.images(), IMAGES), "reading the float network")
+    given = context.images()
+    images = context.progress(islice(given, IMAGES), "running the float network", most(given, IMAGES))
     answers = [session.run(None, {model.inputs[0].name: image}) for image in images]
     return {t: np.concatenate([a[i][0] for a in answers], axis=1) for i, t in enumerate(tensors)}
 

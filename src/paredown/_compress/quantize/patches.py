@@ -230,7 +230,7 @@ def answers(
         wheres.append(place[:, None] * apart[0] + channel * apart[1])
     session = open_session(instrument(network, [layer.answer for layer in layers], wheres), threads)
     kept: list[list[Rows]] = [[] for _ in layers]
-    for image in progress(images, "reading the float network"):
+    for image in progress(images, "running the float network"):
         drawn = session.run(None, {network.inputs[0].name: image})
         for values, where, parts in zip(drawn, wheres, kept, strict=True):
             parts.append(values.reshape(where.shape))
