@@ -45,10 +45,11 @@ from paredown.study.verdict import FLOAT, Verdict, choose_best
 
 @dataclass(frozen=True)
 class _Shown:
-    """A pair of pictures: of which image, and how the two differ."""
+    """A pair of pictures: of which image, how the two differ, and whether the truth is drawn too."""
 
     name: str
     why: str
+    truth: bool = False
 
 
 @dataclass(frozen=True)

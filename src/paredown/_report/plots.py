@@ -86,12 +86,20 @@ CUT_WORDS = f"{CUT}: longer than the axis, which is cut so that the others can b
 OUTLIER = 3.0  # times the median: from there on a value would press all others together
 
 
-def cut(values: Sequence[float]) -> float | None:
-    """Where an axis from zero is cut off, as a few values lie far above the rest; None where none does."""
-    middle = median(values)
+def cut(values: Sequence[float], reference: float = 0.0) -> float | None:
+    """Where an axis from zero is cut off, as a few values lie far above the rest; None where none does.
+
+    reference: the float model's value, which is never cut: everything is compared with it.
+    """
+    middle = max(median(values), reference)
     rest = [v for v in values if v <= OUTLIER * middle]
     few = 0 < len(values) - len(rest) <= len(values) / 3
     return 1.15 * max(rest) if few and max(rest) > 0 else None
+
+
+def reference_of(pairs: Sequence[tuple[Row, float]]) -> float:
+    """The value of the float model among those of all rows; 0 where it has none."""
+    return max((value for row, value in pairs if row.trial.recipe == "float"), default=0.0)
 
 
 def bars(all_rows: tuple[Row, ...], name: str, anchor: str, caption: str) -> Figure | None:
@@ -104,7 +112,7 @@ def bars(all_rows: tuple[Row, ...], name: str, anchor: str, caption: str) -> Fig
         return None
     labels, quantities = [r.label for r, _ in found], [q for _, q in found]
     values = [scaled(q) for q in quantities]
-    limit = cut(values)
+    limit = cut(values, reference_of([(r, scaled(q)) for r, q in found]))
     far = [limit is not None and v > limit for v in values]
     drawn = [replace(q, low=None, high=None) if f else q for f, q in zip(far, quantities, strict=True)]
     ends = _ends(quantities, limit)

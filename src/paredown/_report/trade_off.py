@@ -10,7 +10,7 @@ from typing import Any
 from paredown._report import evidence
 from paredown._report.evidence import Row
 from paredown._report.format import number, shown, shown_whole, title_of
-from paredown._report.plots import COLOURS, MARKS, Figure, axis, cut, error_bars, errors, scaled
+from paredown._report.plots import COLOURS, MARKS, Figure, axis, cut, error_bars, errors, reference_of, scaled
 from paredown.agreement import is_agreement
 from paredown.analyze.pareto import pareto_front
 from paredown.measurement import Quantity
@@ -73,7 +73,9 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
     upright = [y.value for _, _, y, _ in found if y.value >= (1 - COLLAPSED) * top]
     pad = max(0.18 * (max(upright) - min(upright)), 0.01 * top, 1e-6)
     floor = min(upright) - 2 * pad
-    edge = cut([scaled(x) for _, x, _, _ in found]) or math.inf
+    latencies = [scaled(x) for _, x, _, _ in found]
+    floats = reference_of([(r, scaled(x)) for r, x, _, _ in found])
+    edge = cut(latencies, floats) or math.inf
     marks = [
         Mark(
             r,

@@ -178,6 +178,7 @@ def test_an_outlier_is_cut_off_and_said_to_be() -> None:
     assert plots.cut([30.0, 31.0, 29.0, 400.0]) == pytest.approx(1.15 * 31)
     assert plots.cut([30.0, 60.0, 29.0]) is None
     assert plots.cut([0.0, 0.0, 0.0]) is None
+    assert plots.cut([1.1, 0.3, 0.3, 0.3], reference=1.1) is None  # float stays whole
     slow = [
         replace(t, measurement=replace(t.measurement, quantities=tuple(
             replace(q, value=9.0, low=8.9, high=9.1) if q.name == "latency_ratio" else q

@@ -13,7 +13,7 @@ from paredown._report.network.groups import Group, groups_of
 from paredown._report.network.layout import Point, layout
 
 WIDE, HIGH, STEP = 176.0, 40.0, 66.0
-LETTER, SMALL = 7.0, 6.2  # pixels of a letter in a box's two lines
+LETTER, SMALL = 7.5, 6.3  # pixels of a letter in a box's two lines
 MEMBERS = 12  # named when pointing at a box
 
 
