@@ -149,9 +149,7 @@ def tell(directory: Path, layers_for: str = "") -> Story:
         title=facts["title"],
         model=ModelFacts(**_tuples(facts["model"])),
         dataset=DatasetFacts(**_tuples(facts["dataset"])),
-        limits=AskedLimits(
-            asked.limits.allowed(facts["metric"]), asked.limits.max_latency_s, asked.limits.max_size_bytes
-        ),
+        limits=_limits(asked, facts["metric"]),
         advice=advice,
         trials=tuple(trials),
         metric=facts["metric"],
@@ -171,6 +169,11 @@ def tell(directory: Path, layers_for: str = "") -> Story:
         finished=bool(facts.get("finished", True)),
         to_come=tuple(p for p in facts.get("planned", ()) if p not in {t.label for t in trials}),
     )
+
+
+def _limits(asked: Asked, metric: str) -> AskedLimits:
+    limits = asked.limits
+    return AskedLimits(limits.allowed(metric), limits.max_latency_s, limits.max_size_bytes)
 
 
 def _layered(trials: Sequence[Trial], label: str, otherwise: str, *, asked_for: bool) -> str:

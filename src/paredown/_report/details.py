@@ -6,7 +6,7 @@ from paredown._report import cells
 from paredown._report.evidence import Row
 from paredown._report.format import count, look, mb, number, plural, title_of, with_unit
 from paredown._report.html import Child, Html, bullets, facts, join, nothing, section, tag
-from paredown._report.story import Story
+from paredown._report.story import ModelFacts, Story
 from paredown.analyze.doubts import summed_up
 from paredown.metrics import METRICS
 
@@ -52,7 +52,36 @@ def _cell(row: Row, name: str) -> Html:
 
 def model_and_data(story: Story) -> Html:
     """The model, the images and the machine."""
-    m, d = story.model, story.dataset
+    d = story.dataset
+    data_facts: list[tuple[str, Child]] = [
+        ("images judged on", f"{number(d.images, 0)} ({d.name}, {d.format})"),
+        ("truth", "labels of the data set" if d.has_truth else "none: the float model's own answers"),
+        ("calibration", plural(d.calibration_images, "image")),
+    ]
+    if d.boxes is not None:
+        data_facts.append(("true boxes", number(d.boxes, 0)))
+    if d.classes is not None:
+        data_facts.append(("classes", number(d.classes, 0)))
+    origins: list[tuple[str, Child]] = [(part, how) for part, how in story.model.origins.items()]
+    return section(
+        "surroundings",
+        "Model, images, machine",
+        tag("h3", "Model"),
+        facts(_model_facts(story.model)),
+        tag("h3", "How the model was understood"),
+        facts(origins) if origins else nothing("The card was given by the user."),
+        tag("h3", "Images"),
+        facts(data_facts),
+        tag("p", d.calibration_how),
+        bullets(d.notes) if d.notes else None,
+        tag("h3", "Machine"),
+        facts(_fact(key, value) for key, value in story.environment.items())
+        if story.environment
+        else nothing("The surroundings were not recorded."),
+    )
+
+
+def _model_facts(m: ModelFacts) -> list[tuple[str, Child]]:
     model_facts: list[tuple[str, Child]] = [
         ("file", m.name),
         ("sha256", tag("code", m.sha256)),
@@ -67,32 +96,7 @@ def model_and_data(story: Story) -> Html:
         model_facts.append(("weights (counted)", count(m.weights)))
     if m.peak_activation_bytes is not None:
         model_facts.append(("peak activation memory (estimated)", mb(m.peak_activation_bytes)))
-    data_facts: list[tuple[str, Child]] = [
-        ("images judged on", f"{number(d.images, 0)} ({d.name}, {d.format})"),
-        ("truth", "labels of the data set" if d.has_truth else "none: the float model's own answers"),
-        ("calibration", plural(d.calibration_images, "image")),
-    ]
-    if d.boxes is not None:
-        data_facts.append(("true boxes", number(d.boxes, 0)))
-    if d.classes is not None:
-        data_facts.append(("classes", number(d.classes, 0)))
-    origins: list[tuple[str, Child]] = [(part, how) for part, how in m.origins.items()]
-    return section(
-        "surroundings",
-        "Model, images, machine",
-        tag("h3", "Model"),
-        facts(model_facts),
-        tag("h3", "How the model was understood"),
-        facts(origins) if origins else nothing("The card was given by the user."),
-        tag("h3", "Images"),
-        facts(data_facts),
-        tag("p", d.calibration_how),
-        bullets(d.notes) if d.notes else None,
-        tag("h3", "Machine"),
-        facts(_fact(key, value) for key, value in story.environment.items())
-        if story.environment
-        else nothing("The surroundings were not recorded."),
-    )
+    return model_facts
 
 
 def _fact(key: str, value: object) -> tuple[str, str]:

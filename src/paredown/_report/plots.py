@@ -126,16 +126,8 @@ def bars(all_rows: tuple[Row, ...], name: str, anchor: str, caption: str) -> Fig
         "hovertext": [shown_whole(q) for q in quantities],
         "hovertemplate": "%{y}: %{hovertext}<extra></extra>",
     }
-    words = {
-        "type": "scatter",
-        "mode": "text",
-        "y": labels,
-        "x": ends,
-        "text": [f"{CUT if f else ''}  {shown_whole(q)}" for f, q in zip(far, quantities, strict=True)],
-        "textposition": "middle right",
-        "cliponaxis": False,
-        "hoverinfo": "skip",
-    }
+    text = [f"{CUT if f else ''}  {shown_whole(q)}" for f, q in zip(far, quantities, strict=True)]
+    words = _words(labels, ends, text)
     room = 1.24 if name not in LATENCIES else 1.5
     layout = {
         "xaxis": axis(f"{title_of(name)}, {look(quantities[0]).unit}", range=[0, room * max(*ends, 1e-9)]),
@@ -143,14 +135,30 @@ def bars(all_rows: tuple[Row, ...], name: str, anchor: str, caption: str) -> Fig
         "showlegend": False,
         "bargap": 0.35,
     }
-    text = caption.replace("{how}", evidence.unit_note(quantities)) + (CUT_WORDS if any(far) else "")
-    return Figure(anchor, [bar, words], layout, text, height=90 + 34 * len(found))
+    note = caption.replace("{how}", evidence.unit_note(quantities)) + (CUT_WORDS if any(far) else "")
+    return Figure(anchor, [bar, words], layout, note, height=90 + 34 * len(found))
+
+
+def _words(labels: list[str], ends: list[float], text: list[str]) -> dict[str, Any]:
+    """The value of each bar, written behind it."""
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "y": labels,
+        "x": ends,
+        "text": text,
+        "textposition": "middle right",
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+    }
 
 
 def _ends(quantities: Sequence[Quantity], limit: float | None) -> list[float]:
     """Where the words behind each bar begin: behind its interval, inside of the axis."""
-    ends = [(q.value if q.high is None else max(q.value, q.high)) * look(q).scale for q in quantities]
-    return ends if limit is None else [min(end, limit) for end in ends]
+    values = [scaled(q) for q in quantities]
+    room = 1.6 * max(values) if limit is None else limit  # an interval may be wider than all values
+    highs = [v if q.high is None else q.high * look(q).scale for v, q in zip(values, quantities, strict=True)]
+    return [min(max(v, high), max(room, 0.0)) for v, high in zip(values, highs, strict=True)]
 
 
 def lines(

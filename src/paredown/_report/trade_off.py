@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,21 +72,9 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
     upright = [y.value for _, _, y, _ in found if y.value >= (1 - COLLAPSED) * top]
     pad = max(0.18 * (max(upright) - min(upright)), 0.01 * top, 1e-6)
     floor = min(upright) - 2 * pad
-    latencies = [scaled(x) for _, x, _, _ in found]
-    floats = reference_of([(r, scaled(x)) for r, x, _, _ in found])
-    edge = cut(latencies, floats) or math.inf
+    edge = cut([scaled(x) for _, x, _, _ in found], reference_of([(r, scaled(x)) for r, x, _, _ in found]))
     marks = [
-        Mark(
-            r,
-            x,
-            y,
-            lost,
-            max(y.value, floor),
-            y.value < floor,
-            id(r) in labelled,
-            min(scaled(x), edge),
-            scaled(x) > edge,
-        )
+        Mark(r, x, y, lost, max(y.value, floor), y.value < floor, id(r) in labelled, *_across(x, edge))
         for r, x, y, lost in found
     ]
     x_range = (0.0, 1.08 * max(m.x for m in marks))
@@ -104,6 +91,12 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
         "showlegend": False,
     }
     return Figure("plot-trade-off", data, layout, _caption(marks), height=440)
+
+
+def _across(latency: Quantity, edge: float | None) -> tuple[float, bool]:
+    """Where a mark stands from left to right, and whether it lies beyond the right edge."""
+    x = scaled(latency)
+    return (x, False) if edge is None else (min(x, edge), x > edge)
 
 
 def _front_line(marks: Sequence[Mark]) -> dict[str, Any]:
