@@ -22,6 +22,8 @@ SAME_IOU = 0.5
 LONG_SIDE = 640  # pixels of a drawn picture
 LEAST_SIDE = 320  # smaller images are enlarged, so that words on them can be read
 LIMIT = 6
+MOST_BYTES = 48_000  # of a picture: six pairs and the plots' script stay below 6 MB in a report
+SMALLER = ((1.0, 82), (1.0, 65), (1.0, 50), (0.85, 50), (0.7, 45), (0.55, 40), (0.4, 35))  # scale, quality
 NAMED = 8  # boxes that stayed the same have their names where there are no more of them
 CHANGED = {"missed": (230, 81, 0), "new": (0, 122, 204), "class": (170, 0, 170)}  # RGB
 Canvas = NDArray[np.uint8]
@@ -88,8 +90,23 @@ def _pair(name: str, image: Canvas, truth: Truth, a: Prediction, b: Prediction, 
         drawn = [_class(canvas, p, truth, card) for p in (a, b)]
     else:
         raise TypeError("both models must give boxes, or both classes")
-    left, right = (jpeg(c[:, :, ::-1]) for c in drawn)
+    left, right = (_small(c[:, :, ::-1]) for c in drawn)
     return Pair(name, why, left, right, truth is not None)
+
+
+def _small(canvas: Canvas) -> bytes:
+    """The picture (H, W, 3) BGR as JPEG of at most MOST_BYTES, as fine as they allow."""
+    data = b""
+    for scale, quality in SMALLER:
+        small = (
+            canvas
+            if scale == 1
+            else cv2.resize(canvas, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        )
+        data = jpeg(small, quality)
+        if len(data) <= MOST_BYTES:
+            break
+    return data
 
 
 def _changes(a: Detections, b: Detections, card: Card) -> tuple[_Change, _Change]:

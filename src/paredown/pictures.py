@@ -18,7 +18,7 @@ from paredown.metrics.classification import probabilities
 from paredown.protocols import Session
 from paredown.sample import Dataset
 
-QUALITY = 82  # of the JPEG: six pairs stay below 2 MB
+QUALITY = 82  # of the JPEG
 LIMIT = 6
 TILE, ACROSS = 400, 3  # pixels of the long side of an image on a contact sheet, images in a row
 LINE = 22  # pixels of a line of text on it
@@ -71,9 +71,9 @@ def _caption(text: str, width: int) -> NDArray[np.uint8]:
     return strip
 
 
-def jpeg(canvas: NDArray[Any]) -> bytes:
+def jpeg(canvas: NDArray[Any], quality: int = QUALITY) -> bytes:
     """The picture (H, W, 3) uint8 BGR as JPEG."""
-    done, data = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    done, data = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise ValueError(f"OpenCV cannot encode a picture of shape {canvas.shape}")
     return data.tobytes()
