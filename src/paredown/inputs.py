@@ -7,7 +7,7 @@ from pathlib import Path
 from paredown import data
 from paredown._compress.pack import pdz
 from paredown.errors import UsageError
-from paredown.graph.load import from_proto, load_model, parse, read_file
+from paredown.graph.load import from_proto, load_model, parse
 from paredown.model import Model
 from paredown.protocols import Progress
 from paredown.sample import Dataset
@@ -24,7 +24,7 @@ def read_model(path: str | Path) -> Model:
     file = Path(path)
     if file.suffix.lower() != PACKED:
         return load_model(file)
-    return from_proto(parse(pdz.unpack(read_file(file)), str(file)), file.stem)
+    return from_proto(parse(pdz.unpack_file(file), str(file)), file.stem)
 
 
 def as_model(model: ModelLike) -> Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nets
@@ -33,6 +33,7 @@ def test_any_bytes(text: bytes) -> None:
     unpacked_or_refused(pdz.MAGIC + text)
 
 
+@settings(deadline=None)  # the first call may wait for a busy machine
 @given(st.data())
 def test_a_damaged_file(data: st.DataObject) -> None:
     file = bytearray(good()[1])

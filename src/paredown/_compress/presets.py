@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 from paredown._compress.recipe import Recipe, Step
 from paredown._compress.steps import STEPS
 from paredown.errors import UnknownName, UsageError
+from paredown.reading import read_toml
 
 PRESETS: dict[str, tuple[str, str]] = {
     "int8": ("cle+gates+w8a8-pc-mse-guard-timed+gptq", "static INT8, the recipe to start with"),
@@ -93,12 +93,7 @@ def _parse_step(text: str, whole: str) -> Step:
 
 
 def _from_file(path: Path) -> Recipe:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the recipe file {path}", got=error.strerror) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML", got=error) from error
+    table = read_toml(path, what="the recipe", error=UsageError)
     steps = table.get("steps", [table["recipe"]] if "recipe" in table else None)
     if (
         set(table) - {"steps", "recipe", "name"}

@@ -21,11 +21,11 @@ def main(args: argparse.Namespace) -> int:
     from paredown._compress.pack import pdz
     from paredown.cli import console
     from paredown.files import check_named, write_named
-    from paredown.graph.load import read_file
+    from paredown.graph.load import read_model_file
 
     out = args.out or args.model.with_suffix(".pdz")
     check_named(out, force=args.force)
-    data = read_file(args.model)
+    data = read_model_file(args.model)
     packed = pdz.pack(data)
     write_named(out, packed, force=args.force)
     if args.json:

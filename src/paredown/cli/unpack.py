@@ -21,11 +21,10 @@ def main(args: argparse.Namespace) -> int:
     from paredown._compress.pack import pdz
     from paredown.cli import console
     from paredown.files import check_named, write_named
-    from paredown.graph.load import read_file
 
     out = args.out or args.packed.with_suffix(".onnx")
     check_named(out, force=args.force)
-    data = pdz.unpack(read_file(args.packed))
+    data = pdz.unpack_file(args.packed)
     write_named(out, data, force=args.force)
     if args.json:
         console.show_json({"file": str(out), "size_bytes": len(data)})

@@ -31,7 +31,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -46,8 +45,9 @@ from paredown.families.values import FED, parse_values, same_values, with_colour
 from paredown.files import write_whole
 from paredown.model import Model
 from paredown.printable import quoted
+from paredown.reading import read_plain, read_toml
 
-MAX_CARD_BYTES = 10_000_000
+NAMES_BYTES = 10_000_000
 _TABLES = {"input": "preprocess", "decode": "decode", "origin": "origin"}
 _KEYS = {f.name for f in fields(Card)} - {"preprocess"} | {"input"}
 _VALUES = {"scale", "mean", "std"}
@@ -119,14 +119,7 @@ def toml_value(value: object) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAX_CARD_BYTES:
-            raise CardError(f"the card {path} is too large", expected=f"at most {MAX_CARD_BYTES} bytes")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CardError(f"cannot read the card {path}", got=error.strerror) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise CardError(f"the card {path} is no TOML file", got=error) from error
+    return read_toml(path, what="the card", error=CardError)
 
 
 def _family(path: Path, values: Mapping[str, Any]) -> str | None:
@@ -286,10 +279,10 @@ def _classes(path: Path, value: object) -> tuple[str, ...]:
                 hint="put the list of names beside the card, or write the names themselves",
             )
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError) as error:
+            text = read_plain(file, NAMES_BYTES, what="the class names", error=CardError).decode()
+        except UnicodeDecodeError as error:
             raise CardError(f"{path}: cannot read the class names in {file}", got=error) from error
-        value = [line.strip() for line in lines if line.strip()]
+        value = [line.strip() for line in text.splitlines() if line.strip()]
     names: tuple[str, ...] = _checked(path, "classes", value, tuple[str, ...])
     if not names:
         raise CardError(f"{path}: classes is empty")

@@ -7,8 +7,10 @@ from pathlib import Path
 import onnx
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
-from paredown.errors import ModelError
+from paredown.errors import ModelError, UnsupportedModel
 from paredown.graph.subgraphs import all_tensors
+
+MOST_BYTES = 2**31 - 1  # of all of it: one protobuf message takes no more
 
 
 def load_external(proto: onnx.ModelProto, where: str, folder: Path | None) -> None:
@@ -25,6 +27,7 @@ def load_external(proto: onnx.ModelProto, where: str, folder: Path | None) -> No
     ends = _ends(external, where)
     for tensor in external:
         _check(tensor, where, root, ends)
+    _refuse_too_much(external, where, root)
     try:
         for tensor in external:
             load_external_data_for_tensor(tensor, str(root))
@@ -33,6 +36,17 @@ def load_external(proto: onnx.ModelProto, where: str, folder: Path | None) -> No
     except (onnx.checker.ValidationError, ValueError, OSError) as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{where}: external data cannot be read", got=line[:300]) from error
+
+
+def _refuse_too_much(tensors: list[onnx.TensorProto], where: str, root: Path) -> None:
+    """Raises UnsupportedModel where the tensors take more than one file may hold; they may share bytes."""
+    total = 0
+    for tensor in tensors:
+        info = {e.key: e.value for e in tensor.external_data}
+        rest = (root / info["location"]).stat().st_size - int(info.get("offset", "0"))
+        total += int(info.get("length", "0")) or rest
+    if total > MOST_BYTES:
+        raise UnsupportedModel(f"{where}: its external data is over 2 GiB", got=f"{total / 2**30:,.1f} GiB")
 
 
 def _ends(tensors: list[onnx.TensorProto], where: str) -> dict[str, int]:

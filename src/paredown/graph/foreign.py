@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from paredown.graph.outline import Bytes
+
 _TORCH = (
     "export it to ONNX: yolo export model={name} format=onnx (Ultralytics), "
     "or torch.onnx.export(model, example_input, 'model.onnx')"
@@ -41,26 +43,28 @@ _BY_SUFFIX: dict[str, tuple[str, str]] = {
 }
 _MODEL_FIELDS = frozenset([*range(1, 9), 14, 20, 25, 26])  # of ModelProto in onnx.proto
 _VARINT, _BYTES = 0, 2  # wire types
+_MOST_FIELDS = 100_000  # of a model, its metadata one by one
 
 
-def kind_of(data: bytes, name: str) -> tuple[str, str | None]:
+def kind_of(data: Bytes, name: str) -> tuple[str, str | None]:
     """What the bytes are in words, and a hint. name: the file's, for what its bytes do not say."""
     file = Path(name)
     if not data:
         return "an empty file", None
-    if data[4:8] == b"TFL3":
+    head = bytes(data[:64])
+    if head[4:8] == b"TFL3":
         return "a TFLite model", _TFLITE.format(name=file.name)
     if (known := _BY_SUFFIX.get(file.suffix.lower())) is not None:
         return known[0], known[1].format(name=file.name)
     for magic, kind, hint in _BY_MAGIC:
-        if data.startswith(magic):
+        if head.startswith(magic):
             return kind, hint.format(name=file.name)
     if (whole := expected_bytes(data)) > len(data):
         return (
-            f"{len(data)} bytes",
+            f"{len(data):,} bytes",
             f"the file is cut short: its graph alone ends at byte {whole}; fetch it again",
         )
-    return f"{len(data)} bytes of something else", None
+    return f"{len(data):,} bytes of something else", None
 
 
 def hint_for_folder(path: Path) -> str:
@@ -70,10 +74,12 @@ def hint_for_folder(path: Path) -> str:
     return "the path of an .onnx file"
 
 
-def expected_bytes(data: bytes) -> int:
+def expected_bytes(data: Bytes) -> int:
     """How many bytes the fields of a ModelProto say there are; 0 where the bytes begin like no ModelProto."""
     place, seen = 0, 0
     while place < len(data):
+        if seen > _MOST_FIELDS:
+            return 0
         key, place = _varint(data, place)
         if key >> 3 not in _MODEL_FIELDS or key & 7 not in (_VARINT, _BYTES):
             return 0
@@ -83,7 +89,7 @@ def expected_bytes(data: bytes) -> int:
     return place if seen > 1 else 0
 
 
-def _varint(data: bytes, place: int) -> tuple[int, int]:
+def _varint(data: Bytes, place: int) -> tuple[int, int]:
     """A number of seven bits a byte, and the place behind it."""
     number = shift = 0
     while place < len(data) and shift < 64:

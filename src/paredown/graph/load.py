@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ import onnx.inliner
 from google.protobuf.message import DecodeError, EncodeError
 
 from paredown.errors import ModelError, UnsupportedModel
+from paredown.graph.budget import check_budget, check_nodes, refuse_many_nodes
 from paredown.graph.external import load_external
 from paredown.graph.foreign import hint_for_folder, kind_of
+from paredown.graph.outline import Bytes, NoMessage, count_nodes
 from paredown.model import Model, TensorSpec
 
 MAX_BYTES = 2**31 - 1  # the limit of one protobuf message
@@ -26,27 +30,58 @@ def load_model(path: str | Path) -> Model:
         UnsupportedModel: over 2 GiB.
     """
     path = Path(path)
-    return from_proto(parse(read_file(path), str(path), path.parent), path.stem)
+    return from_proto(parse(read_model_file(path), str(path), path.parent), path.stem)
 
 
-def read_file(path: Path) -> bytes:
-    """All bytes of a model file. Raises ModelError."""
-    if not path.is_file():
-        raise ModelError(f"no model file at {path}", hint=hint_for_folder(path))
+def read_model_file(path: Path) -> bytes:
+    """All bytes of an ONNX file. One that is none is refused before it is read. Raises ModelError."""
+    refuse_no_file(path)
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                raise _no_model(b"", str(path))
+            with mmap(file.fileno(), 0, access=ACCESS_READ) as view:
+                _check_outline(view, str(path))
+            if size > MAX_BYTES:
+                raise UnsupportedModel(f"{path} is over 2 GiB", got=f"{size / 2**30:.1f} GiB")
+            return file.read(MAX_BYTES)
     except OSError as error:
         raise ModelError(f"cannot read {path}", got=error.strerror) from error
 
 
+def refuse_no_file(path: Path) -> None:
+    """Raises ModelError where no ordinary file stands there: a pipe or a device could keep us waiting."""
+    if path.is_file():
+        return
+    got = "a folder" if path.is_dir() else "a pipe or a device" if path.exists() else None
+    raise ModelError(f"no model file at {path}", got=got, hint=hint_for_folder(path))
+
+
+def _check_outline(data: Bytes, where: str) -> None:
+    try:
+        nodes = count_nodes(data)
+    except NoMessage:
+        raise _no_model(data, where) from None
+    refuse_many_nodes(nodes, where)
+
+
+def _no_model(data: Bytes, where: str) -> ModelError:
+    got, hint = kind_of(data, where)
+    return ModelError(f"{where} is not an ONNX model, or it is cut short", got=got, hint=hint)
+
+
 def parse(data: bytes, where: str, folder: Path | None = None) -> onnx.ModelProto:
-    """The checked ModelProto in `data`, external data loaded from `folder` where the file points there."""
+    """The checked ModelProto in `data`, external data loaded from `folder` where the file points there.
+
+    Raises: ModelError; UnsupportedModel where it would take more memory or time than a model may (`budget`).
+    """
+    _check_outline(data, where)
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(data)
     except (DecodeError, RecursionError) as error:
-        got, hint = kind_of(data, where)
-        raise ModelError(f"{where} is not an ONNX model, or it is cut short", got=got, hint=hint) from error
+        raise _no_model(data, where) from error
     if not proto.HasField("graph") or not proto.graph.node:
         got, hint = kind_of(data, where)
         raise ModelError(
@@ -54,6 +89,7 @@ def parse(data: bytes, where: str, folder: Path | None = None) -> onnx.ModelProt
         )
     if not proto.opset_import:
         raise ModelError(f"{where} names no opset", expected="an opset_import for ai.onnx")
+    check_nodes(proto, where)
     load_external(proto, where, folder)
     if proto.ByteSize() > MAX_BYTES:
         raise UnsupportedModel(f"{where} is over 2 GiB", got=f"{proto.ByteSize() / 2**30:.1f} GiB")
@@ -61,7 +97,9 @@ def parse(data: bytes, where: str, folder: Path | None = None) -> onnx.ModelProt
         onnx.checker.check_model(proto)
     except (onnx.checker.ValidationError, ValueError, UnicodeDecodeError) as error:
         raise ModelError(f"{where} is not a valid ONNX model", got=_first_line(error)) from error
-    return _inlined(proto, where)
+    proto = _inlined(proto, where)
+    check_budget(proto, where)
+    return proto
 
 
 def from_proto(proto: onnx.ModelProto, name: str) -> Model:

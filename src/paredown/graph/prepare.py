@@ -12,6 +12,7 @@ import onnxslim
 from onnx import version_converter
 
 from paredown.errors import ModelError, UnsupportedModel
+from paredown.graph.budget import check_budget
 from paredown.graph.load import from_proto, to_proto
 from paredown.graph.run import random_feeds, run_once
 from paredown.graph.subgraphs import all_tensors
@@ -40,6 +41,7 @@ def prepare(model: Model, input_size: tuple[int, int] | None = None) -> Model:
     proto = to_proto(model)
     _lift_initializers(proto)
     _fix_inputs(proto, input_size)
+    check_budget(proto, model.name)
     reference = from_proto(_name_nodes(proto), model.name)  # the runtime refuses two nodes of one name
     proto = _raise_opset(proto)
     proto = _simplify(proto)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 import types
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -12,6 +11,7 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 from paredown.checking import check_fields
 from paredown.errors import UnknownName, UsageError
 from paredown.families.hints import Hints
+from paredown.reading import read_toml
 from paredown.study.limits import Limits
 
 CALIBRATION_IMAGES = 100  # more hardly move a range
@@ -108,12 +108,7 @@ class Asked:
 
 def read_asked(path: Path) -> Asked:
     """The study that a TOML file asks for. Raises UsageError."""
-    try:
-        return Asked.parse(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as e:
-        raise UsageError(f"cannot read {path}", got=e.strerror) from e
-    except (ValueError, RecursionError) as e:
-        raise UsageError(f"{path} is no TOML file", got=str(e)[:200]) from e
+    return Asked.parse(read_toml(path, what="the study", error=UsageError))
 
 
 def _from_table(cls: type[Any], table: Mapping[str, object], where: str) -> Any:

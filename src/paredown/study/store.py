@@ -22,6 +22,7 @@ from paredown.files import Layout, check_directory, check_plain, make_directory,
 from paredown.graph.load import load_model
 from paredown.measurement import Trial
 from paredown.model import Model
+from paredown.reading import read_toml
 from paredown.study.environments import Apart, environment_key, latest_key, ranked, set_apart, trial_key
 from paredown.study.files import Lock, toml_text
 from paredown.study.private import Hide
@@ -169,10 +170,7 @@ def read_study(directory: Path) -> dict[str, dict[str, object]]:
             f"{directory} is no study directory",
             expected="a directory with study.toml, as `paredown run` makes",
         )
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as e:
-        raise StorageError(f"{path} cannot be read", got=str(e)[:200]) from e
+    tables = read_toml(path, what="the study", error=StorageError)
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise StorageError(f"{path} holds something that is no table", got=name[:80])

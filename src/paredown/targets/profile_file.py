@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from paredown.errors import StorageError, UnknownName, UsageError
+from paredown.errors import UnknownName, UsageError
 from paredown.profile import Profile
+from paredown.reading import read_toml
 
 _WORDS = {"activations": ("uint8", "int8"), "weights": ("int8", "uint8")}
 _LISTS = ("isa", "sensors", "notes")
@@ -19,14 +19,7 @@ _TEXTS = ("name", "summary", "runtime", "arch", "board")
 
 def read_profile_file(path: Path) -> Profile:
     """The profile in `path`; its name is the file's, unless the file names it. Raises UsageError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        raise StorageError(f"cannot read the device profile {path}", got=e) from e
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise UsageError(f"{path.name} is no valid TOML", got=e) from e
+    table = read_toml(path, what="the device profile", error=UsageError)
     return parse_profile({"name": path.stem, **table}, path.name)
 
 

@@ -27,23 +27,27 @@ it comes, and how fast it is: benchmarks/deep.py.
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 import zlib
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import onnx
 
 from paredown.errors import ModelError
-from paredown.graph.load import MAX_BYTES, parse
+from paredown.graph.load import MAX_BYTES, parse, refuse_no_file
 
 MAGIC = b"PDZ1"
 HEAD = struct.Struct("<4s32sQIII")
 PIECE = struct.Struct("<IIIB")
 WIDTHS = (1, 2, 4, 8)  # bytes of an element
 MAX_PIECES = 1 << 16
-MAX_PIECE = 1 << 30  # bytes
+MAX_PIECE = 1 << 26  # bytes of a tensor's part: a few of them are held at a time
+MAX_REST = 1 << 28  # bytes of what stands around the tensors
 MOST = 1040  # times that DEFLATE can make anything larger; RFC 1951 gives 258 bytes for 2 bits
 WORTH = 4096  # bytes: smaller tensors stay with the text around them
 MEMORY = 9  # of the coder: as much as it takes, so that its blocks are long
@@ -71,6 +75,13 @@ def pack(data: bytes) -> bytes:
         streams.append(stream)
         at = end
     rest += data[at:]
+    if len(rest) > MAX_REST:
+        raise ModelError(
+            "the file keeps too much outside of its large tensors",
+            got=f"{len(rest) / 1e6:.0f} MB",
+            expected=f"at most {MAX_REST / 1e6:.0f} MB",
+            hint="save it with its weights as raw data (onnx.save does)",
+        )
     streams[0] = _smallest(rest, 1)[1]
     sha256 = hashlib.sha256(data).digest()
     head = HEAD.pack(MAGIC, sha256, len(data), len(streams) - 1, len(streams[0]), len(rest))
@@ -80,24 +91,49 @@ def pack(data: bytes) -> bytes:
 def unpack(packed: bytes) -> bytes:
     """The ONNX file in a `.pdz`, checked by its SHA-256.
 
-    Nothing in the file is trusted: sizes are bounded before anything is allocated, and a stream may not give
-    more or less than its table says.
+    Nothing in the file is trusted: sizes are bounded before anything is allocated, a stream may not give more
+    or less than its table says, and what comes out is kept only once its SHA-256 is known to be right.
 
     Raises: ModelError where the file is no `.pdz`, cut short, or damaged.
     """
-    sha256, rest_piece, pieces, at = _read_head(packed)
-    streams = memoryview(packed)
-    rest = _inflate(streams[at : at + rest_piece.packed], rest_piece)
-    at, done = at + rest_piece.packed, 0
-    parts = []
-    for piece in pieces:
-        parts += [rest[done : done + piece.gap], _inflate(streams[at : at + piece.packed], piece)]
-        at, done = at + piece.packed, done + piece.gap
-    parts.append(rest[done:])
-    made = b"".join(parts)
-    if hashlib.sha256(made).digest() != sha256:
+    return _unpack(BytesIO(packed), len(packed))
+
+
+def unpack_file(path: Path) -> bytes:
+    """The same for a file, of which no more than one stream is held at a time. Raises ModelError."""
+    refuse_no_file(path)
+    try:
+        with path.open("rb") as file:
+            return _unpack(file, os.fstat(file.fileno()).st_size)
+    except OSError as error:
+        raise ModelError(f"cannot read {path}", got=error.strerror) from error
+
+
+def _unpack(file: BinaryIO, length: int) -> bytes:
+    sha256, size, rest, pieces, begin = _read_head(file, length)
+    found = hashlib.sha256()
+    for part in _parts(file, rest, pieces, begin):
+        found.update(part)
+    if found.digest() != sha256:
         raise _damaged("the file that comes out is not the one that was packed")
-    return made
+    made = bytearray(size)  # only now: a file made by a stranger may ask for gigabytes of zeros
+    at = 0
+    for part in _parts(file, rest, pieces, begin):
+        made[at : at + len(part)] = part
+        at += len(part)
+    return bytes(made)
+
+
+def _parts(file: BinaryIO, rest_piece: _Piece, pieces: Sequence[_Piece], begin: int) -> Iterator[bytes]:
+    """The ONNX file, part by part."""
+    file.seek(begin)
+    rest = _inflate(file.read(rest_piece.packed), rest_piece)
+    done = 0
+    for piece in pieces:
+        yield rest[done : done + piece.gap]
+        yield _inflate(file.read(piece.packed), piece)
+        done += piece.gap
+    yield rest[done:]
 
 
 def is_packed(data: bytes) -> bool:
@@ -105,34 +141,35 @@ def is_packed(data: bytes) -> bool:
     return data.startswith(MAGIC)
 
 
-def _read_head(packed: bytes) -> tuple[bytes, _Piece, list[_Piece], int]:
-    """SHA-256, the rest, the tensors, and where the first stream begins."""
-    if not is_packed(packed):
-        raise ModelError(
-            "this is no .pdz file", got=f"{len(packed)} bytes that begin otherwise", expected="PDZ1"
-        )
-    if len(packed) < HEAD.size:
-        raise _damaged(f"cut short: {len(packed)} bytes")
-    _, sha256, size, count, rest_packed, rest_size = HEAD.unpack_from(packed)
+def _read_head(file: BinaryIO, length: int) -> tuple[bytes, int, _Piece, list[_Piece], int]:
+    """SHA-256 and size of the model, the rest, the tensors, and where the first stream begins."""
+    head = file.read(HEAD.size)
+    if not is_packed(head):
+        got = f"{length:,} bytes that begin otherwise"
+        raise ModelError("this is no .pdz file", got=got, expected="PDZ1")
+    if len(head) < HEAD.size:
+        raise _damaged(f"cut short: {length} bytes")
+    _, sha256, size, count, rest_packed, rest_size = HEAD.unpack(head)
     begin = HEAD.size + count * PIECE.size
-    if count > MAX_PIECES or begin > len(packed):
-        raise _damaged(f"{count} tensors do not fit into {len(packed)} bytes")
-    pieces = [_Piece._make(numbers) for numbers in PIECE.iter_unpack(packed[HEAD.size : begin])]
+    if count > MAX_PIECES or begin > length:
+        raise _damaged(f"{count} tensors do not fit into {length} bytes")
+    pieces = [_Piece._make(numbers) for numbers in PIECE.iter_unpack(file.read(begin - HEAD.size))]
     rest = _Piece(0, rest_packed, rest_size, 1)
     if size > MAX_BYTES or rest.size + sum(p.size for p in pieces) != size:
         raise _damaged("the tensors and the rest do not add up to the size of the model")
-    if rest.packed + sum(p.packed for p in pieces) != len(packed) - begin:
+    if rest.packed + sum(p.packed for p in pieces) != length - begin:
         raise _damaged("the streams do not add up to the size of the file: cut short, or something behind it")
     if sum(p.gap for p in pieces) > rest.size:
         raise _damaged("the tensors stand beyond the end of the model")
-    for piece in (rest, *pieces):
+    for piece, most in ((rest, MAX_REST), *((p, MAX_PIECE) for p in pieces)):
         fits = piece.width in WIDTHS and piece.size % piece.width == 0
-        if not fits or not 0 < piece.size <= min(MAX_PIECE, MOST * piece.packed):
+        fits = fits and 0 < piece.size <= min(most, MOST * piece.packed)
+        if not fits or piece.packed > piece.size + piece.size // 100 + 1024:  # DEFLATE adds less
             raise _damaged("a stream of impossible size")
-    return sha256, rest, pieces, begin
+    return sha256, size, rest, pieces, begin
 
 
-def _inflate(stream: memoryview, piece: _Piece) -> bytes:
+def _inflate(stream: bytes, piece: _Piece) -> bytes:
     decoder = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         made = decoder.decompress(stream, piece.size + 1)
