@@ -102,7 +102,8 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
         want = tensor(model, float_name(layer.node.outputs[0]), image)
         want = np.moveaxis(want, 1, -1) if layer.node.op_type == "Conv" else want
         assert np.abs(got - y).max() < 1e-4 * np.ptp(want)
-        assert np.array_equal(y, want.reshape(-1, want.shape[-1])[place])
+        # Two graphs with other outputs: on some processors the runtime sums in another order.
+        assert np.abs(y - want.reshape(-1, want.shape[-1])[place]).max() < 1e-6 * np.ptp(want)
 
 
 def test_no_more_is_drawn_than_fits(wide: Model, monkeypatch: pytest.MonkeyPatch) -> None:
