@@ -45,7 +45,8 @@ class Writer:
     """What every candidate of one model shares. source: the float network. grid_of: tensor -> its grid.
 
     weight_bits: of W8A8 layers. why: node -> what the log says where it is released. ungated: the network
-    without factors at its gates, which pay in integers only; None where it has none.
+    without factors at its gates, which pay in integers only; None where it has none. rounds: whether weights are
+    rounded by what they do to the layer's answers, which takes longest and changes no kernel's time.
     """
 
     source: Model
@@ -54,6 +55,7 @@ class Writer:
     context: Context
     why: Mapping[str, str] = field(default_factory=dict)
     ungated: Model | None = None
+    rounds: bool = True
 
     def coarser(self) -> Writer:
         """Writes the same candidates with steps twice as wide everywhere: four times the damage."""
@@ -80,7 +82,7 @@ class Writer:
                 weight = np.asarray(constant(weight_of(node)), np.float32)
                 store(graph, node, weight, weight_grid(node, "pc", 8))
         insert(graph, plan, grids, weights)
-        if weights:
+        if weights and self.rounds:
             model, _ = rounding.apply(rounding.SecondOrder(), model, self.context)
         if "w4a8" in chosen.values():
             model, _ = int4.apply(int4.Pack(), model, self.context)

@@ -192,7 +192,8 @@ def _costs(choices: Choices, weights: Weights, writer: Writer, context: Context)
     assert context.time_nodes is not None
     every_second = frozenset().union(*allocate.blocks(choices.graph, choices.base)[1::2])
     points = [choices.point(frozenset()), choices.point(every_second)]
-    written = [writer.write(p, *candidate.plain_choices(p, weights, 0.0)).model for p in points]
+    timed = replace(writer, rounds=False)
+    written = [timed.write(p, *candidate.plain_choices(p, weights, 0.0)).model for p in points]
     times = context.time_nodes([writer.source, *written])
     return costs_from(times[0], times[1], times[2], choices.graph, points[1].plan)
 
