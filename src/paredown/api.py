@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from paredown import data
+from paredown._compress.compress import RECIPE_KEY
 from paredown._compress.compress import compress as apply_recipe
 from paredown._compress.presets import PRESETS, parse_recipe
 from paredown._compress.recipe import Compressed, Recipe
@@ -252,8 +253,9 @@ def measure(
     bench = Bench(card, align(images, card)[0], where, threads)
     predicted = reference = None
     if "map" in what:
-        predicted = bench.predict(model, progress)
-        reference = None if floats is None else bench.predict(floats, progress).predictions
+        judges_itself = floats is None and RECIPE_KEY not in model.metadata
+        predicted = (bench.ask_reference if judges_itself else bench.predict)(model, progress)
+        reference = None if floats is None else bench.ask_reference(floats, progress).predictions
     with tempfile.TemporaryDirectory(prefix="paredown-") as folder:
         file, beside = Path(folder, "model.onnx"), Path(folder, "baseline.onnx")
         file.write_bytes(model.data)
@@ -294,7 +296,8 @@ def compare(
     card = _card(a)
     judged, _ = align(images, card)
     bench = Bench(card, judged, find_target(target), threads)
-    first, second = (bench.predict(m, progress).predictions for m in (a, as_model(b)))
+    first = bench.ask_reference(a, progress).predictions
+    second = bench.predict(as_model(b), progress).predictions
     statistics = compare_predictions(first, second, judged, card)
     return Compared(statistics, tuple(differing_pairs(judged, first, second, card)))
 

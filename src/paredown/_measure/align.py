@@ -71,15 +71,29 @@ def _class_map(names: Sequence[str], card: Card) -> tuple[NDArray[np.int64], tup
     same = _same_order(names, known)
     if same is not None:  # two classes of the list may have the same name, so names are not asked
         return np.arange(len(names)) + same, ()
-    by_name = _by_name(names, known)
-    if (by_name >= 0).any() or not all(_is_placeholder(k) for k in known):
-        return by_name, ()
+    named = by_name(names, known)
+    if (named >= 0).any() or not all(_is_placeholder(k) for k in known):
+        return named, _moved_note(names, named, len(known))
     shift = _background_offset(known, len(names))
     if len(names) + shift != len(known):
-        return by_name, ()
+        return named, ()
     return (
         np.arange(len(names)) + shift,
         ("the model does not name its classes: the data set's were taken in their order",),
+    )
+
+
+def _moved_note(names: Sequence[str], target: NDArray[np.int64], n_known: int) -> tuple[str, ...]:
+    """What was done where the data set's classes have other numbers than the model's."""
+    moved = np.flatnonzero((target >= 0) & (target != np.arange(len(names))))
+    if len(moved) == 0:
+        return ()
+    found = np.count_nonzero(target >= 0)
+    some = ", ".join(f"{names[i]} {i} -> {target[i]}" for i in moved[:3])
+    more = ", ..." if len(moved) > 3 else ""
+    return (
+        f"{found} of the data set's {len(names)} classes were found by name among the model's {n_known}, "
+        f"{len(moved)} under another number ({some}{more})",
     )
 
 
@@ -93,9 +107,9 @@ def _by_place(names: Sequence[str], known: Sequence[str]) -> NDArray[np.int64] |
         return None
     moved = np.arange(len(names)) + _background_offset(known, len(names))
     places = np.where(moved < len(known), moved, -1)
-    by_name = _by_name(names, known)
-    found = ~numbered & (by_name >= 0)
-    elsewhere = np.count_nonzero(by_name[found] != places[found])
+    named = by_name(names, known)
+    found = ~numbered & (named >= 0)
+    elsewhere = np.count_nonzero(named[found] != places[found])
     return None if 2 * elsewhere > np.count_nonzero(found) else places
 
 
@@ -112,7 +126,7 @@ def _background_offset(known: Sequence[str], n_used: int) -> int:
     return 1 if (named or by_count) and n_used < len(known) else 0
 
 
-def _by_name(names: Sequence[str], known: Sequence[str]) -> NDArray[np.int64]:
+def by_name(names: Sequence[str], known: Sequence[str]) -> NDArray[np.int64]:
     """(len(names),) the index of the one class of that name ("tench" finds "tench, Tinca tinca"), else -1."""
     whole: dict[str, int] = {}
     partly: dict[str, set[int]] = {}

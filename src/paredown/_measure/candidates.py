@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from paredown._measure.align import align
+from paredown._measure.align import align, by_name
 from paredown._measure.evidence import CONFIDENT, Evidence, evidence, matches_of, unclassed
 from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.errors import CardError
 from paredown.families import predict
-from paredown.families.label_maps import unnamed_classes
+from paredown.families.label_maps import COCO_NAMES, coco_by_id, unnamed_classes
 from paredown.families.preprocess import preprocess
 from paredown.protocols import Progress, Session
 from paredown.sample import Dataset, Labels, Truth
@@ -43,22 +43,43 @@ class Candidate:
         return (0.0, 0.0) if self.evidence is None else self.evidence.score
 
 
-def name_classes(card: Card, dataset: Dataset) -> Iterator[Card]:
-    """The card with each way of naming its classes: its own, else the data set's in their order.
+def name_classes(card: Card, dataset: Dataset, open_classes: bool = False) -> Iterator[Card]:
+    """The card with each way of naming its classes that could be right: its own names; COCO's, where the data
+    set has those; the data set's in their order.
 
     A classifier may have a background before them, and a list of numbered labels may end early.
+    open_classes: the list may have any length.
     """
-    missing = len(card.classes) - len(dataset.classes)
-    if not nameless(card) or not dataset.classes or missing < 0 or (card.task == "detect" and missing):
-        yield card
-        return
-    told = f"data set {dataset.name!r}, in its order"
-    rest = card.classes[len(dataset.classes) :]
-    yield replace(card, classes=dataset.classes + rest, origin={**card.origin, "classes": told})
-    if missing:
-        shifted = ("background", *dataset.classes, *card.classes[len(dataset.classes) + 1 :])
-        told = f"background, then {told}"
-        yield replace(card, classes=shifted, origin={**card.origin, "classes": told})
+    lists = _lists(card, dataset, open_classes) or {card.classes: ""}
+    for classes, told in lists.items():
+        origin = {**card.origin, "classes": told} if told else card.origin
+        yield replace(card, classes=classes, origin=origin)
+
+
+def _lists(card: Card, dataset: Dataset, open_classes: bool) -> dict[tuple[str, ...], str]:
+    """Lists of names with where they are from, "" for the card's own; none where only its own can be."""
+    n, names = len(card.classes), dataset.classes
+    by_id = card.classes in (coco_by_id(0, 91), coco_by_id(1, 90))
+    if not names or not (nameless(card) or by_id):
+        return {}
+    found: dict[tuple[str, ...], str] = {}
+    in_order = f"data set {dataset.name!r}, in its order"
+    coco = bool((by_name(names, COCO_NAMES) >= 0).all())
+    if coco and by_id:
+        found[card.classes] = ""
+    elif coco and n == len(COCO_NAMES) and names != COCO_NAMES:
+        found[COCO_NAMES] = "COCO's 80 classes in their order, the data set's found in it by name"
+    more = card.task == "classify" or (open_classes and not coco)
+    numbered = unnamed_classes(n)
+    if len(names) == n or (len(names) < n and more) or (len(names) > n and open_classes):
+        found.setdefault(names + numbered[len(names) :], in_order)
+    if len(names) < n and card.task == "classify":
+        found[("background", *names, *numbered[len(names) + 1 :])] = f"background, then {in_order}"
+    if coco and open_classes and not by_id:
+        found[coco_by_id(0, 91)] = "COCO's category ids, the data set's classes found in it by name"
+    if not found and by_id:
+        found[numbered] = f"unnamed: the model gives {n}"
+    return found
 
 
 def nameless(card: Card) -> bool:
@@ -92,7 +113,7 @@ def ask(
 def check_order(best: Candidate, dataset: Dataset) -> None:
     """Raises CardError where boxes are right but classes are not: the data set's order is not the model's."""
     card = best.card
-    taken_from_data = card.task == "detect" and card.classes == dataset.classes
+    taken_from_data = card.task == "detect" and card.classes[: len(dataset.classes)] == dataset.classes
     if not taken_from_data or card.origin.get("classes") == "metadata" or not best.predictions:
         return
     without = Evidence(

@@ -49,7 +49,9 @@ def weigh(
 ) -> Choice:
     """The choice among the recognised cards, decided or not. Raises CardError where no one family fits."""
     match = settle_reading(recognition, session, dataset)
-    candidates = [Candidate(named) for card in match.cards for named in name_classes(card, dataset)]
+    candidates = [
+        Candidate(named) for card in match.cards for named in name_classes(card, dataset, match.open_classes)
+    ]
     first = candidates[0].card
     if len(candidates) == 1 and not nameless(first):
         return Choice(first, match)

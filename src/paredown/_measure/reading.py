@@ -59,7 +59,6 @@ class _Looked:
     """One way of reading, what was seen through it and what is wrong with it."""
 
     way: Match
-    usual: bool  # the family's usual way
     faults: tuple[Fault, ...]
     seen: tuple[Seen, ...]
 
@@ -85,7 +84,7 @@ def settle_reading(recognition: Recognition, session: Session, dataset: Dataset)
     answers = Answers(session, several(dataset))
     if not recognition.matches:
         recognition.best()
-    looked = [_look(way, usual, answers) for match in recognition.matches for way, usual in _ways(match)]
+    looked = [_look(way, answers) for match in recognition.matches for way in _ways(match)]
     first = looked[0]
     passing = [one for one in looked if not one.faults and (one is first or has_evidence(one.seen))]
     if not passing:
@@ -93,11 +92,19 @@ def settle_reading(recognition: Recognition, session: Session, dataset: Dataset)
     families = {one.card.family for one in passing}
     alive = tuple(m for m in recognition.matches if m.cards[0].family in families)
     best = replace(recognition, matches=alive).best()
-    rivals = [one for one in passing if one.card.family == best.cards[0].family]
+    own = [one for one in passing if one.card.family == best.cards[0].family]
+    nearest = min(_unlike_usual(one, best) for one in own)
+    rivals = [one for one in own if _unlike_usual(one, best) == nearest]
     taken = rivals[0]
-    if not taken.usual and len(rivals) > 1:
+    if len(rivals) > 1:
         raise _ambiguous(rivals)
     return _widened(taken.way if taken is first else _named_as_told(taken, first), taken.seen)
+
+
+def _unlike_usual(one: _Looked, match: Match) -> int:
+    """In how many keys of [decode] a way of reading differs from the family's usual one."""
+    usual = match.cards[0].decode
+    return sum(value != usual.get(key) for key, value in one.card.decode.items())
 
 
 def check_card(card: Card, session: Session, dataset: Dataset, open_classes: bool = False) -> None:
@@ -108,18 +115,19 @@ def check_card(card: Card, session: Session, dataset: Dataset, open_classes: boo
         raise refusal(card, wrong, len(samples))
 
 
-def _ways(match: Match) -> list[tuple[Match, bool]]:
-    """The match's ways of reading, and whether each is the usual one."""
-    return [(replace(match, others=()), True), *((other, False) for other in match.others)]
+def _ways(match: Match) -> list[Match]:
+    """The match's ways of reading, the usual one first."""
+    return [replace(match, others=()), *match.others]
 
 
-def _look(way: Match, usual: bool, answers: Answers) -> _Looked:
+def _look(way: Match, answers: Answers) -> _Looked:
     """The way with its faults: with the first preprocessing, unless another leaves none."""
     looked: list[_Looked] = []
-    for card in way.cards[:MOST_HOWS]:
+    alike = [c for c in way.cards if c.preprocess.fit == way.cards[0].preprocess.fit]  # no fit hides borders
+    for card in alike[:MOST_HOWS]:
         seen = answers.seen(card)
         wrong = faults(seen, card, open_classes=way.open_classes)
-        looked.append(_Looked(way, usual, tuple(wrong), tuple(seen)))
+        looked.append(_Looked(way, tuple(wrong), tuple(seen)))
         if not wrong:
             return looked[-1]
     return looked[0]
@@ -131,7 +139,7 @@ def refusal(card: Card, wrong: Sequence[Fault], n_images: int) -> CardError:
     cures = [f for f in wrong if f.suggests]
     hint = "say in a card.toml beside the model how its answer is read: see docs/card.md"
     if cures:
-        decode = {key: value for f in cures for key, value in f.decode.items()}
+        decode = cures[0].decode
         hint = f"this looks like {cures[0].suggests}"
         if decode:
             lines = "\n".join(f"      {key} = {toml_value(value)}" for key, value in decode.items())

@@ -59,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
         voice.say(note)
     sampled = data.sample(given, api.CALIBRATION_IMAGES, args.seed)
     images = data.verify(sampled, args.max_bad, voice.progress)
-    model = loading.load(args.model, images, args, voice)
+    model = loading.load(args.model, images, args, voice, judged=False)
     made = api.compress(
         model,
         recipe,

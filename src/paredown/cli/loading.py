@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from paredown import api
+from paredown._measure.align import align
 from paredown.cli.console import Voice
 from paredown.families.hints import Hints
 from paredown.families.values import feeding, feeding_values
@@ -14,11 +15,20 @@ from paredown.model import Model
 from paredown.sample import Dataset
 
 
-def load(path: Path, images: Dataset, args: argparse.Namespace, voice: Voice) -> Model:
-    """The model with its card; how it is fed, and why, is said on stderr."""
+def load(
+    path: Path, images: Dataset, args: argparse.Namespace, voice: Voice, *, judged: bool = True
+) -> Model:
+    """The model with its card; how it is fed and read, and why, is said on stderr.
+
+    judged: the model is judged by the images' truth, so how their classes become the model's is said too.
+    """
     model = api.load(path, images, **asdict(hints_of(args)), progress=voice.progress)
     if model.card is not None:
         voice.say(feeding(model.card))
+        for part in ("family", "classes"):
+            voice.say(f"{part}: {model.card.origin.get(part, 'the card')}")
+        for note in align(images, model.card)[1] if judged else ():
+            voice.say(note)
     return model
 
 

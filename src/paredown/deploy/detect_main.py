@@ -145,16 +145,23 @@ def top_classes(scores: NDArray[np.float32]) -> list[int]:
     return [int(i) for i in np.argsort(-scores, kind="stable")[:TOP]]
 
 
+def class_name(card: Card, number: int) -> str:
+    """The name of a class; a number that the card's list does not have stands for itself."""
+    return card.classes[number] if 0 <= number < len(card.classes) else f"class {number}"
+
+
 def as_json(name: str, found: Prediction, card: Card, spent: dict[str, float]) -> dict[str, object]:
     """Plain values: boxes are x1 y1 x2 y2 in pixels of the image."""
     times = {part: round(ms, 3) for part, ms in spent.items()}
     if isinstance(found, Detections):
         rows = [
-            {"class": card.classes[int(c)], "score": float(s), "box": [float(v) for v in box]}
+            {"class": class_name(card, int(c)), "score": float(s), "box": [float(v) for v in box]}
             for c, s, box in zip(found.classes, found.scores, found.boxes, strict=True)
         ]
         return {"image": name, "detections": rows, "milliseconds": times}
-    best = [{"class": card.classes[i], "score": float(found.scores[i])} for i in top_classes(found.scores)]
+    best = [
+        {"class": class_name(card, i), "score": float(found.scores[i])} for i in top_classes(found.scores)
+    ]
     return {"image": name, "classes": best, "milliseconds": times}
 
 
@@ -162,10 +169,10 @@ def as_text(name: str, found: Prediction, card: Card) -> str:
     """ "street.jpg: 3 person, 1 dog" """
     if not isinstance(found, Detections):
         best = top_classes(found.scores)
-        return f"{name}: " + ", ".join(f"{card.classes[i]} {found.scores[i]:.3f}" for i in best)
+        return f"{name}: " + ", ".join(f"{class_name(card, i)} {found.scores[i]:.3f}" for i in best)
     counts: dict[str, int] = {}
     for c in found.classes:
-        counts[card.classes[int(c)]] = counts.get(card.classes[int(c)], 0) + 1
+        counts[class_name(card, int(c))] = counts.get(class_name(card, int(c)), 0) + 1
     return f"{name}: " + (", ".join(f"{n} {c}" for c, n in counts.items()) or "nothing found")
 
 
@@ -174,5 +181,5 @@ def picture(image: NDArray[np.uint8], found: Prediction, card: Card) -> NDArray[
     if isinstance(found, Detections):
         return draw_detections(image, found, card.classes)
     canvas, best = image.copy(), top_classes(found.scores)[0]
-    draw_label(canvas, f"{card.classes[best]} {found.scores[best]:.3f}", (0, 0), class_colour(best))
+    draw_label(canvas, f"{class_name(card, best)} {found.scores[best]:.3f}", (0, 0), class_colour(best))
     return canvas

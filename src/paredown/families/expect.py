@@ -67,7 +67,7 @@ def look(tensor: NDArray[Any], outputs: Mapping[str, Any], card: Card, frame: Fr
     """What one answer looks like, read by the card."""
     fed, answered = _digest([tensor]), _digest(list(outputs.values()))
     family = FAMILIES[card.family]
-    with reading_by(card):
+    with reading_by(card), np.errstate(all="ignore"):
         found = family.candidates(outputs, card, -np.inf)
     unlike = getattr(family, "unlike", None)  # a family's own check, if it has one
     if isinstance(found, ClassScores):
@@ -236,11 +236,10 @@ def _background_fault(seen: Sequence[Seen], card: Card) -> Fault | None:
         return None
     share = np.sum([s.sure for s in seen], axis=0) / rows
     worst = int(share.argmax())
-    if share[worst] <= MOST_SURE:
+    if share.sum() <= MOST_SURE:
         return None
-    says = (
-        f"{share[worst]:.0%} of all {rows} candidates in class {worst} of {len(share)}, scores from {SURE} on"
-    )
+    says = f"{share.sum():.0%} of all {rows} candidates score {SURE} or more"
+    says += f", {share[worst]:.0%} in class {worst} of {len(share)}"
     if len(share) == 1:
         return Fault(says, "an objectness that is always one, or the score of the background")
     if worst not in (0, len(share) - 1) or "background" not in card.decode:

@@ -22,8 +22,9 @@ STRAY = 0.15  # share of boxes whose centre lies outside the image, or that end 
 REACH = 0.5  # "far": this part of the image beyond its edge
 LOOSE = 0.5  # share of boxes that end more than EDGE outside the image
 EDGE = 0.1
-STRICT = 0.5  # of these shares is enough where another form has next to none
-CLEAN = 0.1
+NEAR = 0.05  # of the image outside it: a share of OUTSIDE is enough where another form has next to none
+OUTSIDE = 0.08
+CLEAN = 0.01
 FORMS = (
     "x1 y1 x2 y2",
     "cx cy w h",
@@ -67,32 +68,46 @@ def box_fault(
         return seen, "pixels instead of fractions", {"units": "pixels"}
     form = box_form(str(decode.get("columns", "")))
     readable = len(form.split()) == 4
-    for other in FORMS if readable else ():
-        clean = other != form and not _wrong(_read_as(every, form, other, size, decode), region, CLEAN)
-        wrong = _wrong(every, region, STRICT) if clean else ""
-        if wrong:
-            return wrong, FAMILIAR[other], {"columns": with_box_form(str(decode["columns"]), other)}
+    readings = {f: _read_as(every, form, f, size, decode) for f in FORMS if f != form} if readable else {}
+    possible = {f: read for f, read in readings.items() if not _wrong(read, region)}
+    best = min(possible, key=lambda f: _past(possible[f], region, NEAR), default=None)
     wrong = _wrong(every, region)
+    if best is not None:
+        wrong = wrong or _worse(every, possible[best], region)
+        columns = with_box_form(str(decode["columns"]), best)
+        return (wrong, FAMILIAR[best], {"columns": columns}) if wrong else None
     return (wrong, "another order of the columns" if readable else "", {}) if wrong else None
 
 
-def _wrong(b: Floats, region: NDArray[Any], part: float = 1.0) -> str:
-    """What is wrong with boxes (n, 4), as a sentence with figures; "" where nothing is.
+def _worse(b: Floats, other: Floats, region: NDArray[Any]) -> str:
+    """What is wrong with boxes b that is not with the others, in words; "" where they are about as good."""
+    outside = _past(b, region, NEAR)
+    if _past(other, region, NEAR) > CLEAN or outside < OUTSIDE:
+        return ""
+    return (
+        _wrong(b, region) or f"{outside:.0%} of the likely boxes end outside the image, none read otherwise"
+    )
 
-    part: of the shares that are let pass.
-    """
-    disordered = float(((b[:, 2] < b[:, 0]) | (b[:, 3] < b[:, 1])).mean())
-    if disordered > DISORDERED * part:
-        return f"the second corner before the first in {disordered:.0%} of the likely boxes"
+
+def _past(b: Floats, region: NDArray[Any], part: float) -> float:
+    """The share of boxes (n, 4) that end more than that part of the image outside it."""
     extent = region[:, 2:] - region[:, :2]
-    past = np.maximum(region[:, :2] - b[:, :2], b[:, 2:] - region[:, 2:]) / extent  # (n, 2) of its size
-    far, loose = float((past > REACH).any(axis=1).mean()), float((past > EDGE).any(axis=1).mean())
-    if far > STRAY * part or loose > LOOSE * part:
-        share, edge = (far, REACH) if far > STRAY * part else (loose, EDGE)
-        return f"{share:.0%} of the likely boxes end more than {edge:.0%} of the image outside it"
-    centre, margin = (b[:, :2] + b[:, 2:]) / 2, 0.02 * extent
+    past = np.maximum(region[:, :2] - b[:, :2], b[:, 2:] - region[:, 2:]) > part * extent
+    return float(past.any(axis=1).mean())
+
+
+def _wrong(b: Floats, region: NDArray[Any]) -> str:
+    """What is wrong with boxes (n, 4), as a sentence with figures; "" where nothing is."""
+    disordered = float(((b[:, 2] < b[:, 0]) | (b[:, 3] < b[:, 1])).mean())
+    if disordered > DISORDERED:
+        return f"the second corner before the first in {disordered:.0%} of the likely boxes"
+    for most, part in ((STRAY, REACH), (LOOSE, EDGE)):
+        share = _past(b, region, part)
+        if share > most:
+            return f"{share:.0%} of the likely boxes end more than {part:.0%} of the image outside it"
+    centre, margin = (b[:, :2] + b[:, 2:]) / 2, 0.02 * (region[:, 2:] - region[:, :2])
     stray = float(((centre < region[:, :2] - margin) | (centre > region[:, 2:] + margin)).any(axis=1).mean())
-    if stray > STRAY * part:
+    if stray > STRAY:
         return f"the centre of {stray:.0%} of the likely boxes lies outside the image"
     return ""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paredown.card import Card
-from paredown.detections import Prediction
+from paredown.detections import Detections, Prediction
 from paredown.errors import CardError, first_line
 from paredown.families import FAMILIES
 from paredown.families.clues import Match, find_clues
@@ -92,10 +92,11 @@ def _size_open(model: Model) -> bool:
 def predict(outputs: Mapping[str, Any], card: Card, frame: Frame, conf: float | None = None) -> Prediction:
     """What the model says about one image, by the card's thresholds or with another confidence.
 
-    Raises CardError where the answer cannot be read as the card says.
+    Raises CardError where the answer cannot be read as the card says, or gives a class number that the card's
+    list does not have.
     """
     with reading_by(card):
-        return FAMILIES[card.family].decode(
+        found = FAMILIES[card.family].decode(
             outputs,
             card,
             frame,
@@ -103,6 +104,15 @@ def predict(outputs: Mapping[str, Any], card: Card, frame: Frame, conf: float | 
             iou=card.iou,
             max_detections=card.max_detections,
         )
+    if isinstance(found, Detections) and found.classes.max(initial=-1) >= len(card.classes):
+        raise CardError(
+            "the model gives class numbers beyond its list of classes",
+            got=f"class number {found.classes.max()}",
+            expected=f"0 .. {len(card.classes) - 1}, {len(card.classes)} classes",
+            hint="give all of `classes`, in the model's order, in a card.toml beside it; numbers from 1 on "
+            "are first_class = 1 in its [decode]",
+        )
+    return found
 
 
 @contextlib.contextmanager

@@ -34,11 +34,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "activation": ("none", "sigmoid", "softmax"),
     "background": ("none", "first", "last"),
 }
-PLAIN: Mapping[str, object] = {
-    "units": "pixels",
-    "activation": "none",
-    "background": "none",
-}  # what a head has whose graph does all the work
+# What a head has whose graph does all the work.
+PLAIN: Mapping[str, object] = {"units": "pixels", "activation": "none", "background": "none"}
 
 
 @dataclass(frozen=True)
@@ -156,13 +153,9 @@ def scaled(boxes: Floats, units: object, size: tuple[int, int]) -> Floats:
 
 def class_scores(values: Floats, how: Mapping[str, object]) -> Floats:
     """Scores (n, C) of the classes from what the model gives (n, C or C + 1)."""
-    if how["activation"] == "sigmoid":
-        values = sigmoid(values)
-    elif how["activation"] == "softmax":
-        values = softmax(values)
-    if how["background"] == "first":
-        return values[:, 1:]
-    return values[:, :-1] if how["background"] == "last" else values
+    left = {"sigmoid": sigmoid, "softmax": softmax}.get(str(how["activation"]))
+    classes = {"first": slice(1, None), "last": slice(-1)}.get(str(how["background"]), slice(None))
+    return (values if left is None else left(values))[:, classes]
 
 
 def read_rows(

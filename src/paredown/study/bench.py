@@ -15,6 +15,7 @@ from paredown._compress.pack import pdz
 from paredown._measure.accuracy import Predicted, accuracy, predict_timed
 from paredown._measure.environment import environment
 from paredown._measure.latency import measure_latency
+from paredown._measure.reference import check_reference
 from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.families.preprocess import preprocess
@@ -51,6 +52,13 @@ class Bench:
         """What the model says about each judged image."""
         session = self.target.compile(model.data, threads=self.threads)
         return predict_timed(session, self.card, self.judged, progress=progress)
+
+    def ask_reference(self, model: Model, progress: Progress = silent) -> Predicted:
+        """What the float model says about each judged image. Raises CardError where that is no reference."""
+        session = self.target.compile(model.data, threads=self.threads)
+        predicted = predict_timed(session, self.card, self.judged, progress=progress)
+        check_reference(predicted.predictions, self.judged, self.card, session)
+        return predicted
 
     def measure(
         self,

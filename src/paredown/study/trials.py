@@ -158,7 +158,7 @@ def float_trial(work: Work, store: Store) -> list[Prediction]:
         work.say("float model: measured before, kept")
         return kept
     work.say("float model")
-    predicted = work.bench.predict(work.model, work.progress)
+    predicted = work.bench.ask_reference(work.model, work.progress)
     save_predictions(path, predicted.predictions)
     file = store.directory / store.save_model(work.model.data, FLOAT)
     measured, seconds = work.bench.measure(
