@@ -92,8 +92,8 @@ def _moved_note(names: Sequence[str], target: NDArray[np.int64], n_known: int) -
     some = ", ".join(f"{names[i]} {i} -> {target[i]}" for i in moved[:3])
     more = ", ..." if len(moved) > 3 else ""
     return (
-        f"{found} of the data set's {len(names)} classes were found by name among the model's {n_known}, "
-        f"{len(moved)} under another number ({some}{more})",
+        f"found by name among the model's {n_known} classes: {found} of the data set's {len(names)}, "
+        f"{len(moved)} of them under another number ({some}{more})",
     )
 
 

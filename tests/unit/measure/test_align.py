@@ -41,14 +41,18 @@ def test_by_name_whatever_the_spelling():
     found, notes = align(data, card(*known))
     assert classes_of(found) == [[4, 0, 2, 3, 1]]
     assert found.classes == known
-    assert notes == ()
+    (note,) = notes  # what became of the numbers is said
+    assert "5 of the data set's 5" in note
+    assert "tvmonitor 0 -> 4, aeroplane 1 -> 0, motorbike 4 -> 1" in note
 
 
 def test_truths_of_unknown_classes_are_dropped_and_counted_their_images_stay():
     data = dataset(("cat", "unicorn"), labels(1, 0, 1), labels(1))
     found, notes = align(data, card("dog", "cat"))
     assert classes_of(found) == [[1], []]
-    assert notes == ("3 truths were left out: the model does not know unicorn",) == found.notes
+    assert "cat 0 -> 1" in notes[0]
+    assert notes[1:] == ("3 truths were left out: the model does not know unicorn",)
+    assert notes == found.notes
 
 
 def test_aligning_twice_changes_nothing():
