@@ -68,7 +68,18 @@ def test_a_second_run_repeats_nothing_and_the_table_fits(study, toy, capsys):
     assert (study / "trials.jsonl").read_bytes() == before
     told = capsys.readouterr()
     lines = told.out.splitlines()
-    assert lines[0].split() == ["recipe", "mAP50-95", "lost", "ms", "ratio", "MB", "mem", "MB", "verdict"]
+    assert lines[0].split() == [
+        "recipe",
+        "mAP50-95",
+        "lost",
+        "ms",
+        "FPS",
+        "ratio",
+        "MB",
+        "mem",
+        "MB",
+        "verdict",
+    ]
     assert max(len(line) for line in lines if "/" not in line) <= 100
     assert f"report: {study / 'report.html'}" in told.out
     assert "measured before, kept" in told.err

@@ -108,7 +108,7 @@ def trial_table(trials: Sequence[Trial], verdict: Verdict) -> Table:
     metric = "accuracy" if first is None else metric_title(first.name)
     agreement = first is not None and is_agreement(first.name)
     judged = ("agreement %",) if agreement else (metric, "lost")
-    columns = ("recipe", *judged, "ms", "ratio", "MB", "mem MB", "verdict")
+    columns = ("recipe", *judged, "ms", "FPS", "ratio", "MB", "mem MB", "verdict")
     rows = [_row(t, verdict, agreement) for t in trials]
     return console.table(columns, rows, numbers=columns[1:-1])
 
@@ -141,6 +141,7 @@ def _row(trial: Trial, verdict: Verdict, agreement: bool) -> list[Text]:
         trial.label,
         *_judged(trial, verdict.baseline, agreement),
         "-" if latency is None else f"{1e3 * latency.value:.2f}",
+        "-" if latency is None or latency.value <= 0 else f"{1 / latency.value:.1f}",
         "1.00" if trial.recipe == verdict.baseline.recipe else number("latency_ratio", 1, 2),
         number("size_bytes", 1e-6, 2),
         number("peak_memory_bytes", 1e-6, 0),
