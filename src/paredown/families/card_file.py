@@ -45,6 +45,8 @@ _DECODE_COMMENTS = {
     "transposed": "false: (1, columns, rows); true: (1, rows, columns).",
     "boxes": "Which output holds the boxes, counted from 0.",
     "scores": "Which output holds the scores, counted from 0.",
+    "classes": "Which output holds the class numbers, counted from 0.",
+    "count": "Which output says how many detections there are; -1 for none.",
 }
 _CHOSEN = ("fit", "pad", "colour", "scale", "mean", "std")
 _WIDTH = 108

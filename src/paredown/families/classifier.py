@@ -43,7 +43,7 @@ def matches(clues: Clues) -> Match | None:
     if len(output.shape) not in (2, 4) or any(d != 1 for d in output.shape[2:]):
         return None
     n_classes = output.shape[1]
-    if n_classes is None or n_classes < 2:
+    if n_classes is None or n_classes < 2 or "NonMaxSuppression" in output.tail:  # rows of detections
         return None
     why = f"output shape {spell([output])}: {n_classes} class scores"
     # Ultralytics, `classify_transforms`: pixels / 255 for its classifiers, whose metadata says the task.

@@ -2,7 +2,8 @@
 
 Outputs: logits (1, Q, C) and boxes (1, Q, 4) as centre x, centre y, width, height, fractions of the image.
 Each query gives its classes by a sigmoid, or by a softmax whose last class is "no object" (the first DETR).
-Ultralytics joins both after the sigmoid: one output (1, Q, 4 + C). No NMS. Q: queries.
+Ultralytics joins both after the sigmoid: one output (1, Q, 4 + C). No NMS. Q: queries. The authors of RT-DETR
+and D-FINE export the best queries: boxes (1, K, 4), scores (1, K), classes (1, K), see parts.py.
 Source: Carion et al., DETR, 2020, arXiv 2005.12872; Zhao et al., RT-DETR, 2023, arXiv 2304.08069.
 """
 
@@ -17,12 +18,14 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.clues import Clues, Match, match_of, spell, strides_for
+from paredown.families.parts import CORNERS, find_parts, read_parts
 from paredown.families.preprocess import Frame
 from paredown.families.rows import PLAIN, Candidates, best_of, class_scores, corners, read_rows, scaled
 
 NAME = "detr"
 TASK: Task = "detect"
-SUMMARY = "DETR, RT-DETR, D-FINE: a set of boxes with class logits"
+SUMMARY = "DETR, RT-DETR, D-FINE, RF-DETR: a set of boxes with logits, or its best"
+COCO_CLASSES = 80  # assumed where a set comes as class numbers and nothing names them
 QUERIES = (100, 1000)  # fewest and most of one joined output
 PAIR: Mapping[str, object] = {
     "scores": 0,
@@ -40,8 +43,10 @@ def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidat
 
     card.decode: `scores`, `boxes` give the outputs' positions where there are two; the rest as in rows.py.
     """
-    answers = [np.asarray(a, np.float32)[0] for a in outputs.values()]
     size = card.preprocess.size
+    if len(outputs) == 3:
+        return read_parts(list(outputs.values()), card.decode, size)
+    answers = [np.asarray(a, np.float32)[0] for a in outputs.values()]
     if len(answers) == 1:
         return read_rows(answers[0], {**JOINED, **card.decode}, size, least)
     how = {**PAIR, **card.decode}
@@ -62,7 +67,25 @@ def matches(clues: Clues) -> Match | None:
     """The match of logits and boxes of the same queries, or of both joined in one output."""
     if clues.task not in (None, "detect"):
         return None
+    if len(clues.outputs) == 3:
+        return _match_finished(clues)
     return _match_joined(clues) if len(clues.outputs) == 1 else _match_pair(clues)
+
+
+def _match_finished(clues: Clues) -> Match | None:
+    """Boxes, scores and classes of the best queries, chosen by a TopK: RT-DETR, D-FINE by their authors."""
+    shapes, whole = [o.shape for o in clues.outputs], ["int" in o.spec.dtype for o in clues.outputs]
+    tail = frozenset().union(*(o.tail for o in clues.outputs))
+    if "TopK" not in tail or "NonMaxSuppression" in tail:
+        return None
+    why = f"output shapes {spell(clues.outputs)}: boxes, scores and classes of the best queries"
+    usual = len(clues.names) or len(clues.named.by_number) or COCO_CLASSES
+    ways = [{**how} for how in find_parts(shapes, whole) if how["columns"] == CORNERS]
+    readings = [
+        clues.cards(NAME, TASK, usual, [{"fit": "stretch"}], decode=how, why=why)
+        for how in clues.readings(*ways)
+    ]
+    return match_of(readings, 0.9, why, open_classes=not clues.names)
 
 
 def _match_pair(clues: Clues) -> Match | None:
@@ -75,17 +98,19 @@ def _match_pair(clues: Clues) -> Match | None:
             continue
         if where.shape[1] != what.shape[1] or what.shape[-1] is None:
             continue
-        if "Sigmoid" not in where.tail or what.tail & {"Softmax", "Sigmoid"}:
+        # RF-DETR and LW-DETR give no sigmoid of the box but changes of a reference: exp(w) * reference.
+        relative = "Exp" in where.tail and where.shape[1] is not None and where.shape[1] <= QUERIES[1]
+        if not ("Sigmoid" in where.tail or relative) or what.tail & {"Softmax", "Sigmoid"}:
             continue
         why = f"output shapes {spell([what, where])}: logits and boxes of the same queries"
         how = {**PAIR, "scores": scores, "boxes": boxes}
         no_object = {**how, "activation": "softmax", "background": "last"}
         readings = [
-            _cards(clues, what.shape[-1] - (reading["background"] != "none"), reading, why)
+            _cards(clues, what.shape[-1] - (reading["background"] != "none"), reading, why, relative)
             for reading in clues.readings(how, no_object)
         ]
         # Named classes: Ultralytics' RT-DETR, which takes 0..1, stretched.
-        return match_of(readings, 0.8, why, settled=bool(clues.names))
+        return match_of(readings, 0.8, why, settled=bool(clues.names) or relative)
     return None
 
 
@@ -109,13 +134,17 @@ def _match_joined(clues: Clues) -> Match | None:
     return match_of(readings, certainty, why, settled=bool(clues.names))
 
 
-def _cards(clues: Clues, n_classes: int, how: Mapping[str, object], why: str) -> tuple[Card, ...]:
-    """The cards of one reading, without and with ImageNet's mean."""
+def _cards(
+    clues: Clues, n_classes: int, how: Mapping[str, object], why: str, imagenet_first: bool = False
+) -> tuple[Card, ...]:
+    """The cards of one reading, without and with ImageNet's mean; imagenet_first: RF-DETR's convention."""
     if n_classes < 1:
         return ()
     imagenet = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
     inputs: list[dict[str, Any]] = [{"fit": "stretch"}, {"fit": "stretch", **imagenet}]
-    cards = clues.cards(NAME, TASK, n_classes, inputs, decode=how, settled=bool(clues.names), why=why)
+    inputs = inputs[::-1] if imagenet_first else inputs
+    settled = bool(clues.names) or imagenet_first
+    cards = clues.cards(NAME, TASK, n_classes, inputs, decode=how, settled=settled, why=why)
     # The first DETR has 100 queries.
     most = 100 if how["activation"] == "softmax" else 300
     return tuple(replace(card, max_detections=most) for card in cards)

@@ -16,12 +16,14 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.clues import Clues, Match, match_of, spell, strides_for
+from paredown.families.parts import find_parts, read_parts
 from paredown.families.preprocess import Frame
 from paredown.families.rows import PLAIN, Candidates, best_of, read_rows
 
 NAME = "end2end"
 TASK: Task = "detect"
-SUMMARY = "YOLOv10 and exports with NMS inside: finished boxes, scores and classes"
+SUMMARY = "YOLOv10, exports with NMS inside, YOLO-NAS: finished boxes, scores, classes"
+FLAT = ("ignore x1 y1 x2 y2 score class", "ignore x1 y1 x2 y2 class score")  # after the image's number
 MOST_DETECTIONS = 1000
 COCO_CLASSES = 80  # assumed where no metadata names the classes; a card.toml says otherwise
 HOW: Mapping[str, object] = {"columns": "x1 y1 x2 y2 score class", **PLAIN, "first_class": 0}
@@ -42,6 +44,8 @@ BY_TASK: Mapping[str | None, tuple[str, ...]] = {
 
 def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
     """Every box with its score and class, perhaps without those below `least`. card.decode: see rows.py."""
+    if len(outputs) > 1:
+        return read_parts(list(outputs.values()), card.decode, card.preprocess.size)
     (answer,) = outputs.values()
     rows = np.asarray(answer, np.float32)
     how = {**HOW, **card.decode}
@@ -58,9 +62,13 @@ def decode(
 
 def matches(clues: Clues) -> Match | None:
     """The match of one output with six values for each of at most a thousand detections."""
-    if len(clues.outputs) != 1 or clues.task not in BY_TASK:
+    if clues.task not in BY_TASK:
         return None
+    if len(clues.outputs) > 1:
+        return _match_parts(clues)
     output = clues.outputs[0]
+    if len(output.shape) == 2:
+        return _match_flat(clues)
     if len(output.shape) != 3 or output.shape[1] is None or output.shape[2] is None:
         return None
     if output.shape[1] > MOST_DETECTIONS:
@@ -77,3 +85,34 @@ def matches(clues: Clues) -> Match | None:
         for how, n_classes in found
     ]
     return match_of(readings, 1.0 if clues.names else 0.8, why, open_classes=not clues.names)
+
+
+def _match_flat(clues: Clues) -> Match | None:
+    """Rows (n, 7) that begin with the number of the image in the batch: YOLO-NAS's flat format, YOLOv7's."""
+    output = clues.outputs[0]
+    if output.shape[1] != 7 or clues.task not in (None, "detect") or "NonMaxSuppression" not in output.tail:
+        return None
+    why = f"output shape {spell([output])}: finished detections behind the number of their image"
+    usual = len(clues.names) or len(clues.named.by_number) or COCO_CLASSES
+    found = clues.row_readings(7, *({**HOW, "columns": columns} for columns in FLAT))
+    inputs = clues.letterbox_inputs
+    readings = [
+        clues.cards(NAME, TASK, usual, inputs, decode=how, settled=bool(clues.names), why=why)
+        for how, _ in found
+    ]
+    return match_of(readings, 0.8, why, settled=bool(clues.names), open_classes=not clues.names)
+
+
+def _match_parts(clues: Clues) -> Match | None:
+    """Boxes, scores and classes as outputs of their own."""
+    shapes, whole = [o.shape for o in clues.outputs], ["int" in o.spec.dtype for o in clues.outputs]
+    if clues.task not in (None, "detect"):
+        return None
+    why = f"output shapes {spell(clues.outputs)}: boxes, scores and classes of finished detections"
+    usual = len(clues.names) or len(clues.named.by_number) or COCO_CLASSES
+    inputs = clues.letterbox_inputs
+    readings = [
+        clues.cards(NAME, TASK, usual, inputs, decode=how, settled=bool(clues.names), why=why)
+        for how in clues.readings(*find_parts(shapes, whole))
+    ]
+    return match_of(readings, 0.8, why, settled=bool(clues.names), open_classes=not clues.names)

@@ -16,6 +16,7 @@ from paredown.graph.budget import check_budget, check_nodes, refuse_many_nodes
 from paredown.graph.external import load_external
 from paredown.graph.foreign import hint_for_folder, kind_of
 from paredown.graph.outline import Bytes, NoMessage, count_nodes
+from paredown.graph.size_input import settle_size_input
 from paredown.model import Model, TensorSpec
 
 MAX_BYTES = 2**31 - 1  # the limit of one protobuf message
@@ -91,6 +92,7 @@ def parse(data: bytes, where: str, folder: Path | None = None) -> onnx.ModelProt
         raise ModelError(f"{where} names no opset", expected="an opset_import for ai.onnx")
     check_nodes(proto, where)
     load_external(proto, where, folder)
+    settle_size_input(proto)
     if proto.ByteSize() > MAX_BYTES:
         raise UnsupportedModel(f"{where} is over 2 GiB", got=f"{proto.ByteSize() / 2**30:.1f} GiB")
     try:

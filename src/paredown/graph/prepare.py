@@ -15,6 +15,7 @@ from paredown.errors import ModelError, UnsupportedModel
 from paredown.graph.budget import check_budget
 from paredown.graph.load import from_proto, to_proto
 from paredown.graph.run import random_feeds, run_once
+from paredown.graph.size_input import NOTE
 from paredown.graph.subgraphs import all_tensors
 from paredown.model import Model
 
@@ -52,14 +53,16 @@ def prepare(model: Model, input_size: tuple[int, int] | None = None) -> Model:
 
 
 def frozen_sizes(model: Model, prepared: Model) -> str:
-    """Which open dimensions were given which sizes, and how to say others; "" where none was open."""
+    """Which open inputs and dimensions were given which sizes, and how to say others; "" for none."""
+    held = model.metadata.get(NOTE, "")
     changed = [(a, b) for a, b in zip(model.inputs, prepared.inputs, strict=False) if a.shape != b.shape]
     if not changed:
-        return ""
+        return held
     told = ", ".join(f"{a.name!r} {_spell(a.shape)} is now {_spell(b.shape)}" for a, b in changed)
     other = any(a.shape[1:] != b.shape[1:] for a, b in changed)
     how = "; for another size write size = [height, width] under [input] in the card" if other else ""
-    return f"open dimensions are fixed: input {told}{how}"
+    fixed = f"open dimensions are fixed: input {told}{how}"
+    return f"{held}; {fixed}" if held else fixed
 
 
 def _spell(shape: tuple[int | None, ...]) -> str:
