@@ -34,7 +34,7 @@ def lines(toy, study, tmp_path_factory):
     }
     folders = {
         "run": ["run", toy.model, *data, "--calib", toy.calib, "--recipes", "int8-weights"],
-        "study": ["study", study / "study.toml"],
+        "study": ["study", study / "study.toml", "--model", toy.model, *data, "--calib", toy.calib],
         "demo": ["demo"],
         "compress": ["compress", toy.model, "--recipe", "int8-weights", "--calib", toy.calib],
         "compare": ["compare", toy.model, toy.model, *data],

@@ -99,10 +99,15 @@ def test_a_limit_that_nothing_meets_ends_with_exit_code_3(study, toy, capsys):
     assert [t["label"] for t in answer["trials"]] == ["float", "int8", "int8-weights"]
 
 
-def test_a_study_file_does_the_same_study_again(study, tmp_path, capsys):
-    assert main(["study", str(study / "study.toml")]) == 2  # there are trials already
+def test_a_study_file_does_the_same_study_again(toy, study, capsys):
+    """The file keeps no absolute path: from elsewhere it is said where the model and the images are."""
+    file = str(study / "study.toml")
+    assert main(["study", file, "--resume"]) == 2
+    assert "--model" in capsys.readouterr().err
+    where = ["--model", str(toy.model), "--data", str(toy.data), "--calib", str(toy.calib)]
+    assert main(["study", file, *where]) == 2  # there are trials already
     assert "--resume" in capsys.readouterr().err
-    assert main(["study", str(study / "study.toml"), "--resume", "--quiet"]) in (0, 3)
+    assert main(["study", file, *where, "--resume", "--quiet"]) in (0, 3)
 
 
 def test_the_report_is_written_again_from_the_directory(study, tmp_path):

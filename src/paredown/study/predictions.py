@@ -27,7 +27,8 @@ def predictions_path(directory: Path, stem: str) -> Path:
 
 def save_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
     """Writes them whole or not at all. Raises StorageError."""
-    make_directory(path.parent)
+    for folder in (path.parent.parent, path.parent):  # each by itself: neither may be a link
+        make_directory(folder)
     buffer = io.BytesIO()
     found = [p for p in predictions if isinstance(p, Detections)]
     if found:
