@@ -45,8 +45,8 @@ class Writer:
     """What every candidate of one model shares. source: the float network. grid_of: tensor -> its grid.
 
     weight_bits: of W8A8 layers. why: node -> what the log says where it is released. ungated: the network
-    without factors at its gates, which pay in integers only; None where it has none. rounds: whether weights are
-    rounded by what they do to the layer's answers, which takes longest and changes no kernel's time.
+    without factors at its gates, which pay in integers only; None where it has none. rounds: whether weights
+    are rounded by what they do to the layer's answers, which takes longest and changes no kernel's time.
     """
 
     source: Model
