@@ -82,6 +82,13 @@ def check_plain(path: Path) -> None:
 
 def make_directory(directory: Path) -> None:
     """Creates it with its parents. Raises StorageError, also where a link or a file has its name."""
+    check_folder(directory)
+    with storage_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+
+
+def check_folder(directory: Path) -> None:
+    """Raises StorageError where something stands there that is no folder, or a link to one."""
     kind = _kind(directory)
     if kind is not None and kind != stat.S_IFDIR:
         real = directory.resolve()
@@ -90,8 +97,6 @@ def make_directory(directory: Path) -> None:
             expected="a new name, or that of a folder",
             hint=f"the folder itself: {real}" if directory.is_dir() else "choose another --out",
         )
-    with storage_errors(directory):
-        directory.mkdir(parents=True, exist_ok=True)
 
 
 def check_directory(directory: Path, layout: Layout, *, force: bool) -> None:
@@ -99,7 +104,7 @@ def check_directory(directory: Path, layout: Layout, *, force: bool) -> None:
     kind = _kind(directory)
     if kind is None:
         return
-    make_directory(directory)  # says so where it is none
+    check_folder(directory)
     with storage_errors(directory):
         names = sorted(entry.name for entry in directory.iterdir())
     unfinished = (*layout.names, ".*.part")

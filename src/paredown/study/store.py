@@ -18,7 +18,15 @@ from types import TracebackType
 from typing import Self
 
 from paredown.errors import StorageError, UsageError
-from paredown.files import Layout, check_directory, check_plain, make_directory, storage_errors, write_whole
+from paredown.files import (
+    Layout,
+    check_directory,
+    check_folder,
+    check_plain,
+    make_directory,
+    storage_errors,
+    write_whole,
+)
 from paredown.graph.load import load_model
 from paredown.measurement import Trial
 from paredown.model import Model
@@ -33,6 +41,7 @@ _LONGEST_STEM = 100
 
 Tables = Mapping[str, Mapping[str, object]]
 _MADE = ("lock", "models", "predictions", "learning", "trials.jsonl", "preprocessing.jpg")
+_FOLDERS = ("models", "predictions", "learning", "pictures")  # what is written there may stand deeper
 STUDY = Layout("a study", ("study.toml",), _MADE)
 
 
@@ -49,6 +58,8 @@ class Store:
         self.directory, self._hide = directory, hide
         check_directory(directory, STUDY, force=force)
         make_directory(directory)
+        for name in _FOLDERS:
+            check_folder(directory / name)
         make_directory(directory / "models")
         self._trials_file = directory / FILE
         check_plain(self._trials_file)
