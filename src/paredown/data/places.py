@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from paredown.data.fence import enter
@@ -13,6 +14,7 @@ from paredown.data.yolo_rows import forward
 from paredown.errors import DataError
 
 _ABOVE = ("annotations", "annotation", "labels")  # folders of annotations, the images stand beside them
+_SUFFIXES = (".jpg", ".png", ".jpeg", ".JPG", ".tif")
 _BELOW = ("images", "data", "JPEGImages", "imgs", "img", "train", "test")
 
 
@@ -29,14 +31,21 @@ def locate(file: Path, names: Sequence[str], split: str | None = None) -> tuple[
     if split:
         places = [root / split, root / "images" / split, *places]
     places = [p for p in dict.fromkeys(places) if os.path.isdir(p)]
-    for spell in (str, forward, _last_part):
+    spellings: list[Callable[[str], str]] = [str, forward, _last_part]
+    spellings += [partial(_with_suffix, suffix) for suffix in _SUFFIXES]
+    for spell in spellings:
         folder = next((p for p in places if is_file(p / spell(names[0]))), None)
         if folder is not None:
             enter(folder / spell(names[0]), noted=False)
             break
     else:
+        lost = [n for n in names if not any(is_file(p / n) for p in places)]
         looked = ", ".join(f"{p.name}/" for p in places[:8])
-        raise DataError(f"the image {shown(names[0])} of {file.name} is missing", hint=f"looked in {looked}")
+        raise DataError(
+            f"{len(lost)} of {len(names)} images of {file.name} are missing",
+            got=f"no file {shown(names[0])}",
+            hint=f"looked in {looked}",
+        )
     found = {name: spell(name) for name in names}
     lost = [name for name, written in found.items() if not is_file(folder / written)]
     if lost:
@@ -52,6 +61,11 @@ def locate(file: Path, names: Sequence[str], split: str | None = None) -> tuple[
     for written in found.values():
         enter(folder / written, noted=False)
     return folder, found
+
+
+def _with_suffix(suffix: str, name: str) -> str:
+    """Tables of Kaggle's name images without their suffix."""
+    return forward(name) + suffix
 
 
 def _last_part(name: str) -> str:

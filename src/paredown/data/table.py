@@ -1,4 +1,4 @@
-"""A CSV of file and label for classifiers: a header, then an image per row, named from the CSV's folder.
+"""A CSV of file and label: a header, then an image per row for classifiers, a box per row for detectors.
 
 The columns are found by their header. The label is the first of: a column of class indices, else a column
 of names. With indices, `classes` has a place for each index up to the largest; an index that no row names
@@ -11,22 +11,46 @@ import csv
 import io
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-from paredown.data.files import files_in, head, is_file, is_image_name, read_text
-from paredown.data.images import file_sample
-from paredown.data.labels import shown, to_class_names
+from paredown.data.files import files_in, head, is_file, is_image_name, read_text, sub_folders
+from paredown.data.images import file_sample, readable_size
+from paredown.data.labels import Repairs, shown, to_class_names
+from paredown.data.places import locate
+from paredown.data.splits import split_kind
+from paredown.data.table_boxes import BoxColumns, Placed, box_columns, truths_of
 from paredown.errors import DataError
 from paredown.sample import Dataset
 
 MAX_CSV_BYTES = 64 << 20
 MAX_ROWS = 500_000  # some 400 MB once read
 _MAX_CLASSES = 100_000
-_FILE = ("file", "filename", "file_name", "filepath", "path", "image", "image_path")
+_FILE = (
+    "file",
+    "filename",
+    "file_name",
+    "filepath",
+    "path",
+    "image",
+    "image_path",
+    "image_name",
+    "image_id",
+    "imageid",
+)
 _INDEX = ("class_index", "class_idx", "class_id", "label_index", "label_id", "target", "index")
 _EITHER = ("label", "class", "category", "y")  # an index where every value is one
-_NAME = ("name", "class_name", "label_name", "category_name", "wnid")
+_NAME = ("name", "class_name", "label_name", "category_name", "labelname", "wnid")
 
 Rows = list[dict[str, str]]
+
+
+class Table(NamedTuple):
+    """A file that was read. path: the data set's, as named. file_column: the header of the image files."""
+
+    path: Path
+    file: Path
+    rows: Rows
+    file_column: str
 
 
 def looks_like(path: Path) -> bool:
@@ -46,36 +70,72 @@ def read(path: Path, split: str | None) -> Dataset:
         )
     file = tables[split] if split else next(iter(tables.values()))
     rows, file_column = _rows(file)
+    names = list(dict.fromkeys(row[file_column] for row in rows))
+    columns = box_columns([c for c in rows[0] if c != file_column])
+    folder, found = locate(file, names)
+    odd = next((written for written in found.values() if not is_image_name(written)), None)
+    if odd is not None:
+        raise DataError(f"a file that is no image in {str(file)!r}", got=shown(odd))
+    if columns is not None:
+        return _read_boxes(Table(path, file, rows, file_column), columns, folder, found, split)
     indices, classes = _labels(rows, file, file_column)
     chosen: dict[str, int] = {}
     for row, index in zip(rows, indices, strict=True):
         name = row[file_column]
         if chosen.setdefault(name, index) != index:
             raise DataError(f"two labels for {shown(name)} in {str(file)!r}")
-    lost = [name for name in chosen if not is_file(file.parent / name)]
-    if lost:
-        raise DataError(
-            f"{len(lost)} of {len(chosen)} images of {str(file)!r} are missing", got=shown(lost[0])
-        )
-    odd = next((name for name in chosen if not is_image_name(name)), None)
-    if odd is not None:
-        raise DataError(f"a file that is no image in {str(file)!r}", got=shown(odd))
     repeated = len(rows) - len(chosen)
     notes = (f"{repeated} rows of {file.name} repeat an image and were kept once",) if repeated else ()
-    samples = tuple(file_sample(file.parent / name, name, index) for name, index in chosen.items())
+    samples = tuple(file_sample(folder / found[name], found[name], index) for name, index in chosen.items())
     return Dataset(file.stem, "csv", str(path), classes, samples, split, notes)
+
+
+def _read_boxes(
+    table: Table, columns: BoxColumns, folder: Path, found: dict[str, str], split: str | None
+) -> Dataset:
+    """The data set of a table with a box in each row."""
+    file = table.file
+    held = [(row, columns.values(row, f"row {i} of {file.name}")) for i, row in enumerate(table.rows, 2)]
+    boxed = [{k: v for k, v in row.items() if k not in columns.names} for row, box in held if box is not None]
+    notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    indices: list[int] = []
+    if boxed and _label_columns(boxed[0], table.file_column) == (None, None):
+        notes = (f"no column of {file.name} names classes: all boxes are class 0",)
+        indices, classes = [0] * len(boxed), ("0",)
+    elif boxed:
+        indices, classes = _labels(boxed, file, table.file_column)
+    index = iter(indices)
+    placed = [
+        Placed(row[table.file_column], box, -1 if box is None else next(index), f"row {i} of {file.name}")
+        for i, (row, box) in enumerate(held, 2)
+    ]
+    repairs = Repairs()
+    truths = truths_of(placed, {name: readable_size(folder / p) for name, p in found.items()}, repairs)
+    samples = tuple(file_sample(folder / found[name], found[name], truth) for name, truth in truths.items())
+    return Dataset(file.stem, "csv", str(table.path), classes, samples, split, notes + repairs.notes())
 
 
 def _tables(path: Path) -> dict[str, Path]:
     """The CSV files at `path` that list images, by the name of their split."""
     if is_file(path):
         return {path.stem: path} if path.suffix.lower() in (".csv", ".tsv") else {}
-    return {f.stem: f for f in files_in(path, ".csv") if _lists_images(f)}
+    here = {f.stem: f for f in files_in(path, ".csv") if _lists_images(f)}
+    if here:
+        return here
+    below = {f.name: files_in(f, ".csv") for f in sub_folders(path) if split_kind(f.name)}  # Roboflow
+    return {
+        name: own[0] for name, files in below.items() if len(own := list(filter(_lists_images, files))) == 1
+    }
 
 
 def _lists_images(file: Path) -> bool:
     first = head(file, 10_000).decode("utf-8-sig", "replace").partition("\n")[0]
     header = {cell.strip().lower() for cell in first.replace(";", ",").replace("\t", ",").split(",")}
+    if header & set(_FILE) and box_columns(sorted(header)) is not None:
+        return True
+    if file.name == "_classes.csv":  # Roboflow: a column of 0 and 1 for each class
+        return bool(header & set(_FILE))
     labelled = header & {*_EITHER, *_NAME} or any(c.startswith(_INDEX) for c in header)
     return bool(header & set(_FILE)) and bool(labelled)
 
@@ -109,12 +169,14 @@ def _rows(file: Path) -> tuple[Rows, str]:
 def _labels(rows: Rows, file: Path, file_column: str) -> tuple[list[int], tuple[str, ...]]:
     """Class index of each row, and the classes."""
     header = [c for c in rows[0] if c != file_column]
-    index_column = next((c for c in header if c.startswith(_INDEX)), None)
-    if index_column is None:
-        index_column = next((c for c in _EITHER if c in header and all(_is_index(r[c]) for r in rows)), None)
-    name_column = next((c for c in (*_NAME, *_EITHER) if c in header and c != index_column), None)
+    index_column, name_column = _label_columns(rows[0], file_column)
+    if index_column in _EITHER and not all(_is_index(row[index_column]) for row in rows):
+        index_column, name_column = None, name_column or index_column
     if index_column is not None:
         return _numbered(rows, file, index_column, name_column)
+    one_of = [*"0" * (len(header) - 1), "1"]  # Roboflow's _classes.csv
+    if name_column is None and all(sorted(row[c] for c in header) == one_of for row in rows):
+        return [next(i for i, c in enumerate(header) if row[c] == "1") for row in rows], tuple(header)
     if name_column is None:
         raise DataError(
             f"no column of labels in {str(file)!r}",
@@ -125,6 +187,16 @@ def _labels(rows: Rows, file: Path, file_column: str) -> tuple[list[int], tuple[
     classes = tuple(sorted(set(names)))
     place = {name: i for i, name in enumerate(classes)}
     return [place[n] for n in names], classes
+
+
+def _label_columns(row: dict[str, str], file_column: str) -> tuple[str | None, str | None]:
+    """The column of class indices and that of names, each None where there is none."""
+    header = [c for c in row if c != file_column]
+    index = next((c for c in header if c.startswith(_INDEX)), None)
+    if index is None:
+        index = next((c for c in _EITHER if c in header), None)
+    name = next((c for c in (*_NAME, *_EITHER) if c in header and c != index), None)
+    return index, name
 
 
 def _numbered(
