@@ -29,6 +29,7 @@ from paredown._measure.compare import Comparison
 from paredown._measure.compare import compare as compare_predictions
 from paredown._measure.doctor import made_for_another
 from paredown._measure.probe import untried
+from paredown._measure.reading import check_card
 from paredown._report import write_report
 from paredown.card import Card
 from paredown.checking import checked
@@ -200,6 +201,7 @@ def compress(
         require_float(as_model(model))
     model = _with_card(model, images, progress)
     card, prepared = _card(model), _prepared(model)
+    check_card(card, find_target("local").compile(model.data, threads=threads), images)
     more = images if choose_on is None else as_dataset(choose_on, progress)
     further = None if learn_from is None else as_dataset(learn_from, progress)
     if limits is not None:
@@ -296,7 +298,8 @@ def compare(
     card = _card(a)
     judged, _ = align(images, card)
     bench = Bench(card, judged, find_target(target), threads)
-    first = bench.ask_reference(a, progress).predictions
+    ask = bench.predict if RECIPE_KEY in a.metadata else bench.ask_reference
+    first = ask(a, progress).predictions
     second = bench.predict(as_model(b), progress).predictions
     statistics = compare_predictions(first, second, judged, card)
     return Compared(statistics, tuple(differing_pairs(judged, first, second, card)))

@@ -65,3 +65,18 @@ def test_before_the_float_model_was_measured_the_report_says_so(toy, tmp_path, m
     page = paredown.report(tmp_path / "s").read_text(encoding="utf-8")
     assert "the float model has not been measured yet" in page
     assert "Nothing to recommend yet" in page
+
+
+@pytest.mark.parametrize("verb", ["compress", "measure", "compare"])
+def test_a_card_that_reads_the_model_wrongly_stops_every_verb(toy, tmp_path, verb):
+    """The card was never tried on an image; the verb looks before it builds on it."""
+    card = tmp_path / "wrong.toml"
+    card.write_text('[decode]\ncolumns = "x1 y1 x2 y2 scores"\n')
+    model = paredown.load(toy.model, card=card)
+    verbs = {
+        "compress": lambda: paredown.compress(model, "int8-weights", toy.calib),
+        "measure": lambda: paredown.measure(model, toy.data, what=["map"]),
+        "compare": lambda: paredown.compare(model, model, toy.data),
+    }
+    with pytest.raises(paredown.ParedownError, match="cannot be what the family"):
+        verbs[verb]()

@@ -160,9 +160,8 @@ def pose() -> onnx.ModelProto:
 
 def oriented() -> onnx.ModelProto:
     b = Behind()
-    angle = b.node(
-        "Mul", b.node("Sub", b.node("Sigmoid", b.columns(30)), np.float32(0.25)), np.float32(np.pi)
-    )
+    turn = b.node("Sigmoid", b.node("Mul", b.columns(30), np.float32(40)))
+    angle = b.node("Mul", b.node("Sub", turn, np.float32(0.25)), np.float32(np.pi))
     rows = b.node("Concat", b.columns(*range(19)), angle, axis=2)
     return b.ends(b.node("Transpose", rows, perm=[0, 2, 1]), (1, 20, 8400))
 
@@ -171,7 +170,7 @@ def oriented() -> onnx.ModelProto:
     ("made", "columns", "words"),
     [
         (pose, "cx cy w h scores*1 keypoints*51", "key points"),
-        (oriented, "cx cy w h scores*15 ignore", "behind 15"),
+        (oriented, "cx cy w h scores*15 angle", "an angle behind 15"),
     ],
 )
 def test_columns_that_are_no_scores_are_refused(

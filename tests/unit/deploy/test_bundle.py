@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from paredown.card import Card, Preprocess
 from paredown.deploy import write_bundle
+from paredown.deploy.detect_main import as_json, as_text, picture
 from paredown.deploy.draw import draw_detections
 from paredown.detections import Detections
 from paredown.errors import StorageError
@@ -203,3 +204,10 @@ def test_half_a_character_in_a_class_name_draws_a_question_mark() -> None:
     """OpenCV ends the process on it."""
     found = Detections(np.array([[4, 20, 30, 40]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int64))
     assert draw_detections(np.zeros((64, 64, 3), np.uint8), found, ("c\ud800t",)).any()
+
+
+def test_a_class_beyond_the_cards_list_is_named_by_its_number() -> None:
+    found = Detections(np.array([[4, 20, 30, 40]], np.float32), np.ones(1, np.float32), np.array([86]))
+    assert as_json("a.jpg", found, CARD, {})["detections"][0]["class"] == "class 86"  # type: ignore[index]
+    assert as_text("a.jpg", found, CARD) == "a.jpg: 1 class 86"
+    assert picture(np.zeros((64, 64, 3), np.uint8), found, CARD).any()
