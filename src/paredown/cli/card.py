@@ -43,6 +43,8 @@ def main(args: argparse.Namespace) -> int:
         images = api.read_dataset(
             args.data, max_bad=args.max_bad, allow_outside=args.allow_outside, progress=voice.progress
         )
+        for note in images.notes:
+            voice.say(note)
     model = api.load(args.model)
     choice = api.choose(model, args.model, hints_of(args), images, voice.progress)
     api.save_card(choice, model, out, force=args.force)

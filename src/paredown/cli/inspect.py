@@ -79,6 +79,8 @@ def _feeding(args: argparse.Namespace) -> int:
     images = api.read_dataset(
         args.data, max_bad=args.max_bad, allow_outside=args.allow_outside, progress=voice.progress
     )
+    for note in images.notes:
+        voice.say(note)
     model = api.load(args.model)
     choice = api.choose(model, args.model, hints_of(args), images, voice.progress)
     pictures = [] if args.out is None else api.save_feeding(model, choice, images, args.out, force=args.force)

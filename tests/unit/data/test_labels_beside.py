@@ -293,3 +293,26 @@ def test_coco_other_files_of_the_same_images_are_named(tmp_path: Path, write_coc
     assert read.split == "val2017"
     assert len(read.notes) == 1
     assert "captions_val2017.json" in read.notes[0]
+
+
+@pytest.mark.parametrize("command", ["measure", "compare", "inspect", "card", "compress"])
+def test_every_command_prints_what_was_not_read(
+    command: str, tmp_path: Path, write_image, capsys, monkeypatch
+) -> None:
+    from importlib.resources import files
+
+    from paredown.cli import main
+
+    for i in range(4):
+        write_image(tmp_path / "set" / f"{i}.png", 64, 64, seed=i)
+    (tmp_path / "set" / "labels.jsonl").write_text('{"bbox": [1, 2, 3, 4]}\n')
+    model, out = str(files("paredown.demo") / "detector.onnx"), str(tmp_path / "out")
+    words = {
+        "measure": [model, "--data", "DATA", "--what", "map", "--baseline", model],
+        "compare": [model, model, "--data", "DATA"],
+        "inspect": [model, "--data", "DATA"],
+        "card": [model, "--data", "DATA", "--out", str(tmp_path / "card.toml")],
+        "compress": [model, "--calib", "DATA", "--recipe", "int8-minmax", "--out", out],
+    }[command]
+    main([command, *(str(tmp_path / "set") if w == "DATA" else w for w in words)])
+    assert "labels.jsonl" in capsys.readouterr().err
