@@ -19,9 +19,8 @@ from pathlib import Path
 from paredown import data
 from paredown._compress.compress import RECIPE_KEY
 from paredown._compress.compress import compress as apply_recipe
-from paredown._compress.presets import PRESETS, parse_recipe
+from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed, Recipe
-from paredown._compress.steps import STEPS
 from paredown._measure.accuracy import headline
 from paredown._measure.align import align
 from paredown._measure.choice import Choice
@@ -34,24 +33,19 @@ from paredown._report import write_report
 from paredown.card import Card
 from paredown.checking import checked
 from paredown.deploy import BUNDLE, write_bundle
-from paredown.differences import Pair, differing_pairs, side_by_side
+from paredown.differences import Pair, differing_pairs
 from paredown.errors import UnknownName, UsageError
-from paredown.families import FAMILIES
-from paredown.families.card_file import commented_card
-from paredown.families.cards import read_card, write_card
+from paredown.families.cards import read_card
 from paredown.families.hints import Hints, recognise_file
-from paredown.families.values import feeding_values
-from paredown.files import Layout, check_directory, check_named, make_directory, write_named, write_whole
+from paredown.files import check_directory, check_named
 from paredown.graph.inspect import Inspection
 from paredown.graph.inspect import inspect as inspect_graph
 from paredown.graph.precision import require_float
 from paredown.graph.prepare import frozen_sizes, prepare
 from paredown.inputs import ImagesLike, ModelLike, as_dataset, as_model, read_model
-from paredown.job import FEEDING_PICTURE, Outcome, judge, run, weigh_cards
+from paredown.job import Outcome, judge, run, weigh_cards
 from paredown.measurement import Doubt, Measurement, StepRecord
-from paredown.metrics import METRICS
 from paredown.model import Model
-from paredown.pictures import contact_sheet
 from paredown.progress import default_voice
 from paredown.protocols import Progress
 from paredown.sample import Dataset
@@ -61,20 +55,13 @@ from paredown.study.images import check_learns, read_images
 from paredown.study.limits import Limits
 from paredown.study.options import CALIBRATION_IMAGES
 from paredown.study.pieces import pieces
-from paredown.study.records import json_text
-from paredown.study.store import file_stem, model_of
-from paredown.targets import Target, profiles
+from paredown.study.store import model_of
+from paredown.targets import Target
 from paredown.targets import target as find_target
 from paredown.telling import tell
 
-COMPRESSED = Layout("what `compress` writes", ("model.onnx", "recipe.toml", "log.json"), ("learning-*.pt",))
-PICTURES = Layout("what `compare` writes", ("differences.json",))
-FEEDING = Layout("what `inspect` writes", ("preprocessing.json",), ("preprocessing*.jpg",))
-
 __all__ = [
     "CALIBRATION_IMAGES",
-    "COMPRESSED",
-    "PICTURES",
     "WHAT",
     "Compared",
     "Outcome",
@@ -83,16 +70,11 @@ __all__ = [
     "compare",
     "compress",
     "inspect",
-    "listing",
     "load",
     "measure",
     "read_dataset",
     "report",
     "run",
-    "save",
-    "save_card",
-    "save_feeding",
-    "save_pairs",
     "target",
 ]
 
@@ -333,84 +315,6 @@ def bundle(study: str | Path, out: str | Path, recipe: str | None = None, *, for
     trial = verdict.best if recipe is None else shippable[recipe]
     model = model_of(directory, trial)
     return write_bundle(model, read_card(directory / "card.toml", model), trial, Path(out))
-
-
-def save(made: Compressed, out: str | Path, *, force: bool = False) -> Path:
-    """The directory with model.onnx, recipe.toml, log.json and card.toml. Raises StorageError, and UsageError
-    where the directory holds something else, unless `force`."""
-    directory = Path(out)
-    check_directory(directory, COMPRESSED, force=force)
-    make_directory(directory)
-    write_whole(directory / "model.onnx", made.model.data)
-    write_whole(directory / "recipe.toml", f'recipe = "{made.recipe.name}"\n'.encode())
-    write_whole(directory / "log.json", json_text(made.log).encode())
-    if made.model.card is not None:
-        write_card(made.model.card, directory / "card.toml")
-    return directory
-
-
-def save_pairs(pairs: Sequence[Pair], out: str | Path, *, force: bool = False) -> list[str]:
-    """The paths of the pictures, one per image with both models side by side; differences.json names them.
-
-    Raises: StorageError; UsageError where the directory holds something else, unless `force`.
-    """
-    directory = Path(out)
-    check_directory(directory, PICTURES, force=force)
-    make_directory(directory)
-    paths = [directory / f"{i}-{file_stem(Path(pair.name).stem)}.jpg" for i, pair in enumerate(pairs)]
-    for path, pair in zip(paths, pairs, strict=True):
-        write_whole(path, side_by_side(pair))
-    told = [
-        {"file": p.name, "image": pair.name, "why": pair.why} for p, pair in zip(paths, pairs, strict=True)
-    ]
-    write_whole(directory / "differences.json", json_text(told).encode())
-    return [str(path) for path in paths]
-
-
-def save_feeding(
-    model: Model, choice: Choice, images: Dataset, out: str | Path, *, force: bool = False
-) -> list[str]:
-    """The paths of pictures of what the model finds: one for each card of `choice.open_cards`, in its order.
-
-    preprocessing.json names them. Raises: StorageError; UsageError where the directory holds something else.
-    """
-    directory = Path(out)
-    check_directory(directory, FEEDING, force=force)
-    make_directory(directory)
-    session = find_target("local").compile(model.data)
-    cards, paths = choice.open_cards, []
-    for i, card in enumerate(cards, start=1):
-        name = FEEDING_PICTURE if len(cards) == 1 else f"{Path(FEEDING_PICTURE).stem}-{i}.jpg"
-        write_whole(directory / name, contact_sheet(session, card, images))
-        paths.append(directory / name)
-    told = [{"file": p.name, **feeding_values(card)} for p, card in zip(paths, cards, strict=True)]
-    write_whole(directory / "preprocessing.json", json_text(told).encode())
-    return [str(path) for path in paths]
-
-
-def save_card(choice: Choice, model: Model, out: str | Path, *, force: bool = False) -> Path:
-    """The file with the card, every key explained; what was not decided stands in it behind a #.
-
-    Raises: StorageError; UsageError where the file is there, unless `force`.
-    """
-    left = () if choice.refusal is None else choice.open_cards
-    write_named(Path(out), commented_card(choice.card, model.name, left, choice.doubt).encode(), force=force)
-    return Path(out)
-
-
-def listing(kind: str) -> dict[str, str]:
-    """Names with their summaries: of "recipes", "steps", "families", "targets", "metrics" or "formats"."""
-    tables = {
-        "recipes": lambda: {name: f"{spelled}: {summary}" for name, (spelled, summary) in PRESETS.items()},
-        "steps": lambda: {name: step.summary for name, (step, _) in STEPS.items()},
-        "families": lambda: {name: family.SUMMARY for name, family in FAMILIES.items()},
-        "targets": lambda: {name: profile.summary for name, profile in profiles().items()},
-        "metrics": lambda: {name: metric.summary for name, metric in METRICS.items()},
-        "formats": lambda: {name: form.summary for name, form in data.FORMATS.items()},
-    }
-    if kind not in tables:
-        raise UnknownName("kind of list", kind, tables)
-    return tables[kind]()
 
 
 def _with_card(model: ModelLike, images: Dataset, progress: Progress) -> Model:

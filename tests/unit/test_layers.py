@@ -46,6 +46,7 @@ LAYERS = {
     "pictures": 5,
     "progress": 5,
     "screen": 5,
+    "saving": 5,
     "telling": 5,
     "inputs": 5,
     "job": 5,

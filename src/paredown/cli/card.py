@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from paredown import api
+    from paredown import api, saving
     from paredown.cli import console
     from paredown.cli.feeding import values_of
     from paredown.cli.loading import hints_of
@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
             voice.say(note)
     model = api.load(args.model)
     choice = api.choose(model, args.model, hints_of(args), images, voice.progress)
-    api.save_card(choice, model, out, force=args.force)
+    saving.save_card(choice, model, out, force=args.force)
     unknown = _unknown(choice)
     if args.json:
         console.show_json({"card": str(out), "unknown": unknown, **values_of(choice)})

@@ -29,13 +29,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from paredown import api
+    from paredown import api, saving
     from paredown.cli import console, loading
     from paredown.files import check_directory
 
     voice = console.Voice(args.quiet)
     if args.out is not None:
-        check_directory(args.out, api.PICTURES, force=args.force)
+        check_directory(args.out, saving.PICTURES, force=args.force)
     images = api.read_dataset(
         args.data, max_bad=args.max_bad, allow_outside=args.allow_outside, progress=voice.progress
     )
@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
     found = api.compare(
         a, api.load(args.b), images, target=args.target, threads=args.threads, progress=voice.progress
     )
-    pictures = [] if args.out is None else api.save_pairs(found.pairs, args.out, force=args.force)
+    pictures = [] if args.out is None else saving.save_pairs(found.pairs, args.out, force=args.force)
     if args.json:
         differing = [{"image": p.name, "why": p.why} for p in found.pairs]
         values = {"statistics": found.statistics, "differing": differing, "pictures": pictures}

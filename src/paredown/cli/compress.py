@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from paredown import api, data
+    from paredown import api, data, saving
     from paredown._compress.presets import parse_recipe
     from paredown.cli import closing, console, loading
     from paredown.errors import UsageError
@@ -44,7 +44,7 @@ def main(args: argparse.Namespace) -> int:
     from paredown.study.limits import Limits
 
     voice = console.Voice(args.quiet)
-    check_directory(args.out, api.COMPRESSED, force=args.force)
+    check_directory(args.out, saving.COMPRESSED, force=args.force)
     recipe = parse_recipe(args.recipe)  # a typo is found before any work
     limits = closing.limits_of(args)
     if limits != Limits() and not limits.taken_by(recipe):
@@ -81,7 +81,7 @@ def main(args: argparse.Namespace) -> int:
     for record in made.log:
         if record.step == "prepare":
             voice.say(record.why)
-    api.save(made, args.out, force=True)  # looked at above
+    saving.save(made, args.out, force=True)  # looked at above
     counts: dict[str, int] = {}
     for record in made.log:
         counts[record.action] = counts.get(record.action, 0) + 1

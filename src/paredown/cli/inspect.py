@@ -67,7 +67,7 @@ def _choice(model: Model, args: argparse.Namespace) -> tuple[Choice | None, str]
 
 def _feeding(args: argparse.Namespace) -> int:
     """The choice of the preprocessing alone: what was tried, how it did, the decision, and pictures."""
-    from paredown import api
+    from paredown import api, saving
     from paredown.cli import console
     from paredown.cli.feeding import show_choice, values_of
     from paredown.cli.loading import hints_of
@@ -75,7 +75,7 @@ def _feeding(args: argparse.Namespace) -> int:
 
     voice = console.Voice(args.quiet)
     if args.out is not None:
-        check_directory(args.out, api.FEEDING, force=args.force)
+        check_directory(args.out, saving.FEEDING, force=args.force)
     images = api.read_dataset(
         args.data, max_bad=args.max_bad, allow_outside=args.allow_outside, progress=voice.progress
     )
@@ -83,7 +83,9 @@ def _feeding(args: argparse.Namespace) -> int:
         voice.say(note)
     model = api.load(args.model)
     choice = api.choose(model, args.model, hints_of(args), images, voice.progress)
-    pictures = [] if args.out is None else api.save_feeding(model, choice, images, args.out, force=args.force)
+    pictures = (
+        [] if args.out is None else saving.save_feeding(model, choice, images, args.out, force=args.force)
+    )
     if args.json:
         console.show_json({**values_of(choice), "pictures": pictures})
     else:

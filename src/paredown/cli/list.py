@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
 
 from paredown.cli.parser import add_output
 from paredown.errors import UnknownName
@@ -22,8 +21,7 @@ def main(args: argparse.Namespace) -> int:
 
     if args.kind is not None and args.kind not in KINDS:
         raise UnknownName("kind of list", args.kind, KINDS)
-    listing = import_module("paredown.api").listing
-    found = {kind: listing(kind) for kind in (KINDS if args.kind is None else (args.kind,))}
+    found = {kind: summaries(kind) for kind in (KINDS if args.kind is None else (args.kind,))}
     if args.json:
         console.show_json(found if args.kind is None else found[args.kind])
         return 0
@@ -36,3 +34,23 @@ def main(args: argparse.Namespace) -> int:
         if args.kind is None:
             out.print()
     return 0
+
+
+def summaries(kind: str) -> dict[str, str]:
+    """The names of a table with their summaries."""
+    from paredown import data
+    from paredown._compress.presets import PRESETS
+    from paredown._compress.steps import STEPS
+    from paredown.families import FAMILIES
+    from paredown.metrics import METRICS
+    from paredown.targets import profiles
+
+    tables = {
+        "recipes": lambda: {name: f"{spelled}: {summary}" for name, (spelled, summary) in PRESETS.items()},
+        "steps": lambda: {name: step.summary for name, (step, _) in STEPS.items()},
+        "families": lambda: {name: family.SUMMARY for name, family in FAMILIES.items()},
+        "targets": lambda: {name: profile.summary for name, profile in profiles().items()},
+        "metrics": lambda: {name: metric.summary for name, metric in METRICS.items()},
+        "formats": lambda: {name: form.summary for name, form in data.FORMATS.items()},
+    }
+    return tables[kind]()
