@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 TRAINED := $(VENV)/.trained
 TORCH := torch==2.13.0
 
-.PHONY: demo test test-fast lint bench docs clean
+.PHONY: demo test test-all test-fast lint bench docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/paredown demo
@@ -16,6 +16,9 @@ test: $(TRAINED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/pytest -m "not (real and slow)"
+
+test-all: $(TRAINED)
 	$(BIN)/pytest
 
 test-fast: $(TRAINED)

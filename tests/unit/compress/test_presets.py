@@ -100,5 +100,5 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read"):
         parse_recipe(str(tmp_path / "absent.toml"))
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="not TOML"):
+    with pytest.raises(UsageError, match="no TOML"):
         parse_recipe(str(tmp_path / "binary.toml"))
