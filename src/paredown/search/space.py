@@ -23,7 +23,7 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "leveling": ("", "cle+"),  # where activations have no grid of their own
     "scales": ("-pc", "-pt"),
     "ranges": ("-mse", "-minmax", "-ema", "-percentile", "-entropy"),
-    "guard": ("", "-guard"),
+    "guard": ("", "-guard", "-guard-timed"),
     "layers": ("", "-keep5", "-all"),
     "rounding": ("", "+gptq"),
     "bias": ("", "+bc"),
