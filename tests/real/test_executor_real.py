@@ -11,7 +11,7 @@ import pytest
 
 from paredown._compress.quantize.placement import body_of
 from paredown.data import read_dataset
-from paredown.graph.load import load_model
+from paredown.graph.load import load_model, to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.run import run_once
 from paredown.graph.walk import to_ir, weight_of
@@ -42,12 +42,20 @@ def test_answers_are_those_of_the_runtime(name: str, prepared: bool) -> None:
     model = prepare(model) if prepared else model
     reach = 255.0 if name.startswith(("yolox", "nanodet")) else 1.0
     image = pictures(model, "data/coco_calib/images", 1, reach)[0]
-    executor = Executor(model)
+    executor, kinds = Executor(model), {node.op_type for node in to_proto(model).graph.node}
     with threads(1), torch.no_grad():
         got = executor.run(executor.feeds(image))
     for key, want in run_once(model.data, {model.inputs[0].name: image}).items():
         assert got[key].shape == want.shape
-        assert np.abs(got[key].numpy() - want).max() <= 1e-4 * np.abs(want).max()
+        assert apart(got[key].numpy(), want, ranked="TopK" in kinds) <= 1e-4 * np.abs(want).max()
+
+
+def apart(got: np.ndarray, want: np.ndarray, ranked: bool) -> float:
+    """The largest difference; of rows that a TopK ranked, in whatever order: last digits decide near ties."""
+    if not ranked:
+        return float(np.abs(got - want).max())
+    between = np.abs(got[0][:, None] - want[0][None]).max(axis=2)  # of every row to every other
+    return float(max(between.min(axis=0).max(), between.min(axis=1).max()))
 
 
 @pytest.mark.skipif(
