@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+import pruned
 from paredown._compress.quantize.placement import body_of
 from paredown.data import read_dataset
 from paredown.graph.load import load_model, to_proto
@@ -47,15 +48,7 @@ def test_answers_are_those_of_the_runtime(name: str, prepared: bool) -> None:
         got = executor.run(executor.feeds(image))
     for key, want in run_once(model.data, {model.inputs[0].name: image}).items():
         assert got[key].shape == want.shape
-        assert apart(got[key].numpy(), want, ranked="TopK" in kinds) <= 1e-4 * np.abs(want).max()
-
-
-def apart(got: np.ndarray, want: np.ndarray, ranked: bool) -> float:
-    """The largest difference; of rows that a TopK ranked, in whatever order: last digits decide near ties."""
-    if not ranked:
-        return float(np.abs(got - want).max())
-    between = np.abs(got[0][:, None] - want[0][None]).max(axis=2)  # of every row to every other
-    return float(max(between.min(axis=0).max(), between.min(axis=1).max()))
+        assert pruned.apart(got[key].numpy(), want, ranked="TopK" in kinds) <= 1e-4 * np.abs(want).max()
 
 
 @pytest.mark.skipif(
