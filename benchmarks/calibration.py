@@ -27,10 +27,10 @@ import paredown
 from paredown import data
 from paredown._compress.quantize.calibrate import calibrate
 from paredown._compress.quantize.placement import ORT_CPU, place
-from paredown._measure.memory import peak_resident_bytes
 from paredown.families.cards import write_card
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
+from paredown.hosts.memory import peak_resident_bytes
 from paredown.model import Model
 from paredown.numerics.ranges import METHODS, Seen
 from paredown.sample import Dataset

@@ -19,9 +19,9 @@ from paredown._compress.compress import compress
 from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed
 from paredown.graph.load import from_proto
+from paredown.hosts.cpu import saturates
 from paredown.model import Model
 from paredown.profile import Profile
-from paredown.targets.cpu import saturates
 from paredown.targets.session_options import session_options
 
 SIZE = 16

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from pathlib import Path
+from typing import IO, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from paredown.machine import Counters, Machine
 from paredown.model import Model, TensorSpec
 
 T = TypeVar("T")
@@ -22,6 +24,52 @@ class Session(Protocol):
     outputs: tuple[TensorSpec, ...]
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]: ...
+
+
+class Process(Protocol):
+    """A program on a host. It reads bytes and writes bytes; the end of its input ends it."""
+
+    @property
+    def stdin(self) -> IO[bytes]: ...
+
+    @property
+    def stdout(self) -> IO[bytes]: ...
+
+    def wait(self, timeout_s: float) -> int | None:
+        """The exit code, minus the signal's number where one ended it; None where it still runs."""
+
+    def kill(self) -> None:
+        """End it by force, if it has not ended, and wait until it has."""
+
+    def errors(self) -> str:
+        """What it wrote to stderr so far."""
+
+    def close(self) -> None:
+        """Give back what it holds; a program that still runs is ended by force."""
+
+
+class Host(Protocol):
+    """A machine that models run on. Whatever is asked of a machine is asked through this."""
+
+    @property
+    def name(self) -> str:
+        """As the user spells it: "local", "ssh:pi@board"."""
+
+    @property
+    def times(self) -> bool:
+        """Whether a time taken there means anything; an emulated processor only answers."""
+
+    def facts(self) -> Machine:
+        """What the machine is, read anew."""
+
+    def counters(self, pids: Sequence[int] = ()) -> Counters:
+        """What the machine counts now; `pids`: processes there whose seconds are ours."""
+
+    def put(self, file: Path) -> str:
+        """Where a program of the host finds this file. It is sent once, known there by its sha256."""
+
+    def spawn(self, module: str, arguments: Sequence[str] = ()) -> Process:
+        """`python -m module` in a fresh process there. Raises TargetError where it cannot be started."""
 
 
 class Progress(Protocol):

@@ -13,8 +13,8 @@ import pytest
 from paredown._compress.presets import PRESETS
 from paredown.cli import COMMANDS, main
 from paredown.cli.parser import Parser
+from paredown.hosts import cpu
 from paredown.study.words import points_phrase
-from paredown.targets import cpu
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,8 +16,9 @@ from paredown._measure.environment import package_versions, virtualization
 from paredown._measure.noise import SPREAD_LIMIT, UNFIT_SPREAD, governors, spread
 from paredown._measure.throttling import listed, throttling
 from paredown.errors import UnknownName
+from paredown.hosts import cpu
 from paredown.profile import DOT_PRODUCTS
-from paredown.targets import Target, cpu, local_profile, target
+from paredown.targets import Target, local_profile, target
 from paredown.telemetry import all_switches, too_late_for
 
 Level = Literal["ok", "warn", "bad"]

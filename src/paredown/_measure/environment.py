@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from paredown._measure.noise import governors
-from paredown.targets import cpu
+from paredown.hosts import cpu
 
 _PACKAGES = (
     "paredown",

@@ -11,8 +11,8 @@ import numpy as np
 import psutil
 
 from paredown._measure.throttling import slowed, throttling
+from paredown.hosts.cpu import read_text
 from paredown.measurement import Doubt
-from paredown.targets.cpu import read_text
 
 SPREAD_LIMIT = 0.10
 """Rounds that differ by more than this say more about the machine than about the model."""

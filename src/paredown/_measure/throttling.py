@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from glob import glob
 
-from paredown.targets.cpu import read_text
+from paredown.hosts.cpu import read_text
 
 BOARD = "/sys/devices/platform/soc/soc:firmware/get_throttled"  # hexadecimal, with or without 0x
 STATES = ("under-voltage", "clock rate capped", "throttled", "soft temperature limit reached")

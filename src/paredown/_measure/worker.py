@@ -20,8 +20,8 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from paredown._measure.memory import peak_resident_bytes, resident_bytes
 from paredown.errors import ParedownError
+from paredown.hosts.memory import peak_resident_bytes, resident_bytes
 from paredown.protocols import Array, Session
 
 

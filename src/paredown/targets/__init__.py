@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from paredown.errors import UnknownName, UsageError
+from paredown.hosts import cpu
 from paredown.profile import Profile
-from paredown.targets import cpu
 from paredown.targets.profile_file import read_profile_file
 from paredown.targets.target import Target, unfit_reasons
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import cast
 
 from paredown.errors import TargetError
+from paredown.hosts import cpu
 from paredown.model import Model
 from paredown.profile import DOT_PRODUCTS, Profile
 from paredown.protocols import NodeTimes, Session, TimeNodes
-from paredown.targets import cpu
 
 _SINGLE = frozenset({"reference", "null"})  # runtimes that take one thread whatever is asked
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from paredown._measure import doctor, memory, noise
+from paredown._measure import doctor, noise
 from paredown._measure.environment import environment
 from paredown._measure.throttling import Throttling
 from paredown.errors import UnknownName
-from paredown.targets import cpu
+from paredown.hosts import cpu, memory
 
 
 def test_the_environment_is_plain_and_private() -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from paredown.errors import TargetError, UnknownName, UsageError
+from paredown.hosts import cpu
 from paredown.profile import Profile
-from paredown.targets import TARGETS, cpu, local_profile, profiles, read_profile, target, unfit_reasons
+from paredown.targets import TARGETS, local_profile, profiles, read_profile, target, unfit_reasons
 from paredown.targets.profile_file import parse_profile
 
 

@@ -100,7 +100,7 @@ def test_surroundings_tell_what_a_bundle_must_know() -> None:
 
 
 def test_threads_are_those_asked_for_then_the_devices_then_all(tmp_path: Path) -> None:
-    from paredown.targets import cpu
+    from paredown.hosts import cpu
 
     def board(text: str) -> Any:
         file = tmp_path / "board.toml"

@@ -1,0 +1,23 @@
+"""Hosts: the machines that models run on. `open_host(name)` gives one; nobody else asks "this machine".
+
+A host is a file with `open(address) -> Host` and a line in HOSTS.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import cast
+
+from paredown.errors import UnknownName
+from paredown.protocols import Host
+
+HOSTS = {"local": "paredown.hosts.local"}
+"""Scheme, what stands before the colon of a host's name -> the module that opens it, imported when asked."""
+
+
+def open_host(name: str = "local") -> Host:
+    """The host of a name: "local", or "scheme:address". Raises UnknownName."""
+    scheme, _, address = name.partition(":")
+    if scheme not in HOSTS:
+        raise UnknownName("host", name, HOSTS)
+    return cast(Host, importlib.import_module(HOSTS[scheme]).open(address))
