@@ -20,7 +20,7 @@ from common import Loaded, arguments, load, say, write
 
 import paredown
 from paredown._measure.latency import measure_latency
-from paredown.families.preprocess import preprocess
+from paredown.preprocessing.tensor import preprocess
 
 STOCK = "ort-static-pc-minmax-tail"
 PAIRS = {"ours / ONNX Runtime's": ("ours", "stock"), "FP32 / ours": ("float", "ours")}

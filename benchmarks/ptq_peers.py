@@ -35,7 +35,7 @@ from paredown._measure.align import align
 from paredown._measure.latency import measure_latency
 from paredown.detections import Prediction
 from paredown.errors import ParedownError
-from paredown.families.preprocess import preprocess
+from paredown.preprocessing.tensor import preprocess
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.sample import Dataset

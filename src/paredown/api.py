@@ -54,7 +54,7 @@ from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.images import check_learns, read_images
 from paredown.study.limits import Limits
 from paredown.study.options import CALIBRATION_IMAGES
-from paredown.study.pieces import pieces
+from paredown.study.crops import pieces
 from paredown.study.store import model_of
 from paredown.targets import Target
 from paredown.targets import target as find_target
@@ -171,7 +171,7 @@ def compress(
 
     limits: for steps that choose by them. choose_on: more images; a step that chooses judges its candidates
     on them (where there are few or none, on those of `images` as well), a step that learns learns from both.
-    learn_from: images of anything, from whose pieces a step that learns learns as well (`study/pieces.py`).
+    learn_from: images of anything, from whose pieces a step that learns learns as well (`study/crops.py`).
     folder: where a step that learns keeps what it needs to go on after a stop.
     """
     progress, where = _shown(progress), find_target(target)

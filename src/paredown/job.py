@@ -18,7 +18,7 @@ from paredown.checking import checked
 from paredown.deploy import write_bundle
 from paredown.errors import UsageError
 from paredown.families.hints import Hints, recognise_file
-from paredown.families.values import FED, feeding
+from paredown.preprocessing.values import FED, feeding
 from paredown.files import check_directory, write_whole
 from paredown.graph.precision import require_float
 from paredown.graph.prepare import frozen_sizes, prepare

@@ -12,8 +12,8 @@ from paredown.card import Card
 from paredown.deploy.draw import class_colour, draw_detections, draw_label
 from paredown.detections import Detections, Prediction
 from paredown.families import predict
-from paredown.families.preprocess import Frame, fit_image, preprocess
-from paredown.families.values import describe
+from paredown.preprocessing.tensor import Frame, fit_image, preprocess
+from paredown.preprocessing.values import describe
 from paredown.metrics.classification import probabilities
 from paredown.protocols import Session
 from paredown.sample import Dataset

@@ -10,7 +10,7 @@ from paredown._measure.choice import Choice
 from paredown.differences import Pair, side_by_side
 from paredown.families.card_file import commented_card
 from paredown.families.cards import write_card
-from paredown.families.values import feeding_values
+from paredown.preprocessing.values import feeding_values
 from paredown.files import Layout, check_directory, make_directory, write_named, write_whole
 from paredown.job import FEEDING_PICTURE
 from paredown.model import Model

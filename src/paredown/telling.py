@@ -23,7 +23,7 @@ from paredown.analyze.against_float import points_lost
 from paredown.differences import differing_pairs
 from paredown.errors import StorageError, UnknownName, UsageError
 from paredown.families.cards import write_card
-from paredown.families.values import FED, feeding
+from paredown.preprocessing.values import FED, feeding
 from paredown.files import make_directory, storage_errors, write_whole
 from paredown.graph.inspect import inspect
 from paredown.graph.layers import Layers

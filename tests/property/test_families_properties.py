@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from paredown.card import Card, Preprocess
 from paredown.families.boxes import nms
 from paredown.families.cards import card_text, write_card
-from paredown.families.preprocess import fit_image, preprocess
+from paredown.preprocessing.tensor import fit_image, preprocess
 
 sides = st.integers(1, 300)
 fits = st.sampled_from(["letterbox", "letterbox-corner", "stretch", "crop"])

@@ -14,7 +14,7 @@ from paredown.data.images import read_image
 from paredown.deploy import write_bundle
 from paredown.detections import ClassScores, Detections
 from paredown.families import predict, recognise
-from paredown.families.preprocess import preprocess
+from paredown.preprocessing.tensor import preprocess
 from paredown.graph.load import load_model
 from paredown.measurement import Trial
 from paredown.targets import target

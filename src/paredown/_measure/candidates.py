@@ -15,7 +15,7 @@ from paredown.detections import Prediction
 from paredown.errors import CardError
 from paredown.families import predict
 from paredown.families.label_maps import COCO_NAMES, coco_by_id, unnamed_classes
-from paredown.families.preprocess import preprocess
+from paredown.preprocessing.tensor import preprocess
 from paredown.protocols import Progress, Session
 from paredown.sample import Dataset, Labels, Truth
 

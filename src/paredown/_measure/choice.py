@@ -9,9 +9,9 @@ from paredown._measure.candidates import Candidate
 from paredown._measure.evidence import Evidence, better, gap_of, interval_of
 from paredown.card import Card
 from paredown.errors import CardError
-from paredown.families.clues import Match
+from paredown.families.features import Match
 from paredown.families.hints import options_for
-from paredown.families.values import FED, describe, nearly_same
+from paredown.preprocessing.values import FED, describe, nearly_same
 
 LEAST_SCORE = 0.1  # below, a classifier has other classes than the data set
 MOST_LISTED = 10  # ways in an error message

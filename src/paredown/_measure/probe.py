@@ -16,9 +16,9 @@ from paredown._measure.choice import Choice, beaten, contested, decide, leader, 
 from paredown._measure.reading import check_card, settle_reading
 from paredown.card import Card
 from paredown.errors import CardError
-from paredown.families.clues import Match
+from paredown.families.features import Match
 from paredown.families.recognition import Recognition
-from paredown.families.values import FED
+from paredown.preprocessing.values import FED
 from paredown.protocols import Progress, Session, silent
 from paredown.sample import Dataset
 

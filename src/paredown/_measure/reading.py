@@ -15,10 +15,10 @@ from paredown.card import Card, Preprocess
 from paredown.errors import CardError
 from paredown.families import expect
 from paredown.families.cards import toml_value
-from paredown.families.clues import Match
+from paredown.families.features import Match
 from paredown.families.expect import Fault, Seen, faults, has_evidence, look
 from paredown.families.label_maps import coco_by_id, unnamed_classes
-from paredown.families.preprocess import Frame, preprocess
+from paredown.preprocessing.tensor import Frame, preprocess
 from paredown.families.recognition import Recognition
 from paredown.protocols import Session
 from paredown.sample import Dataset, Sample

@@ -12,7 +12,7 @@ from paredown._measure.evidence import gap_of, interval_of, p_value
 from paredown.card import Card
 from paredown.cli import console
 from paredown.families.hints import options_for
-from paredown.families.values import describe, feeding, feeding_values
+from paredown.preprocessing.values import describe, feeding, feeding_values
 
 COLUMNS = ("", "preprocessing", "classes", "images", "score", "95 % interval", "less by", "p", "said by")
 

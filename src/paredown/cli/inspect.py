@@ -126,7 +126,7 @@ def _card_facts(choice: Choice) -> list[tuple[str, str | Text]]:
     """Family, preprocessing and classes; where the preprocessing is not known, the ways it could be."""
     from rich.text import Text
 
-    from paredown.families.values import FED, describe
+    from paredown.preprocessing.values import FED, describe
 
     card = choice.card
     height, width = card.preprocess.size
@@ -143,7 +143,7 @@ def _card_facts(choice: Choice) -> list[tuple[str, str | Text]]:
 
 
 def _values(model: Model, choice: Choice | None, found: Inspection) -> dict[str, object]:
-    from paredown.families.values import feeding_values
+    from paredown.preprocessing.values import feeding_values
 
     return {
         "name": model.name,

@@ -10,7 +10,7 @@ from paredown import api
 from paredown._measure.align import align
 from paredown.cli.console import Voice
 from paredown.families.hints import Hints
-from paredown.families.values import feeding, feeding_values
+from paredown.preprocessing.values import feeding, feeding_values
 from paredown.model import Model
 from paredown.sample import Dataset
 

@@ -11,9 +11,9 @@ from string import Template
 from paredown._measure.environment import saturated, threads_set
 from paredown._report.format import interval, shown, title_of
 from paredown.card import Card
-from paredown.deploy.carve import carve
+from paredown.deploy.single_file import carve
 from paredown.families.cards import write_card
-from paredown.families.values import describe
+from paredown.preprocessing.values import describe
 from paredown.files import Layout, check_directory, check_plain, storage_errors
 from paredown.measurement import Quantity, Trial, machine_name
 from paredown.model import Model

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from paredown.errors import UnknownName
 
 if TYPE_CHECKING:
-    from paredown.families.clues import Family
+    from paredown.families.features import Family
     from paredown.families.recognition import Recognition as Recognition
     from paredown.families.recognition import predict as predict
     from paredown.families.recognition import recognise as recognise

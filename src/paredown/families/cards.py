@@ -18,7 +18,7 @@
     layout = "nchw"
     dtype = "float32"
 
-    [decode]                        # how the answer is read, see rows.py and docs/card.md
+    [decode]                        # how the answer is read, see candidates.py and docs/card.md
     columns = "cx cy w h scores"    # what stands in the columns of a row
     [origin]                        # where each part was learned, in words
 
@@ -38,10 +38,10 @@ from typing import Any, get_args, get_type_hints
 
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
-from paredown.families.clues import Match
+from paredown.families.features import Match
 from paredown.families.recognition import Recognition, recognise
-from paredown.families.rows import CHOICES, WORDS, check_columns
-from paredown.families.values import FED, parse_values, same_values, with_colour, with_values
+from paredown.families.candidates import CHOICES, WORDS, check_columns
+from paredown.preprocessing.values import FED, parse_values, same_values, with_colour, with_values
 from paredown.files import write_whole
 from paredown.model import Model
 from paredown.printable import quoted

@@ -13,9 +13,9 @@ import numpy as np
 
 from paredown.card import Card, Task
 from paredown.detections import ClassScores
-from paredown.families.clues import Clues, Match, spell
-from paredown.families.preprocess import Frame
-from paredown.families.values import IMAGENET_MEAN, IMAGENET_STD
+from paredown.families.features import Clues, Match, spell
+from paredown.preprocessing.tensor import Frame
+from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "classifier"
 TASK: Task = "classify"

@@ -17,9 +17,9 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.boxes import select
-from paredown.families.clues import Clues, Match, match_of, spell, strides_for
-from paredown.families.preprocess import Frame
-from paredown.families.rows import PLAIN, Candidates, read_rows
+from paredown.families.features import Clues, Match, match_of, spell, strides_for
+from paredown.preprocessing.tensor import Frame
+from paredown.families.candidates import PLAIN, Candidates, read_rows
 
 NAME = "darknet"
 TASK: Task = "detect"
@@ -28,7 +28,7 @@ HOW: Mapping[str, object] = {"columns": "cx cy w h objectness scores", **PLAIN}
 
 
 def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
-    """Every box with its scores, perhaps without those below `least`. card.decode: see rows.py."""
+    """Every box with its scores, perhaps without those below `least`. card.decode: see candidates.py."""
     (answer,) = outputs.values()
     return read_rows(np.asarray(answer[0], np.float32), {**HOW, **card.decode}, card.preprocess.size, least)
 

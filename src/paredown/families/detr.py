@@ -17,10 +17,10 @@ import numpy as np
 
 from paredown.card import Card, Task
 from paredown.detections import Detections
-from paredown.families.clues import Clues, Match, match_of, spell, strides_for
+from paredown.families.features import Clues, Match, match_of, spell, strides_for
 from paredown.families.parts import CORNERS, find_parts, read_parts
-from paredown.families.preprocess import Frame
-from paredown.families.rows import PLAIN, Candidates, best_of, class_scores, corners, read_rows, scaled
+from paredown.preprocessing.tensor import Frame
+from paredown.families.candidates import PLAIN, Candidates, best_of, class_scores, corners, read_rows, scaled
 
 NAME = "detr"
 TASK: Task = "detect"
@@ -41,7 +41,7 @@ JOINED: Mapping[str, object] = {**PLAIN, "columns": "cx cy w h scores", "units":
 def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
     """Every query's box with its scores.
 
-    card.decode: `scores`, `boxes` give the outputs' positions where there are two; the rest as in rows.py.
+    card.decode: `scores`, `boxes` give the outputs' positions where there are two; the rest as in candidates.py.
     """
     size = card.preprocess.size
     if len(outputs) == 3:

@@ -15,10 +15,10 @@ import numpy as np
 
 from paredown.card import Card, Task
 from paredown.detections import Detections
-from paredown.families.clues import Clues, Match, match_of, spell, strides_for
+from paredown.families.features import Clues, Match, match_of, spell, strides_for
 from paredown.families.parts import find_parts, read_parts
-from paredown.families.preprocess import Frame
-from paredown.families.rows import PLAIN, Candidates, best_of, read_rows
+from paredown.preprocessing.tensor import Frame
+from paredown.families.candidates import PLAIN, Candidates, best_of, read_rows
 
 NAME = "end2end"
 TASK: Task = "detect"
@@ -43,7 +43,7 @@ BY_TASK: Mapping[str | None, tuple[str, ...]] = {
 
 
 def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
-    """Every box with its score and class, perhaps without those below `least`. card.decode: see rows.py."""
+    """Every box with its score and class, perhaps without those below `least`. card.decode: see candidates.py."""
     if len(outputs) > 1:
         return read_parts(list(outputs.values()), card.decode, card.preprocess.size)
     (answer,) = outputs.values()

@@ -22,7 +22,7 @@ from paredown.families import FAMILIES
 from paredown.families.boxes import Floats
 from paredown.families.geometry import box_fault
 from paredown.families.label_maps import MOST_CLASSES
-from paredown.families.preprocess import Frame
+from paredown.preprocessing.tensor import Frame
 from paredown.families.recognition import reading_by
 
 LIKELY = 0.25  # from here on a candidate is taken for a box that the model means

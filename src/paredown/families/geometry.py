@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.families.boxes import Floats
-from paredown.families.rows import box_form, corners, with_box_form
+from paredown.families.candidates import box_form, corners, with_box_form
 
 LEAST_BOXES = 5  # fewer are no ground to judge by
 TINY = 2.0  # pixels: no coordinate of any box is beyond, so they are fractions

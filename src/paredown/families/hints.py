@@ -8,9 +8,9 @@ from pathlib import Path
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
 from paredown.families.cards import card_beside, recognise_with_card
-from paredown.families.clues import Match
+from paredown.families.features import Match
 from paredown.families.recognition import Recognition, recognise
-from paredown.families.values import name_of, parse_values, same_values, with_colour, with_values
+from paredown.preprocessing.values import name_of, parse_values, same_values, with_colour, with_values
 from paredown.model import Model
 
 FITS = ("letterbox", "letterbox-corner", "stretch", "crop")

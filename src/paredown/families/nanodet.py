@@ -17,10 +17,10 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.boxes import distances_to_corners, expected_distances, grid_cells, select, sigmoid
-from paredown.families.clues import Clues, Match, Output, spell, strides_for
-from paredown.families.preprocess import Frame
-from paredown.families.rows import Candidates
-from paredown.families.values import IMAGENET_MEAN, IMAGENET_STD
+from paredown.families.features import Clues, Match, Output, spell, strides_for
+from paredown.preprocessing.tensor import Frame
+from paredown.families.candidates import Candidates
+from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "nanodet"
 TASK: Task = "detect"

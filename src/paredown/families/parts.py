@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from paredown.families.boxes import Floats
-from paredown.families.rows import Candidates, corners, scaled
+from paredown.families.candidates import Candidates, corners, scaled
 
 CORNERS, ROWS_FIRST = "x1 y1 x2 y2", "y1 x1 y2 x2"
 

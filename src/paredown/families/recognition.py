@@ -11,8 +11,8 @@ from paredown.card import Card
 from paredown.detections import Detections, Prediction
 from paredown.errors import CardError, first_line
 from paredown.families import FAMILIES
-from paredown.families.clues import Match, find_clues
-from paredown.families.preprocess import Frame
+from paredown.families.features import Match, find_clues
+from paredown.preprocessing.tensor import Frame
 from paredown.model import Model, TensorSpec
 
 

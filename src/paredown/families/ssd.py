@@ -15,9 +15,9 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.boxes import select
-from paredown.families.clues import Clues, Match, match_of, spell
-from paredown.families.preprocess import Frame
-from paredown.families.rows import Candidates, class_scores, corners, scaled
+from paredown.families.features import Clues, Match, match_of, spell
+from paredown.preprocessing.tensor import Frame
+from paredown.families.candidates import Candidates, class_scores, corners, scaled
 
 NAME = "ssd"
 TASK: Task = "detect"
@@ -35,7 +35,7 @@ HOW: Mapping[str, object] = {
 def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
     """Every prior's box with its scores.
 
-    card.decode: `boxes`, `scores` give the outputs' positions; the rest as in rows.py.
+    card.decode: `boxes`, `scores` give the outputs' positions; the rest as in candidates.py.
     """
     answers = [np.asarray(a, np.float32) for a in outputs.values()]
     how = {**HOW, **card.decode}

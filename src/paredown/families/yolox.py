@@ -15,9 +15,9 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.boxes import centre_to_corners, grid_cells, select
-from paredown.families.clues import Clues, Match, spell, strides_for
-from paredown.families.preprocess import Frame
-from paredown.families.rows import Candidates
+from paredown.families.features import Clues, Match, spell, strides_for
+from paredown.preprocessing.tensor import Frame
+from paredown.families.candidates import Candidates
 
 NAME = "yolox"
 TASK: Task = "detect"

@@ -29,7 +29,7 @@ from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.fingerprints import digest, images_digest, truth_digest
 from paredown.study.images import Images
 from paredown.study.options import Options
-from paredown.study.pieces import pieces
+from paredown.study.crops import pieces
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
 from paredown.study.private import Hide
 from paredown.study.store import Store

@@ -20,7 +20,7 @@ from paredown.deploy.draw import draw_detections
 from paredown.detections import Detections
 from paredown.errors import StorageError
 from paredown.families import predict
-from paredown.families.preprocess import preprocess
+from paredown.preprocessing.tensor import preprocess
 from paredown.graph.load import load_model
 from paredown.measurement import Measurement, Quantity, StepRecord, Trial
 from paredown.model import Model

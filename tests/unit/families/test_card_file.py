@@ -12,7 +12,7 @@ from paredown.errors import CardError
 from paredown.families import recognise
 from paredown.families.card_file import commented_card, uncertain_keys
 from paredown.families.cards import read_card, recognise_with_card
-from paredown.families.values import describe
+from paredown.preprocessing.values import describe
 
 CLASSIFIER = model({"o": ((1, 10), ())})
 

@@ -9,9 +9,9 @@ from made_up_models import model, yolov8_model
 
 from paredown.errors import CardError, UnknownName
 from paredown.families import recognise
-from paredown.families.clues import Match
+from paredown.families.features import Match
 from paredown.families.hints import Hints, hinted, options_for, recognise_file
-from paredown.families.values import describe
+from paredown.preprocessing.values import describe
 from paredown.model import Model
 
 CLASSIFIER = model({"o": ((1, 10), ())})

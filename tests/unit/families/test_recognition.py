@@ -10,7 +10,7 @@ from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
 from paredown.families import FAMILIES, predict, recognise
 from paredown.families.label_maps import read_names
-from paredown.families.preprocess import preprocess
+from paredown.preprocessing.tensor import preprocess
 from paredown.model import Model
 
 RAW = ("Sigmoid", "Concat")

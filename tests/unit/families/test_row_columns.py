@@ -13,7 +13,7 @@ from made_up_models import yolov8_model
 from paredown.errors import CardError
 from paredown.families.cards import read_card
 from paredown.families.geometry import FORMS, _columns_of
-from paredown.families.rows import PLAIN, check_columns, class_count, corners, read_rows, spread
+from paredown.families.candidates import PLAIN, check_columns, class_count, corners, read_rows, spread
 
 
 def test_words_stand_for_columns_in_order() -> None:

@@ -12,10 +12,10 @@ from paredown._measure.probe import choose_card
 from paredown._measure.reading import LOOKED_AT
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError
-from paredown.families.clues import Match
+from paredown.families.features import Match
 from paredown.families.label_maps import unnamed_classes
 from paredown.families.recognition import Recognition
-from paredown.families.values import describe
+from paredown.preprocessing.values import describe
 from paredown.model import TensorSpec
 from paredown.sample import Dataset, Labels, Sample, Truth
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from paredown import data
 from paredown.card import Card
-from paredown.families.preprocess import preprocess
+from paredown.preprocessing.tensor import preprocess
 from paredown.sample import Dataset
 
 MOST = 100  # pieces of one image

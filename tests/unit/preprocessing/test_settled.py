@@ -11,8 +11,8 @@ from made_up_models import model
 from onnx import TensorProto, helper, numpy_helper
 
 from paredown.families import recognise
-from paredown.families.clues import Match, find_clues
-from paredown.families.values import describe_values, parse_values, same_values, with_values
+from paredown.families.features import Match, find_clues
+from paredown.preprocessing.values import describe_values, parse_values, same_values, with_values
 from paredown.model import Model, TensorSpec
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])

@@ -20,7 +20,7 @@ import numpy as np
 
 from paredown.detections import Detections
 from paredown.families.boxes import Floats, sigmoid, softmax
-from paredown.families.preprocess import Frame
+from paredown.preprocessing.tensor import Frame
 
 BOX_WORDS = ("x1", "y1", "x2", "y2", "cx", "cy", "w", "h")
 SCORE_WORDS = ("objectness", "score", "class", "scores")

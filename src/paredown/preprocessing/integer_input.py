@@ -18,7 +18,7 @@ import onnx
 from onnx import numpy_helper
 
 from paredown.card import Preprocess
-from paredown.families.values import NAMED, with_values
+from paredown.preprocessing.values import NAMED, with_values
 
 _MOVES = frozenset({"Transpose", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 _PLACES = {"DequantizeLinear": (1, 2), "QLinearConv": (1, 2)}  # of scale and zero point among the inputs

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from paredown.card import Preprocess
 from paredown.errors import CardError
-from paredown.families.preprocess import preprocess
-from paredown.families.values import (
+from paredown.preprocessing.tensor import preprocess
+from paredown.preprocessing.values import (
     NAMED,
     describe,
     describe_values,

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown.families.preprocess import preprocess
+from paredown.preprocessing.tensor import preprocess
 from paredown.families.recognition import recognise
 from paredown.graph.load import from_proto
 from paredown.model import Model

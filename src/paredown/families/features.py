@@ -18,11 +18,11 @@ from paredown.card import Card, Preprocess, Task
 from paredown.detections import ClassScores, Prediction
 from paredown.errors import ModelError
 from paredown.families.boxes import grid_shape
-from paredown.families.integer_input import InputGrid, input_grid, offset_of
+from paredown.preprocessing.integer_input import InputGrid, input_grid, offset_of
 from paredown.families.label_maps import Names, coco_by_id, read_names, unnamed_classes
-from paredown.families.preprocess import Frame
-from paredown.families.rows import Candidates, class_count
-from paredown.families.settled import Settled, find_settled, whole_numbers
+from paredown.preprocessing.tensor import Frame
+from paredown.families.candidates import Candidates, class_count
+from paredown.preprocessing.settled import Settled, find_settled, whole_numbers
 from paredown.model import Model, TensorSpec
 
 ARITHMETIC = frozenset({"Exp", "Mul", "Add", "Sub", "Div", "Pow"})

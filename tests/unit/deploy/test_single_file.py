@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from paredown.deploy.bundle import detect_script
-from paredown.deploy.carve import CarvingError, carve, take_apart, verify
+from paredown.deploy.single_file import CarvingError, carve, take_apart, verify
 from paredown.families import FAMILIES
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A function that writes modules into a package of its own, which stands in for this one."""
-    monkeypatch.setattr("paredown.deploy.carve.PACKAGE", "carved_away")
+    monkeypatch.setattr("paredown.deploy.single_file.PACKAGE", "carved_away")
     monkeypatch.syspath_prepend(str(tmp_path))
     take_apart.cache_clear()
     (tmp_path / "carved_away").mkdir()

@@ -8,7 +8,7 @@ import pytest
 from paredown.card import Card, Preprocess
 from paredown.sample import Dataset, Sample
 from paredown.study import pieces as module
-from paredown.study.pieces import pieces
+from paredown.study.crops import pieces
 
 
 def gradients(*sizes: tuple[int, int]) -> Dataset:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from paredown.card import Preprocess
-from paredown.families.preprocess import preprocess
+from paredown.preprocessing.tensor import preprocess
 
 RNG = np.random.default_rng(0)
 
