@@ -35,9 +35,9 @@ from paredown._measure.align import align
 from paredown._measure.latency import measure_latency
 from paredown.detections import Prediction
 from paredown.errors import ParedownError
-from paredown.preprocessing.tensor import preprocess
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
+from paredown.preprocessing.tensor import preprocess
 from paredown.sample import Dataset
 from paredown.study.bench import Tensors
 from paredown.targets import Target, target

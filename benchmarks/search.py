@@ -27,7 +27,7 @@ import paredown
 from paredown import demo
 from paredown._compress.presets import DEFAULT_RECIPES, parse_recipe
 from paredown._measure.align import align
-from paredown._measure.latency import Plan, measure_latency
+from paredown._measure.latency import TimingPlan, measure_latency
 from paredown.detections import Prediction
 from paredown.model import Model
 from paredown.profile import Profile
@@ -42,7 +42,7 @@ DEMO_SPACE = Space(
     {scheme: SCHEMES[scheme] for scheme in ("int8", "int4", "dynamic", "stored-int8", "stored-codebook")},
     {**SLOTS, "ranges": ("-mse", "-minmax"), "layers": ("",), "bias": ("",), "codebook": ("",)},
 )
-SHORT = Plan(min_runs=20, min_seconds=0.5, min_rounds=8, turn_s=0.03, warmup_s=0.2)
+SHORT = TimingPlan(min_runs=20, min_seconds=0.5, min_rounds=8, turn_s=0.03, warmup_s=0.2)
 DRAWN = 10_000  # points of the box that are tried for the hypervolume
 
 Table = dict[str, Tried]

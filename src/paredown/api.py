@@ -23,7 +23,7 @@ from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed, Recipe
 from paredown._measure.accuracy import headline
 from paredown._measure.align import align
-from paredown._measure.choice import Choice
+from paredown._measure.card_choice import CardChoice
 from paredown._measure.compare import Comparison
 from paredown._measure.compare import compare as compare_predictions
 from paredown._measure.doctor import made_for_another
@@ -51,10 +51,10 @@ from paredown.protocols import Progress
 from paredown.sample import Dataset
 from paredown.study.bench import BESIDE, LATENCY, WHAT, Bench, Tensors
 from paredown.study.choosing import choosing_images, judge_on, learning_images
+from paredown.study.crops import crops
 from paredown.study.images import check_learns, read_images
 from paredown.study.limits import Limits
 from paredown.study.options import CALIBRATION_IMAGES
-from paredown.study.crops import pieces
 from paredown.study.store import model_of
 from paredown.targets import Target
 from paredown.targets import target as find_target
@@ -111,7 +111,7 @@ def load(
 
 def choose(
     model: Model, file: Path, hints: Hints, images: Dataset | None = None, progress: Progress | None = None
-) -> Choice:
+) -> CardChoice:
     """How the model is fed, decided or not; without images nothing is tried. Raises CardError."""
     if images is None:
         match = recognise_file(model, file, hints).best()
@@ -171,7 +171,7 @@ def compress(
 
     limits: for steps that choose by them. choose_on: more images; a step that chooses judges its candidates
     on them (where there are few or none, on those of `images` as well), a step that learns learns from both.
-    learn_from: images of anything, from whose pieces a step that learns learns as well (`study/crops.py`).
+    learn_from: images of anything, from whose crops a step that learns learns as well (`study/crops.py`).
     folder: where a step that learns keeps what it needs to go on after a stop.
     """
     progress, where = _shown(progress), find_target(target)
@@ -200,7 +200,7 @@ def compress(
         judge=judge_on(lambda: choosing_images(more, images), prepared, card, where, threads, progress),
         time_nodes=where.time_nodes(threads),
         lessons=lambda: Tensors(learning_images(more, images), card),
-        further=None if further is None else partial(pieces, further, card, seed),
+        further=None if further is None else partial(crops, further, card, seed),
         folder=None if folder is None else Path(folder),
     )
     fixed = frozen_sizes(model, prepared)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paredown._compress.presets import DEFAULT_RECIPES
 from paredown._measure.accuracy import align, headline
-from paredown._measure.choice import Choice
+from paredown._measure.card_choice import CardChoice
 from paredown._measure.probe import weigh
 from paredown._report import write_report
 from paredown.card import Card
@@ -18,7 +18,6 @@ from paredown.checking import checked
 from paredown.deploy import write_bundle
 from paredown.errors import UsageError
 from paredown.families.hints import Hints, recognise_file
-from paredown.preprocessing.values import FED, feeding
 from paredown.files import check_directory, write_whole
 from paredown.graph.precision import require_float
 from paredown.graph.prepare import frozen_sizes, prepare
@@ -26,6 +25,7 @@ from paredown.inputs import read_model
 from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.pictures import contact_sheet
+from paredown.preprocessing.values import FED, feeding
 from paredown.progress import default_voice
 from paredown.protocols import Progress
 from paredown.sample import Dataset
@@ -136,7 +136,7 @@ def weigh_cards(
     where: Target,
     hints: Hints,
     progress: Progress,
-) -> Choice:
+) -> CardChoice:
     """How the model is fed, decided or not: what is said goes before what is recognised and tried."""
     found = recognise_file(model, file, hints)
     return weigh(found, where.compile(model.data), images, progress=progress)

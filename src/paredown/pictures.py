@@ -12,9 +12,10 @@ from paredown.card import Card
 from paredown.deploy.draw import class_colour, draw_detections, draw_label
 from paredown.detections import Detections, Prediction
 from paredown.families import predict
-from paredown.preprocessing.tensor import Frame, fit_image, preprocess
-from paredown.preprocessing.values import describe
 from paredown.metrics.classification import probabilities
+from paredown.preprocessing.letterbox import Frame, fit_image
+from paredown.preprocessing.tensor import preprocess
+from paredown.preprocessing.values import describe
 from paredown.protocols import Session
 from paredown.sample import Dataset
 

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paredown._compress.recipe import Compressed
-from paredown._measure.choice import Choice
+from paredown._measure.card_choice import CardChoice
 from paredown.differences import Pair, side_by_side
 from paredown.families.card_file import commented_card
 from paredown.families.cards import write_card
-from paredown.preprocessing.values import feeding_values
 from paredown.files import Layout, check_directory, make_directory, write_named, write_whole
 from paredown.job import FEEDING_PICTURE
 from paredown.model import Model
 from paredown.pictures import contact_sheet
+from paredown.preprocessing.values import feeding_values
 from paredown.sample import Dataset
 from paredown.study.records import json_text
 from paredown.study.store import file_stem
@@ -58,7 +58,7 @@ def save_pairs(pairs: Sequence[Pair], out: str | Path, *, force: bool = False) -
 
 
 def save_feeding(
-    model: Model, choice: Choice, images: Dataset, out: str | Path, *, force: bool = False
+    model: Model, choice: CardChoice, images: Dataset, out: str | Path, *, force: bool = False
 ) -> list[str]:
     """The paths of pictures of what the model finds: one for each card of `choice.open_cards`, in its order.
 
@@ -78,7 +78,7 @@ def save_feeding(
     return [str(path) for path in paths]
 
 
-def save_card(choice: Choice, model: Model, out: str | Path, *, force: bool = False) -> Path:
+def save_card(choice: CardChoice, model: Model, out: str | Path, *, force: bool = False) -> Path:
     """The file with the card, every key explained; what was not decided stands in it behind a #.
 
     Raises: StorageError; UsageError where the file is there, unless `force`.

@@ -23,13 +23,13 @@ from paredown.analyze.against_float import points_lost
 from paredown.differences import differing_pairs
 from paredown.errors import StorageError, UnknownName, UsageError
 from paredown.families.cards import write_card
-from paredown.preprocessing.values import FED, feeding
 from paredown.files import make_directory, storage_errors, write_whole
 from paredown.graph.inspect import inspect
 from paredown.graph.layers import Layers
 from paredown.layerwise import float_layers, read_layers, time_layers
 from paredown.measurement import Measurement, Trial
 from paredown.model import TensorSpec
+from paredown.preprocessing.values import FED, feeding
 from paredown.sample import Labels
 from paredown.study.environments import unmatched
 from paredown.study.options import Asked

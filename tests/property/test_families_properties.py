@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from paredown.card import Card, Preprocess
 from paredown.families.boxes import nms
 from paredown.families.cards import card_text, write_card
-from paredown.preprocessing.tensor import fit_image, preprocess
+from paredown.preprocessing.letterbox import fit_image
+from paredown.preprocessing.tensor import preprocess
 
 sides = st.integers(1, 300)
 fits = st.sampled_from(["letterbox", "letterbox-corner", "stretch", "crop"])

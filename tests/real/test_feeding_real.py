@@ -16,9 +16,9 @@ from paredown import data
 from paredown._measure.probe import untried, weigh
 from paredown.card import Preprocess
 from paredown.families import recognise
-from paredown.preprocessing.values import name_of
 from paredown.graph.load import load_model
 from paredown.model import Model
+from paredown.preprocessing.values import name_of
 from paredown.targets import target
 
 MATERIAL = os.environ.get("PAREDOWN_MATERIAL")

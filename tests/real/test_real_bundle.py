@@ -14,9 +14,9 @@ from paredown.data.images import read_image
 from paredown.deploy import write_bundle
 from paredown.detections import ClassScores, Detections
 from paredown.families import predict, recognise
-from paredown.preprocessing.tensor import preprocess
 from paredown.graph.load import load_model
 from paredown.measurement import Trial
+from paredown.preprocessing.tensor import preprocess
 from paredown.targets import target
 
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "deploy"))

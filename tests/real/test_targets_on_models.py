@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from paredown._measure.latency import Plan, measure_latency
+from paredown._measure.latency import TimingPlan, measure_latency
 from paredown.model import TensorSpec
 from paredown.targets import target
 
@@ -47,7 +47,7 @@ def test_inner_tensors_of_a_real_model(models: list[Path]) -> None:
 def test_the_ratio_tells_a_large_model_from_a_small_one(models: list[Path]) -> None:
     small, large = models[0], models[-1]
     feeds = [random_feeds(target("null").compile(file).inputs) for file in (small, large)]
-    plan = Plan(min_runs=10, min_seconds=0.3, min_rounds=5, turn_s=0.05, warmup_s=0.05)
+    plan = TimingPlan(min_runs=10, min_seconds=0.3, min_rounds=5, turn_s=0.05, warmup_s=0.05)
     quantities, _, _ = measure_latency(
         small, large, target("local"), feeds[0], baseline_feeds=feeds[1], threads=1, plan=plan
     )

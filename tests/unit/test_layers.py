@@ -30,6 +30,7 @@ LAYERS = {
     "telemetry": 0,
     "graph": 1,
     "numerics": 1,
+    "preprocessing": 1,
     "_compress": 2,
     "data": 2,
     "demo": 2,

@@ -30,7 +30,7 @@ _MAX_TURN = 1000  # inferences: keeps the answer of a turn small where a model t
 
 
 @dataclass(frozen=True)
-class Plan:
+class TimingPlan:
     """How long to time. Both minimums hold for each model; a turn is `turn_s` long or one inference."""
 
     min_runs: int = 30
@@ -89,7 +89,7 @@ def measure_latency(
     *,
     baseline_feeds: Mapping[str, Array] | None = None,
     threads: int = 0,
-    plan: Plan | None = None,
+    plan: TimingPlan | None = None,
     progress: Progress = silent,
 ) -> Timing:
     """The candidate's quantities, the curves of both, and the doubts.
@@ -101,7 +101,7 @@ def measure_latency(
         TargetError: this machine is not the target, or a process crashed, hung or was refused by the runtime.
         OutOfMemory: a process ran out of memory, or was killed as the system does then.
     """
-    plan, place = plan or Plan(), target(where) if isinstance(where, str) else where
+    plan, place = plan or TimingPlan(), target(where) if isinstance(where, str) else where
     if threads < 0:
         raise UsageError("threads cannot be negative", got=threads, expected="0 for all cores, or a count")
     place.require_timing()
@@ -118,7 +118,7 @@ def measure_latency(
     return _evaluate(records[0], records[1], doubts)
 
 
-def _warmed_up(worker: WorkerProcess, plan: Plan) -> _Record:
+def _warmed_up(worker: WorkerProcess, plan: TimingPlan) -> _Record:
     """The record of a worker that has loaded its model and run it for `warmup_s`, at least twice."""
     load, first = worker.load(), worker.run(1)
     rest = worker.run(min(_MAX_TURN, max(1, math.ceil(plan.warmup_s / first["wall_s"]))))
@@ -127,7 +127,9 @@ def _warmed_up(worker: WorkerProcess, plan: Plan) -> _Record:
     return _Record(load, (*first["latency_s"], *rest["latency_s"]), usual_s, turn)
 
 
-def _alternate(workers: list[WorkerProcess], records: list[_Record], plan: Plan, progress: Progress) -> None:
+def _alternate(
+    workers: list[WorkerProcess], records: list[_Record], plan: TimingPlan, progress: Progress
+) -> None:
     """Fill the records with rounds until both minimums hold for each."""
     total = max(
         plan.min_rounds,

@@ -9,8 +9,8 @@ from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.errors import UnsupportedModel
 from paredown.families import predict
-from paredown.preprocessing.tensor import preprocess
 from paredown.measurement import Quantity
+from paredown.preprocessing.tensor import preprocess
 from paredown.protocols import Progress, Session, silent
 from paredown.sample import Dataset
 

@@ -11,8 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from paredown._measure.candidates import Candidate, ask, check_order, name_by_finds, name_classes, nameless
-from paredown._measure.choice import Choice, beaten, contested, decide, leader, without_truth
+from paredown._measure.candidate_cards import (
+    CandidateCard,
+    ask,
+    check_order,
+    name_by_finds,
+    name_classes,
+    nameless,
+)
+from paredown._measure.card_choice import CardChoice, beaten, contested, decide, leader, without_truth
 from paredown._measure.reading import check_card, settle_reading
 from paredown.card import Card
 from paredown.errors import CardError
@@ -46,48 +53,50 @@ def weigh(
     dataset: Dataset,
     n: int = FIRST_IMAGES,
     progress: Progress = silent,
-) -> Choice:
+) -> CardChoice:
     """The choice among the recognised cards, decided or not. Raises CardError where no one family fits."""
     match = settle_reading(recognition, session, dataset)
     candidates = [
-        Candidate(named) for card in match.cards for named in name_classes(card, dataset, match.open_classes)
+        CandidateCard(named)
+        for card in match.cards
+        for named in name_classes(card, dataset, match.open_classes)
     ]
     first = candidates[0].card
     if len(candidates) == 1 and not nameless(first):
-        return Choice(first, match)
+        return CardChoice(first, match)
     if not dataset.has_truth:
         return untried(match, first, "the images have no truth")
     best, tried, refusal = _try(match, candidates, dataset, session, n, progress)
     if refusal is not None:
-        return Choice(best.card, match, tried, refusal)
+        return CardChoice(best.card, match, tried, refusal)
     if best.card.preprocess != match.cards[0].preprocess:
         check_card(best.card, session, dataset, match.open_classes)
     check_order(best, dataset)
     seen = _order(dataset, (n, *MORE_IMAGES))[: len(best.predictions)]
     card = name_by_finds(best, dataset, [dataset[i].truth for i in seen])
-    return Choice(card, match, tried)
+    return CardChoice(card, match, tried)
 
 
-def untried(match: Match, first: Card, lacking: str) -> Choice:
+def untried(match: Match, first: Card, lacking: str) -> CardChoice:
     """The card that the file and the family's convention give by themselves, if they do.
 
     first: the match's first card. lacking: why it is not tried, in words.
     """
     if not match.settled and len(match.cards) > 1:
-        return Choice(first, match, refusal=without_truth(match, lacking))
+        return CardChoice(first, match, refusal=without_truth(match, lacking))
     basis = first.origin.get(FED, "as recognised")
     doubt = f"{basis}; not tried: {lacking}" if len(match.cards) > 1 else ""
-    return Choice(replace(first, origin={**first.origin, FED: doubt or basis}), match, doubt=doubt)
+    return CardChoice(replace(first, origin={**first.origin, FED: doubt or basis}), match, doubt=doubt)
 
 
 def _try(
     match: Match,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[CandidateCard],
     dataset: Dataset,
     session: Session,
     n: int,
     progress: Progress,
-) -> tuple[Candidate, tuple[Candidate, ...], CardError | None]:
+) -> tuple[CandidateCard, tuple[CandidateCard, ...], CardError | None]:
     """The decision after as many images as it needs. Those that are clearly worse drop out on the way."""
     order = _order(dataset, (n, *MORE_IMAGES))
     racing, done = list(candidates), 0

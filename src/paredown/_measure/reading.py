@@ -15,11 +15,12 @@ from paredown.card import Card, Preprocess
 from paredown.errors import CardError
 from paredown.families import expect
 from paredown.families.cards import toml_value
-from paredown.families.features import Match
 from paredown.families.expect import Fault, Seen, faults, has_evidence, look
+from paredown.families.features import Match
 from paredown.families.label_maps import coco_by_id, unnamed_classes
-from paredown.preprocessing.tensor import Frame, preprocess
 from paredown.families.recognition import Recognition
+from paredown.preprocessing.letterbox import Frame
+from paredown.preprocessing.tensor import preprocess
 from paredown.protocols import Session
 from paredown.sample import Dataset, Sample
 

@@ -16,10 +16,10 @@ from paredown.card import Card
 from paredown.detections import Detections, Prediction
 from paredown.errors import CardError
 from paredown.families import predict
+from paredown.families.candidates import box_form, with_box_form
 from paredown.families.cards import toml_value
 from paredown.families.expect import SLACK
 from paredown.families.geometry import FAMILIAR, FORMS
-from paredown.families.candidates import box_form, with_box_form
 from paredown.protocols import Session
 from paredown.sample import Dataset, Labels, Truth
 

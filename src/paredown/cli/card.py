@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from paredown.cli import parser as shared
 
 if TYPE_CHECKING:
-    from paredown._measure.choice import Choice
+    from paredown._measure.card_choice import CardChoice
 
 EXAMPLE = "paredown card yolov8n.onnx --data coco_calib/"
 
@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _unknown(choice: Choice) -> list[str]:
+def _unknown(choice: CardChoice) -> list[str]:
     """What a person should fill in."""
     from paredown.families.card_file import uncertain_keys
 

@@ -18,9 +18,9 @@ from paredown.cli import console
 from paredown.cli.console import Voice
 from paredown.cli.signals import ended_by
 from paredown.errors import GateNotMet, ParedownError
-from paredown.preprocessing.values import feeding_values
 from paredown.job import Outcome
 from paredown.measurement import Quantity, Trial
+from paredown.preprocessing.values import feeding_values
 from paredown.printable import printable
 from paredown.study.limits import Limits
 from paredown.study.options import Options

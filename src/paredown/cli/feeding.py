@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from paredown._measure.candidates import Candidate
-from paredown._measure.choice import HOW_TO_SAY, Choice, leader, metric_of
+from paredown._measure.candidate_cards import CandidateCard
+from paredown._measure.card_choice import HOW_TO_SAY, CardChoice, leader, metric_of
 from paredown._measure.evidence import gap_of, interval_of, p_value
 from paredown.card import Card
 from paredown.cli import console
@@ -17,7 +17,7 @@ from paredown.preprocessing.values import describe, feeding, feeding_values
 COLUMNS = ("", "preprocessing", "classes", "images", "score", "95 % interval", "less by", "p", "said by")
 
 
-def show_choice(choice: Choice, pictures: Sequence[str]) -> None:
+def show_choice(choice: CardChoice, pictures: Sequence[str]) -> None:
     """The table of what was tried, or could be; the decision; where the pictures lie."""
     out = console.stdout()
     cards = choice.match.cards
@@ -40,7 +40,7 @@ def show_choice(choice: Choice, pictures: Sequence[str]) -> None:
         out.print(path, markup=False, soft_wrap=True)
 
 
-def values_of(choice: Choice) -> dict[str, object]:
+def values_of(choice: CardChoice) -> dict[str, object]:
     """The same as plain values."""
     return {
         "decided": choice.refusal is None,
@@ -51,7 +51,7 @@ def values_of(choice: Choice) -> dict[str, object]:
     }
 
 
-def _row(choice: Choice, candidate: Candidate) -> tuple[str, ...]:
+def _row(choice: CardChoice, candidate: CandidateCard) -> tuple[str, ...]:
     card, found, best = candidate.card, candidate.evidence, _best(choice)
     if found is None or best.evidence is None:
         return (describe(card.preprocess), "", "0", "-", "-", "-", "-", options_for(choice.match, card))
@@ -67,7 +67,7 @@ def _row(choice: Choice, candidate: Candidate) -> tuple[str, ...]:
     return (describe(card.preprocess), named, str(found.n_images), f"{i.value:.3f}", bounds, less, p, said)
 
 
-def _candidate_values(choice: Choice, candidate: Candidate) -> dict[str, object]:
+def _candidate_values(choice: CardChoice, candidate: CandidateCard) -> dict[str, object]:
     found, best = candidate.evidence, _best(choice)
     values = _way_values(choice, candidate.card)
     if found is None or best.evidence is None:
@@ -80,7 +80,7 @@ def _candidate_values(choice: Choice, candidate: Candidate) -> dict[str, object]
     return values
 
 
-def _way_values(choice: Choice, card: Card) -> dict[str, object]:
+def _way_values(choice: CardChoice, card: Card) -> dict[str, object]:
     return {
         "words": describe(card.preprocess),
         "options": options_for(choice.match, card),
@@ -89,5 +89,5 @@ def _way_values(choice: Choice, card: Card) -> dict[str, object]:
     }
 
 
-def _best(choice: Choice) -> Candidate:
+def _best(choice: CardChoice) -> CandidateCard:
     return leader(choice.tried)

@@ -11,7 +11,7 @@ from paredown.cli import parser as shared
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from paredown._measure.choice import Choice
+    from paredown._measure.card_choice import CardChoice
     from paredown.graph.inspect import Inspection
     from paredown.model import Model
 
@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _choice(model: Model, args: argparse.Namespace) -> tuple[Choice | None, str]:
+def _choice(model: Model, args: argparse.Namespace) -> tuple[CardChoice | None, str]:
     """How the model is fed, as far as its file says; a model of no known family can still be looked into."""
     from paredown import api
     from paredown.cli.loading import hints_of
@@ -93,7 +93,7 @@ def _feeding(args: argparse.Namespace) -> int:
     return 0 if choice.refusal is None else choice.refusal.exit_code
 
 
-def _show(model: Model, choice: Choice | None, unknown: str, found: Inspection) -> None:
+def _show(model: Model, choice: CardChoice | None, unknown: str, found: Inspection) -> None:
     from rich.text import Text
 
     from paredown.cli import console
@@ -122,7 +122,7 @@ def _show(model: Model, choice: Choice | None, unknown: str, found: Inspection) 
         out.print(f"\nRisk: {risk}", markup=False)
 
 
-def _card_facts(choice: Choice) -> list[tuple[str, str | Text]]:
+def _card_facts(choice: CardChoice) -> list[tuple[str, str | Text]]:
     """Family, preprocessing and classes; where the preprocessing is not known, the ways it could be."""
     from rich.text import Text
 
@@ -142,7 +142,7 @@ def _card_facts(choice: Choice) -> list[tuple[str, str | Text]]:
     ]
 
 
-def _values(model: Model, choice: Choice | None, found: Inspection) -> dict[str, object]:
+def _values(model: Model, choice: CardChoice | None, found: Inspection) -> dict[str, object]:
     from paredown.preprocessing.values import feeding_values
 
     return {

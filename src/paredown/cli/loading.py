@@ -10,8 +10,8 @@ from paredown import api
 from paredown._measure.align import align
 from paredown.cli.console import Voice
 from paredown.families.hints import Hints
-from paredown.preprocessing.values import feeding, feeding_values
 from paredown.model import Model
+from paredown.preprocessing.values import feeding, feeding_values
 from paredown.sample import Dataset
 
 

@@ -11,12 +11,12 @@ from string import Template
 from paredown._measure.environment import saturated, threads_set
 from paredown._report.format import interval, shown, title_of
 from paredown.card import Card
-from paredown.deploy.single_file import carve
+from paredown.deploy.single_file import single_file
 from paredown.families.cards import write_card
-from paredown.preprocessing.values import describe
 from paredown.files import Layout, check_directory, check_plain, storage_errors
 from paredown.measurement import Quantity, Trial, machine_name
 from paredown.model import Model
+from paredown.preprocessing.values import describe
 from paredown.printable import printable
 from paredown.study.records import json_text
 from paredown.telemetry import all_switches
@@ -78,7 +78,7 @@ def detect_script(family: str, trial: Trial | None = None) -> str:
     measurement = None if trial is None else trial.measurement
     surroundings = {} if measurement is None else measurement.environment
     tail = TAIL.format(threads=threads_set(surroundings), saturated=saturated(surroundings))
-    return carve(roots, head=HEAD, first=_first(), tail=tail)
+    return single_file(roots, head=HEAD, first=_first(), tail=tail)
 
 
 def _first() -> str:

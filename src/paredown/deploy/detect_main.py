@@ -33,7 +33,7 @@ SAVE = "a folder for the pictures with their boxes, or one video: a name ending 
 TOP = 5  # classes named for an image by a classifier
 
 
-class Model:
+class DeviceModel:
     """model.onnx with its card and its family's decoder: an image goes in, a prediction comes out."""
 
     def __init__(
@@ -77,7 +77,9 @@ def main(
     here = Path(__file__).resolve().parent
     try:
         card = read_card(args.card or here / "card.toml")
-        model = Model(args.model or here / "model.onnx", card, decode, args.threads, saturated=saturated)
+        model = DeviceModel(
+            args.model or here / "model.onnx", card, decode, args.threads, saturated=saturated
+        )
         _run(model, args)
     except DeviceError as error:
         sys.stderr.write(f"detect.py: {printable(str(error))}\n")
@@ -107,7 +109,7 @@ def _arguments(threads: int) -> argparse.ArgumentParser:
     return parser
 
 
-def _run(model: Model, args: argparse.Namespace) -> None:
+def _run(model: DeviceModel, args: argparse.Namespace) -> None:
     conf = model.card.conf if args.conf is None else args.conf
     source = find_source(args.source)
     output = None if args.save is None else open_output(args.save, frame_rate(source))

@@ -1,4 +1,4 @@
-"""One stand-alone Python file, carved out of this package's own sources.
+"""One stand-alone Python file, made of this package's own sources.
 
 From the names asked for, every definition they reach is followed through `from paredown.x import y` and taken
 over as it stands in its file, comments included; nothing else is. So the code on the device is the code that
@@ -22,12 +22,12 @@ PACKAGE = "paredown"
 ALLOWED = frozenset({"numpy", "cv2", "onnxruntime"})
 
 
-class CarvingError(ParedownError):
+class SingleFileError(ParedownError):
     """The package's own sources do not fit into one file: a mistake in Paredown, not in what was asked."""
 
 
 @dataclass(frozen=True)
-class Piece:
+class Definition:
     """A top-level definition: its text, the names it binds and the names it uses. `line`: where it stands."""
 
     line: int
@@ -38,24 +38,24 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Source:
-    """One module taken apart. `ours`: name -> (module, name there); `theirs`: name -> import statement."""
+class Module:
+    """One module, parsed. `ours`: name -> (module, name there); `theirs`: name -> import statement."""
 
     module: str
-    pieces: Mapping[str, Piece]
+    definitions: Mapping[str, Definition]
     ours: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     theirs: Mapping[str, str] = field(default_factory=dict)
 
 
-def carve(roots: Sequence[tuple[str, str]], *, head: str, tail: str, first: str = "") -> str:
+def single_file(roots: Sequence[tuple[str, str]], *, head: str, tail: str, first: str = "") -> str:
     """The source of one file with everything that the roots (module, name) reach.
 
     head: the file's docstring. first: lines before all imports. tail: the last lines, which may use the roots
     by name.
 
-    Raises: CarvingError where two definitions share a name, or something foreign would be imported.
+    Raises: SingleFileError where two definitions share a name, or something foreign would be imported.
     """
-    order: list[tuple[str, Piece]] = []
+    order: list[tuple[str, Definition]] = []
     imports: set[str] = set()
     owner: dict[str, tuple[str, int]] = {}
     for module, name in roots:
@@ -78,17 +78,17 @@ def _merged(imports: set[str]) -> list[str]:
     return [*standard, "", *(s for s in merged if s not in standard)]
 
 
-def _laid_out(order: Sequence[tuple[str, Piece]]) -> list[str]:
+def _laid_out(order: Sequence[tuple[str, Definition]]) -> list[str]:
     """The definitions under the names of their files, two lines apart around functions and classes."""
     lines: list[str] = []
     module, after_block = "", False
-    for home, piece in order:
-        block = piece.block
+    for home, definition in order:
+        block = definition.block
         if home != module:
             lines += ["", "", f"# ---- {home.replace('.', '/')}.py", *([] if block else [""])]
             module, after_block = home, False
         lines += ["", ""] if block or after_block else []
-        lines.append(piece.text)
+        lines.append(definition.text)
         after_block = block
     return lines
 
@@ -96,42 +96,42 @@ def _laid_out(order: Sequence[tuple[str, Piece]]) -> list[str]:
 def _collect(
     module: str,
     name: str,
-    order: list[tuple[str, Piece]],
+    order: list[tuple[str, Definition]],
     imports: set[str],
     owner: dict[str, tuple[str, int]],
 ) -> None:
     """Append the definition of `name` behind everything that it uses."""
-    source = take_apart(module)
-    if name in source.ours:
-        return _collect(*source.ours[name], order, imports, owner)
-    if name in source.theirs:
-        imports.add(source.theirs[name])
+    parsed = parse_module(module)
+    if name in parsed.ours:
+        return _collect(*parsed.ours[name], order, imports, owner)
+    if name in parsed.theirs:
+        imports.add(parsed.theirs[name])
         return None
-    if name not in source.pieces:
-        raise CarvingError(f"{module} does not define {name!r}")
-    piece = source.pieces[name]
-    here = (module, piece.line)
+    if name not in parsed.definitions:
+        raise SingleFileError(f"{module} does not define {name!r}")
+    definition = parsed.definitions[name]
+    here = (module, definition.line)
     if owner.get(name, here) != here:
-        raise CarvingError(f"{name!r} is defined in {module} and in {owner[name][0]}")
+        raise SingleFileError(f"{name!r} is defined in {module} and in {owner[name][0]}")
     if name in owner:
         return None
-    owner.update(dict.fromkeys(piece.binds, here))
-    for used in sorted(piece.uses):
-        if used in source.pieces or used in source.ours or used in source.theirs:
+    owner.update(dict.fromkeys(definition.binds, here))
+    for used in sorted(definition.uses):
+        if used in parsed.definitions or used in parsed.ours or used in parsed.theirs:
             _collect(module, used, order, imports, owner)
-    order.append((module, piece))
+    order.append((module, definition))
     return None
 
 
 @cache
-def take_apart(module: str) -> Source:
+def parse_module(module: str) -> Module:
     """The module's definitions and imports. The module itself is not run."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
-        raise CarvingError(f"no source of {module}")
+        raise SingleFileError(f"no source of {module}")
     text = Path(spec.origin).read_text(encoding="utf-8")
     lines = text.splitlines()
-    pieces: dict[str, Piece] = {}
+    definitions: dict[str, Definition] = {}
     ours: dict[str, tuple[str, str]] = {}
     theirs: dict[str, str] = {}
     for node in ast.parse(text).body:
@@ -141,9 +141,9 @@ def take_apart(module: str) -> Source:
             theirs |= dict(_spelled(node))
         elif names := _bound_by(node):
             block = isinstance(node, ast.FunctionDef | ast.ClassDef)
-            piece = Piece(node.lineno, _text_of(node, lines), names, _used_by(node), block)
-            pieces |= dict.fromkeys(names, piece)
-    return Source(module, pieces, ours, theirs)
+            definition = Definition(node.lineno, _text_of(node, lines), names, _used_by(node), block)
+            definitions |= dict.fromkeys(names, definition)
+    return Module(module, definitions, ours, theirs)
 
 
 def _spelled(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
@@ -180,11 +180,11 @@ def _text_of(node: ast.stmt, lines: Sequence[str]) -> str:
 
 
 def verify(text: str) -> None:
-    """Raises CarvingError unless the text is Python that imports nothing foreign and knows all its names."""
+    """Raises SingleFileError unless the text is Python, imports nothing foreign and knows all its names."""
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
-        raise CarvingError("the carved file is not valid Python", got=str(error)) from error
+        raise SingleFileError("the single file is not valid Python", got=str(error)) from error
     allowed = ALLOWED | set(sys.stdlib_module_names)
     bound = set(dir(builtins)) | {"__file__", "__name__"}
     for node in ast.walk(tree):
@@ -192,7 +192,9 @@ def verify(text: str) -> None:
             case ast.Import() | ast.ImportFrom():
                 foreign = {_package_of(s) for _, s in _spelled(node)} - allowed
                 if foreign:
-                    raise CarvingError("the carved file would import something foreign", got=sorted(foreign))
+                    raise SingleFileError(
+                        "the single file would import something foreign", got=sorted(foreign)
+                    )
                 bound |= {a.asname or a.name.split(".")[0] for a in node.names}
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.ExceptHandler(name=str(name)):
                 bound.add(name)
@@ -202,7 +204,7 @@ def verify(text: str) -> None:
                 bound.add(name)
     unknown = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - bound
     if unknown:
-        raise CarvingError("the carved file uses names it does not define", got=sorted(unknown))
+        raise SingleFileError("the single file uses names it does not define", got=sorted(unknown))
 
 
 def _package_of(statement: str) -> str:

@@ -12,24 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+# OpenCV would play a text file as the screen of a terminal, so that only these count as videos.
+# fmt: off
 VIDEO_SUFFIXES = {
-    ".3gp",
-    ".avi",
-    ".flv",
-    ".gif",
-    ".m4v",
-    ".mjpeg",
-    ".mjpg",
-    ".mkv",
-    ".mov",
-    ".mp4",
-    ".mpeg",
-    ".mpg",
-    ".ogv",
-    ".ts",
-    ".webm",
-    ".wmv",
-}  # OpenCV would play a text file as the screen of a terminal
+    ".3gp", ".avi", ".flv", ".gif", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
+    ".ogv", ".ts", ".webm", ".wmv",
+}
+# fmt: on
 USUAL_RATE = 25.0  # frames per second, where nothing tells
 
 
@@ -38,7 +27,7 @@ class DeviceError(Exception):
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSource:
     """What the user pointed at. kind: "images", or "stream" (a video or a camera)."""
 
     kind: str
@@ -46,29 +35,29 @@ class Source:
     address: str | int = ""
 
 
-def find_source(text: str) -> Source:
+def find_source(text: str) -> ImageSource:
     """The source: a camera number, a stream's address, an image, a folder of images or a video."""
     if text.isdigit():
-        return Source("stream", address=int(text))
+        return ImageSource("stream", address=int(text))
     if "://" in text:
-        return Source("stream", address=text)
+        return ImageSource("stream", address=text)
     path = Path(text)
     if path.is_dir():
         files = tuple(sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES))
         if not files:
             raise DeviceError(f"no image in the folder {path}")
-        return Source("images", files)
+        return ImageSource("images", files)
     if not path.is_file():
         raise DeviceError(f"no such file or folder: {path}")
     if path.suffix.lower() in IMAGE_SUFFIXES:
-        return Source("images", (path,))
+        return ImageSource("images", (path,))
     if path.suffix.lower() not in VIDEO_SUFFIXES:
         known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
         raise DeviceError(f"{path} is no image and no video by its ending; known: {known}")
-    return Source("stream", address=str(path))
+    return ImageSource("stream", address=str(path))
 
 
-def frame_rate(source: Source) -> float:
+def frame_rate(source: ImageSource) -> float:
     """Frames per second of a video file; the usual rate for cameras, streams and images."""
     if not isinstance(source.address, str) or not Path(source.address).is_file():
         return USUAL_RATE
@@ -80,7 +69,7 @@ def frame_rate(source: Source) -> float:
     return rate if 0 < rate < 1000 else USUAL_RATE
 
 
-def read_images(source: Source) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def read_images(source: ImageSource) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """(name, RGB image (H, W, 3)) of every file, or of every frame until the stream ends."""
     if source.kind == "images":
         for path in source.files:

@@ -1,6 +1,6 @@
 """Model families: how to recognise one, feed it, and read its answer. One file each.
 
-A family is a module with NAME, TASK, SUMMARY, matches(clues) and decode(outputs, card, frame, ...). The part
+A family is a module with NAME, TASK, SUMMARY, matches(features), decode(outputs, card, frame, ...). The part
 down to `decode` uses numpy and the plain nouns only: the bundle's `detect.py` carries it.
 """
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.detections import Detections
-from paredown.preprocessing.tensor import Frame
+from paredown.preprocessing.letterbox import Frame
 
 Floats = NDArray[np.floating[Any]]
 NMS_CANDIDATES = 30000  # best-scoring candidates that go into NMS, as in the usual mAP evaluation

@@ -20,7 +20,7 @@ import numpy as np
 
 from paredown.detections import Detections
 from paredown.families.boxes import Floats, sigmoid, softmax
-from paredown.preprocessing.tensor import Frame
+from paredown.preprocessing.letterbox import Frame
 
 BOX_WORDS = ("x1", "y1", "x2", "y2", "cx", "cy", "w", "h")
 SCORE_WORDS = ("objectness", "score", "class", "scores")
@@ -158,7 +158,7 @@ def class_scores(values: Floats, how: Mapping[str, object]) -> Floats:
     return (values if left is None else left(values))[:, classes]
 
 
-def read_rows(
+def read_candidates(
     rows: Floats, how: Mapping[str, object], size: tuple[int, int], least: float = -np.inf
 ) -> Candidates:
     """The candidates in rows (n, K). Those that cannot reach the score `least` may be left out."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from paredown.card import Card, Preprocess
-from paredown.families.cards import toml_value
 from paredown.families.candidates import WORDS
+from paredown.families.cards import toml_value
 from paredown.preprocessing.values import FED, describe, name_of
 
 _HEAD = """\

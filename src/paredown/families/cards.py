@@ -38,12 +38,12 @@ from typing import Any, get_args, get_type_hints
 
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
+from paredown.families.candidates import CHOICES, WORDS, check_columns
 from paredown.families.features import Match
 from paredown.families.recognition import Recognition, recognise
-from paredown.families.candidates import CHOICES, WORDS, check_columns
-from paredown.preprocessing.values import FED, parse_values, same_values, with_colour, with_values
 from paredown.files import write_whole
 from paredown.model import Model
+from paredown.preprocessing.values import FED, parse_values, same_values, with_colour, with_values
 from paredown.printable import quoted
 from paredown.reading import read_plain, read_toml
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from paredown.card import Card, Task
 from paredown.detections import ClassScores
-from paredown.families.features import Clues, Match, spell
-from paredown.preprocessing.tensor import Frame
+from paredown.families.features import Features, Match, spell
+from paredown.preprocessing.letterbox import Frame
 from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "classifier"
@@ -35,11 +35,11 @@ def decode(
     return candidates(outputs, card, conf)
 
 
-def matches(clues: Clues) -> Match | None:
+def matches(features: Features) -> Match | None:
     """The match of one output with nothing but classes."""
-    if len(clues.outputs) != 1 or clues.task not in (None, "classify"):
+    if len(features.outputs) != 1 or features.task not in (None, "classify"):
         return None
-    output = clues.outputs[0]
+    output = features.outputs[0]
     if len(output.shape) not in (2, 4) or any(d != 1 for d in output.shape[2:]):
         return None
     n_classes = output.shape[1]
@@ -47,10 +47,10 @@ def matches(clues: Clues) -> Match | None:
         return None
     why = f"output shape {spell([output])}: {n_classes} class scores"
     # Ultralytics, `classify_transforms`: pixels / 255 for its classifiers, whose metadata says the task.
-    exported = clues.task == "classify" and len(clues.names) == n_classes
+    exported = features.task == "classify" and len(features.names) == n_classes
     inputs = (_UNIT,) if exported else _INPUTS
-    settled = exported or bool(clues.values_known)  # then RGB is the custom
-    cards = clues.cards(NAME, TASK, n_classes, inputs, settled=settled, why=why)
+    settled = exported or bool(features.values_known)  # then RGB is the custom
+    cards = features.cards(NAME, TASK, n_classes, inputs, settled=settled, why=why)
     return Match(cards, 0.8, why, settled=settled)
 
 

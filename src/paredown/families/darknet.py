@@ -17,9 +17,9 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.boxes import select
-from paredown.families.features import Clues, Match, match_of, spell, strides_for
-from paredown.preprocessing.tensor import Frame
-from paredown.families.candidates import PLAIN, Candidates, read_rows
+from paredown.families.candidates import PLAIN, Candidates, read_candidates
+from paredown.families.features import Features, Match, match_of, spell, strides_for
+from paredown.preprocessing.letterbox import Frame
 
 NAME = "darknet"
 TASK: Task = "detect"
@@ -30,7 +30,9 @@ HOW: Mapping[str, object] = {"columns": "cx cy w h objectness scores", **PLAIN}
 def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
     """Every box with its scores, perhaps without those below `least`. card.decode: see candidates.py."""
     (answer,) = outputs.values()
-    return read_rows(np.asarray(answer[0], np.float32), {**HOW, **card.decode}, card.preprocess.size, least)
+    return read_candidates(
+        np.asarray(answer[0], np.float32), {**HOW, **card.decode}, card.preprocess.size, least
+    )
 
 
 def decode(
@@ -41,16 +43,16 @@ def decode(
     return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
 
 
-def matches(clues: Clues) -> Match | None:
+def matches(features: Features) -> Match | None:
     """The match where there are three boxes per cell, or five on one grid, and sizes come from an Exp."""
-    if len(clues.outputs) != 1 or clues.task not in (None, "detect"):
+    if len(features.outputs) != 1 or features.task not in (None, "detect"):
         return None
-    output = clues.outputs[0]
+    output = features.outputs[0]
     if len(output.shape) != 3 or "Exp" not in output.tail:
         return None
     _, count, channels = output.shape
     anchors = 5 if "Softmax" in output.tail else 3
-    strides = strides_for(count, clues.size, per_cell=anchors)
+    strides = strides_for(count, features.size, per_cell=anchors)
     if count is None or channels is None or channels < 6 or strides is None:
         return None
     if (len(strides) == 1) != (anchors == 5):
@@ -60,7 +62,7 @@ def matches(clues: Clues) -> Match | None:
     stretch, letterbox = {"fit": "stretch"}, {"fit": "letterbox", "pad": 128.0}
     inputs: list[dict[str, Any]] = [stretch, letterbox, {**stretch, "colour": "bgr"}]
     readings = [
-        clues.cards(NAME, TASK, n_classes or 0, inputs, iou=0.45, decode=how, why=why)
-        for how, n_classes in clues.row_readings(channels, HOW, {**HOW, "units": "fractions"})
+        features.cards(NAME, TASK, n_classes or 0, inputs, iou=0.45, decode=how, why=why)
+        for how, n_classes in features.row_readings(channels, HOW, {**HOW, "units": "fractions"})
     ]
     return match_of(readings, 0.8, why)

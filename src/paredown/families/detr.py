@@ -17,10 +17,18 @@ import numpy as np
 
 from paredown.card import Card, Task
 from paredown.detections import Detections
-from paredown.families.features import Clues, Match, match_of, spell, strides_for
+from paredown.families.candidates import (
+    PLAIN,
+    Candidates,
+    best_of,
+    class_scores,
+    corners,
+    read_candidates,
+    scaled,
+)
+from paredown.families.features import Features, Match, match_of, spell, strides_for
 from paredown.families.parts import CORNERS, find_parts, read_parts
-from paredown.preprocessing.tensor import Frame
-from paredown.families.candidates import PLAIN, Candidates, best_of, class_scores, corners, read_rows, scaled
+from paredown.preprocessing.letterbox import Frame
 
 NAME = "detr"
 TASK: Task = "detect"
@@ -41,14 +49,14 @@ JOINED: Mapping[str, object] = {**PLAIN, "columns": "cx cy w h scores", "units":
 def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
     """Every query's box with its scores.
 
-    card.decode: `scores`, `boxes` give the outputs' positions where there are two; the rest as in candidates.py.
+    card.decode: `scores`, `boxes` give the outputs' positions where there are two; rest: candidates.py.
     """
     size = card.preprocess.size
     if len(outputs) == 3:
         return read_parts(list(outputs.values()), card.decode, size)
     answers = [np.asarray(a, np.float32)[0] for a in outputs.values()]
     if len(answers) == 1:
-        return read_rows(answers[0], {**JOINED, **card.decode}, size, least)
+        return read_candidates(answers[0], {**JOINED, **card.decode}, size, least)
     how = {**PAIR, **card.decode}
     boxes = corners(answers[cast("int", how["boxes"])], str(how["columns"]))
     scores = class_scores(answers[cast("int", how["scores"])], how)
@@ -63,37 +71,37 @@ def decode(
     return best_of(found, frame, conf=conf, max_detections=max_detections)
 
 
-def matches(clues: Clues) -> Match | None:
+def matches(features: Features) -> Match | None:
     """The match of logits and boxes of the same queries, or of both joined in one output."""
-    if clues.task not in (None, "detect"):
+    if features.task not in (None, "detect"):
         return None
-    if len(clues.outputs) == 3:
-        return _match_finished(clues)
-    return _match_joined(clues) if len(clues.outputs) == 1 else _match_pair(clues)
+    if len(features.outputs) == 3:
+        return _match_finished(features)
+    return _match_joined(features) if len(features.outputs) == 1 else _match_pair(features)
 
 
-def _match_finished(clues: Clues) -> Match | None:
+def _match_finished(features: Features) -> Match | None:
     """Boxes, scores and classes of the best queries, chosen by a TopK: RT-DETR, D-FINE by their authors."""
-    shapes, whole = [o.shape for o in clues.outputs], ["int" in o.spec.dtype for o in clues.outputs]
-    tail = frozenset().union(*(o.tail for o in clues.outputs))
+    shapes, whole = [o.shape for o in features.outputs], ["int" in o.spec.dtype for o in features.outputs]
+    tail = frozenset().union(*(o.tail for o in features.outputs))
     if "TopK" not in tail or "NonMaxSuppression" in tail:
         return None
-    why = f"output shapes {spell(clues.outputs)}: boxes, scores and classes of the best queries"
-    usual = len(clues.names) or len(clues.named.by_number) or COCO_CLASSES
+    why = f"output shapes {spell(features.outputs)}: boxes, scores and classes of the best queries"
+    usual = len(features.names) or len(features.named.by_number) or COCO_CLASSES
     ways = [{**how} for how in find_parts(shapes, whole) if how["columns"] == CORNERS]
     readings = [
-        clues.cards(NAME, TASK, usual, [{"fit": "stretch"}], decode=how, why=why)
-        for how in clues.readings(*ways)
+        features.cards(NAME, TASK, usual, [{"fit": "stretch"}], decode=how, why=why)
+        for how in features.readings(*ways)
     ]
-    return match_of(readings, 0.9, why, open_classes=not clues.names)
+    return match_of(readings, 0.9, why, open_classes=not features.names)
 
 
-def _match_pair(clues: Clues) -> Match | None:
+def _match_pair(features: Features) -> Match | None:
     """Two outputs over the same queries, boxes after a sigmoid and scores before any."""
-    if len(clues.outputs) != 2:
+    if len(features.outputs) != 2:
         return None
     for scores, boxes in ((0, 1), (1, 0)):
-        what, where = clues.outputs[scores], clues.outputs[boxes]
+        what, where = features.outputs[scores], features.outputs[boxes]
         if len(where.shape) != 3 or len(what.shape) != 3 or where.shape[-1] != 4:
             continue
         if where.shape[1] != what.shape[1] or what.shape[-1] is None:
@@ -106,36 +114,36 @@ def _match_pair(clues: Clues) -> Match | None:
         how = {**PAIR, "scores": scores, "boxes": boxes}
         no_object = {**how, "activation": "softmax", "background": "last"}
         readings = [
-            _cards(clues, what.shape[-1] - (reading["background"] != "none"), reading, why, relative)
-            for reading in clues.readings(how, no_object)
+            _cards(features, what.shape[-1] - (reading["background"] != "none"), reading, why, relative)
+            for reading in features.readings(how, no_object)
         ]
         # Named classes: Ultralytics' RT-DETR, which takes 0..1, stretched.
-        return match_of(readings, 0.8, why, settled=bool(clues.names) or relative)
+        return match_of(readings, 0.8, why, settled=bool(features.names) or relative)
     return None
 
 
-def _match_joined(clues: Clues) -> Match | None:
+def _match_joined(features: Features) -> Match | None:
     """One output of boxes and finished scores. Six columns are more often finished detections of end2end."""
-    output = clues.outputs[0]
+    output = features.outputs[0]
     if len(output.shape) != 3 or output.shape[1] is None or output.shape[2] is None:
         return None
     queries, columns = output.shape[1], output.shape[2]
     if not QUERIES[0] <= queries <= QUERIES[1] or "Sigmoid" not in output.tail:
         return None
-    if any(strides_for(n, clues.size) is not None for n in (queries, columns)):
+    if any(strides_for(n, features.size) is not None for n in (queries, columns)):
         return None
     why = f"output shape {spell([output])}: {columns} values for each of {queries} queries"
     readings = [
-        _cards(clues, n_classes, how, why)
-        for how, n_classes in clues.row_readings(columns, JOINED, {**JOINED, "units": "pixels"})
-        if n_classes is not None and (not clues.names or n_classes == len(clues.names))
+        _cards(features, n_classes, how, why)
+        for how, n_classes in features.row_readings(columns, JOINED, {**JOINED, "units": "pixels"})
+        if n_classes is not None and (not features.names or n_classes == len(features.names))
     ]
-    certainty = 0.5 if columns == 6 else 1.0 if clues.names else 0.8
-    return match_of(readings, certainty, why, settled=bool(clues.names))
+    certainty = 0.5 if columns == 6 else 1.0 if features.names else 0.8
+    return match_of(readings, certainty, why, settled=bool(features.names))
 
 
 def _cards(
-    clues: Clues, n_classes: int, how: Mapping[str, object], why: str, imagenet_first: bool = False
+    features: Features, n_classes: int, how: Mapping[str, object], why: str, imagenet_first: bool = False
 ) -> tuple[Card, ...]:
     """The cards of one reading, without and with ImageNet's mean; imagenet_first: RF-DETR's convention."""
     if n_classes < 1:
@@ -143,8 +151,8 @@ def _cards(
     imagenet = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
     inputs: list[dict[str, Any]] = [{"fit": "stretch"}, {"fit": "stretch", **imagenet}]
     inputs = inputs[::-1] if imagenet_first else inputs
-    settled = bool(clues.names) or imagenet_first
-    cards = clues.cards(NAME, TASK, n_classes, inputs, decode=how, settled=settled, why=why)
+    settled = bool(features.names) or imagenet_first
+    cards = features.cards(NAME, TASK, n_classes, inputs, decode=how, settled=settled, why=why)
     # The first DETR has 100 queries.
     most = 100 if how["activation"] == "softmax" else 300
     return tuple(replace(card, max_detections=most) for card in cards)

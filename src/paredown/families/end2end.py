@@ -15,10 +15,10 @@ import numpy as np
 
 from paredown.card import Card, Task
 from paredown.detections import Detections
-from paredown.families.features import Clues, Match, match_of, spell, strides_for
+from paredown.families.candidates import PLAIN, Candidates, best_of, read_candidates
+from paredown.families.features import Features, Match, match_of, spell, strides_for
 from paredown.families.parts import find_parts, read_parts
-from paredown.preprocessing.tensor import Frame
-from paredown.families.candidates import PLAIN, Candidates, best_of, read_rows
+from paredown.preprocessing.letterbox import Frame
 
 NAME = "end2end"
 TASK: Task = "detect"
@@ -43,13 +43,13 @@ BY_TASK: Mapping[str | None, tuple[str, ...]] = {
 
 
 def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
-    """Every box with its score and class, perhaps without those below `least`. card.decode: see candidates.py."""
+    """Every box with score and class, perhaps without those below `least`. card.decode: see candidates.py."""
     if len(outputs) > 1:
         return read_parts(list(outputs.values()), card.decode, card.preprocess.size)
     (answer,) = outputs.values()
     rows = np.asarray(answer, np.float32)
     how = {**HOW, **card.decode}
-    return read_rows(rows.reshape(-1, rows.shape[-1]), how, card.preprocess.size, least)
+    return read_candidates(rows.reshape(-1, rows.shape[-1]), how, card.preprocess.size, least)
 
 
 def decode(
@@ -60,59 +60,65 @@ def decode(
     return best_of(found, frame, conf=conf, max_detections=max_detections)
 
 
-def matches(clues: Clues) -> Match | None:
+def matches(features: Features) -> Match | None:
     """The match of one output with six values for each of at most a thousand detections."""
-    if clues.task not in BY_TASK:
+    if features.task not in BY_TASK:
         return None
-    if len(clues.outputs) > 1:
-        return _match_parts(clues)
-    output = clues.outputs[0]
+    if len(features.outputs) > 1:
+        return _match_parts(features)
+    output = features.outputs[0]
     if len(output.shape) == 2:
-        return _match_flat(clues)
+        return _match_flat(features)
     if len(output.shape) != 3 or output.shape[1] is None or output.shape[2] is None:
         return None
     if output.shape[1] > MOST_DETECTIONS:
         return None
-    if any(strides_for(n, clues.size) is not None for n in output.shape[1:]):
+    if any(strides_for(n, features.size) is not None for n in output.shape[1:]):
         return None
-    orders = [{**HOW, "columns": c} for c in BY_TASK[clues.task]]
-    found = clues.row_readings(output.shape[2], *orders, *({**how, "units": "fractions"} for how in orders))
+    orders = [{**HOW, "columns": c} for c in BY_TASK[features.task]]
+    found = features.row_readings(
+        output.shape[2], *orders, *({**how, "units": "fractions"} for how in orders)
+    )
     why = f"output shape {spell([output])}: at most {output.shape[1]} finished detections"
     # Where a column holds the class number, the output does not say how many classes there are.
-    usual = len(clues.named.by_number) or COCO_CLASSES
+    usual = len(features.named.by_number) or COCO_CLASSES
     readings = [
-        clues.cards(NAME, TASK, n_classes or usual, clues.letterbox_inputs, decode=how, why=why)
+        features.cards(NAME, TASK, n_classes or usual, features.letterbox_inputs, decode=how, why=why)
         for how, n_classes in found
     ]
-    return match_of(readings, 1.0 if clues.names else 0.8, why, open_classes=not clues.names)
+    return match_of(readings, 1.0 if features.names else 0.8, why, open_classes=not features.names)
 
 
-def _match_flat(clues: Clues) -> Match | None:
+def _match_flat(features: Features) -> Match | None:
     """Rows (n, 7) that begin with the number of the image in the batch: YOLO-NAS's flat format, YOLOv7's."""
-    output = clues.outputs[0]
-    if output.shape[1] != 7 or clues.task not in (None, "detect") or "NonMaxSuppression" not in output.tail:
+    output = features.outputs[0]
+    if (
+        output.shape[1] != 7
+        or features.task not in (None, "detect")
+        or "NonMaxSuppression" not in output.tail
+    ):
         return None
     why = f"output shape {spell([output])}: finished detections behind the number of their image"
-    usual = len(clues.names) or len(clues.named.by_number) or COCO_CLASSES
-    found = clues.row_readings(7, *({**HOW, "columns": columns} for columns in FLAT))
-    inputs = clues.letterbox_inputs
+    usual = len(features.names) or len(features.named.by_number) or COCO_CLASSES
+    found = features.row_readings(7, *({**HOW, "columns": columns} for columns in FLAT))
+    inputs = features.letterbox_inputs
     readings = [
-        clues.cards(NAME, TASK, usual, inputs, decode=how, settled=bool(clues.names), why=why)
+        features.cards(NAME, TASK, usual, inputs, decode=how, settled=bool(features.names), why=why)
         for how, _ in found
     ]
-    return match_of(readings, 0.8, why, settled=bool(clues.names), open_classes=not clues.names)
+    return match_of(readings, 0.8, why, settled=bool(features.names), open_classes=not features.names)
 
 
-def _match_parts(clues: Clues) -> Match | None:
+def _match_parts(features: Features) -> Match | None:
     """Boxes, scores and classes as outputs of their own."""
-    shapes, whole = [o.shape for o in clues.outputs], ["int" in o.spec.dtype for o in clues.outputs]
-    if clues.task not in (None, "detect"):
+    shapes, whole = [o.shape for o in features.outputs], ["int" in o.spec.dtype for o in features.outputs]
+    if features.task not in (None, "detect"):
         return None
-    why = f"output shapes {spell(clues.outputs)}: boxes, scores and classes of finished detections"
-    usual = len(clues.names) or len(clues.named.by_number) or COCO_CLASSES
-    inputs = clues.letterbox_inputs
+    why = f"output shapes {spell(features.outputs)}: boxes, scores and classes of finished detections"
+    usual = len(features.names) or len(features.named.by_number) or COCO_CLASSES
+    inputs = features.letterbox_inputs
     readings = [
-        clues.cards(NAME, TASK, usual, inputs, decode=how, settled=bool(clues.names), why=why)
-        for how in clues.readings(*find_parts(shapes, whole))
+        features.cards(NAME, TASK, usual, inputs, decode=how, settled=bool(features.names), why=why)
+        for how in features.readings(*find_parts(shapes, whole))
     ]
-    return match_of(readings, 0.8, why, settled=bool(clues.names), open_classes=not clues.names)
+    return match_of(readings, 0.8, why, settled=bool(features.names), open_classes=not features.names)

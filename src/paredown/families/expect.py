@@ -22,8 +22,8 @@ from paredown.families import FAMILIES
 from paredown.families.boxes import Floats
 from paredown.families.geometry import box_fault
 from paredown.families.label_maps import MOST_CLASSES
-from paredown.preprocessing.tensor import Frame
 from paredown.families.recognition import reading_by
+from paredown.preprocessing.letterbox import Frame
 
 LIKELY = 0.25  # from here on a candidate is taken for a box that the model means
 MOST_LIKELY = 50  # such boxes of one image that are looked at

@@ -18,12 +18,12 @@ from paredown.card import Card, Preprocess, Task
 from paredown.detections import ClassScores, Prediction
 from paredown.errors import ModelError
 from paredown.families.boxes import grid_shape
-from paredown.preprocessing.integer_input import InputGrid, input_grid, offset_of
-from paredown.families.label_maps import Names, coco_by_id, read_names, unnamed_classes
-from paredown.preprocessing.tensor import Frame
 from paredown.families.candidates import Candidates, class_count
-from paredown.preprocessing.settled import Settled, find_settled, whole_numbers
+from paredown.families.label_maps import Names, coco_by_id, read_names, unnamed_classes
 from paredown.model import Model, TensorSpec
+from paredown.preprocessing.integer_input import InputGrid, input_grid, offset_of
+from paredown.preprocessing.letterbox import Frame
+from paredown.preprocessing.settled import Settled, find_settled, whole_numbers
 
 ARITHMETIC = frozenset({"Exp", "Mul", "Add", "Sub", "Div", "Pow"})
 _INTEGER = frozenset({"ConvInteger", "MatMulInteger"})
@@ -72,7 +72,7 @@ class Family(Protocol):
     SUMMARY: str
 
     @staticmethod
-    def matches(clues: Clues) -> Match | None: ...
+    def matches(features: Features) -> Match | None: ...
 
     @staticmethod
     def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates | ClassScores: ...
@@ -102,7 +102,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Clues:
+class Features:
     """What a family looks at. `size`: (height, width) of the input image."""
 
     preprocess: Preprocess  # what the input's shape and type settle; the rest are Preprocess' defaults
@@ -224,10 +224,10 @@ def with_input(base: Preprocess, change: Mapping[str, Any]) -> Preprocess:
     return how
 
 
-def find_clues(
+def find_features(
     model: Model, size: tuple[int, int] | None = None, said: Mapping[str, object] | None = None
-) -> Clues | None:
-    """The clues of a model with one image input, else None. `size` fills in an input size left open.
+) -> Features | None:
+    """The features of a model with one image input, else None. `size` fills in an input size left open.
 
     `said`: what a card file says in [decode].
     """
@@ -242,7 +242,7 @@ def find_clues(
     grid = None if grid is None or grid.holds_pixels else grid
     outputs = _outputs(model, graph)
     names, task = read_names(model.metadata), model.metadata.get("task")
-    return Clues(how, outputs, names, task, settled, said or {}, grid)
+    return Features(how, outputs, names, task, settled, said or {}, grid)
 
 
 def fits(dimension: int | None, expected: int) -> bool:

@@ -10,8 +10,8 @@ from paredown.errors import CardError, UnknownName
 from paredown.families.cards import card_beside, recognise_with_card
 from paredown.families.features import Match
 from paredown.families.recognition import Recognition, recognise
-from paredown.preprocessing.values import name_of, parse_values, same_values, with_colour, with_values
 from paredown.model import Model
+from paredown.preprocessing.values import name_of, parse_values, same_values, with_colour, with_values
 
 FITS = ("letterbox", "letterbox-corner", "stretch", "crop")
 COLOURS = ("rgb", "bgr")

@@ -17,9 +17,9 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.boxes import distances_to_corners, expected_distances, grid_cells, select, sigmoid
-from paredown.families.features import Clues, Match, Output, spell, strides_for
-from paredown.preprocessing.tensor import Frame
 from paredown.families.candidates import Candidates
+from paredown.families.features import Features, Match, Output, spell, strides_for
+from paredown.preprocessing.letterbox import Frame
 from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "nanodet"
@@ -59,11 +59,11 @@ def decode(
     return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
 
 
-def matches(clues: Clues) -> Match | None:
+def matches(features: Features) -> Match | None:
     """The match of either form: a pair of outputs per grid, or all in one without arithmetic."""
-    if clues.task not in (None, "detect"):
+    if features.task not in (None, "detect"):
         return None
-    return _match_joined(clues) if len(clues.outputs) == 1 else _match_pairs(clues)
+    return _match_joined(features) if len(features.outputs) == 1 else _match_pairs(features)
 
 
 def _normalised(fit: str) -> list[dict[str, Any]]:
@@ -83,12 +83,12 @@ def _of_picodet() -> list[dict[str, Any]]:
     return [rgb, *_normalised("stretch")]
 
 
-def _match_joined(clues: Clues) -> Match | None:
-    output = clues.outputs[0]
+def _match_joined(features: Features) -> Match | None:
+    output = features.outputs[0]
     channels, n_bins = output.shape[-1], 4 * USUAL_BINS
     if len(output.shape) != 3 or output.computes or channels is None or channels <= n_bins:
         return None
-    strides = strides_for(output.shape[1], clues.size)
+    strides = strides_for(output.shape[1], features.size)
     if output.shape[1] is None or strides is None or output.parts == 3 == len(strides):
         return None
     n_classes = channels - n_bins
@@ -97,32 +97,32 @@ def _match_joined(clues: Clues) -> Match | None:
     )
     activated = "Sigmoid" in output.tail
     decode_how = {"classes": (), "boxes": (), "strides": strides, "activated": activated, "centred": False}
-    cards = clues.cards(NAME, TASK, n_classes, _normalised("stretch"), iou=0.6, decode=decode_how, why=why)
+    cards = features.cards(NAME, TASK, n_classes, _normalised("stretch"), iou=0.6, decode=decode_how, why=why)
     return Match(cards, 0.8 if len(strides) == 4 else 0.5, why)
 
 
-def _match_pairs(clues: Clues) -> Match | None:
+def _match_pairs(features: Features) -> Match | None:
     grids: dict[int, list[int]] = {}
-    for position, output in enumerate(clues.outputs):
+    for position, output in enumerate(features.outputs):
         count = output.shape[-2] if len(output.shape) in (2, 3) else None
         if count is None or output.shape[-1] is None:
             return None
         grids.setdefault(count, []).append(position)
     counts = sorted(grids, reverse=True)
-    strides = strides_for(sum(counts), clues.size)
+    strides = strides_for(sum(counts), features.size)
     if strides is None or len(strides) != len(counts) or any(len(pair) != 2 for pair in grids.values()):
         return None
-    pairs = [_class_first(clues.outputs, *grids[count]) for count in counts]
+    pairs = [_class_first(features.outputs, *grids[count]) for count in counts]
     classes, boxes = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
-    widths = {clues.outputs[i].shape[-1] for i in classes}, {clues.outputs[i].shape[-1] for i in boxes}
+    widths = {features.outputs[i].shape[-1] for i in classes}, {features.outputs[i].shape[-1] for i in boxes}
     if any(len(w) != 1 for w in widths):
         return None
     (n_classes,), (n_bins,) = widths
     if n_classes is None or n_bins is None or n_bins % 4 or n_bins < 8:
         return None
-    activated = all("Sigmoid" in clues.outputs[i].tail for i in classes)
+    activated = all("Sigmoid" in features.outputs[i].tail for i in classes)
     why = (
-        f"{len(clues.outputs)} outputs, for each of the strides {strides} {n_classes} class scores and "
+        f"{len(features.outputs)} outputs, for each of the strides {strides} {n_classes} class scores and "
         f"4 x {n_bins // 4} bins, sigmoid {'applied' if activated else 'left to do'}"
     )
     decode_how = {
@@ -133,7 +133,7 @@ def _match_pairs(clues: Clues) -> Match | None:
         "centred": True,
     }
     inputs = _of_picodet() if len(strides) == 4 else _normalised("letterbox")
-    cards = clues.cards(NAME, TASK, n_classes, inputs, iou=0.6, decode=decode_how, why=why)
+    cards = features.cards(NAME, TASK, n_classes, inputs, iou=0.6, decode=decode_how, why=why)
     return Match(cards, 0.8, why)
 
 

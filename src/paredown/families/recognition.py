@@ -11,9 +11,9 @@ from paredown.card import Card
 from paredown.detections import Detections, Prediction
 from paredown.errors import CardError, first_line
 from paredown.families import FAMILIES
-from paredown.families.features import Match, find_clues
-from paredown.preprocessing.tensor import Frame
+from paredown.families.features import Match, find_features
 from paredown.model import Model, TensorSpec
+from paredown.preprocessing.letterbox import Frame
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,13 @@ def recognise(
     Raises UnknownName on a family in no table, CardError where the family named does not fit.
     """
     candidates = FAMILIES.values() if family is None else (FAMILIES[family],)
-    clues = find_clues(model, size, said)
-    found = [] if clues is None else [m for f in candidates if (m := f.matches(clues)) is not None]
+    features = find_features(model, size, said)
+    found = [] if features is None else [m for f in candidates if (m := f.matches(features)) is not None]
     says = f"inputs {_spell(model.inputs)}; outputs {_spell(model.outputs)}"
     if family is not None and not found:
         raise CardError(f"the model does not look like the family {family!r}", got=says)
     return Recognition(
-        tuple(sorted(found, key=lambda m: -m.certainty)), says, clues is None and _size_open(model)
+        tuple(sorted(found, key=lambda m: -m.certainty)), says, features is None and _size_open(model)
     )
 
 

@@ -15,9 +15,9 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.boxes import select
-from paredown.families.features import Clues, Match, match_of, spell
-from paredown.preprocessing.tensor import Frame
 from paredown.families.candidates import Candidates, class_scores, corners, scaled
+from paredown.families.features import Features, Match, match_of, spell
+from paredown.preprocessing.letterbox import Frame
 
 NAME = "ssd"
 TASK: Task = "detect"
@@ -53,12 +53,12 @@ def decode(
     return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
 
 
-def matches(clues: Clues) -> Match | None:
+def matches(features: Features) -> Match | None:
     """The match of two outputs over the same priors, the scores after a softmax or a sigmoid."""
-    if len(clues.outputs) != 2 or clues.task not in (None, "detect"):
+    if len(features.outputs) != 2 or features.task not in (None, "detect"):
         return None
     for boxes, scores in ((0, 1), (1, 0)):
-        where, what = clues.outputs[boxes], clues.outputs[scores]
+        where, what = features.outputs[boxes], features.outputs[scores]
         activation = what.tail & {"Softmax", "Sigmoid"}
         if len(where.shape) != 3 or len(what.shape) != 3 or where.shape[-1] != 4 or not where.computes:
             continue
@@ -72,8 +72,8 @@ def matches(clues: Clues) -> Match | None:
             for units in ("fractions", "pixels")
         ]
         readings = [
-            clues.cards(NAME, TASK, n_classes, _INPUTS, iou=0.45, decode=how, settled=False, why=why)
-            for how in clues.readings(*usual)
+            features.cards(NAME, TASK, n_classes, _INPUTS, iou=0.45, decode=how, settled=False, why=why)
+            for how in features.readings(*usual)
             if (n_classes := what.shape[-1] - (how["background"] != "none")) > 0
         ]
         if readings:

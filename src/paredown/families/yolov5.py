@@ -15,9 +15,9 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.boxes import select
-from paredown.families.features import Clues, Match, match_of, spell, strides_for
-from paredown.preprocessing.tensor import Frame
-from paredown.families.candidates import PLAIN, Candidates, read_rows
+from paredown.families.candidates import PLAIN, Candidates, read_candidates
+from paredown.families.features import Features, Match, match_of, spell, strides_for
+from paredown.preprocessing.letterbox import Frame
 
 NAME = "yolov5"
 TASK: Task = "detect"
@@ -28,7 +28,9 @@ HOW: Mapping[str, object] = {"columns": "cx cy w h objectness scores", **PLAIN}
 def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
     """Every box with its scores, perhaps without those below `least`. card.decode: see candidates.py."""
     (answer,) = outputs.values()
-    return read_rows(np.asarray(answer[0], np.float32), {**HOW, **card.decode}, card.preprocess.size, least)
+    return read_candidates(
+        np.asarray(answer[0], np.float32), {**HOW, **card.decode}, card.preprocess.size, least
+    )
 
 
 def decode(
@@ -39,22 +41,22 @@ def decode(
     return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
 
 
-def matches(clues: Clues) -> Match | None:
+def matches(features: Features) -> Match | None:
     """The match where there are three boxes per cell and no Exp: sizes come from a squared sigmoid."""
-    if len(clues.outputs) != 1 or clues.task not in (None, "detect"):
+    if len(features.outputs) != 1 or features.task not in (None, "detect"):
         return None
-    output = clues.outputs[0]
+    output = features.outputs[0]
     if len(output.shape) != 3 or not output.computes or "Exp" in output.tail:
         return None
     _, count, channels = output.shape
-    strides = strides_for(count, clues.size, per_cell=3)
+    strides = strides_for(count, features.size, per_cell=3)
     if channels is None or channels < 6 or strides is None or len(strides) == 1:
         return None
     where = f"3 anchors in each cell of strides {strides}"
     why = f"output shape {spell([output])}: {channels} values for {where}"
     readings = [
-        clues.cards(NAME, TASK, n_classes or 0, clues.letterbox_inputs, decode=how, why=why)
-        for how, n_classes in clues.row_readings(channels, HOW, {**HOW, "units": "fractions"})
+        features.cards(NAME, TASK, n_classes or 0, features.letterbox_inputs, decode=how, why=why)
+        for how, n_classes in features.row_readings(channels, HOW, {**HOW, "units": "fractions"})
     ]
     named = bool(readings) and readings[0][0].origin["classes"] == "metadata"
     if count is None and not named:

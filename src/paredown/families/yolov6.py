@@ -15,9 +15,9 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.boxes import select
-from paredown.families.features import Clues, Match, match_of, spell, strides_for
-from paredown.preprocessing.tensor import Frame
-from paredown.families.candidates import PLAIN, Candidates, read_rows, spread
+from paredown.families.candidates import PLAIN, Candidates, read_candidates, spread
+from paredown.families.features import Features, Match, match_of, spell, strides_for
+from paredown.preprocessing.letterbox import Frame
 
 NAME = "yolov6"
 TASK: Task = "detect"
@@ -28,7 +28,9 @@ HOW: Mapping[str, object] = {"columns": "cx cy w h objectness scores", **PLAIN}
 def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
     """Every box with its scores, perhaps without those below `least`. card.decode: see candidates.py."""
     (answer,) = outputs.values()
-    return read_rows(np.asarray(answer[0], np.float32), {**HOW, **card.decode}, card.preprocess.size, least)
+    return read_candidates(
+        np.asarray(answer[0], np.float32), {**HOW, **card.decode}, card.preprocess.size, least
+    )
 
 
 def decode(
@@ -50,20 +52,20 @@ def unlike(outputs: Mapping[str, Any], card: Card) -> str:
     return f"objectness {low:.3g} .. {high:.3g} where YOLOv6 has always 1"
 
 
-def matches(clues: Clues) -> Match | None:
+def matches(features: Features) -> Match | None:
     """The match where each cell has one decoded box and box, objectness and classes are joined at the end."""
-    if len(clues.outputs) != 1 or clues.task not in (None, "detect"):
+    if len(features.outputs) != 1 or features.task not in (None, "detect"):
         return None
-    output = clues.outputs[0]
+    output = features.outputs[0]
     if len(output.shape) != 3 or not output.computes or "Exp" in output.tail or output.parts == 2:
         return None
     _, count, channels = output.shape
-    strides = strides_for(count, clues.size)
+    strides = strides_for(count, features.size)
     if count is None or channels is None or channels < 6 or strides is None:
         return None
     why = f"output shape {spell([output])}: {channels} decoded values in each cell of strides {strides}"
     readings = [
-        clues.cards(NAME, TASK, n_classes or 0, clues.letterbox_inputs, decode=how, why=why)
-        for how, n_classes in clues.row_readings(channels, HOW)
+        features.cards(NAME, TASK, n_classes or 0, features.letterbox_inputs, decode=how, why=why)
+        for how, n_classes in features.row_readings(channels, HOW)
     ]
     return match_of(readings, 0.8 if output.parts == 3 else 0.5, why)

@@ -15,9 +15,9 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.boxes import select
-from paredown.families.features import Clues, Match, match_of, spell, strides_for
-from paredown.preprocessing.tensor import Frame
-from paredown.families.candidates import PLAIN, Candidates, read_rows
+from paredown.families.candidates import PLAIN, Candidates, read_candidates
+from paredown.families.features import Features, Match, match_of, spell, strides_for
+from paredown.preprocessing.letterbox import Frame
 
 NAME = "yolov8"
 TASK: Task = "detect"
@@ -31,7 +31,7 @@ def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidat
     (answer,) = outputs.values()
     how = {**HOW, **card.decode}
     rows = np.asarray(answer[0], np.float32)
-    return read_rows(rows if how["transposed"] else rows.T, how, card.preprocess.size, least)
+    return read_candidates(rows if how["transposed"] else rows.T, how, card.preprocess.size, least)
 
 
 def decode(
@@ -42,26 +42,26 @@ def decode(
     return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
 
 
-def matches(clues: Clues) -> Match | None:
+def matches(features: Features) -> Match | None:
     """The match where the one output's boxes are as many as cells in the usual grids."""
-    if len(clues.outputs) != 1 or clues.task not in (None, "detect", *EXTRA):
+    if len(features.outputs) != 1 or features.task not in (None, "detect", *EXTRA):
         return None
-    if clues.task in EXTRA and not clues.names and "columns" not in clues.said:
+    if features.task in EXTRA and not features.names and "columns" not in features.said:
         return None  # how many of the columns are scores, nothing tells
-    output = clues.outputs[0]
+    output = features.outputs[0]
     # The raw answer of other families has the transposed shape too, and theirs may hold an Exp (YOLOX).
     if len(output.shape) != 3 or not output.computes or "Exp" in output.tail:
         return None
     _, a, b = output.shape
     for transposed, channels, count in ((False, a, b), (True, b, a)):
-        strides = strides_for(count, clues.size)
+        strides = strides_for(count, features.size)
         if channels is None or channels < 5 or strides is None or (transposed and output.parts == 3):
             continue
-        how = {**HOW, "columns": _columns(clues), "transposed": transposed}
+        how = {**HOW, "columns": _columns(features), "transposed": transposed}
         why = f"output shape {spell([output])}: {channels} channels for the cells of strides {strides}"
         readings = [
-            clues.cards(NAME, TASK, n_classes or 0, clues.letterbox_inputs, decode=reading, why=why)
-            for reading, n_classes in clues.row_readings(channels, how, {**how, "units": "fractions"})
+            features.cards(NAME, TASK, n_classes or 0, features.letterbox_inputs, decode=reading, why=why)
+            for reading, n_classes in features.row_readings(channels, how, {**how, "units": "fractions"})
         ]
         if readings:
             unsure = transposed and output.parts != 2
@@ -70,7 +70,7 @@ def matches(clues: Clues) -> Match | None:
     return None
 
 
-def _columns(clues: Clues) -> str:
+def _columns(features: Features) -> str:
     """By the metadata's task, for as many classes as it names."""
-    behind = EXTRA.get(clues.task or "")
-    return str(HOW["columns"]) if behind is None else f"cx cy w h scores*{len(clues.names)} {behind}"
+    behind = EXTRA.get(features.task or "")
+    return str(HOW["columns"]) if behind is None else f"cx cy w h scores*{len(features.names)} {behind}"

@@ -15,9 +15,9 @@ import numpy as np
 from paredown.card import Card, Task
 from paredown.detections import Detections
 from paredown.families.boxes import centre_to_corners, grid_cells, select
-from paredown.families.features import Clues, Match, spell, strides_for
-from paredown.preprocessing.tensor import Frame
 from paredown.families.candidates import Candidates
+from paredown.families.features import Features, Match, spell, strides_for
+from paredown.preprocessing.letterbox import Frame
 
 NAME = "yolox"
 TASK: Task = "detect"
@@ -49,18 +49,18 @@ def decode(
     return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
 
 
-def matches(clues: Clues) -> Match | None:
+def matches(features: Features) -> Match | None:
     """The match where each cell has one box with objectness, raw or decoded through Exp."""
-    if len(clues.outputs) != 1 or clues.task not in (None, "detect"):
+    if len(features.outputs) != 1 or features.task not in (None, "detect"):
         return None
-    output = clues.outputs[0]
+    output = features.outputs[0]
     decoded = "Exp" in output.tail
     if len(output.shape) != 3 or "Sigmoid" not in output.tail or (output.computes and not decoded):
         return None
     if "Softmax" in output.tail:  # over the classes: YOLOv2
         return None
     _, count, channels = output.shape
-    strides = strides_for(count, clues.size)
+    strides = strides_for(count, features.size)
     if count is None or channels is None or channels < 6 or strides is None:
         return None
     # Four grids without arithmetic are NanoDet-Plus where there is room for its bins.
@@ -72,5 +72,5 @@ def matches(clues: Clues) -> Match | None:
     imagenet = {"scale": 1 / 255, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
     inputs = [default, {**default, "colour": "rgb"}, {**default, "colour": "rgb", **imagenet}]
     decode_how = {"decoded": decoded, "strides": strides}
-    cards = clues.cards(NAME, TASK, n_classes, inputs, decode=decode_how, why=why)
+    cards = features.cards(NAME, TASK, n_classes, inputs, decode=decode_how, why=why)
     return Match(cards, 0.5 if unsure else 0.8, why)

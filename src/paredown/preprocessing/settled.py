@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from paredown.card import Preprocess
-from paredown.preprocessing.values import IMAGENET_MEAN, NAMED, describe_values, in_order, with_colour, with_values
+from paredown.preprocessing.values import (
+    IMAGENET_MEAN,
+    NAMED,
+    describe_values,
+    in_order,
+    with_colour,
+    with_values,
+)
 
 _PASSING = frozenset(
     {"Cast", "Identity", "Transpose", "Unsqueeze", "Squeeze", "Reshape", "QuantizeLinear", "DequantizeLinear"}

@@ -18,9 +18,9 @@ from paredown._measure.latency import measure_latency
 from paredown._measure.reference import check_reference
 from paredown.card import Card
 from paredown.detections import Prediction
-from paredown.preprocessing.tensor import preprocess
 from paredown.measurement import Doubt, Measurement, Quantity
 from paredown.model import Model
+from paredown.preprocessing.tensor import preprocess
 from paredown.protocols import Progress, silent
 from paredown.sample import Dataset
 from paredown.targets import Target

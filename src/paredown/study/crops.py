@@ -1,9 +1,9 @@
-"""Pieces of further images, of anything: more to learn from than the images that calibrate.
+"""Crops of further images, of anything: more to learn from than the images that calibrate.
 
-A pupil that learns from its teacher's answers needs no images of the task: pieces of a few large ones, at
+A pupil that learns from its teacher's answers needs no images of the task: crops of a few large ones, at
 many scales, show enough of what the world looks like. A small input takes many of them.
 
-Source: Asano & Saeed 2021, arXiv 2112.00725 (classifiers distilled from the pieces of one image).
+Source: Asano & Saeed 2021, arXiv 2112.00725 (classifiers distilled from the crops of one image).
 
 Shapes: H, W of the image, h, w of the model's input.
 """
@@ -20,13 +20,13 @@ from paredown.card import Card
 from paredown.preprocessing.tensor import preprocess
 from paredown.sample import Dataset
 
-MOST = 100  # pieces of one image
-MEMORY = 1 << 29  # bytes that all pieces take at half precision
-LEAST = 1.5  # times the input's sides a piece has, where the image is so large
+MOST = 100  # crops of one image
+MEMORY = 1 << 29  # bytes that all crops take at half precision
+LEAST = 1.5  # times the input's sides a crop has, where the image is so large
 
 
-def pieces(images: Dataset, card: Card, seed: int = 0) -> Iterator[NDArray[np.generic]]:
-    """Input tensors: every image whole, then the pieces of each. As many as `MEMORY` holds."""
+def crops(images: Dataset, card: Card, seed: int = 0) -> Iterator[NDArray[np.generic]]:
+    """Input tensors: every image whole, then the crops of each. As many as `MEMORY` holds."""
     how = card.preprocess
     held = max(MEMORY // (2 * 3 * how.size[0] * how.size[1]), 1)
     drawn, rng = data.sample(images, held, seed), np.random.default_rng(seed)
@@ -39,12 +39,12 @@ def pieces(images: Dataset, card: Card, seed: int = 0) -> Iterator[NDArray[np.ge
 
 
 def _worth(image: tuple[int, int], size: tuple[int, int]) -> int:
-    """How many pieces show something new: as many as inputs cover the image."""
+    """How many crops show something new: as many as inputs cover the image."""
     return int(np.clip(image[0] * image[1] / (size[0] * size[1]), 1, MOST))
 
 
 def _cut(image: NDArray[np.uint8], size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A piece (H', W', 3) of the input's proportions, between `LEAST` times its sides and the whole image."""
+    """A crop (H', W', 3) of the input's proportions, between `LEAST` times its sides and the whole image."""
     whole = min(image.shape[0] / size[0], image.shape[1] / size[1])
     scale = np.exp(rng.uniform(np.log(min(LEAST, whole)), np.log(whole)))
     height, width = (max(int(side * scale), 1) for side in size)

@@ -26,10 +26,10 @@ from paredown.protocols import Judge, Progress, silent
 from paredown.study.again import made_before
 from paredown.study.bench import Bench, Tensors, Untimed, always_timed
 from paredown.study.choosing import choosing_images, judge_on, learning_images
+from paredown.study.crops import crops
 from paredown.study.fingerprints import digest, images_digest, truth_digest
 from paredown.study.images import Images
 from paredown.study.options import Options
-from paredown.study.crops import pieces
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
 from paredown.study.private import Hide
 from paredown.study.store import Store
@@ -242,7 +242,7 @@ def _made(work: Work, store: Store, label: str, recipe: Recipe) -> Compressed:
         judge=_judge(work),
         time_nodes=work.bench.target.time_nodes(work.options.threads),
         lessons=lambda: Tensors(learning_images(images.given, images.calibration, images.judged), card),
-        further=None if images.further is None else partial(pieces, images.further, card, work.options.seed),
+        further=None if images.further is None else partial(crops, images.further, card, work.options.seed),
         folder=store.directory / "learning",
     )
 

@@ -20,10 +20,10 @@ from paredown.deploy.draw import draw_detections
 from paredown.detections import Detections
 from paredown.errors import StorageError
 from paredown.families import predict
-from paredown.preprocessing.tensor import preprocess
 from paredown.graph.load import load_model
 from paredown.measurement import Measurement, Quantity, StepRecord, Trial
 from paredown.model import Model
+from paredown.preprocessing.tensor import preprocess
 
 SIDE = 64
 CELLS = 84  # of strides 8, 16 and 32

@@ -1,4 +1,4 @@
-"""Carving one file out of the package: what is taken, what is refused."""
+"""One file out of the package: what is taken, what is refused."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from pathlib import Path
 import pytest
 
 from paredown.deploy.bundle import detect_script
-from paredown.deploy.single_file import CarvingError, carve, take_apart, verify
+from paredown.deploy.single_file import SingleFileError, parse_module, single_file, verify
 from paredown.families import FAMILIES
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A function that writes modules into a package of its own, which stands in for this one."""
-    monkeypatch.setattr("paredown.deploy.single_file.PACKAGE", "carved_away")
+    monkeypatch.setattr("paredown.deploy.single_file.PACKAGE", "taken_away")
     monkeypatch.syspath_prepend(str(tmp_path))
-    take_apart.cache_clear()
-    (tmp_path / "carved_away").mkdir()
-    (tmp_path / "carved_away" / "__init__.py").write_text("")
+    parse_module.cache_clear()
+    (tmp_path / "taken_away").mkdir()
+    (tmp_path / "taken_away" / "__init__.py").write_text("")
 
     def write(**modules: str) -> None:
         for name, text in modules.items():
-            (tmp_path / "carved_away" / f"{name}.py").write_text(text)
+            (tmp_path / "taken_away" / f"{name}.py").write_text(text)
         importlib.invalidate_caches()
 
     yield write
-    for name in [n for n in sys.modules if n.split(".")[0] == "carved_away"]:
+    for name in [n for n in sys.modules if n.split(".")[0] == "taken_away"]:
         del sys.modules[name]
-    take_apart.cache_clear()
+    parse_module.cache_clear()
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
@@ -55,45 +55,45 @@ def imported(text: str) -> set[str]:
 
 def test_only_what_is_reached_is_taken_with_its_comment_and_in_order(package) -> None:
     package(
-        a="import os\nimport json\nfrom carved_away.b import twice\n\n\ndef unused():\n    os.abort()\n\n\n"
+        a="import os\nimport json\nfrom taken_away.b import twice\n\n\ndef unused():\n    os.abort()\n\n\n"
         "# Why it is so.\n@staticmethod\ndef root(x):\n    return json.dumps(twice(x))\n",
         b="TWO = 2\n\n\ndef twice(x):\n    return TWO * x\n\n\nclass Unused:\n    pass\n",
     )
-    text = carve([("carved_away.a", "root")], head="Head.", tail="print(root(4))")
+    text = single_file([("taken_away.a", "root")], head="Head.", tail="print(root(4))")
     assert "Unused" not in text
     assert "unused" not in text
     assert "import os" not in text
     assert "# Why it is so.\n@staticmethod\ndef root" in text
     assert text.index("TWO = 2") < text.index("def twice") < text.index("def root")
     space: dict[str, object] = {"print": lambda value: space.update(said=value)}
-    exec(compile(text, "carved", "exec"), space)
+    exec(compile(text, "single_file", "exec"), space)
     assert space["said"] == "8"
 
 
 def test_two_definitions_of_one_name_are_refused(package) -> None:
     package(
-        a="from carved_away.b import use\n\n\ndef same():\n    return 1\n\n\n"
+        a="from taken_away.b import use\n\n\ndef same():\n    return 1\n\n\n"
         "def root():\n    return same(), use()\n",
         b="def same():\n    return 2\n\n\ndef use():\n    return same()\n",
     )
-    with pytest.raises(CarvingError, match="'same' is defined in"):
-        carve([("carved_away.a", "root")], head="", tail="")
+    with pytest.raises(SingleFileError, match="'same' is defined in"):
+        single_file([("taken_away.a", "root")], head="", tail="")
 
 
 def test_a_foreign_import_is_refused(package) -> None:
     package(a="import onnx\n\n\ndef root():\n    return onnx\n")
-    with pytest.raises(CarvingError, match="foreign"):
-        carve([("carved_away.a", "root")], head="", tail="")
+    with pytest.raises(SingleFileError, match="foreign"):
+        single_file([("taken_away.a", "root")], head="", tail="")
 
 
 def test_a_name_nobody_defines_is_refused() -> None:
-    with pytest.raises(CarvingError, match="does not define"):
+    with pytest.raises(SingleFileError, match="does not define"):
         verify("def f():\n    return missing\n")
-    with pytest.raises(CarvingError, match="not valid Python"):
+    with pytest.raises(SingleFileError, match="not valid Python"):
         verify("def f(:\n")
 
 
 def test_a_missing_root_is_named(package) -> None:
     package(a="x = 1\n")
-    with pytest.raises(CarvingError, match="does not define 'root'"):
-        carve([("carved_away.a", "root")], head="", tail="")
+    with pytest.raises(SingleFileError, match="does not define 'root'"):
+        single_file([("taken_away.a", "root")], head="", tail="")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from paredown.families.boxes import expected_distances, grid_cells, nms, select, sigmoid, softmax
-from paredown.preprocessing.tensor import Frame
+from paredown.preprocessing.letterbox import Frame
 
 FRAME = Frame((640, 640), (1.0, 1.0), (0.0, 0.0))
 

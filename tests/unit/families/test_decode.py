@@ -8,7 +8,7 @@ import pytest
 from paredown.card import Card, Preprocess
 from paredown.detections import ClassScores, Detections
 from paredown.families import predict
-from paredown.preprocessing.tensor import Frame
+from paredown.preprocessing.letterbox import Frame
 
 SIZE = (320, 320)
 FRAME = Frame((640, 640), (0.5, 0.5), (0.0, 0.0))  # the input shows the image at half size

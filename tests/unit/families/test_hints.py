@@ -11,8 +11,8 @@ from paredown.errors import CardError, UnknownName
 from paredown.families import recognise
 from paredown.families.features import Match
 from paredown.families.hints import Hints, hinted, options_for, recognise_file
-from paredown.preprocessing.values import describe
 from paredown.model import Model
+from paredown.preprocessing.values import describe
 
 CLASSIFIER = model({"o": ((1, 10), ())})
 SSD = model({"b": ((1, 50, 4), ("Mul",)), "s": ((1, 50, 3), ("Softmax",))})

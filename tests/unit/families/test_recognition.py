@@ -10,8 +10,8 @@ from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
 from paredown.families import FAMILIES, predict, recognise
 from paredown.families.label_maps import read_names
-from paredown.preprocessing.tensor import preprocess
 from paredown.model import Model
+from paredown.preprocessing.tensor import preprocess
 
 RAW = ("Sigmoid", "Concat")
 ARITHMETIC = ("Sigmoid", "Mul", "Concat")

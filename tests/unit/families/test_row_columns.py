@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from made_up_models import yolov8_model
 
 from paredown.errors import CardError
+from paredown.families.candidates import PLAIN, check_columns, class_count, corners, read_candidates, spread
 from paredown.families.cards import read_card
 from paredown.families.geometry import FORMS, _columns_of
-from paredown.families.candidates import PLAIN, check_columns, class_count, corners, read_rows, spread
 
 
 def test_words_stand_for_columns_in_order() -> None:
@@ -80,7 +80,7 @@ def test_every_form_of_a_box_goes_there_and_back(form: str, sides: list[float]) 
 def test_a_turned_box_becomes_the_upright_one_around_it() -> None:
     how = {**PLAIN, "columns": "cx cy w h scores angle"}
     rows = np.array([[50, 40, 20, 10, 0.9, np.pi / 2], [50, 40, 20, 10, 0.8, 0.0]], np.float32)
-    found = read_rows(rows, how, (100, 100))
+    found = read_candidates(rows, how, (100, 100))
     np.testing.assert_allclose(found.boxes, [[45, 30, 55, 50], [40, 35, 60, 45]], atol=1e-4)
     np.testing.assert_allclose(found.scores[:, 0], [0.9, 0.8])
 
@@ -93,6 +93,6 @@ def test_fractions_activation_and_background() -> None:
         "background": "last",
     }
     rows = np.array([[0.1, 0.2, 0.3, 0.4, 0.0, 0.0, np.log(2)]], np.float32)
-    found = read_rows(rows, how, (100, 200))
+    found = read_candidates(rows, how, (100, 200))
     np.testing.assert_allclose(found.boxes, [[20, 20, 60, 40]], atol=1e-4)
     np.testing.assert_allclose(found.scores, [[0.25, 0.25]], atol=1e-6)

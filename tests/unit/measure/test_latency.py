@@ -13,11 +13,11 @@ import pytest
 from onnx import TensorProto, helper
 
 import paredown.targets
-from paredown._measure.latency import Plan, Timing, measure_latency
+from paredown._measure.latency import Timing, TimingPlan, measure_latency
 from paredown.errors import ModelError, OutOfMemory, TargetError, UsageError
 
 FEEDS = {"x": np.zeros((1, 4), np.float32)}
-QUICK = Plan(min_runs=6, min_seconds=0.05, min_rounds=4, turn_s=0.01, warmup_s=0.01, timeout_s=30)
+QUICK = TimingPlan(min_runs=6, min_seconds=0.05, min_rounds=4, turn_s=0.01, warmup_s=0.01, timeout_s=30)
 
 STAND_IN = '''
 """A runtime whose model file holds one Python statement, executed at every inference."""
@@ -155,7 +155,7 @@ def test_a_process_without_memory_says_so(tmp_path: Path, stand_in: str, stateme
 def test_a_model_that_hangs_is_given_up(tmp_path: Path, stand_in: str) -> None:
     hangs = model(tmp_path, "hangs", "time.sleep(1000)")
     with pytest.raises(TargetError, match="did not answer within 2 s"):
-        measure_latency(hangs, hangs, stand_in, FEEDS, plan=Plan(timeout_s=2))
+        measure_latency(hangs, hangs, stand_in, FEEDS, plan=TimingPlan(timeout_s=2))
     assert not children()
 
 

@@ -15,8 +15,8 @@ from paredown.errors import CardError
 from paredown.families.features import Match
 from paredown.families.label_maps import unnamed_classes
 from paredown.families.recognition import Recognition
-from paredown.preprocessing.values import describe
 from paredown.model import TensorSpec
+from paredown.preprocessing.values import describe
 from paredown.sample import Dataset, Labels, Sample, Truth
 
 SIZE = (32, 32)

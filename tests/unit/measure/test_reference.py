@@ -17,7 +17,7 @@ from paredown.card import Card
 from paredown.detections import ClassScores
 from paredown.errors import CardError
 from paredown.families import predict, recognise
-from paredown.preprocessing.tensor import Frame
+from paredown.preprocessing.letterbox import Frame
 from paredown.sample import Dataset, Sample
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))

@@ -7,10 +7,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown.preprocessing.tensor import preprocess
 from paredown.families.recognition import recognise
 from paredown.graph.load import from_proto
 from paredown.model import Model
+from paredown.preprocessing.tensor import preprocess
 
 PIXELS = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
 KINDS = {

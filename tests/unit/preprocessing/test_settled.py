@@ -11,9 +11,9 @@ from made_up_models import model
 from onnx import TensorProto, helper, numpy_helper
 
 from paredown.families import recognise
-from paredown.families.features import Match, find_clues
-from paredown.preprocessing.values import describe_values, parse_values, same_values, with_values
+from paredown.families.features import Match, find_features
 from paredown.model import Model, TensorSpec
+from paredown.preprocessing.values import describe_values, parse_values, same_values, with_values
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 PIXEL_MEAN, CAFFE_MEAN = [123.675, 116.28, 103.53], [103.94, 116.78, 123.68]
@@ -128,9 +128,9 @@ def test_an_input_of_whole_numbers_settles_its_values() -> None:
 
 def test_image_metadata_settles_values_and_order() -> None:
     said = {"Image.BitmapPixelFormat": "Bgr8", "Image.NominalPixelRange": "Normalized_1_1"}
-    clues = find_clues(model({"o": ((1, 10), ())}, metadata=said))
-    assert clues is not None
-    assert (clues.settled.values, clues.settled.colour) == ("-1..1", "bgr")
+    features = find_features(model({"o": ((1, 10), ())}, metadata=said))
+    assert features is not None
+    assert (features.settled.values, features.settled.colour) == ("-1..1", "bgr")
     match = best(model({"o": ((1, 10), ())}, metadata=said))
     assert (match.settled, len(match.cards)) == (True, 1)
     assert match.cards[0].preprocess.colour == "bgr"

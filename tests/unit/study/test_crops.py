@@ -1,4 +1,4 @@
-"""Pieces of further images: every image whole, then as many pieces as inputs would cover it."""
+"""Crops of further images: every image whole, then as many crops as inputs would cover it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 
 from paredown.card import Card, Preprocess
 from paredown.sample import Dataset, Sample
-from paredown.study import pieces as module
-from paredown.study.crops import pieces
+from paredown.study import crops as module
+from paredown.study.crops import crops
 
 
 def gradients(*sizes: tuple[int, int]) -> Dataset:
@@ -36,7 +36,7 @@ def spans(x: np.ndarray) -> tuple[float, float]:
 
 
 def test_a_large_image_gives_many_pieces_of_many_sizes_and_a_small_one_only_itself() -> None:
-    made = list(pieces(gradients((160, 320), (16, 16)), card(16, 16)))
+    made = list(crops(gradients((160, 320), (16, 16)), card(16, 16)))
     assert {x.shape for x in made} == {(1, 3, 16, 16)}
     assert len(made) == 2 + module.MOST - 1
     down = [spans(x)[1] for x in made[2:]]
@@ -46,14 +46,14 @@ def test_a_large_image_gives_many_pieces_of_many_sizes_and_a_small_one_only_itse
 
 
 def test_pieces_have_the_proportions_of_the_input() -> None:
-    for x in list(pieces(gradients((200, 200)), card(10, 20, "stretch")))[1:]:
+    for x in list(crops(gradients((200, 200)), card(10, 20, "stretch")))[1:]:
         across, down = spans(x)
         assert across == pytest.approx(2 * down, abs=0.1)
 
 
 def test_the_same_seed_gives_the_same_pieces() -> None:
     first, second, other = (
-        np.concatenate(list(pieces(gradients((64, 64)), card(16, 16), seed))) for seed in (0, 0, 1)
+        np.concatenate(list(crops(gradients((64, 64)), card(16, 16), seed))) for seed in (0, 0, 1)
     )
     assert np.array_equal(first, second)
     assert not np.array_equal(first, other)
@@ -61,5 +61,5 @@ def test_the_same_seed_gives_the_same_pieces() -> None:
 
 def test_no_more_than_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MEMORY", 2 * 3 * 16 * 16 * 7)
-    assert len(list(pieces(gradients((160, 160), (160, 160)), card(16, 16)))) == 6
-    assert len(list(pieces(gradients(*[(160, 160)] * 20), card(16, 16)))) == 7
+    assert len(list(crops(gradients((160, 160), (160, 160)), card(16, 16)))) == 6
+    assert len(list(crops(gradients(*[(160, 160)] * 20), card(16, 16)))) == 7

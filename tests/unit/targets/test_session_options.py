@@ -61,7 +61,7 @@ def test_a_bundle_opens_a_model_as_it_was_measured(
     file = tmp_path / "model.onnx"
     file.write_bytes(nets.detector().data)
     ort.compile(file, threads=threads)
-    detect_main.Model(file, CARD, decode, threads)
+    detect_main.DeviceModel(file, CARD, decode, threads)
     measured, shipped = map(spelled, opened)
     assert measured == shipped
     assert measured["session.force_spinning_stop"] == "1"
@@ -85,7 +85,7 @@ def test_other_kernels_are_asked_for_only_where_the_measured_ones_would_saturate
     monkeypatch.setattr(detect_main, "saturates", lambda: here)
     file = tmp_path / "model.onnx"
     file.write_bytes(nets.detector().data)
-    detect_main.Model(file, CARD, decode, 1, saturated=there)
+    detect_main.DeviceModel(file, CARD, decode, 1, saturated=there)
     assert entry(opened[0], EXACT_PRODUCTS) == exact
 
 

@@ -26,7 +26,7 @@ _LEAST_TOLD = 0.04  # an AP50 below says nothing about the order of classes
 
 
 @dataclass(eq=False)
-class Candidate:
+class CandidateCard:
     """One possible card, with what it said about the images tried so far and the truth in its classes."""
 
     card: Card
@@ -88,7 +88,7 @@ def nameless(card: Card) -> bool:
 
 
 def ask(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[CandidateCard],
     dataset: Dataset,
     indices: Sequence[int],
     session: Session,
@@ -110,7 +110,7 @@ def ask(
         candidate.judge()
 
 
-def check_order(best: Candidate, dataset: Dataset) -> None:
+def check_order(best: CandidateCard, dataset: Dataset) -> None:
     """Raises CardError where boxes are right but classes are not: the data set's order is not the model's."""
     card = best.card
     taken_from_data = card.task == "detect" and card.classes[: len(dataset.classes)] == dataset.classes
@@ -127,7 +127,7 @@ def check_order(best: Candidate, dataset: Dataset) -> None:
         )
 
 
-def name_by_finds(best: Candidate, dataset: Dataset, originals: Sequence[Truth]) -> Card:
+def name_by_finds(best: CandidateCard, dataset: Dataset, originals: Sequence[Truth]) -> Card:
     """The card of a nameless single-class detector with the true class most of its detections fall on."""
     card = best.card
     if not nameless(card) or len(card.classes) != 1 or card.task != "detect" or not dataset.classes:

@@ -1,11 +1,11 @@
-"""The noun `Choice`: how a model is fed, what else was tried, and why it was decided so, or not at all."""
+"""The noun `CardChoice`: how a model is fed, what else was tried, and why that was decided, or nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from paredown._measure.candidates import Candidate
+from paredown._measure.candidate_cards import CandidateCard
 from paredown._measure.evidence import Evidence, better, gap_of, interval_of
 from paredown.card import Card
 from paredown.errors import CardError
@@ -18,7 +18,7 @@ MOST_LISTED = 10  # ways in an error message
 
 
 @dataclass(frozen=True)
-class Choice:
+class CardChoice:
     """A card and what it was chosen from. Nothing was tried where there was one way only, or no truth.
 
     refusal: why none could be chosen; `card` is then the first of the usual ones, not to be used. doubt: why
@@ -27,7 +27,7 @@ class Choice:
 
     card: Card
     match: Match
-    tried: tuple[Candidate, ...] = ()
+    tried: tuple[CandidateCard, ...] = ()
     refusal: CardError | None = None
     doubt: str = ""
 
@@ -43,7 +43,7 @@ class Choice:
         return self.card
 
 
-def decide(match: Match, tried: Sequence[Candidate]) -> tuple[Candidate, CardError | None]:
+def decide(match: Match, tried: Sequence[CandidateCard]) -> tuple[CandidateCard, CardError | None]:
     """The best candidate, with the outcome in its card's origin; and why it must not be taken, if so.
 
     The default of a settled match stays unless another is better by more than chance. Without such a default
@@ -63,7 +63,7 @@ def decide(match: Match, tried: Sequence[Candidate]) -> tuple[Candidate, CardErr
     return _told(usual, _outcome(usual, [c for c in tried if c is usual or c not in (best, *same)])), None
 
 
-def contested(match: Match, tried: Sequence[Candidate]) -> bool:
+def contested(match: Match, tried: Sequence[CandidateCard]) -> bool:
     """Whether more images could change what `decide` says."""
     default, best = tried[0], leader(tried)
     if match.settled:
@@ -71,13 +71,13 @@ def contested(match: Match, tried: Sequence[Candidate]) -> bool:
     return bool(_tied(best, tried)[0])
 
 
-def leader(tried: Sequence[Candidate]) -> Candidate:
+def leader(tried: Sequence[CandidateCard]) -> CandidateCard:
     """The candidate with the best score among those that saw the most images; the first of equals."""
     most = max(len(c.predictions) for c in tried)
     return max((c for c in tried if len(c.predictions) == most), key=lambda c: c.score)
 
 
-def beaten(best: Candidate, other: Candidate) -> bool:
+def beaten(best: CandidateCard, other: CandidateCard) -> bool:
     """Whether the other need not be tried on more images."""
     return other is not best and _beats(best, other)
 
@@ -92,7 +92,7 @@ def without_truth(match: Match, lacking: str) -> CardError:
     )
 
 
-def figure(candidate: Candidate) -> str:
+def figure(candidate: CandidateCard) -> str:
     """AP50 or top-1 with its 95 % interval: "AP50 0.62 (0.55 .. 0.69)"."""
     found = _known(candidate)
     i = interval_of(found)
@@ -106,7 +106,9 @@ HOW_TO_SAY = (
 )
 
 
-def _tied(best: Candidate, tried: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
+def _tied(
+    best: CandidateCard, tried: Sequence[CandidateCard]
+) -> tuple[list[CandidateCard], list[CandidateCard]]:
     """Those that the best does not beat by more than chance: really different ones, and nearly the same."""
     unbeaten = [c for c in tried if c is not best and not _beats(best, c)]
     same = [c for c in unbeaten if _nearly_same(best.card, c.card)]
@@ -119,19 +121,19 @@ def _nearly_same(a: Card, b: Card) -> bool:
     return nearly_same(a.preprocess, b.preprocess)
 
 
-def _beats(best: Candidate, other: Candidate) -> bool:
+def _beats(best: CandidateCard, other: CandidateCard) -> bool:
     if other.evidence is None or len(other.predictions) < len(best.predictions):
         return True  # it was out of the race on fewer images
     return better(_known(best), other.evidence)
 
 
-def _known(candidate: Candidate) -> Evidence:
+def _known(candidate: CandidateCard) -> Evidence:
     if candidate.evidence is None:
         raise ValueError("a candidate must be tried before it is judged")
     return candidate.evidence
 
 
-def _told(chosen: Candidate, outcome: str) -> Candidate:
+def _told(chosen: CandidateCard, outcome: str) -> CandidateCard:
     card = replace(chosen.card, origin={**chosen.card.origin, FED: outcome})
     return replace(chosen, card=card)
 
@@ -141,7 +143,7 @@ def metric_of(card: Card) -> str:
     return "top-1" if card.task == "classify" else "AP50"
 
 
-def _outcome(best: Candidate, tried: Sequence[Candidate]) -> str:
+def _outcome(best: CandidateCard, tried: Sequence[CandidateCard]) -> str:
     """What was chosen against what, in words."""
     told = f"tried on {_known(best).n_images} images with truth: {figure(best)}"
     others = [c for c in tried if c is not best]
@@ -150,7 +152,7 @@ def _outcome(best: Candidate, tried: Sequence[Candidate]) -> str:
     return f"{told}; next, {_against(best, max(others, key=lambda c: (len(c.predictions), c.score)))}"
 
 
-def _against(best: Candidate, rival: Candidate) -> str:
+def _against(best: CandidateCard, rival: CandidateCard) -> str:
     """The rival's figure and how much less that is, with its interval where both saw the same images."""
     same_input = rival.card.preprocess == best.card.preprocess
     who = f"classes from {rival.card.origin.get('classes', 'elsewhere')}" if same_input else _way(rival.card)
@@ -166,7 +168,7 @@ def _against(best: Candidate, rival: Candidate) -> str:
 
 
 def _outcome_of_settled(
-    chosen: Candidate, best: Candidate, default: Candidate, tried: Sequence[Candidate]
+    chosen: CandidateCard, best: CandidateCard, default: CandidateCard, tried: Sequence[CandidateCard]
 ) -> str:
     basis = default.card.origin.get(FED, "as recognised")
     n = _known(best).n_images
@@ -184,7 +186,7 @@ def _outcome_of_settled(
     )
 
 
-def _nothing_right(tried: Sequence[Candidate]) -> CardError:
+def _nothing_right(tried: Sequence[CandidateCard]) -> CardError:
     best = leader(tried)
     n = _known(best).n_images
     return CardError(
@@ -195,7 +197,7 @@ def _nothing_right(tried: Sequence[Candidate]) -> CardError:
     )
 
 
-def _tie(match: Match, best: Candidate, tied: Sequence[Candidate]) -> CardError:
+def _tie(match: Match, best: CandidateCard, tied: Sequence[CandidateCard]) -> CardError:
     n = _known(best).n_images
     listed = _listed(match, [c.card for c in (best, *tied)], (best, *tied))
     return CardError(
@@ -205,7 +207,7 @@ def _tie(match: Match, best: Candidate, tied: Sequence[Candidate]) -> CardError:
     )
 
 
-def _listed(match: Match, cards: Sequence[Card], tried: Sequence[Candidate] = ()) -> str:
+def _listed(match: Match, cards: Sequence[Card], tried: Sequence[CandidateCard] = ()) -> str:
     """One line for each way: what it means, what it scored, and the options that say it."""
     lines = []
     for card in _ways(cards)[:MOST_LISTED]:
