@@ -25,8 +25,8 @@ from fresh import Failed, Limits, run_fresh
 
 import paredown
 from paredown import data
-from paredown._compress.quantize.calibrate import calibrate
-from paredown._compress.quantize.placement import ORT_CPU, place
+from paredown._compress.quantize.placement.plan import ORT_CPU, place
+from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown.families.cards import write_card
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir

@@ -21,10 +21,12 @@ from common import arguments, first_line, read_rows, say, write
 from held_out import HeldOut, open_subject
 
 from paredown import data
-from paredown._compress.quantize.patches import FEW_BITS, Draw
+from paredown._compress.layerwise.im2col import FEW_BITS, Draw
 from paredown.errors import ParedownError
 
-QUANTIZE = "paredown._compress.quantize"
+COMPRESS = "paredown._compress"
+QUANTIZE = f"{COMPRESS}.quantize"
+GPTQ = f"{QUANTIZE}.rounding.gptq"
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,24 @@ CONSTANTS: dict[str, Constant] = {
     "exponent": Constant(
         "paredown.numerics.ranges", "penalty", (2, 2.5, 3, 3.5, 4), "cle+w8a8-pc-mse", _power
     ),
-    "LOW_MARGIN": Constant(f"{QUANTIZE}.grids", "LOW_MARGIN", (0, 0.125, 0.25, 0.5), "cle+w8a8-pc-mse"),
-    "BUDGET": Constant(f"{QUANTIZE}.guard", "BUDGET", (0.01, 0.02, 0.05, 0.1), "cle+gates+w8a8-pc-mse-guard"),
+    "LOW_MARGIN": Constant(
+        f"{QUANTIZE}.ranges.choose", "LOW_MARGIN", (0, 0.125, 0.25, 0.5), "cle+w8a8-pc-mse"
+    ),
+    "BUDGET": Constant(
+        f"{QUANTIZE}.sensitivity.guard", "BUDGET", (0.01, 0.02, 0.05, 0.1), "cle+gates+w8a8-pc-mse-guard"
+    ),
     "SMALL_SHARE": Constant(
-        f"{QUANTIZE}.widths", "SMALL_SHARE", (0, 0.04, 0.08, 0.16), "w4a8-pc-mse-even+gptq"
+        f"{QUANTIZE}.placement.widths", "SMALL_SHARE", (0, 0.04, 0.08, 0.16), "w4a8-pc-mse-even+gptq"
     ),
-    "DAMPING": Constant(f"{QUANTIZE}.rounding", "DAMPING", (0.01, 0.03, 0.1, 0.3), "w4a8-pc-mse-even+gptq"),
+    "DAMPING": Constant(GPTQ, "DAMPING", (0.01, 0.03, 0.1, 0.3), "w4a8-pc-mse-even+gptq"),
     "FEW_BITS": Constant(
-        f"{QUANTIZE}.chain", "FEW_BITS", (8, 16, 32, 64, 192), "cle+w4a8-pc-mse-even-guard+gptq", _images
+        f"{COMPRESS}.layerwise.reconstruction",
+        "FEW_BITS",
+        (8, 16, 32, 64, 192),
+        "cle+w4a8-pc-mse-even-guard+gptq",
+        _images,
     ),
-    "RIDGE": Constant(f"{QUANTIZE}.rounding", "RIDGE", (0.1, 0.3, 1, 3, 10), "w4a8-pc-mse-even+gptq"),
+    "RIDGE": Constant(GPTQ, "RIDGE", (0.1, 0.3, 1, 3, 10), "w4a8-pc-mse-even+gptq"),
 }
 """By the name on the command line. Beside them stands `images`, which is no constant: how many calibrate."""
 

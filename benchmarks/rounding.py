@@ -22,11 +22,11 @@ import onnx_ir as ir
 from common import arguments, first_line, read_rows, say, write
 from held_out import HeldOut, open_subject
 
-from paredown._compress.quantize import rounding as second_order
-from paredown._compress.quantize.chain import Link
-from paredown._compress.quantize.patches import FEW_BITS, Layer, indices, patches, places
-from paredown._compress.quantize.stepwise import Stepwise
-from paredown._compress.quantize.write import FLOAT, UNROUNDED
+from paredown._compress.layerwise.im2col import FEW_BITS, Layer, indices, patches, places
+from paredown._compress.layerwise.reconstruction import Link
+from paredown._compress.layerwise.run import Stepwise
+from paredown._compress.quantize.rounding import gptq as second_order
+from paredown._compress.quantize.writing.qdq import FLOAT, UNROUNDED
 from paredown._compress.recipe import Context
 from paredown.errors import ParedownError
 from paredown.graph.walk import to_ir

@@ -8,7 +8,7 @@ import onnx
 import onnx_ir as ir
 
 from paredown._compress.prune.choose import choose
-from paredown._compress.prune.importance import by_weights
+from paredown._compress.prune.l1 import by_weights
 from paredown._compress.prune.shrink import shrink
 from paredown.graph.load import to_proto
 from paredown.graph.removal import removable

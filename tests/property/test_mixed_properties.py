@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paredown._compress.quantize.allocate import ALIKE, Point, front
-from paredown._compress.quantize.candidate import BYTES, Weights, narrowed
-from paredown._compress.quantize.placement import Plan
-from paredown._compress.quantize.sensitivity import by_halves
-from paredown._compress.quantize.verify import POWERS, expected
+from paredown._compress.mixed.candidate import BYTES, Weights, narrowed
+from paredown._compress.mixed.verify import POWERS, expected
+from paredown._compress.quantize.placement.allocate import ALIKE, Point, front
+from paredown._compress.quantize.placement.plan import Plan
+from paredown._compress.quantize.sensitivity.activations import by_halves
 from paredown.protocols import Lost
 
 amounts = st.floats(0, 10, allow_subnormal=False)

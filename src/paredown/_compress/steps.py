@@ -6,21 +6,12 @@ from importlib import import_module
 from typing import Any
 
 from paredown._compress.finetune import settings
-from paredown._compress.pack import cluster, int4
-from paredown._compress.prune import channels, magnitude
+from paredown._compress.mixed import mix
+from paredown._compress.pack import cluster, pack
+from paredown._compress.prune import prune, sparse
 from paredown._compress.prune import settings as pruning
-from paredown._compress.quantize import (
-    bias,
-    dynamic,
-    equalize,
-    gates,
-    mixed,
-    rounding,
-    static,
-    stock,
-    weight_only,
-    xnor,
-)
+from paredown._compress.quantize import cle, dynamic, gates, static, stock, weight_only, xnor
+from paredown._compress.quantize.rounding import bias_correction, gptq
 from paredown._compress.recipe import Apply, Step
 
 
@@ -34,25 +25,25 @@ def _lazily(module: str) -> Apply:
 
 
 STEPS: dict[str, tuple[type[Step], Apply]] = {
-    "cle": (equalize.Equalize, equalize.apply),
+    "cle": (cle.Equalize, cle.apply),
     "gates": (gates.Gates, gates.apply),
-    "prune": (pruning.Prune, channels.apply),
-    "distill": (settings.Distill, _lazily("paredown._compress.finetune.recover")),
-    "sparse": (magnitude.Sparse, magnitude.apply),
+    "prune": (pruning.Prune, prune.apply),
+    "distill": (settings.Distill, _lazily("paredown._compress.finetune.distill")),
+    "sparse": (sparse.Sparse, sparse.apply),
     "w8a8": (static.Static, static.apply),
     "w4a8": (static.Static4, static.apply),
     "w2a8": (static.Static2, static.apply),
     "w1a8": (static.Static1, static.apply),
     "w4a4": (static.Static4x4, static.apply),
     "w1a4": (static.Static1x4, static.apply),
-    "mix": (mixed.Mixed, mixed.apply),
+    "mix": (mix.Mixed, mix.apply),
     "xnor": (xnor.Xnor, xnor.apply),
-    "gptq": (rounding.SecondOrder, rounding.apply),
-    "bc": (bias.BiasCorrection, bias.apply),
-    "adaround": (settings.AdaRound, _lazily("paredown._compress.finetune.adaround")),
+    "gptq": (gptq.SecondOrder, gptq.apply),
+    "bc": (bias_correction.BiasCorrection, bias_correction.apply),
+    "adaround": (settings.AdaRound, _lazily("paredown._compress.quantize.rounding.adaround")),
     "qat": (settings.Qat, _lazily("paredown._compress.finetune.qat")),
     "cluster": (cluster.Cluster, cluster.apply),
-    "pack": (int4.Pack, int4.apply),
+    "pack": (pack.Pack, pack.apply),
     "w8": (weight_only.WeightOnly, weight_only.apply),
     "dynamic": (dynamic.Dynamic, dynamic.apply),
     "ort-static": (stock.StockStatic, stock.apply_static),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import groupby, product
 
-from paredown._compress.quantize.mixed import Mixed
+from paredown._compress.mixed.mix import Mixed
 from paredown._compress.recipe import Recipe, Step
 from paredown.profile import Profile
 

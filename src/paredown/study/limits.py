@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paredown._compress.quantize.mixed import takes_limits, with_limits
+from paredown._compress.mixed.mix import takes_limits, with_limits
 from paredown._compress.recipe import Recipe
 from paredown.agreement import is_agreement, least_agreement
 from paredown.checking import check_fields

@@ -54,7 +54,7 @@ def test_the_value_in_use_is_bold(scripts):
 
 
 def test_a_constant_is_varied_and_put_back(scripts):
-    from paredown._compress.quantize import rounding
+    from paredown._compress.quantize.rounding import gptq as rounding
     from paredown.numerics import ranges
 
     constants = scripts("constants")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import nets
-from paredown._compress.quantize.chain import chain
-from paredown._compress.quantize.patches import Layer, layer_of
+from paredown._compress.layerwise.im2col import Layer, layer_of
+from paredown._compress.layerwise.reconstruction import chain
 from paredown._compress.quantize.static import Static, apply
-from paredown._compress.quantize.write import UNROUNDED, replace_constant
+from paredown._compress.quantize.writing.qdq import UNROUNDED, replace_constant
 from paredown._compress.recipe import Context
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import constant, to_ir
@@ -18,7 +18,7 @@ from paredown.numerics.ranges import PerChannel
 
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 
-from paredown._compress.finetune.adaround import (  # noqa: E402
+from paredown._compress.quantize.rounding.adaround import (  # noqa: E402
     Problem,
     _identity,
     _rectified,

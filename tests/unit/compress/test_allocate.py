@@ -9,9 +9,9 @@ import onnx_ir as ir
 import pytest
 
 import nets
-from paredown._compress.quantize.allocate import Choices, Point, blocks, front, moves, path
-from paredown._compress.quantize.costs import Costs, changing, costs_from
-from paredown._compress.quantize.placement import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.allocate import Choices, Point, blocks, front, moves, path
+from paredown._compress.quantize.placement.costs import Costs, changing, costs_from
+from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.protocols import NodeTimes

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import nets
-from paredown._compress.quantize import calibrate as module
-from paredown._compress.quantize.calibrate import calibrate
+from paredown._compress.quantize.ranges import calibrate as module
+from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown.errors import CalibrationError
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare

@@ -7,7 +7,7 @@ import pytest
 
 import nets
 from paredown._compress.pack.codebook import POWER, entropy, kmeans, lattice, short, widths
-from paredown._compress.pack.worth import sensitivities
+from paredown._compress.pack.sensitivity import sensitivities
 from paredown._compress.recipe import Context
 from paredown.errors import UsageError
 from paredown.graph.prepare import prepare

@@ -14,12 +14,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 import nets
 from paredown._compress.compress import compress
+from paredown._compress.layerwise.im2col import FEW_BITS, Layer, answers, indices, layer_of, patches, places
 from paredown._compress.pack.codebook import kmeans
 from paredown._compress.presets import PRESETS, parse_recipe
-from paredown._compress.quantize.patches import FEW_BITS, Layer, answers, indices, layer_of, patches, places
-from paredown._compress.quantize.rounding import DAMPING, round_rows
+from paredown._compress.quantize.rounding.gptq import DAMPING, round_rows
 from paredown._compress.quantize.static import Static4, apply
-from paredown._compress.quantize.write import UNROUNDED, float_name
+from paredown._compress.quantize.writing.qdq import UNROUNDED, float_name
 from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
@@ -111,7 +111,7 @@ def test_no_more_is_drawn_than_fits(wide: Model, monkeypatch: pytest.MonkeyPatch
     found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
     layers = [layer for layer in found if isinstance(layer, Layer)]
     many = [len(at) for at in places(layers, FEW_BITS, seed=0)]
-    patches_module = import_module("paredown._compress.quantize.patches")
+    patches_module = import_module("paredown._compress.layerwise.im2col")
     monkeypatch.setattr(patches_module, "BUDGET", 192 * 4 * 68 * 10)
     few = [len(at) for at in places(layers, FEW_BITS, seed=0)]
     assert all(1 <= n < m for n, m in zip(few, many, strict=True))

@@ -20,10 +20,10 @@ from paredown.model import Model
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 
 from paredown._compress.finetune.augment import augment  # noqa: E402
-from paredown._compress.finetune.distill import Training, better, distill  # noqa: E402
 from paredown._compress.finetune.objective import make_objective  # noqa: E402
 from paredown._compress.finetune.rates import HASTE, groups  # noqa: E402
-from paredown._compress.finetune.watch import watch  # noqa: E402
+from paredown._compress.finetune.taps import watch  # noqa: E402
+from paredown._compress.finetune.trainer import Training, better, distill  # noqa: E402
 from paredown.graph.executor import Executor  # noqa: E402
 from paredown.graph.learnable import along  # noqa: E402
 
@@ -369,7 +369,7 @@ def test_better_is_beyond_a_standard_error(after: list[float], expected: bool) -
 
 def test_what_is_no_better_beyond_chance_is_not_handed_back(monkeypatch: pytest.MonkeyPatch) -> None:
     source, pupil = pair("residual")
-    monkeypatch.setattr(import_module("paredown._compress.finetune.distill"), "better", lambda *_: False)
+    monkeypatch.setattr(import_module("paredown._compress.finetune.trainer"), "better", lambda *_: False)
     learned = distill(pupil, source, nets.images, Training(20, rate=0.003))
     assert learned.error == 1.0
     assert all(part == pytest.approx(1.0) for part in learned.parts.values())
@@ -383,7 +383,7 @@ def test_what_is_no_better_beyond_chance_is_not_handed_back(monkeypatch: pytest.
 def test_where_nothing_better_is_found_the_file_stays_as_it_was(
     recipe: str, learning: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_module("paredown._compress.finetune.distill"), "better", lambda *_: False)
+    monkeypatch.setattr(import_module("paredown._compress.finetune.trainer"), "better", lambda *_: False)
     source = prepare(nets.NETS["residual"]())
     before, made = (nets.compressed(source, r, threads=1) for r in (recipe, recipe + learning))
     graphs = [to_proto(m.model).graph.SerializeToString(deterministic=True) for m in (before, made)]

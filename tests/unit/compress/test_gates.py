@@ -9,8 +9,8 @@ import nets
 from paredown._compress.compress import compress
 from paredown._compress.presets import parse_recipe
 from paredown._compress.quantize import gates
-from paredown._compress.quantize.calibrate import calibrate
-from paredown._compress.quantize.follow import function_after, sigmoid
+from paredown._compress.quantize.ranges.calibrate import calibrate
+from paredown._compress.quantize.ranges.post_activation import function_after, sigmoid
 from paredown._compress.recipe import Context
 from paredown.graph.channels import channel_classes, gated
 from paredown.graph.load import to_proto

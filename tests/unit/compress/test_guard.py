@@ -9,10 +9,10 @@ import onnx_ir as ir
 import pytest
 
 import nets
-from paredown._compress.quantize.calibrate import calibrate
-from paredown._compress.quantize.grids import activation_grids
-from paredown._compress.quantize.guard import BUDGET, FLOOR, Guarded, guard
-from paredown._compress.quantize.placement import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
+from paredown._compress.quantize.ranges.calibrate import calibrate
+from paredown._compress.quantize.ranges.choose import activation_grids
+from paredown._compress.quantize.sensitivity.guard import BUDGET, FLOOR, Guarded, guard
 from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare

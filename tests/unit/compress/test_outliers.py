@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nets
-from paredown._compress.quantize.outliers import stands_out
+from paredown._compress.quantize.ranges.outliers import stands_out
 from paredown.graph.prepare import prepare
 from paredown.model import Model
 

@@ -7,7 +7,7 @@ import onnx_ir as ir
 import pytest
 
 import nets
-from paredown._compress.quantize.placement import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
 from paredown.errors import UnknownName, UnsupportedModel
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare

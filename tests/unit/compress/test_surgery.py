@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nets
-from paredown._compress.prune.magnitude import Layer, Sparse
+from paredown._compress.prune.sparse import Layer, Sparse
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir

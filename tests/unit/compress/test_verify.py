@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paredown._compress.quantize.verify import VERIFICATIONS, cheapest_within, expected, fastest, verified
+from paredown._compress.mixed.verify import VERIFICATIONS, cheapest_within, expected, fastest, verified
 from paredown.protocols import Lost, NodeTimes
 
 

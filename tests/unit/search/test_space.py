@@ -2,8 +2,8 @@
 
 import pytest
 
+from paredown._compress.mixed.mix import Mixed
 from paredown._compress.presets import PRESETS, parse_recipe
-from paredown._compress.quantize.mixed import Mixed
 from paredown._compress.recipe import Recipe
 from paredown._compress.steps import STEPS
 from paredown.profile import Profile

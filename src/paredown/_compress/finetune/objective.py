@@ -2,7 +2,7 @@
 
 The teacher's confidence in a candidate weighs everything that belongs to it: one image holds thousands of
 candidates without an object and a few dozen with one. c is the confidence of a number's candidate, o the
-objectness that a class score goes by, 1 where there is none (see rows.py). Where a model's answer does not
+objectness that a class score goes by, 1 where there is none (candidates.py). Where a model's answer does not
 tell its rows, a position of the head stands for the candidate: m = max over a head's score channels of
 sigmoid(t), c = prod m over the heads of one resolution, o = prod m over the other heads.
 
@@ -10,7 +10,7 @@ sigmoid(t), c = prod m over the heads of one resolution, o = prod m over the oth
     boxes     sum (c + f) ((s - t) / std)^2 / sum (c + f)            whatever else the heads answer
     rows      KL(softmax(t) || softmax(s))                           heads without positions: classifiers
     logits    mean ((s - t - mean (s - t)) / std)^2                  the same: tells much where t is certain
-    places    sum c (1 - IoU(t, s)) / sum c                          boxes behind the tail (places.py)
+    places    sum c (1 - IoU(t, s)) / sum c                          boxes behind the tail (box_iou.py)
     features  mean ((s - t) / std)^2                                 inner tensors
 
 Source: Hinton et al. 2015, arXiv 1503.02531, eq. 1 at temperature 1 (rows, scores); Kim et al. 2021,
@@ -29,9 +29,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from paredown._compress.finetune.places import Places, find_places
-from paredown._compress.finetune.rows import RARE, Rows, find_rows, flat
-from paredown._compress.finetune.watch import Watch
+from paredown._compress.finetune.box_iou import Places, find_places
+from paredown._compress.finetune.candidates import RARE, Rows, find_rows, flat
+from paredown._compress.finetune.taps import Watch
 from paredown.graph.executor import Executor
 from paredown.graph.torch_ops import F, Tensor, torch
 

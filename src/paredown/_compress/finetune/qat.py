@@ -4,7 +4,7 @@ The pupil is the graph that ships, run in PyTorch with its Q and DQ in place; th
 it came from. Weights start from what they were before rounding. Out comes the same graph with other numbers.
 
 Source: Jacob et al. 2018, arXiv 1712.05877 (fake quantization); Esser et al. 2020, arXiv 1902.08153 (scales).
-Differs from the source: no labels (see distill.py); zero points stay as calibrated; scales are learned as
+Differs from the source: no labels (see trainer.py); zero points stay as calibrated; scales are learned as
 logarithms.
 """
 
@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from paredown._compress.finetune.distill import Training, distill, told
 from paredown._compress.finetune.settings import Qat
-from paredown._compress.quantize.write import FLOAT, UNROUNDED
+from paredown._compress.finetune.trainer import Training, distill, told
+from paredown._compress.quantize.writing.qdq import FLOAT, UNROUNDED
 from paredown._compress.recipe import Context
 from paredown.graph.learnable import along
 from paredown.graph.walk import constant, consumers, to_model

@@ -10,7 +10,7 @@ It starts from centres as dense as the cube root of the weights' own density, wh
 For few bits, coded, evenly spaced cells are near the best there is (entropy-constrained scalar quantization),
 each with the mean of its weights as its value. The width d of a layer's cells follows from one number m for
 all layers: the noise d^2/12 relative to the layer's variance may grow with its number of weights n, and less
-where the answer is sensitive to it (s, pack/worth.py),
+where the answer is sensitive to it (s, pack/sensitivity.py),
 
     d_l^2 / (12 var_l) = m (n_l / s_l)^p
 

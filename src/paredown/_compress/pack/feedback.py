@@ -1,7 +1,7 @@
 """Codebooks whose rounding errors make up for each other, in what the layer answers.
 
 Every layer's weights, in cells of a given width, are rounded one after the other with regard to what the
-layer reads once those in front of it are shared (quantize/rounding.py); the mean error goes into the bias.
+layer reads once those in front of it are shared (rounding/gptq.py); the mean error goes into the bias.
 
 Source: Frantar et al. 2022, "GPTQ", arXiv 2210.17323.
 """
@@ -17,8 +17,7 @@ import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown._compress.pack.codebook import Book, reach, short
-from paredown._compress.quantize.patches import (
+from paredown._compress.layerwise.im2col import (
     FEW_BITS,
     Layer,
     Rows,
@@ -27,9 +26,10 @@ from paredown._compress.quantize.patches import (
     patches,
     places,
 )
-from paredown._compress.quantize.rounding import INSIDE, round_group
-from paredown._compress.quantize.stepwise import Stepwise
-from paredown._compress.quantize.write import replace_constant
+from paredown._compress.layerwise.run import Stepwise
+from paredown._compress.pack.codebook import Book, reach, short
+from paredown._compress.quantize.rounding.gptq import INSIDE, round_group
+from paredown._compress.quantize.writing.qdq import replace_constant
 from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.walk import attribute, constant, to_ir

@@ -29,8 +29,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from paredown._compress.layerwise.run import Stepwise
 from paredown._compress.prune.shrink import replace_input
-from paredown._compress.quantize.stepwise import Stepwise
 from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.moves import Ids

@@ -26,7 +26,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.prune.moments import Moments
-from paredown._compress.quantize.write import add_constant, drop_unused
+from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown.graph.moves import Ids, slice_bounds
 from paredown.graph.removal import Operand, Removable
 from paredown.graph.walk import attribute, constant, data_inputs, shape_of

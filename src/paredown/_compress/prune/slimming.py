@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from paredown._compress.finetune.augment import augment
 from paredown._compress.finetune.objective import Objective, make_objective
-from paredown._compress.finetune.watch import watch
+from paredown._compress.finetune.taps import watch
 from paredown._compress.recipe import Context
 from paredown.errors import CalibrationError
 from paredown.graph.executor import Executor, threads

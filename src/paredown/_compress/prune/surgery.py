@@ -15,7 +15,7 @@ Here b = (1 + MARGIN) a, and a is what leaves the share s(d) at zero: a weight t
 
 Source: Zhu & Gupta 2017, "To prune, or not to prune", arXiv 1710.01878, section 3; Guo et al. 2016, "Dynamic
 Network Surgery for Efficient DNNs", arXiv 1608.04493, eq. 3 and 4, algorithm 1.
-Differs from the source: no labels (finetune/distill.py); thresholds follow from the share of zeros, not from
+Differs from the source: no labels (finetune/trainer.py); thresholds follow from the share of zeros, not from
 mean and deviation; masks are left alone in the last part of the training instead of moving ever more rarely.
 """
 
@@ -27,8 +27,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from paredown._compress.finetune.distill import Learned, Training, distill
-from paredown._compress.prune.magnitude import Layer, Sparse, masks_at_once
+from paredown._compress.finetune.trainer import Learned, Training, distill
+from paredown._compress.prune.sparse import Layer, Sparse, masks_at_once
 from paredown._compress.recipe import Context
 from paredown.graph.executor import Executor
 from paredown.graph.torch_ops import torch

@@ -32,7 +32,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.finetune.objective import Objective, make_objective
-from paredown._compress.finetune.watch import watch
+from paredown._compress.finetune.taps import watch
 from paredown._compress.prune.moments import Moments
 from paredown._compress.recipe import Context
 from paredown.graph.executor import Executor, threads

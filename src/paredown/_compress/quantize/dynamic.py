@@ -14,8 +14,8 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown._compress.quantize.kernels import require_kernels
-from paredown._compress.quantize.placement import body_of, unreadable
-from paredown._compress.quantize.write import add_constant, drop_unused
+from paredown._compress.quantize.placement.plan import body_of, unreadable
+from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import constant, data_inputs, output_axis, shape_of, weight_of
 from paredown.measurement import StepRecord

@@ -11,7 +11,7 @@ holds exactly; so it is done only where it pays: for bundles of tensors that dam
 them clearly less once equalized. Depthwise networks with SiLU live from it: their channels differ by orders
 of magnitude, and no per-tensor grid fits them.
 
-Source: ours; S is chosen as in equalize.py, after Nagel et al. 2019, arXiv 1906.04721, eq. 7, and Xiao et al.
+Source: ours; S is chosen as in cle.py, after Nagel et al. 2019, arXiv 1906.04721, eq. 7, and Xiao et al.
 2023, arXiv 2211.10438, eq. 4. Its constants were set by hand on a few models.
 """
 
@@ -26,14 +26,14 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown._compress.quantize.calibrate import calibrate
-from paredown._compress.quantize.equalize import class_factors, freeze_kept, scale_around, weighted_in_body
-from paredown._compress.quantize.grids import activation_grids
-from paredown._compress.quantize.guard import heads_of
-from paredown._compress.quantize.outliers import loudness_of
-from paredown._compress.quantize.placement import ORT_CPU, Plan, place
-from paredown._compress.quantize.sensitivity import Behind, Switched, most_telling
-from paredown._compress.quantize.write import add_constant, drop_unused
+from paredown._compress.quantize.cle import class_factors, freeze_kept, scale_around, weighted_in_body
+from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
+from paredown._compress.quantize.ranges.calibrate import calibrate
+from paredown._compress.quantize.ranges.choose import activation_grids
+from paredown._compress.quantize.ranges.outliers import loudness_of
+from paredown._compress.quantize.sensitivity.activations import Behind, Switched, most_telling
+from paredown._compress.quantize.sensitivity.guard import heads_of
+from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import Context, Step
 from paredown.graph.channels import Channels, channel_classes, gated
 from paredown.graph.walk import data_inputs, shape_of, to_ir, to_model, weight_of

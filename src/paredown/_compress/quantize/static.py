@@ -10,19 +10,19 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown._compress.quantize import gates
-from paredown._compress.quantize.calibrate import calibrate
-from paredown._compress.quantize.cost_placement import faster_in_float
-from paredown._compress.quantize.costs import justified
-from paredown._compress.quantize.grids import activation_grids, weight_grid
-from paredown._compress.quantize.guard import Guarded, guard, heads_of
-from paredown._compress.quantize.insertion import insert
 from paredown._compress.quantize.kernels import require_kernels
-from paredown._compress.quantize.outliers import Grids, tell
-from paredown._compress.quantize.placement import ORT_CPU, Plan, place
-from paredown._compress.quantize.weight_damage import damages, rounding_errors
+from paredown._compress.quantize.placement.costs import justified
+from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.timed import faster_in_float
+from paredown._compress.quantize.placement.widths import Layers, Width, read_by_few_bits, spared, widths
+from paredown._compress.quantize.ranges.calibrate import calibrate
+from paredown._compress.quantize.ranges.choose import activation_grids, weight_grid
+from paredown._compress.quantize.ranges.outliers import Grids, tell
+from paredown._compress.quantize.sensitivity.guard import Guarded, guard, heads_of
+from paredown._compress.quantize.sensitivity.weights import damages, rounding_errors
 from paredown._compress.quantize.weight_only import store
-from paredown._compress.quantize.widths import Layers, Width, read_by_few_bits, spared, widths
-from paredown._compress.quantize.write import FLOAT, drop_unused
+from paredown._compress.quantize.writing.insert import insert
+from paredown._compress.quantize.writing.qdq import FLOAT, drop_unused
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import constant, to_ir, to_model, weight_of
 from paredown.measurement import StepRecord
@@ -34,8 +34,8 @@ from paredown.numerics.grid import Grid
 class Static(Step):
     """w8a8: int8 weights (per channel `pc` or per tensor `pt`), 8-bit activations over ranges by method.
 
-    `guard`: the worst ranges are searched by the damage they do at the heads, see guard.py.
-    `timed`: layers that the device computes faster in float stay float, see cost_placement.py.
+    `guard`: the worst ranges are searched by the damage they do at the heads, see sensitivity/guard.py.
+    `timed`: layers that the device computes faster in float stay float, see placement/timed.py.
     """
 
     kind: ClassVar[str] = "w8a8"

@@ -27,7 +27,7 @@ from onnxruntime.quantization import (
 )
 
 from paredown._compress.quantize.kernels import require_kernels
-from paredown._compress.quantize.placement import body_of
+from paredown._compress.quantize.placement.plan import body_of
 from paredown._compress.recipe import Context, Step
 from paredown.errors import CalibrationError
 from paredown.measurement import StepRecord

@@ -13,8 +13,8 @@ from typing import ClassVar, Literal
 import numpy as np
 import onnx_ir as ir
 
-from paredown._compress.quantize.placement import body_of
-from paredown._compress.quantize.write import add_constant, drop_unused
+from paredown._compress.quantize.placement.plan import body_of
+from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import constant, output_axis, weight_of
 from paredown.measurement import StepRecord

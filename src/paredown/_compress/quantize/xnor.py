@@ -24,10 +24,10 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown._compress.quantize.calibrate import calibrate
-from paredown._compress.quantize.placement import ORT_CPU, place
-from paredown._compress.quantize.widths import widths
-from paredown._compress.quantize.write import FLOAT, add_constant, drop_unused, quantize_weight
+from paredown._compress.quantize.placement.plan import ORT_CPU, place
+from paredown._compress.quantize.placement.widths import widths
+from paredown._compress.quantize.ranges.calibrate import calibrate
+from paredown._compress.quantize.writing.qdq import FLOAT, add_constant, drop_unused, quantize_weight
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import attribute, constant, shape_of, to_model, weight_of
 from paredown.measurement import StepRecord

@@ -1,0 +1,254 @@
+"""What a layer's weights are multiplied with, and what it answers: a bounded sample of both.
+
+A convolution is a matrix product of its weight rows with patches of its input (im2col). The graph is
+instrumented with a Gather of the answers at fixed random output positions, so no whole tensor leaves the
+runtime; patches are kept as integers of the layer's input grid, a byte each.
+
+Shapes: n sampled positions, G groups, K values in a patch (inner channels x kernel), O output channels of a
+group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from paredown._compress.layerwise.run import nodes_before
+from paredown._compress.quantize.writing.qdq import GRID, float_name
+from paredown.graph.learnable import limits_behind
+from paredown.graph.load import to_proto
+from paredown.graph.run import open_session
+from paredown.graph.walk import attribute, constant, output_axis, quantizer_of, shape_of
+from paredown.model import Model
+from paredown.numerics.grid import Grid
+from paredown.protocols import Progress, silent
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How much is drawn: of how many images, and of each of them how many positions of a layer, for every
+    value in a patch, no fewer than `least` and no more than `most`."""
+
+    images: int
+    each: float
+    least: int
+    most: int
+
+
+EIGHT_BITS = Draw(64, 1 / 5, 64, 208)
+BUDGET = 1 << 30  # bytes for what all layers answer
+FEW_BITS = Draw(192, 1 / 4, 64, 256)  # errors that are larger must be known better, to be made up for
+
+Rows = NDArray[np.float32]
+Patches = NDArray[np.integer]
+Places = NDArray[np.int64]
+"""Positions of one layer's output in one image, counted behind its channels."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A quantized layer seen as a matrix product.
+
+    node: the Conv, Gemm or MatMul. weight: its weight's DequantizeLinear. source, answer: the tensors of the
+    float network that it reads and makes, `shape` the source's shape. scale, zero: the source's grid, from
+    `low` to `high`.
+    """
+
+    node: ir.Node
+    weight: ir.Node
+    source: str
+    answer: str
+    shape: tuple[int, ...]
+    scale: float
+    zero: int
+    low: int
+    high: int
+
+    @property
+    def groups(self) -> int:
+        return _ints(self.node, "group", 1, 1)[0]
+
+    @property
+    def bias(self) -> ir.Node | None:
+        """The DequantizeLinear of its bias. A step of it is `unit`."""
+        value = self.node.inputs[2] if len(self.node.inputs) > 2 else None
+        return None if value is None else value.producer()
+
+    @property
+    def unit(self) -> Rows:
+        """What a step of weight times a step of input is worth, (1,) or (G O,)."""
+        scale = np.asarray(constant(self.weight.inputs[1]), np.float32)
+        return np.atleast_1d(scale * np.float32(self.scale))
+
+    @property
+    def _turned(self) -> bool:
+        return not (self.node.op_type == "Conv" or attribute(self.node, "transB", 0))
+
+    @property
+    def bits(self) -> int:
+        """Of its weights, signed."""
+        return self.grid.bits
+
+    @property
+    def grid(self) -> Grid:
+        """Of its weights."""
+        grid: Grid = self.weight.meta[GRID]
+        return grid
+
+    @property
+    def quantized(self) -> str:
+        """The tensor of integers that it reads."""
+        reading = self.node.inputs[0]
+        dq = None if reading is None else reading.producer()
+        assert dq is not None
+        assert dq.inputs[0] is not None
+        return str(dq.inputs[0].name)
+
+    @property
+    def depth(self) -> int:
+        """K."""
+        shape = shape_of(self.weight.outputs[0])
+        return shape[0] if self._turned else int(np.prod(shape[1:]))
+
+    def rows(self, weight: NDArray[Any]) -> Rows:
+        """A weight-shaped array as (G, O, K)."""
+        array = np.asarray(weight, np.float32)
+        array = array.T if self._turned else array.reshape(len(array), -1)
+        return array.reshape(self.groups, -1, array.shape[1])
+
+    def shaped(self, rows: Rows) -> Rows:
+        """The inverse of `rows`."""
+        flat = rows.reshape(-1, rows.shape[2])
+        return (
+            np.ascontiguousarray(flat.T) if self._turned else flat.reshape(shape_of(self.weight.outputs[0]))
+        )
+
+
+def reader_of(dq: ir.Node) -> ir.Node:
+    """The one layer that reads a weight's DequantizeLinear."""
+    return next(iter(dq.outputs[0].uses())).node
+
+
+def layer_of(weight: ir.Node) -> Layer | str:
+    """The layer behind a weight's DequantizeLinear, or why its patches cannot be taken."""
+    node = reader_of(weight)
+    reading = node.inputs[0]
+    source = None if reading is None else reading.producer()
+    quantizer = None if source is None else quantizer_of(source)
+    if source is None or quantizer is None:
+        return "its input is not quantized"
+    scale, zero, value = constant(source.inputs[1]), constant(source.inputs[2]), quantizer.inputs[0]
+    if scale is None or zero is None or np.size(scale) != 1 or value is None or reading is None:
+        return "its input has more than one grid"
+    shape, rank = shape_of(reading), len(shape_of(weight.outputs[0]))
+    convolves = (
+        node.op_type == "Conv" and len(shape) == 4 and rank == 4 and not attribute(node, "auto_pad", "")
+    )
+    multiplies = node.op_type in ("Gemm", "MatMul") and rank == 2 and not attribute(node, "transA", 0)
+    if not (convolves or multiplies):
+        return f"no patches are taken of {node.op_type} with a weight of {rank} dimensions"
+    read, made = float_name(value), float_name(node.outputs[0])
+    return Layer(node, weight, read, made, shape, float(scale), int(zero), *limits_behind(quantizer))
+
+
+def _size(layer: Layer) -> tuple[int, int]:
+    """Rows and columns of a convolution's output; of a matrix product, its rows and 1."""
+    if layer.node.op_type != "Conv":
+        return int(np.prod(layer.shape[:-1])), 1
+    _, _, h, w = layer.shape
+    _, _, kh, kw = shape_of(layer.weight.outputs[0])
+    sy, sx = _ints(layer.node, "strides", 1, 2)
+    dy, dx = _ints(layer.node, "dilations", 1, 2)
+    top, left, bottom, right = _ints(layer.node, "pads", 0, 4)
+    return (h + top + bottom - dy * (kh - 1) - 1) // sy + 1, (w + left + right - dx * (kw - 1) - 1) // sx + 1
+
+
+def indices(layer: Layer, place: Places) -> NDArray[np.int64]:
+    """(positions, G, K) indices into the flat input of the patches at these places; -1 is padding."""
+    if layer.node.op_type != "Conv":
+        return np.arange(int(np.prod(layer.shape)), dtype=np.int64).reshape(-1, 1, layer.shape[-1])[place]
+    _, c, h, w = layer.shape
+    _, inner, kh, kw = shape_of(layer.weight.outputs[0])
+    sy, sx = _ints(layer.node, "strides", 1, 2)
+    dy, dx = _ints(layer.node, "dilations", 1, 2)
+    top, left, _, _ = _ints(layer.node, "pads", 0, 4)
+    columns = _size(layer)[1]
+    y = (place // columns * sy - top)[:, None] + dy * np.arange(kh)  # (positions, kh)
+    x = (place % columns * sx - left)[:, None] + dx * np.arange(kw)  # (positions, kw)
+    inside = ((y >= 0) & (y < h))[:, :, None] & ((x >= 0) & (x < w))[:, None, :]
+    under = np.where(inside, y[:, :, None] * w + x[:, None, :], -1).reshape(len(place), 1, kh * kw)
+    channel = np.arange(c, dtype=np.int64)[None, :, None] * (h * w)
+    return np.where(under < 0, -1, under + channel).reshape(len(place), c // inner, inner * kh * kw)
+
+
+def _ints(node: ir.Node, name: str, default: int, count: int) -> list[int]:
+    """An attribute of `count` integers."""
+    value = attribute(node, name, [default] * count)
+    return [int(v) for v in np.atleast_1d(np.asarray(value))]
+
+
+def places(layers: Sequence[Layer], draw: Draw, seed: int) -> list[Places]:
+    """Random positions of every layer's output in one image; fewer where the answers of all images at them
+    would not fit `BUDGET`."""
+    rng = np.random.default_rng(seed)
+    counts = [float(np.clip(draw.each * layer.depth, draw.least, draw.most)) for layer in layers]
+    channels = [shape_of(layer.weight.outputs[0])[output_axis(layer.node)] for layer in layers]
+    size = 4 * draw.images * sum(n * c for n, c in zip(counts, channels, strict=True))
+    kept = min(1.0, BUDGET / max(size, 1))
+    return [
+        np.sort(rng.permutation(int(np.prod(_size(layer))))[: max(int(kept * count), 1)])
+        for layer, count in zip(layers, counts, strict=True)
+    ]
+
+
+def patches(where: NDArray[np.int64], x: NDArray[Any], padding: float) -> NDArray[Any]:
+    """The values of a tensor at `indices`, of its own type; `padding` where there is nothing."""
+    return np.where(where < 0, np.asarray(padding, x.dtype), x.reshape(-1)[np.maximum(where, 0)])
+
+
+def answers(
+    network: Model,
+    layers: Sequence[Layer],
+    at: Sequence[Places],
+    images: Iterable[NDArray[np.generic]],
+    *,
+    threads: int = 0,
+    progress: Progress = silent,
+) -> list[Rows]:
+    """What every layer answers at these places: (n, G O) float32, image by image."""
+    wheres = []
+    for layer, place in zip(layers, at, strict=True):
+        channel = np.arange(shape_of(layer.weight.outputs[0])[output_axis(layer.node)])
+        apart = (1, int(np.prod(_size(layer)))) if layer.node.op_type == "Conv" else (len(channel), 1)
+        wheres.append(place[:, None] * apart[0] + channel * apart[1])
+    session = open_session(instrument(network, [layer.answer for layer in layers], wheres), threads)
+    kept: list[list[Rows]] = [[] for _ in layers]
+    for image in progress(images, "running the float network"):
+        drawn = session.run(None, {network.inputs[0].name: image})
+        for values, where, parts in zip(drawn, wheres, kept, strict=True):
+            parts.append(values.reshape(where.shape))
+    return [np.concatenate(parts) for parts in kept]
+
+
+def instrument(network: Model, tensors: Sequence[str], wheres: Sequence[NDArray[np.int64]]) -> bytes:
+    """The network up to these tensors, its only outputs their values at flat positions."""
+    proto: onnx.ModelProto = to_proto(network)
+    graph = proto.graph
+    graph.initializer.append(numpy_helper.from_array(np.array([-1], np.int64), "/flat"))
+    kept = nodes_before(graph, tensors)
+    del graph.node[:], graph.output[:]
+    graph.node.extend(kept)
+    for index, (tensor, where) in enumerate(zip(tensors, wheres, strict=True)):
+        at = numpy_helper.from_array(where.reshape(-1), f"/{index}/where")
+        graph.initializer.append(at)
+        graph.node.append(helper.make_node("Reshape", [tensor, "/flat"], [f"/{index}/flat"]))
+        graph.node.append(helper.make_node("Gather", [f"/{index}/flat", at.name], [f"/{index}/drawn"]))
+        graph.output.append(helper.make_tensor_value_info(f"/{index}/drawn", TensorProto.FLOAT, None))
+    return bytes(proto.SerializeToString())

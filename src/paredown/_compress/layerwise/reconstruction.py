@@ -1,0 +1,99 @@
+"""Layer by layer from the front: what each reads once all before it are made, and what it should answer.
+
+A layer fitted to what it reads in the float network cannot know what the layers in front of it lost. Fitted
+to what it reads in the quantized network, and to what the float network answers at the same positions, it
+takes a part of that back.
+
+Source: asymmetric reconstruction, Nagel et al. 2020, arXiv 2004.10568, eq. 25 (there W x and W~ x^).
+
+Shapes: n sampled positions, G groups, K values in a patch, O output channels of a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import onnx_ir as ir
+
+from paredown._compress.layerwise.im2col import (
+    EIGHT_BITS,
+    FEW_BITS,
+    Layer,
+    Patches,
+    Rows,
+    answers,
+    indices,
+    layer_of,
+    patches,
+    places,
+    reader_of,
+)
+from paredown._compress.layerwise.run import Stepwise
+from paredown._compress.quantize.writing.qdq import FLOAT, GRID, HEAD, UNROUNDED
+from paredown._compress.recipe import Context
+from paredown.graph.walk import constant
+from paredown.measurement import StepRecord
+from paredown.numerics.grid import Signs
+
+
+@dataclass(frozen=True)
+class Link:
+    """A layer with what it reads, (n, G, K) integers of its input's grid, and what it should answer.
+
+    wanted: (n, G, O) in steps of the layer's int32 sums, its bias not counted.
+    """
+
+    layer: Layer
+    read: Patches
+    wanted: Rows
+
+
+def layers_of(model: ir.Model, step: str) -> tuple[list[Layer], list[StepRecord]]:
+    """The layers whose weights can be rounded again, in order, and a record for each that cannot."""
+    weights = [node for node in model.graph if UNROUNDED in node.meta]
+    if not weights:
+        why = "no weight to round again: put this step behind w8a8 or w4a8"
+        return [], [StepRecord(step, "", "skipped", why)]
+    layers, skipped = [], []
+    for dq in weights:
+        found = "its weights are signs" if isinstance(dq.meta[GRID], Signs) else layer_of(dq)
+        if isinstance(found, Layer):
+            layers.append(found)
+        else:
+            node = reader_of(dq)
+            skipped.append(StepRecord(step, str(node.name), "skipped", found, {"op": node.op_type}))
+    return layers, skipped
+
+
+def chain(model: ir.Model, layers: Sequence[Layer], context: Context) -> Iterator[Link]:
+    """The layers in order. Each is read when it is asked for: by then the caller has changed those before."""
+    if not layers:
+        return
+    few = any(layer.bits < 7 for layer in layers)
+    draw = FEW_BITS if few else EIGHT_BITS
+    given = (context.lessons if few else None) or context.images
+    at, source = places(layers, draw, context.seed), model.meta[FLOAT]
+    images, again = (
+        islice(given(), draw.images) for _ in range(2)
+    )  # read twice, so that few are held at once
+    answered = answers(source, layers, at, images, threads=context.threads, progress=context.progress)
+    run = Stepwise(model, [layer.quantized for layer in layers], again, context.threads)
+    pairs = list(zip(layers, at, strict=True))
+    for layer, place in context.progress(pairs, "rounding layer by layer", len(pairs)):
+        where = indices(layer, place)
+        read = np.concatenate([patches(where, x, layer.zero) for x in run.to(layer.quantized)])
+        yield Link(layer, read, _in_steps(layer, answered.pop(0)))
+
+
+def _in_steps(layer: Layer, answer: Rows) -> Rows:
+    """A float answer, (n, G O), as int32 sums without the bias, (n, G, O)."""
+    head = layer.node.meta.get(HEAD)
+    if head is not None:  # this layer answers in integers of a grid for every channel
+        answer = answer / head.scale + head.zero_point
+    steps = answer / layer.unit
+    if layer.bias is not None:
+        steps = steps - np.asarray(constant(layer.bias.inputs[0]), np.float32)
+    return steps.astype(np.float32).reshape(len(answer), layer.groups, -1)

@@ -1,0 +1,1 @@
+"""Where integers go: which nodes, with how many bits, and what that costs or saves."""

@@ -1,0 +1,1 @@
+"""What range of values each tensor gets: calibration, and the choice made from what it saw."""

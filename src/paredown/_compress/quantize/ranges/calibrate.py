@@ -1,0 +1,174 @@
+"""One pass over the images that keeps enough of every tensor for all range methods.
+
+The graph is instrumented: behind each tensor stand ReduceMin and ReduceMax (per channel) and a Gather of
+fixed random positions, so that a tensor's full value never leaves the runtime and its buffer is freed at
+once. The sigmoid of a tensor that is watched needs no watching: it follows from what was seen of that.
+
+What is kept is a bounded sample, not a histogram: a sample can be judged behind any function that follows
+(SiLU, sigmoid) and per channel, and it needs no range to be known beforehand. Memory does not grow with the
+number of images: when a tensor's store is full, every second value is dropped and each later image adds half
+as many.
+
+Shapes: C channels, n sampled values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from paredown._compress.quantize.ranges.post_activation import sigmoid
+from paredown.errors import CalibrationError
+from paredown.graph.load import to_proto
+from paredown.graph.run import open_session
+from paredown.model import Model
+from paredown.numerics.ranges import Seen
+from paredown.protocols import Progress, silent
+
+CAPACITY = 1 << 16  # values kept of one tensor: 200 tensors take 80 MB with their channels
+PER_IMAGE = 1 << 12  # values drawn from one tensor and image at first
+
+
+@dataclass
+class _Store:
+    """Grows one tensor's `Seen`. keep: values taken of each image's draw."""
+
+    channel_of: NDArray[np.int32]  # (drawn,)
+    values: list[NDArray[np.float32]] = field(default_factory=list)
+    channels: list[NDArray[np.int32]] = field(default_factory=list)
+    lows: list[float] = field(default_factory=list)
+    highs: list[float] = field(default_factory=list)
+    channel_low: NDArray[np.float32] = field(default_factory=lambda: np.array([np.inf], np.float32))
+    channel_high: NDArray[np.float32] = field(default_factory=lambda: np.array([-np.inf], np.float32))
+    stride: int = 1
+    count: int = 0
+
+    def add(self, drawn: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]) -> None:
+        self.values.append(drawn[:: self.stride])
+        self.channels.append(self.channel_of[:: self.stride])
+        self.count += len(self.values[-1])
+        self.lows.append(float(low.min()))
+        self.highs.append(float(high.max()))
+        self.channel_low = np.minimum(self.channel_low, low)
+        self.channel_high = np.maximum(self.channel_high, high)
+        if self.count > CAPACITY:
+            self.values = [v[::2].copy() for v in self.values]
+            self.channels = [c[::2] for c in self.channels]
+            self.stride, self.count = self.stride * 2, sum(map(len, self.values))
+
+    def seen(self) -> Seen:
+        return Seen(
+            np.concatenate(self.values),
+            np.asarray(self.lows, np.float32),
+            np.asarray(self.highs, np.float32),
+            np.concatenate(self.channels),
+            self.channel_low,
+            self.channel_high,
+        )
+
+
+def calibrate(
+    model: Model,
+    tensors: Sequence[str],
+    images: Iterable[NDArray[np.generic]],
+    *,
+    threads: int = 0,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> dict[str, Seen]:
+    """What was seen of each named tensor over all images.
+
+    Raises:
+        CalibrationError: no image at all, or NaN or infinity in a tensor (the first in graph order is named).
+    """
+    proto = to_proto(model)
+    gates = _gates(proto, set(tensors))
+    watched = [name for name in tensors if name not in gates]
+    proto, channel_of = _instrument(proto, watched, seed)
+    session = open_session(proto.SerializeToString(), threads, frugal=True)
+    stores = {name: _Store(channel_of[name]) for name in watched}
+    wanted = [f"{name}/{part}" for name in watched for part in ("drawn", "low", "high")]
+    feed = model.inputs[0].name
+    number = 0
+    for number, image in enumerate(progress(images, "calibrating"), 1):
+        try:
+            answers = session.run(wanted, {feed: image})
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
+            raise CalibrationError(
+                f"the model cannot run calibration image {number}",
+                got=f"{image.dtype.name} {list(image.shape)}: {str(error).splitlines()[0][:200]}",
+                expected=", ".join(f"{s.name}: {s.dtype} {list(s.shape)}" for s in model.inputs),
+            ) from error
+        for index, name in enumerate(watched):
+            drawn, low, high = answers[3 * index : 3 * index + 3]
+            if not all(np.isfinite(a).all() for a in (drawn, low, high)):
+                raise _not_finite(name, number)
+            stores[name].add(drawn, low, high)
+    if number == 0:
+        raise CalibrationError("there is no calibration image", expected="at least one, 100 are good")
+    seen = {name: store.seen() for name, store in stores.items()}
+    return seen | {gate: seen[x].through(sigmoid) for gate, x in gates.items()}
+
+
+def _gates(proto: onnx.ModelProto, tensors: AbstractSet[str]) -> dict[str, str]:
+    """Sigmoids of tensors that are watched anyway, and of which: they need not be watched themselves."""
+    found: dict[str, str] = {}
+    for node in proto.graph.node:
+        x, gate = node.input[0] if node.input else "", node.output[0]
+        if node.op_type == "Sigmoid" and {x, gate} <= tensors and x not in found:
+            found[gate] = x
+    return found
+
+
+def _not_finite(tensor: str, number: int) -> CalibrationError:
+    return CalibrationError(
+        f"tensor {tensor!r} holds NaN or infinity on calibration image {number}",
+        expected="finite activations",
+        hint="check the preprocessing in the model's card, and the model in float",
+    )
+
+
+def _instrument(
+    proto: onnx.ModelProto, tensors: Sequence[str], seed: int
+) -> tuple[onnx.ModelProto, dict[str, NDArray[np.int32]]]:
+    """The proto whose only outputs are the statistics, and the channel of every drawn position."""
+    shapes = {
+        v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim)
+        for v in (*proto.graph.input, *proto.graph.value_info, *proto.graph.output)
+    }
+    rng = np.random.default_rng(seed)
+    graph = proto.graph
+    opset = max(o.version for o in proto.opset_import if o.domain in ("", "ai.onnx"))
+    graph.initializer.append(numpy_helper.from_array(np.array([-1], np.int64), "/flat"))
+    channel_of: dict[str, NDArray[np.int32]] = {}
+    del graph.output[:]
+    for name in tensors:
+        shape = shapes[name]
+        size = int(np.prod(shape))
+        inner = int(np.prod(shape[2:])) if len(shape) > 2 else 1
+        channels = shape[1] if len(shape) > 1 else 1
+        where = np.sort(rng.choice(size, min(PER_IMAGE, size), replace=False))
+        where = rng.permutation(where)  # thinning takes every second: the order must carry no pattern
+        channel_of[name] = ((where // inner) % channels).astype(np.int32)
+        graph.initializer.append(numpy_helper.from_array(where.astype(np.int64), f"{name}/where"))
+        graph.node.append(helper.make_node("Reshape", [name, "/flat"], [f"{name}/flat"]))
+        graph.node.append(helper.make_node("Gather", [f"{name}/flat", f"{name}/where"], [f"{name}/drawn"]))
+        graph.output.append(helper.make_tensor_value_info(f"{name}/drawn", TensorProto.FLOAT, None))
+        axes = [axis for axis in range(len(shape)) if axis != 1]
+        for op, part in (("ReduceMin", "low"), ("ReduceMax", "high")):
+            if opset >= 18:
+                graph.initializer.append(
+                    numpy_helper.from_array(np.array(axes, np.int64), f"{name}/{part}/axes")
+                )
+                node = helper.make_node(op, [name, f"{name}/{part}/axes"], [f"{name}/{part}"], keepdims=0)
+            else:
+                node = helper.make_node(op, [name], [f"{name}/{part}"], keepdims=0, axes=axes)
+            graph.node.append(node)
+            graph.output.append(helper.make_tensor_value_info(f"{name}/{part}", TensorProto.FLOAT, None))
+    return proto, channel_of

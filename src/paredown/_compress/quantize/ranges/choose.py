@@ -1,0 +1,144 @@
+"""Choosing the grids: from what calibration saw to one grid for every group of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from paredown._compress.quantize.placement.plan import Plan
+from paredown._compress.quantize.ranges.post_activation import UNHEARD, function_after, into_sigmoids
+from paredown.graph.walk import constant, consumers, output_axis, weight_of
+from paredown.numerics.grid import (
+    LIMIT_STEPS,
+    Grid,
+    affine,
+    affine_per_channel,
+    binary,
+    symmetric,
+    weight_limits,
+)
+from paredown.numerics.levels import fitted
+from paredown.numerics.ranges import METHODS, Seen, mse
+
+LOW_MARGIN = 0.25  # of a head channel's range, below what was seen: benchmarks/constants.py
+
+
+def activation_grids(
+    graph: ir.Graph,
+    plan: Plan,
+    seen: dict[str, Seen],
+    method: str,
+    per_channel: bool,
+    few: Mapping[str, int] | None = None,
+) -> dict[str, Grid]:
+    """The grid of every group, by group name. Merges the groups around a Concat where that costs less.
+
+    few: group -> bits, for those that get less than 8.
+
+    A sigmoid gate covers all of 0..1: clipping it would scale down the very largest products. What only the
+    float tail reads covers its extremes, channel by channel where the runtime allows.
+    """
+    values = {str(v.name): v for v in (*graph.inputs, *(o for n in graph for o in n.outputs))}
+    grids: dict[str, Grid] = {}
+    squashed = into_sigmoids(graph, plan.heads)
+    for group, members in plan.members().items():
+        value, together = values[members[0]], pool([seen[m] for m in members])
+        bits = (few or {}).get(group, 8)
+        if members[0] in plan.heads:
+            grids[group] = _head_grid(value, together, squashed[members[0]], per_channel)
+        elif len(members) == 1 and _is_gate(value):
+            grids[group] = affine(0.0, 1.0, bits)
+        else:
+            after = function_after(value) if len(members) == 1 else None
+            choose = partial(mse, after=after) if method == "mse" else METHODS[method]
+            grids[group] = affine(*choose(together, bits), bits)
+    _share_at_concats(plan, seen, grids)
+    return grids
+
+
+def weight_grid(node: ir.Node, granularity: str, bits: int, even: bool = False) -> Grid:
+    """The grid of a node's weight: per channel ("pc") or per tensor ("pt").
+
+    Symmetric; in 4 bits of uneven levels, unless they are to be `even`.
+    """
+    weight = np.asarray(constant(weight_of(node)), np.float32)
+    axis = output_axis(node) if granularity == "pc" else None
+    if bits == 1:
+        return binary(weight, axis)
+    if bits == 4 and not even:
+        return fitted(weight, axis, bits)
+    return symmetric(weight_limits(weight, axis, bits, LIMIT_STEPS * (bits < 7)), bits, axis)
+
+
+def pool(parts: list[Seen]) -> Seen:
+    """What was seen of several tensors as if they were one."""
+    if len(parts) == 1:
+        return parts[0]
+    return Seen(
+        np.concatenate([p.sample for p in parts]),
+        np.min([p.lows for p in parts], axis=0),
+        np.max([p.highs for p in parts], axis=0),
+        np.zeros(0, np.int32),
+        np.zeros(0, np.float32),
+        np.zeros(0, np.float32),
+    )
+
+
+def _head_grid(value: ir.Value, seen: Seen, squashed: NDArray[np.bool_], per_channel: bool) -> Grid:
+    """Extremes, channel by channel, with room for a class that the calibration images do not show.
+
+    Every channel was seen at its low end, where nothing is found; that end is what was seen and LOW_MARGIN of
+    the range. At the high end a class never shown was never heard: it may answer as loudly as the loudest
+    channel did for its weights, (t - b) / |w| with b the bias and |w| the norm of the channel's weights. No
+    channel reaches beyond the extremes of the whole tensor; nor, where a sigmoid alone reads it, below
+    `UNHEARD`: a class that is not there may answer -60, and steps for that are lost to the others.
+
+    squashed: (C,), see `into_sigmoids`.
+    """
+    lowest = np.where(squashed, np.float32(max(UNHEARD, seen.low)), np.float32(seen.low))
+    node = value.producer()
+    if not per_channel or node is None:
+        return affine(float(lowest.min()), seen.high)
+    weight = np.asarray(constant(node.inputs[1]), np.float32)
+    norm = np.maximum(np.linalg.norm(weight.reshape(len(weight), -1), axis=1), 1e-12)
+    bias = np.zeros(len(norm), np.float32)
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        bias = np.asarray(constant(node.inputs[2]), np.float32)
+    loudest = ((seen.channel_high - bias) / norm).max()
+    low = seen.channel_low - LOW_MARGIN * (seen.channel_high - seen.channel_low)
+    high = bias + norm * loudest
+    return affine_per_channel(np.maximum(low, lowest), np.minimum(high, seen.high), axis=1)
+
+
+def _is_gate(value: ir.Value) -> bool:
+    producer = value.producer()
+    return producer is not None and producer.op_type in ("Sigmoid", "HardSigmoid")
+
+
+def _share_at_concats(plan: Plan, seen: dict[str, Seen], grids: dict[str, Grid]) -> None:
+    """Give a Concat's inputs the output's grid where one rounding on it costs no more than two.
+
+    Apart, a reader of the input sees its own error, a reader of the Concat sees that and the output's.
+    Shared, both see the output grid's error alone: better when that is at most twice the input's own.
+    """
+    for node in plan.roles:
+        if node.op_type != "Concat":
+            continue
+        out = plan.group[str(node.outputs[0].name)]
+        for value in node.inputs:
+            own = plan.group.get(str(value.name)) if value is not None else None
+            if value is None or own is None or own == out:
+                continue
+            sample = pool([seen[m] for m in plan.members()[own]]).sample
+            alone = len(consumers(value)) == 1 and len(plan.members()[own]) == 1
+            if alone or _error(sample, grids[out]) <= 2 * _error(sample, grids[own]):
+                plan.merge(own, out)
+                del grids[own]
+
+
+def _error(sample: np.ndarray, grid: Grid) -> float:
+    return float(np.mean((grid.snap(sample) - sample) ** 2))

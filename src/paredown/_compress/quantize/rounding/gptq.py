@@ -1,0 +1,163 @@
+"""Second-order rounding: each weight is rounded so that it makes up for the rounding errors before it.
+
+With x the patches that a layer reads in the network quantized so far, t what the float network answers there,
+and w one row of real weights, w is first moved to where it answers best,
+
+    w <- w + mean( (t - w x) x^T ) (H + ridge)^-1,        H = mean( x x^T ),
+
+so that a layer makes up for what those in front of it lost. With q the integers, the squared error added by
+rounding is (q - w) H (q - w)^T. With H = M M^T, M upper triangular, this is a sum of squares,
+
+    sum_j ( M_jj (q_j - w_j) + sum_{i<j} (q_i - w_i) M_ij )^2,
+
+and the j-th term is least, given the integers before, for
+
+    q_j = round( w_j - sum_{i<j} (q_i - w_i) M_ij / M_jj ).
+
+Source: Frantar et al. 2022, "GPTQ", arXiv 2210.17323, eq. 2 and 3, in the form of Babai's nearest plane (Chen
+et al. 2025, arXiv 2507.18553), which needs no inverse of H; on the mismatched problem of Zhang et al. 2025,
+"Qronos", arXiv 2505.11695.
+Differs from the source: H is centred, because a bias can undo any mean error exactly, b += mean(t - q x), and
+does so here (Nagel et al. 2019, arXiv 1906.04721, section 4.2); values come in the order of falling H_jj; a
+row is kept where it is better on patches that it was not made from; the ridge keeps w near the float weights.
+
+Shapes: G groups, O rows, K values in a patch, n sampled patches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from paredown._compress.layerwise.im2col import Rows
+from paredown._compress.layerwise.reconstruction import Link, chain, layers_of
+from paredown._compress.quantize.writing.qdq import UNROUNDED, replace_constant, shift_bias
+from paredown._compress.recipe import Context, Step
+from paredown.graph.walk import constant
+from paredown.measurement import StepRecord
+from paredown.numerics.grid import Grid
+
+BLOCK = 64  # columns rounded between two matrix products
+DAMPING = 0.1  # of the mean of H's diagonal, added to it: a sample is not the population
+RIDGE = 1.0  # of the same, for moving w; both varied by benchmarks/constants.py
+# of the way to the grid's next integer: learning starts no further off, or its first steps undo the rounding
+INSIDE = 0.25
+HELD_OUT = 8  # every eighth patch judges
+
+
+@dataclass(frozen=True)
+class SecondOrder(Step):
+    """gptq: rounds the weights behind w8a8, w4a8 or w2a8 again, with regard to what the layers read."""
+
+    kind: ClassVar[str] = "gptq"
+    summary: ClassVar[str] = "second-order rounding of quantized weights (Frantar 2022)"
+
+
+def apply(step: SecondOrder, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
+    """The same graph with other integers in its weights and biases, and a record for every layer."""
+    layers, skipped = layers_of(model, step.name)
+    return model, (*skipped, *(_round_layer(step, link) for link in chain(model, layers, context)))
+
+
+def _round_layer(step: SecondOrder, link: Link) -> StepRecord:
+    """Rounds one layer's integers again where that lowers its error on the patches that judge."""
+    layer, stored = link.layer, link.layer.weight.inputs[0]
+    assert stored is not None
+    before = np.asarray(constant(stored))
+    wanted, old = layer.rows(layer.weight.meta[UNROUNDED]), layer.rows(before)
+    new, shift, errors = old.copy(), np.zeros(old.shape[:2]), np.zeros(2)
+    for g in range(layer.groups):
+        answer, free = link.wanted[:, g], layer.bias is not None
+        new[g], shift[g], left = round_group(wanted[g], old[g], _centred(link, g), answer, layer.grid, free)
+        errors += left
+    replace_constant(stored, layer.shaped(new).astype(before.dtype))
+    layer.weight.meta[UNROUNDED] = layer.shaped(layer.grid.beside(new, wanted, INSIDE))
+    if layer.bias is not None:
+        shift_bias(layer.bias, shift.reshape(-1))
+    kept = float(errors[1] / errors[0]) if errors[0] > 0 else 1.0
+    op, why = layer.node.op_type, "weights rounded again, mean error into the bias"
+    data = {"op": op, "error_left": round(kept, 4), "changed": round(float(np.mean(new != old)), 4)}
+    return StepRecord(step.name, str(layer.node.name), "changed", why, data)
+
+
+def _centred(link: Link, g: int) -> Rows:
+    """What a group of the layer's channels reads, without the zero point."""
+    x = link.read[:, g].astype(np.float32)
+    x -= link.layer.zero
+    return x
+
+
+def round_group(
+    w: Rows, old: Rows, x: Rows, t: Rows, grid: Grid, free_bias: bool
+) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64]]:
+    """Integers, (O, K), that answer x with t; what the bias shifts by, (O,), 0 where it is not free.
+
+    w: real weights in steps. old: the integers so far, kept row by row where they are no worse. x: (n, K),
+    changed in place. t: (n, O). Also the squared errors of the old and of what is returned, (2,).
+    """
+    means = (x.mean(axis=0), t.mean(axis=0)) if free_bias else (np.float32(0), np.float32(0))
+    x -= means[0]
+    t = t - means[1]
+    h, missed = _statistics(w, x, t)
+    x, t = x[::HELD_OUT].copy(), t[::HELD_OUT]  # the whole is most of what is in memory
+    rounded = _fit(w, h, missed, grid)
+    cost = np.stack([np.square(x @ q.T - t).mean(axis=0) for q in (old, rounded)])
+    new = np.where((cost[1] < cost[0])[:, None], rounded, old)
+    shift = means[1] - new @ means[0] if free_bias else np.zeros(len(w))
+    return new, np.asarray(shift, np.float64), np.array([cost[0].sum(), cost.min(axis=0).sum()])
+
+
+def _statistics(w: Rows, x: Rows, t: Rows) -> tuple[Rows, Rows]:
+    """The means of `_sums` over the patches that do not judge. x: (n, K). t: (n, O)."""
+    judging = slice(0, len(x) if len(x) >= HELD_OUT else 0, HELD_OUT)
+    every, judge = _sums(w, x, t), _sums(w, x[judging], t[judging])
+    learned = len(x) - len(x[judging])
+    h, missed = (np.asarray((a - b) / learned, np.float32) for a, b in zip(every, judge, strict=True))
+    return h, missed
+
+
+def _fit(w: Rows, h: Rows, missed: Rows, grid: Grid) -> Rows:
+    """Integers q, (O, K), with x q^T near t: from w, which answers t or nearly so."""
+    firm = h.copy()
+    np.fill_diagonal(firm, np.diag(h) + np.float32(RIDGE * max(float(np.diag(h).mean()), 1e-12)))
+    moved = w + np.linalg.solve(firm, missed.T).T
+    del firm
+    return round_rows(np.asarray(moved, np.float32), h, grid)
+
+
+def _sums(w: Rows, x: Rows, t: Rows) -> tuple[Rows, Rows]:
+    """The sums over patches of x x^T, (K, K), and of what w misses times x, (O, K)."""
+    return x.T @ x, (t - x @ w.T).T @ x
+
+
+def round_rows(w: Rows, h: Rows, grid: Grid) -> Rows:
+    """Integers q, (O, K), of the grid that keep (q - w) h (q - w)^T small. w: (O, K) in steps. h: (K, K)."""
+    order = np.argsort(-np.diag(h), kind="stable")
+    q = np.empty_like(w)
+    q[:, order] = _nearest_plane(w[:, order], _upper_factor(h[np.ix_(order, order)]), grid)
+    return q
+
+
+def _upper_factor(h: Rows) -> Rows:
+    """M, upper triangular, with M M^T = h + damping. Cholesky of the reversed matrix, reversed back."""
+    damped = h.astype(np.float64)
+    diagonal = np.diag(damped)
+    np.fill_diagonal(damped, diagonal + DAMPING * max(float(diagonal.mean()), 1e-12))
+    return np.linalg.cholesky(damped[::-1, ::-1])[::-1, ::-1].astype(np.float32)
+
+
+def _nearest_plane(w: Rows, m: Rows, grid: Grid) -> Rows:
+    relative = m / np.diag(m)  # column j holds M_ij / M_jj
+    q, e = np.empty_like(w), np.empty_like(w)
+    for start in range(0, w.shape[1], BLOCK):
+        stop = min(start + BLOCK, w.shape[1])
+        target = w[:, start:stop] - e[:, :start] @ relative[:start, start:stop]
+        for j in range(start, stop):
+            inside = e[:, start:j] @ relative[start:j, j]
+            q[:, j] = grid.nearest(np.asarray(target[:, j - start] - inside, np.float32))
+            e[:, j] = q[:, j] - w[:, j]
+    return q

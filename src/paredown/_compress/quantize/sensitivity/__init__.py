@@ -1,0 +1,1 @@
+"""How far quantizing one tensor or weight alone moves the answer, and what is done about the worst."""

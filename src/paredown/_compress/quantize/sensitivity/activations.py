@@ -1,0 +1,268 @@
+"""How much each grid damages the model's answer, measured one grid at a time.
+
+The float graph gets a switch at every tensor, x or snap(x), as an input of its own says. One session then
+answers for every grid alone (its switch on, all others off) and for any set of them, without building a model
+for each. The damage (noise.py) is read at the heads, the last tensors in front of the decode tail, because
+there classes and boxes still have their own channels and no decode arithmetic scales one over the other.
+Noise of different grids is close to independent, so damages add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from paredown._compress.quantize.placement.plan import Plan
+from paredown._compress.quantize.sensitivity.noise import Answer, answers
+from paredown._compress.recipe import Context
+from paredown.graph.load import to_proto
+from paredown.graph.run import open_session
+from paredown.graph.subgraphs import reads, rename_reads
+from paredown.model import Model
+from paredown.numerics.grid import Grid
+
+
+class Switched:
+    """The float model with a switch on every grid. Grids are fed: trying others takes no new session."""
+
+    def __init__(
+        self,
+        model: Model,
+        plan: Plan,
+        grids: Mapping[str, Grid],
+        heads: Sequence[str],
+        threads: int,
+        groups: Sequence[str] | None = None,
+    ) -> None:
+        """groups: that get switches, all of the plan's if not said; every one costs time at every answer."""
+        self.model, self.plan, self.threads = model, plan, threads
+        self.groups = list(plan.members() if groups is None else groups)
+        self.index = {group: i for i, group in enumerate(self.groups)}
+        self.heads = list(heads)
+        self._open(to_proto(model), grids)
+        self._float: dict[int, tuple[NDArray[np.generic], list[Answer]]] = {}
+
+    def _open(self, proto: onnx.ModelProto, grids: Mapping[str, Grid]) -> None:
+        _add_switches(proto, self.plan, grids, self.index, self.heads)
+        self.session = open_session(proto.SerializeToString(), self.threads, frugal=True)
+
+    def answers(
+        self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, Grid]
+    ) -> list[NDArray[np.float32]]:
+        """The heads with the groups in `on` quantized and all others float."""
+        switches = np.zeros(len(self.groups), np.bool_)
+        switches[[self.index[g] for g in on]] = True
+        feeds = {**self._inputs(image), "/switches": switches}
+        for group, i in self.index.items():
+            feeds[f"/scale{i}"] = np.asarray(grids[group].scale, np.float32)
+            feeds[f"/zero{i}"] = np.asarray(grids[group].zero_point).astype(np.uint8)
+        return list(self.session.run([f"{h}/head" for h in self.heads], feeds))
+
+    def damage(
+        self, images: Sequence[NDArray[np.generic]], on: Sequence[str], grids: Mapping[str, Grid]
+    ) -> NDArray[np.float64]:
+        """(images,) the mean over the heads."""
+        return np.array([self._damage(image, on, grids) for image in images])
+
+    def _damage(self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, Grid]) -> float:
+        pairs = zip(self._clean(image, grids), self.answers(image, on, grids), strict=True)
+        return float(np.mean([clean.damage(other) for clean, other in pairs]))
+
+    def found(self, image: NDArray[np.generic], grids: Mapping[str, Grid]) -> float:
+        """About how many positions of the heads tell of an object in this image."""
+        return sum(answer.found for answer in answers(self.answers(image, (), grids)))
+
+    def _inputs(self, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
+        return {self.model.inputs[0].name: image}
+
+    def _clean(self, image: NDArray[np.generic], grids: Mapping[str, Grid]) -> list[Answer]:
+        """The float answers, once for every image; the image is kept so that its id stays its own."""
+        if id(image) not in self._float:
+            self._float[id(image)] = (image, answers(self.answers(image, (), grids)))
+        return self._float[id(image)][1]
+
+
+class Behind(Switched):
+    """Some groups' switches, with the part of the model behind their tensors alone: what lies in front of
+    them is run once for each of a few images, and only these can be asked for."""
+
+    def __init__(
+        self,
+        whole: Switched,
+        groups: Sequence[str],
+        images: Sequence[NDArray[np.generic]],
+        grids: Mapping[str, Grid],
+    ) -> None:
+        self.model, self.plan, self.threads, self.heads = whole.model, whole.plan, whole.threads, whole.heads
+        self.groups, self.index = list(groups), {group: i for i, group in enumerate(groups)}
+        self._float = whole._float
+        members = self.plan.members()
+        front, back = _cut(to_proto(self.model), [t for g in groups for t in members[g]], self.heads)
+        session = open_session(front.SerializeToString(), self.threads)
+        names = [o.name for o in session.get_outputs()]
+        self._states = {
+            id(x): dict(zip(names, session.run(names, whole._inputs(x)), strict=True)) for x in images
+        }
+        self._open(back, grids)
+
+    def _inputs(self, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
+        return self._states[id(image)]
+
+
+PARTS = 6  # of the groups, in order: each is asked for with what lies behind it alone
+STRAY = 0.1  # of the damage of a set: how far the sum of its halves may be off
+LOOKED_AT = 24  # images among which those are found that show most objects
+TELLING = "paredown.images_by_objects"  # key of `meta`: these images by number, the most telling first
+
+
+def most_telling(
+    switched: Switched, graph: ir.Graph, context: Context, number: int
+) -> list[NDArray[np.generic]]:
+    """The images in which the float model finds most: the others hardly tell what is lost.
+
+    graph: keeps their order for the next step that asks.
+    """
+    if TELLING not in graph.meta:
+        plain = Switched(switched.model, switched.plan, {}, switched.heads, switched.threads, ())
+        found = [plain.found(image, {}) for image in islice(iter(context.images()), LOOKED_AT)]
+        graph.meta[TELLING] = np.argsort(found, kind="stable")[::-1].tolist()
+    best = set(graph.meta[TELLING][:number])
+    again = enumerate(islice(iter(context.images()), LOOKED_AT))  # read twice, so that few are held at once
+    return [image for i, image in again if i in best]
+
+
+def damage_alone(
+    switched: Switched, image: NDArray[np.generic], grids: Mapping[str, Grid], floor: float
+) -> dict[str, float]:
+    """Group -> about its damage alone on one image; groups that stay below `floor` together share theirs."""
+    found: dict[str, float] = {}
+    groups = switched.groups
+    step = max(-(-len(groups) // PARTS), 1)
+    for start in range(0, len(groups), step):
+        behind = Behind(switched, groups[start : start + step], [image], grids)
+        found |= by_halves(behind.groups, _on_one(behind, image, grids), floor)
+    return found
+
+
+def _on_one(
+    switched: Switched, image: NDArray[np.generic], grids: Mapping[str, Grid]
+) -> Callable[[Sequence[str]], float]:
+    return lambda on: float(switched.damage([image], on, grids)[0])
+
+
+def by_halves(
+    items: Sequence[str], damage: Callable[[Sequence[str]], float], enough: float
+) -> dict[str, float]:
+    """Every item's own damage. A set whose damage is at most `enough` shares it equally.
+
+    Damages add up and most halves do next to none, so few sets are taken apart; and the second half of one is
+    not measured where the first does all that its sum can tell.
+    """
+    found: dict[str, float] = {}
+
+    def split(part: Sequence[str], together: float) -> None:
+        if len(part) == 1 or together <= enough:
+            found.update(dict.fromkeys(part, together / len(part)))
+            return
+        first, second = part[: len(part) // 2], part[len(part) // 2 :]
+        before = damage(first)
+        split(first, before)
+        rest = max(together - before, 0.0)
+        split(second, rest if rest + STRAY * together <= enough else damage(second))
+
+    if items:
+        split(items, damage(items))
+    return found
+
+
+def _border(graph: onnx.GraphProto, first: int, wanted: Collection[str]) -> set[str]:
+    """What is there before the first of the later nodes and is read by these, or wanted."""
+    nodes = list(graph.node)
+    read = {name for node in nodes[first:] for name in reads(node)} | set(wanted)
+    return read & ({name for node in nodes[:first] for name in node.output} | {v.name for v in graph.input})
+
+
+def _cut(
+    proto: onnx.ModelProto, tensors: Collection[str], heads: Sequence[str]
+) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """The nodes before the first that reads one of the tensors, and all from there on. What the first part
+    makes and the second reads, and the heads and tensors among it, are its outputs and the second's inputs.
+
+    All nodes are in the second part where a border cannot be drawn: a tensor of unknown type is no input.
+    """
+    nodes, graph = list(proto.graph.node), proto.graph
+    first = next((i for i, n in enumerate(nodes) if not set(tensors).isdisjoint(reads(n))), len(nodes))
+    known = {v.name: v for v in (*graph.input, *graph.value_info, *graph.output)}
+    names = _border(graph, first, {*tensors, *heads})
+    if not names <= known.keys():
+        first = 0
+        names = _border(graph, first, {*tensors, *heads})
+    border = [known[name] for name in sorted(names)]
+    halves = []
+    for part, inputs, outputs in (
+        (nodes[:first], list(graph.input), border),
+        (nodes[first:], border, list(graph.output)),
+    ):
+        used = {name for node in part for name in reads(node)}
+        stored = [t for t in graph.initializer if t.name in used]
+        half = helper.make_graph(part, graph.name, inputs, outputs, stored)
+        halves.append(helper.make_model(half, opset_imports=proto.opset_import, ir_version=proto.ir_version))
+    return halves[0], halves[1]
+
+
+def _add_switches(
+    proto: onnx.ModelProto, plan: Plan, grids: Mapping[str, Grid], index: dict[str, int], heads: Sequence[str]
+) -> None:
+    graph = proto.graph
+    graph.input.append(helper.make_tensor_value_info("/switches", TensorProto.BOOL, [len(index)]))
+    made: list[onnx.NodeProto] = []
+    for group, i in index.items():
+        shape = list(np.shape(grids[group].scale))
+        graph.input.append(helper.make_tensor_value_info(f"/scale{i}", TensorProto.FLOAT, shape))
+        graph.input.append(helper.make_tensor_value_info(f"/zero{i}", TensorProto.UINT8, shape))
+        graph.initializer.append(numpy_helper.from_array(np.array(i, np.int64), f"/switch{i}/index"))
+        made.append(helper.make_node("Gather", ["/switches", f"/switch{i}/index"], [f"/switch{i}"]))
+    switched = {tensor: group for tensor, group in plan.group.items() if group in index}
+    mixed = {tensor: f"{tensor}/mixed" for tensor in switched}
+
+    def behind(tensors: Iterable[str]) -> None:
+        """The switches of these tensors, where all that they read exists."""
+        for tensor in (t for t in tensors if t in switched):
+            made.append(_switch(tensor, grids[switched[tensor]].axis, index[switched[tensor]]))
+
+    behind(v.name for v in graph.input)
+    for node in graph.node:
+        rename_reads(node, mixed)
+        made.append(node)
+        behind(node.output)
+    del graph.output[:]
+    for head in heads:
+        made.append(helper.make_node("Identity", [mixed.get(head, head)], [f"{head}/head"]))
+        graph.output.append(helper.make_tensor_value_info(f"{head}/head", TensorProto.FLOAT, None))
+    del graph.node[:]
+    graph.node.extend(made)
+
+
+def _switch(tensor: str, channels: int | None, i: int) -> onnx.NodeProto:
+    axis = 1 if channels is None else channels  # without meaning where the scale is a scalar
+    parameters = [f"/scale{i}", f"/zero{i}"]
+    snapped = [
+        helper.make_node("QuantizeLinear", [tensor, *parameters], [f"{tensor}/q"], axis=axis),
+        helper.make_node("DequantizeLinear", [f"{tensor}/q", *parameters], [f"{tensor}/snapped"], axis=axis),
+    ]
+    branches = {
+        "then_branch": _branch(snapped),
+        "else_branch": _branch([helper.make_node("Identity", [tensor], [f"{tensor}/plain"])]),
+    }
+    return helper.make_node("If", [f"/switch{i}"], [f"{tensor}/mixed"], **branches)
+
+
+def _branch(nodes: list[onnx.NodeProto]) -> onnx.GraphProto:
+    made = helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, None)
+    return helper.make_graph(nodes, "branch", [], [made])

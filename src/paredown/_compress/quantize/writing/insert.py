@@ -1,0 +1,76 @@
+"""Writes a plan into the graph: weights and biases on their grids, Q and DQ behind every planned tensor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx_ir as ir
+
+from paredown._compress.quantize.placement.plan import Plan
+from paredown._compress.quantize.writing.qdq import (
+    BIAS_LIMIT,
+    HEAD,
+    drop_unused,
+    quantize_bias,
+    quantize_constants,
+    quantize_head,
+    quantize_tensor,
+    quantize_weight,
+)
+from paredown.graph.walk import constant
+from paredown.numerics.grid import Floats, Grid
+
+
+def insert(graph: ir.Graph, plan: Plan, grids: dict[str, Grid], weights: dict[ir.Node, Grid]) -> None:
+    """Write the plan into the graph: weights and biases first, then Q and DQ behind every planned tensor."""
+    for node, grid in weights.items():
+        source, made = node.inputs[0], str(node.outputs[0].name)
+        assert source is not None
+        head = grids[plan.group[made]] if made in plan.heads else None  # one behind a ReLU has no grid at all
+        if head is not None and head.axis is None:
+            head = None
+        _insert_weight(graph, node, grid, grids[plan.group[str(source.name)]], head)
+    for node in plan.roles:
+        if node.op_type in ("Add", "Mul"):
+            quantize_constants(graph, node)
+    values = {str(v.name): v for v in (*graph.inputs, *(o for n in graph for o in n.outputs))}
+    parameters: dict[str, tuple[ir.Value, ir.Value]] = {}
+    for tensor, group in plan.group.items():
+        if grids[group].axis is None:
+            parameters[group] = quantize_tensor(graph, values[tensor], grids[group], parameters.get(group))
+        else:
+            quantize_head(graph, values[tensor], grids[group])
+    drop_unused(graph)
+
+
+def _insert_weight(graph: ir.Graph, node: ir.Node, grid: Grid, feeding: Grid, head: Grid | None) -> None:
+    """Weight and bias on their grids. With `head`, a grid for every output channel, the convolution itself
+    answers in that grid's integers (output scale 1, zero point 0): its rows are divided by the channel's
+    scale, which changes no stored integer, and the zero points ride in the bias."""
+    weight = np.asarray(constant(node.inputs[1]), np.float32)
+    integers = grid.quantize(weight)
+    bias_value = node.inputs[2] if len(node.inputs) > 2 else None
+    bias = None if bias_value is None else np.asarray(constant(bias_value), np.float32).reshape(-1)
+    if head is not None:
+        bias = (0.0 if bias is None else bias) / head.scale + head.zero_point
+        weight = (weight / _column(head.scale, weight.ndim)).astype(np.float32)
+        grid = replace(grid, scale=(grid.scale / head.scale).astype(np.float32))
+        node.meta[HEAD] = head
+    if bias is not None:
+        roomy = _room_for_bias(grid, bias, feeding)
+        if np.any(roomy.scale != grid.scale):
+            grid, integers = roomy, roomy.quantize(weight)
+        quantize_bias(graph, node, bias.astype(np.float32), grid.scale * feeding.scale)
+    quantize_weight(graph, node, grid, integers, weight)
+
+
+def _column(values: Floats, ndim: int) -> Floats:
+    return values.reshape(-1, *[1] * (ndim - 1))
+
+
+def _room_for_bias(grid: Grid, bias: Floats, feeding: Grid) -> Grid:
+    """The weight grid, coarser in channels whose bias would not fit into int32 on it: nearly dead ones."""
+    least = np.abs(bias) / (BIAS_LIMIT * float(feeding.scale))
+    least = least if grid.axis is not None else least.max(initial=0.0)
+    return replace(grid, scale=np.maximum(grid.scale, least).astype(np.float32))
