@@ -67,7 +67,7 @@ def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More
                 threads=args.threads,
                 folder=args.work,
                 learn_from=None if further is None else paredown.read_dataset(str(data / further)),
-                progress=_telling,
+                progress=_logged,
             )
             model = made.model
             learned = "; ".join(r.why for r in made.log if "steps, stopped by" in r.why)
@@ -111,7 +111,7 @@ def _learned_from(args: argparse.Namespace, recipe: str) -> str | None:
     return args.learn_from if learns else None
 
 
-def _telling(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
+def _logged(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
     """The items; says what is done when it begins."""
     say(f"  {time.strftime('%H:%M:%S')} {what}")
     return items

@@ -48,6 +48,7 @@ from paredown.measurement import Doubt, Measurement, StepRecord
 from paredown.model import Model
 from paredown.progress import default_voice
 from paredown.protocols import Progress
+from paredown.report_data import read_story
 from paredown.sample import Dataset
 from paredown.study.bench import BESIDE, LATENCY, WHAT, Bench, Tensors
 from paredown.study.choosing import choosing_images, judge_on, learning_images
@@ -58,7 +59,6 @@ from paredown.study.options import CALIBRATION_IMAGES
 from paredown.study.store import model_of
 from paredown.targets import Target
 from paredown.targets import target as find_target
-from paredown.telling import tell
 
 __all__ = [
     "CALIBRATION_IMAGES",
@@ -297,9 +297,9 @@ def report(
     UsageError where a file stands at `out`, unless `force`.
     """
     if out is None:
-        return write_report(tell(Path(study), layers), Path(study, "report.html"))
+        return write_report(read_story(Path(study), layers), Path(study, "report.html"))
     check_named(Path(out), force=force)
-    return write_report(tell(Path(study), layers), Path(out), force=force)
+    return write_report(read_story(Path(study), layers), Path(out), force=force)
 
 
 @checked

@@ -28,6 +28,7 @@ from paredown.pictures import contact_sheet
 from paredown.preprocessing.values import FED, feeding
 from paredown.progress import default_voice
 from paredown.protocols import Progress
+from paredown.report_data import read_story, write_end, write_start
 from paredown.sample import Dataset
 from paredown.study.again import apart_notes, measured_elsewhere
 from paredown.study.bench import Bench
@@ -41,7 +42,6 @@ from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
 from paredown.study.trials import Say, Work, choose_recipes, float_trial, run_trials
 from paredown.study.verdict import FLOAT, Verdict, choose_best
 from paredown.targets import Target, target
-from paredown.telling import begin, gather, tell
 
 FEEDING_PICTURE = "preprocessing.jpg"
 
@@ -108,7 +108,7 @@ def run(
         notes = (*store.notes, *apart_notes(others, options.keep_other), *work.images.notes)
         for note in notes:
             say(note)
-        begin(store.directory, work, command(asked, store.directory), wanted, notes)
+        write_start(store.directory, work, command(asked, store.directory), wanted, notes)
         _show_feeding(work, store.directory)
         reference = float_trial(work, store)
         again = {} if options.keep_other else measured_elsewhere(others, store.trials(), wanted)
@@ -185,8 +185,8 @@ def _show_feeding(work: Work, directory: Path) -> None:
 def _conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) -> Outcome:
     work.say("writing the report and the bundle")
     trials, verdict = judge(store.directory)
-    gather(store.directory, work, verdict, command(asked, store.directory), notes)
-    report = write_report(tell(store.directory), store.directory / "report.html")
+    write_end(store.directory, work, verdict, command(asked, store.directory), notes)
+    report = write_report(read_story(store.directory), store.directory / "report.html")
     shipped = model_of(store.directory, verdict.best)
     bundle = write_bundle(
         shipped, work.bench.card, verdict.best, store.directory / "best", source_name=work.model.name

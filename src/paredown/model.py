@@ -18,6 +18,11 @@ class TensorSpec:
     shape: tuple[int | None, ...]
     dtype: str  # numpy name: "float32", "uint8", ...
 
+    def __str__(self) -> str:
+        """In words: "images float32 1x3x640x640", "?" for a dimension left open."""
+        sizes = "x".join("?" if d is None else str(d) for d in self.shape)
+        return f"{self.name} {self.dtype} {sizes}"
+
 
 @dataclass(frozen=True)
 class Model:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from paredown._report.write import render
 from paredown.errors import ParedownError
 from paredown.job import judge, run
+from paredown.report_data import read_story
 from paredown.study.options import Options, read_asked
 from paredown.study.store import Store, read_study, read_trials
-from paredown.telling import tell
 
 VALUES = st.sampled_from(
     [
@@ -88,7 +88,7 @@ def read_all(directory: Path) -> None:
     """Everything that reads a study, each in its turn; only errors of our own tree may come out."""
     for read in (
         lambda: judge(directory),
-        lambda: render(tell(directory)),
+        lambda: render(read_story(directory)),
         lambda: read_asked(directory / "study.toml"),
         lambda: resume(directory),
     ):
@@ -118,7 +118,7 @@ def test_an_edited_trial_is_read_or_left_out_and_the_others_stay(copy: Path, stu
     others = {t.label for i, t in enumerate(read_trials(study)) if i != which}
     assert others <= {t.label for t in read_trials(copy)}
     if which:  # the float model is still there: there is a report, whatever one trial says
-        assert "</html>" in render(tell(copy))
+        assert "</html>" in render(read_story(copy))
     read_all(copy)
 
 

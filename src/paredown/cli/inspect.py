@@ -97,14 +97,13 @@ def _show(model: Model, choice: CardChoice | None, unknown: str, found: Inspecti
     from rich.text import Text
 
     from paredown.cli import console
-    from paredown.telling import spell
 
     out = console.stdout()
     facts: list[tuple[str, str | Text]] = [
         ("file", f"{model.name}, {model.size_bytes / 1e6:.2f} MB, sha256 {model.sha256[:16]}"),
         ("opset", str(found.opset)),
-        *(("input", spell(spec)) for spec in model.inputs),
-        *(("output", spell(spec)) for spec in model.outputs),
+        *(("input", str(spec)) for spec in model.inputs),
+        *(("output", str(spec)) for spec in model.outputs),
         *([("family", Text(unknown))] if choice is None else _card_facts(choice)),
         ("weights", f"{found.weights:,} values, {found.weight_bytes / 1e6:.2f} MB"),
         ("MACs", f"{found.macs / 1e9:.3f} G for one image"),

@@ -153,9 +153,8 @@ def _size_phrase(best: Trial, baseline: Trial) -> str:
     size, float_size = _value(best, "size_bytes"), _value(baseline, "size_bytes")
     if not size or not float_size:
         return ""
-    ratio = size / float_size
-    times = f"{max(ratio, 1 / ratio):.1f}"
-    return "" if times == "1.0" else f"{times}{TIMES} {'smaller' if ratio <= 1 else 'larger'}"
+    times = f"{max(size / float_size, float_size / size):.1f}"
+    return "" if times == "1.0" else f"{times}{TIMES} {'smaller' if size <= float_size else 'larger'}"
 
 
 def _accuracy(trial: Trial, baseline: Trial) -> str:

@@ -1,0 +1,82 @@
+"""The Story of a study, read from its directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from paredown._compress.presets import STOCK
+from paredown._report.story import Advice, Elsewhere, Story
+from paredown._report.story import Limits as AskedLimits
+from paredown.errors import UnknownName
+from paredown.measurement import Measurement, Trial
+from paredown.report_data.facts import read_facts
+from paredown.report_data.node_times import read_layers
+from paredown.report_data.pictures import read_picture
+from paredown.study.environments import unmatched
+from paredown.study.options import Asked
+from paredown.study.store import read_apart, read_study, read_trials
+from paredown.study.trial_log import read_log
+from paredown.study.verdict import FLOAT, choose_best
+
+
+def read_story(directory: Path, layers_for: str = "") -> Story:
+    """The story of a study, also of one that goes on. layers_for: label of the model whose layers are drawn.
+
+    Raises: UsageError where it has not begun yet; UnknownName for a label that no model of it has.
+    """
+    facts = read_facts(directory)
+    trials = sorted(read_trials(directory), key=lambda t: t.recipe != FLOAT)
+    tables = {k: v for k, v in read_study(directory).items() if k in ("asked", "limits", "options")}
+    asked = Asked.parse(tables)
+    advice, measured = _advice(trials, asked)
+    shown = _layered(trials, layers_for or facts.pictures_of, advice.recipe, asked_for=bool(layers_for))
+    layers, node_times = read_layers(directory, trials, shown, facts.float_layers, facts.node_times)
+    others = read_apart(directory)
+    others = others if asked.options.keep_other else unmatched(others, trials)
+    return Story(
+        title=facts.title,
+        model=facts.model,
+        dataset=facts.dataset,
+        limits=_limits(asked, facts.metric),
+        advice=advice,
+        trials=tuple(trials),
+        metric=facts.metric,
+        command=facts.command,
+        environment={} if measured is None else measured.environment,
+        classes=facts.classes,
+        stock=tuple(t.recipe for t in trials if any(t.recipe.startswith(kind) for kind in STOCK)),
+        pictures=tuple(read_picture(directory, i, p) for i, p in enumerate(facts.pictures)),
+        pictures_of=facts.pictures_of,
+        layers=layers,
+        layers_for=layers_for,
+        node_times=node_times,
+        doubts=read_log(directory).notes,
+        elsewhere=tuple(Elsewhere(a.trials, a.differs) for a in others),
+        made_on=facts.made_on,
+        directory=directory,
+        finished=facts.finished,
+        to_come=tuple(p for p in facts.planned if p not in {t.label for t in trials}),
+    )
+
+
+def _limits(asked: Asked, metric: str) -> AskedLimits:
+    limits = asked.limits
+    return AskedLimits(limits.allowed(metric), limits.max_latency_s, limits.max_size_bytes)
+
+
+def _layered(trials: Sequence[Trial], label: str, otherwise: str, *, asked_for: bool) -> str:
+    """The recipe whose layers are read first."""
+    made = {name: t.recipe for t in trials if t.model_file is not None for name in (t.recipe, t.label)}
+    if asked_for and label not in made:
+        raise UnknownName("model of this study", label, set(made) - {FLOAT})
+    return made.get(label, otherwise)
+
+
+def _advice(trials: Sequence[Trial], asked: Asked) -> tuple[Advice, Measurement | None]:
+    """The verdict over the trials so far; none before the float model was measured."""
+    if not any(t.recipe == FLOAT and t.measurement is not None for t in trials):
+        return Advice("", ("The float model has not been measured yet.",)), None
+    verdict = choose_best(trials, asked.limits)
+    advice = Advice(verdict.best.recipe, verdict.reasons, verdict.remarks, verdict.gate_met)
+    return advice, verdict.best.measurement
