@@ -13,8 +13,8 @@ from paredown._measure.compare import most_different
 from paredown.card import Card
 from paredown.deploy.draw import class_colour, draw_label
 from paredown.detections import ClassScores, Detections, Prediction
-from paredown.metrics.classification import probabilities
 from paredown.metrics.matching import box_iou
+from paredown.metrics.outcomes import probabilities
 from paredown.pictures import jpeg
 from paredown.sample import Dataset, Labels, Truth
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from paredown.card import Card
 from paredown.deploy.draw import class_colour, draw_detections, draw_label
 from paredown.detections import Detections, Prediction
-from paredown.families import predict
-from paredown.metrics.classification import probabilities
+from paredown.families.recognition import predict
+from paredown.metrics.outcomes import probabilities
 from paredown.preprocessing.letterbox import Frame, fit_image
 from paredown.preprocessing.tensor import preprocess
 from paredown.preprocessing.values import describe

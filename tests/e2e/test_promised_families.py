@@ -12,7 +12,7 @@ import pytest
 from finished_nets import rfdetr, rtdetr, yolo_nas
 from paredown import api, demo
 from paredown.cli import main
-from paredown.families import predict
+from paredown.families.recognition import predict
 from paredown.graph.size_input import settle_size_input
 from paredown.preprocessing.tensor import preprocess
 from paredown.study.trial_log import read_log

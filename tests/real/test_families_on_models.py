@@ -11,7 +11,7 @@ from paredown import data
 from paredown._measure.probe import choose_card
 from paredown.card import Card
 from paredown.errors import CardError
-from paredown.families import recognise
+from paredown.families.recognition import recognise
 from paredown.graph.load import load_model
 from paredown.targets import target
 

@@ -15,7 +15,7 @@ import pytest
 from paredown import data
 from paredown._measure.probe import untried, weigh
 from paredown.card import Preprocess
-from paredown.families import recognise
+from paredown.families.recognition import recognise
 from paredown.graph.load import load_model
 from paredown.model import Model
 from paredown.preprocessing.values import name_of

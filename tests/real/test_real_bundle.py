@@ -13,7 +13,7 @@ import pytest
 from paredown.data.images import read_image
 from paredown.deploy import write_bundle
 from paredown.detections import ClassScores, Detections
-from paredown.families import predict, recognise
+from paredown.families.recognition import predict, recognise
 from paredown.graph.load import load_model
 from paredown.measurement import Trial
 from paredown.preprocessing.tensor import preprocess

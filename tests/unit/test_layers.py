@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import resource
 import subprocess
 import sys
@@ -61,31 +60,46 @@ SHELVES = {name for name, layer in LAYERS.items() if layer == 2}
 FILES = sorted(SOURCE.rglob("*.py"))
 
 
-def part_of(path: Path) -> str:
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+MODULES = {".".join(("paredown", *p.relative_to(SOURCE).with_suffix("").parts)): p for p in FILES}
+PACKAGES = {name.removesuffix(".__init__") for name in MODULES if name.endswith(".__init__")}
+MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items()}
+
+
+def part_of(module: str) -> str:
+    """What stands in `LAYERS` for a module: "graph" for paredown.graph.walk."""
+    return [*module.split("."), "__init__"][1]
 
 
 def imports_of(path: Path) -> set[str]:
-    """The parts of this package that a file imports, wherever in the file."""
-    found = set()
+    """The modules of this package that a file imports, wherever in the file, or names in a table."""
+    named = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "paredown":
-            found |= {alias.name for alias in node.names if alias.name in LAYERS}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("paredown."):
-            found.add(str(node.module).split(".")[1])
+        if isinstance(node, ast.ImportFrom):
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            named |= {name if name in MODULES else str(node.module) for name in inner}
         elif isinstance(node, ast.Import):
-            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("paredown.")}
+            named |= {alias.name for alias in node.names}
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            named = re.fullmatch(r"paredown\.(\w+)(\.\w+)*", node.value)  # importlib.import_module("...")
-            found |= {named[1]} if named and named[1] in LAYERS else set()
-    return found
+            named |= {node.value} - PACKAGES  # importlib.import_module("..."), not resources.files("...")
+    return (named & MODULES.keys()) - {"paredown"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_imports_go_down_only(path):
-    part = part_of(path)
+def rings(needs: dict[str, set[str]]) -> list[str]:
+    """Those that need each other in a ring, or lie between two rings; empty where there is none."""
+    left = set(needs)
+    while True:
+        needed = {other for name in left for other in needs[name] - {name}}
+        ringed = {name for name in left & needed if (needs[name] - {name}) & left}
+        if ringed == left:
+            return sorted(left)
+        left = ringed
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_down_only(module):
+    part = part_of(module)
     assert part in LAYERS, f"say in tests/unit/test_layers.py and docs/design.md where {part} stands"
-    for other in imports_of(path) - {part}:
+    for other in {part_of(name) for name in imports_of(MODULES[module])} - {part}:
         assert LAYERS[other] <= LAYERS[part], f"{part} imports {other}, which stands above it"
         both = {part, other} <= SHELVES
         assert not both, f"{part} and {other} are shelves: what one needs from the other comes as an argument"
@@ -93,14 +107,18 @@ def test_imports_go_down_only(path):
 
 def test_parts_form_no_ring():
     needs = {part: set() for part in LAYERS}
-    for path in FILES:
-        if part_of(path) != "__init__":
-            needs[part_of(path)] |= imports_of(path) - {part_of(path), "__init__"}
-    while needs:
-        free = [part for part, others in needs.items() if not others & needs.keys()]
-        assert free, f"these import each other in a ring: {sorted(needs)}"
-        for part in free:
-            del needs[part]
+    for module in MODULES.keys() - {"paredown"}:
+        needs[part_of(module)] |= {part_of(name) for name in imports_of(MODULES[module])}
+    assert rings(needs) == []
+
+
+def test_files_form_no_ring():
+    assert rings({module: imports_of(path) for module, path in MODULES.items()}) == []
+
+
+def test_a_ring_is_found():
+    assert rings({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}, "e": set()}) == ["b", "c"]
+    assert rings({"a": {"a", "b"}, "b": set()}) == []
 
 
 def test_core_imports_without_torch():

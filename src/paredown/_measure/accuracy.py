@@ -16,9 +16,9 @@ from paredown.errors import DataError
 from paredown.measurement import Quantity
 from paredown.metrics import METRICS, coco, confusion
 from paredown.metrics.average_precision import RECALLS
-from paredown.metrics.classification import probabilities
 from paredown.metrics.detection import class_miss_rates
 from paredown.metrics.matching import Matches, as_truth
+from paredown.metrics.outcomes import probabilities
 from paredown.metrics.tally import DetectionTally, Evidence, against_reference, against_truth
 from paredown.sample import Dataset, Labels, Truth
 

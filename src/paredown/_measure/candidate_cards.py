@@ -13,8 +13,8 @@ from paredown._measure.evidence import CONFIDENT, Evidence, evidence, matches_of
 from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.errors import CardError
-from paredown.families import predict
 from paredown.families.label_maps import COCO_NAMES, coco_by_id, unnamed_classes
+from paredown.families.recognition import predict
 from paredown.preprocessing.tensor import preprocess
 from paredown.protocols import Progress, Session
 from paredown.sample import Dataset, Labels, Truth

@@ -23,8 +23,8 @@ from paredown.analyze.bootstrap import Interval, interval, resample_weights
 from paredown.analyze.paired import sign_flip_test
 from paredown.detections import ClassScores, Detections, Prediction
 from paredown.metrics.average_precision import average_precision
-from paredown.metrics.classification import probabilities
 from paredown.metrics.matching import Matches, match
+from paredown.metrics.outcomes import probabilities
 from paredown.sample import Labels, Truth
 
 Number = TypeVar("Number", bound=np.generic)

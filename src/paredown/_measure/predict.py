@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.errors import UnsupportedModel
-from paredown.families import predict
+from paredown.families.recognition import predict
 from paredown.measurement import Quantity
 from paredown.preprocessing.tensor import preprocess
 from paredown.protocols import Progress, Session, silent

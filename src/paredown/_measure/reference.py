@@ -15,11 +15,11 @@ from paredown._measure.reading import Answers, check_card, several
 from paredown.card import Card
 from paredown.detections import Detections, Prediction
 from paredown.errors import CardError
-from paredown.families import predict
 from paredown.families.candidates import box_form, with_box_form
 from paredown.families.cards import toml_value
 from paredown.families.expect import SLACK
 from paredown.families.geometry import FAMILIAR, FORMS
+from paredown.families.recognition import predict
 from paredown.protocols import Session
 from paredown.sample import Dataset, Labels, Truth
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from paredown.errors import UnknownName
 
 if TYPE_CHECKING:
     from paredown.families.features import Family
-    from paredown.families.recognition import Recognition as Recognition
-    from paredown.families.recognition import predict as predict
-    from paredown.families.recognition import recognise as recognise
 
 _MODULES = (
     "yolov8",
@@ -69,10 +66,3 @@ class _Families(Mapping[str, "Family"]):
 
 
 FAMILIES: Mapping[str, Family] = _Families()
-
-
-def __getattr__(name: str) -> Any:
-    """The verbs of this shelf, imported when first used: they need onnx and OpenCV."""
-    if name in ("Recognition", "predict", "recognise"):
-        return getattr(importlib.import_module(f"{__name__}.recognition"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.detections import ClassScores, Detections, Prediction
-from paredown.metrics.classification import probabilities
 from paredown.metrics.matching import Matches, match_reference
+from paredown.metrics.outcomes import probabilities
 from paredown.metrics.tally import Evidence, ratio
 
 

@@ -15,8 +15,8 @@ from paredown.card import Card
 from paredown.detections import ClassScores, Detections, Prediction
 from paredown.errors import DataError
 from paredown.metrics.average_precision import average_precision
-from paredown.metrics.classification import Outcomes, outcomes
 from paredown.metrics.matching import Matches, match, match_reference
+from paredown.metrics.outcomes import Outcomes, outcomes
 from paredown.sample import Labels, Truth
 
 Evidence = Matches | Outcomes

@@ -11,7 +11,7 @@ from paredown.analyze.pareto import pareto_front
 from paredown.analyze.sampled import difference, sampled
 from paredown.errors import DataError
 from paredown.metrics import METRICS
-from paredown.metrics.classification import Outcomes
+from paredown.metrics.outcomes import Outcomes
 
 
 def outcomes_of(right: np.ndarray) -> Outcomes:

@@ -19,7 +19,7 @@ from paredown.deploy.detect_main import as_json, as_text, picture
 from paredown.deploy.draw import draw_detections
 from paredown.detections import Detections
 from paredown.errors import StorageError
-from paredown.families import predict
+from paredown.families.recognition import predict
 from paredown.graph.load import load_model
 from paredown.measurement import Measurement, Quantity, StepRecord, Trial
 from paredown.model import Model

@@ -6,12 +6,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from made_up_models import model, yolov8_model
 
+from made_up_models import model, yolov8_model
 from paredown.errors import CardError
-from paredown.families import recognise
 from paredown.families.card_file import commented_card, uncertain_keys
 from paredown.families.cards import read_card, recognise_with_card
+from paredown.families.recognition import recognise
 from paredown.preprocessing.values import describe
 
 CLASSIFIER = model({"o": ((1, 10), ())})

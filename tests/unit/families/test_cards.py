@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made_up_models import CELLS_320, model, yolov8_model
 
+from made_up_models import CELLS_320, model, yolov8_model
 from paredown.errors import CardError, StorageError, UnknownName
-from paredown.families import recognise
 from paredown.families.cards import card_beside, read_card, recognise_with_card, write_card
+from paredown.families.recognition import recognise
 
 
 def written(folder: Path, text: str) -> Path:

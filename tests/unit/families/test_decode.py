@@ -7,7 +7,7 @@ import pytest
 
 from paredown.card import Card, Preprocess
 from paredown.detections import ClassScores, Detections
-from paredown.families import predict
+from paredown.families.recognition import predict
 from paredown.preprocessing.letterbox import Frame
 
 SIZE = (320, 320)

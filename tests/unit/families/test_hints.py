@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made_up_models import model, yolov8_model
 
+from made_up_models import model, yolov8_model
 from paredown.errors import CardError, UnknownName
-from paredown.families import recognise
 from paredown.families.features import Match
 from paredown.families.hints import Hints, hinted, options_for, recognise_file
+from paredown.families.recognition import recognise
 from paredown.model import Model
 from paredown.preprocessing.values import describe
 

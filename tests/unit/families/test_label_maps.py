@@ -7,10 +7,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up_models import model
 
-from paredown.families import recognise
+from made_up_models import model
 from paredown.families.label_maps import COCO_NAMES, Names, coco_by_id, read_names
+from paredown.families.recognition import recognise
 
 TWELVE = tuple(f"n{i}" for i in range(12))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_up_models import CELLS_320, V8_TAIL, model, yolov8_model
 
+from made_up_models import CELLS_320, V8_TAIL, model, yolov8_model
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
-from paredown.families import FAMILIES, predict, recognise
+from paredown.families import FAMILIES
 from paredown.families.label_maps import read_names
+from paredown.families.recognition import predict, recognise
 from paredown.model import Model
 from paredown.preprocessing.tensor import preprocess
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up_models import yolov8_model
 
+from made_up_models import yolov8_model
 from paredown.errors import CardError
 from paredown.families.candidates import PLAIN, check_columns, class_count, corners, read_candidates, spread
 from paredown.families.cards import read_card

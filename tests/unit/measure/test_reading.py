@@ -13,8 +13,8 @@ from misread import CLASSES, SIZE, Answer, Head, Objects, grid, images, rows
 from paredown._measure.reading import check_card, settle_reading
 from paredown.card import Card
 from paredown.errors import CardError
-from paredown.families import recognise
 from paredown.families.cards import read_card, recognise_with_card
+from paredown.families.recognition import recognise
 from paredown.model import Model
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "families"))

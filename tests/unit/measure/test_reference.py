@@ -16,7 +16,7 @@ from paredown._measure.reference import check_reference
 from paredown.card import Card
 from paredown.detections import ClassScores
 from paredown.errors import CardError
-from paredown.families import predict, recognise
+from paredown.families.recognition import predict, recognise
 from paredown.preprocessing.letterbox import Frame
 from paredown.sample import Dataset, Sample
 

@@ -8,7 +8,7 @@ import pytest
 from paredown.detections import ClassScores
 from paredown.errors import DataError
 from paredown.metrics import METRICS
-from paredown.metrics.classification import outcomes, probabilities
+from paredown.metrics.outcomes import outcomes, probabilities
 from paredown.metrics.tally import ClassTally
 
 

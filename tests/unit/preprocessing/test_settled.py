@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 import pytest
-from made_up_models import model
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown.families import recognise
+from made_up_models import model
 from paredown.families.features import Match, find_features
+from paredown.families.recognition import recognise
 from paredown.model import Model, TensorSpec
 from paredown.preprocessing.values import describe_values, parse_values, same_values, with_values
 
