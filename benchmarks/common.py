@@ -16,6 +16,7 @@ import paredown
 from paredown import data
 from paredown._measure.environment import environment
 from paredown.card import Card
+from paredown.hosts import open_host
 from paredown.model import Model
 from paredown.sample import Dataset
 
@@ -108,7 +109,7 @@ def load(material: Path, name: str, images: int, judged: int | None = None) -> L
 
 def write(path: Path, rows: Sequence[Mapping[str, object]], threads: int, **more: object) -> None:
     """The results on disk, with machine and date; a row keeps the command and the date that made it."""
-    here = environment(threads)
+    here = environment(open_host(), threads)
     rows = [
         {**row, "made_by": row.get("made_by", {"command": command(sys.argv), "date": here["date"]})}
         for row in rows

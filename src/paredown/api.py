@@ -245,7 +245,7 @@ def measure(
         file.write_bytes(model.data)
         beside.write_bytes((floats or model).data)
         measured, _ = bench.measure(model, file, beside, predicted, reference, progress, what=what)
-    warning = made_for_another(model.metadata)
+    warning = made_for_another(model.metadata, where.host.facts())
     if warning is not None and where.runs_here and where.profile.runtime == "onnxruntime":
         doubt = Doubt("target", f"{warning.what}: {warning.why}")
         measured = replace(measured, doubts=(*measured.doubts, doubt))

@@ -11,6 +11,7 @@ import pytest
 from paredown import api
 from paredown._measure.environment import environment
 from paredown.cli import main
+from paredown.hosts import open_host
 from paredown.study.environments import environment_key
 from paredown.study.store import read_apart, read_trials
 from paredown.study.trial_log import read_log
@@ -42,7 +43,7 @@ def pretend(out: Path, **other: object) -> None:
 
 
 def now(out: Path) -> str:
-    return environment_key(environment(read_trials(out)[0].measurement.environment["threads"]))
+    return environment_key(environment(open_host(), read_trials(out)[0].measurement.environment["threads"]))
 
 
 def test_another_runtime_is_named_and_everything_is_measured_again(study, toy, tmp_path, capsys) -> None:

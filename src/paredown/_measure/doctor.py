@@ -1,27 +1,24 @@
-"""Is this machine fit to time on, and is it the device that a model was made for?"""
+"""Is a host fit to time on, and is it the device that a model was made for?"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from glob import glob
-from itertools import pairwise
 from typing import Literal
 
-import numpy as np
-import psutil
-
-from paredown._measure.environment import package_versions, virtualization
-from paredown._measure.noise import SPREAD_LIMIT, UNFIT_SPREAD, governors, spread
-from paredown._measure.throttling import listed, throttling
+from paredown._measure.noise import SPREAD_LIMIT, UNFIT_SPREAD, spread
+from paredown._measure.steadiness import steadiness
+from paredown._measure.throttling import listed
 from paredown.errors import UnknownName
-from paredown.hosts import cpu
+from paredown.machine import Counters, Machine, Throttling
 from paredown.profile import DOT_PRODUCTS
-from paredown.targets import Target, local_profile, target
+from paredown.protocols import Host
+from paredown.targets import Target, target
 from paredown.telemetry import all_switches, too_late_for
 
 Level = Literal["ok", "warn", "bad"]
+_LOOK_S = 0.4  # how long the load of the machine is looked at
 
 
 @dataclass(frozen=True)
@@ -34,34 +31,35 @@ class Finding:
     hint: str = ""
 
 
-def check(target_name: str = "local", metadata: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
-    """All findings on this machine as the target, and for a model with that metadata. Takes a second."""
-    where = target(target_name)
+def check(where: Target, metadata: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
+    """All findings on the target's host, and for a model with that metadata. Takes two seconds."""
+    machine, counters = where.host.facts(), where.host.counters()
+    steady = steadiness(where.host)
     return (
-        _runtime(),
+        _runtime(machine),
         _telemetry(),
         _device(where),
-        _instructions(),
-        _governor(),
-        _turbo(),
-        _throttled(),
-        _memory(where),
-        _swap(),
-        _virtual(),
-        _load(),
-        _timer(),
-        _noise(),
-        _sensors(),
-        *(() if metadata is None else (_model(metadata),)),
+        _instructions(machine),
+        _governor(machine),
+        _turbo(machine),
+        _throttled(counters.throttling),
+        _memory(where, machine, counters),
+        _swap(machine, counters),
+        _virtual(machine),
+        _load(where.host, machine),
+        _clock(steady.clock_step_s),
+        _spread(steady.work_s),
+        _sensors(machine),
+        *(() if metadata is None else (_model(metadata, machine),)),
     )
 
 
 def fit_to_time(findings: tuple[Finding, ...]) -> bool:
-    """Whether latencies taken on this machine can be believed."""
+    """Whether latencies taken there can be believed."""
     return all(f.level != "bad" for f in findings)
 
 
-def made_for_another(metadata: Mapping[str, str]) -> Finding | None:
+def made_for_another(metadata: Mapping[str, str], machine: Machine) -> Finding | None:
     """The warning that a model was made for another CPU than this one, None where nothing speaks for it.
 
     Reads the metadata "paredown.profile" (a profile's name) and "paredown.weight_bits".
@@ -70,7 +68,7 @@ def made_for_another(metadata: Mapping[str, str]) -> Finding | None:
     if name is None:
         return None
     what, hint = f"the model was made for {name}", "compress it again for this machine"
-    if local_profile().saturates and metadata.get("paredown.weight_bits") == "8":
+    if machine.saturates and metadata.get("paredown.weight_bits") == "8":
         why = "its 8-bit weights saturate on this CPU (no VNNI): boxes get lost"
         return Finding(
             "warn", what, why, f"{hint}, or see docs/cpus.md for the session option that avoids it"
@@ -82,16 +80,16 @@ def made_for_another(metadata: Mapping[str, str]) -> Finding | None:
     return Finding("warn", what, "; ".join(reasons), hint) if reasons else None
 
 
-def _model(metadata: Mapping[str, str]) -> Finding:
+def _model(metadata: Mapping[str, str], machine: Machine) -> Finding:
     name, bits = metadata.get("paredown.profile"), metadata.get("paredown.weight_bits")
     if name is None:
         return Finding("ok", "the model does not say which device it was made for")
     how = f", {bits}-bit weights" if bits else ""
-    return made_for_another(metadata) or Finding("ok", f"the model was made for {name}{how}")
+    return made_for_another(metadata, machine) or Finding("ok", f"the model was made for {name}{how}")
 
 
-def _runtime() -> Finding:
-    found = package_versions().get("onnxruntime")
+def _runtime(machine: Machine) -> Finding:
+    found = machine.packages.get("onnxruntime")
     if found is None:
         return Finding("bad", "onnxruntime is not installed", "nothing can be run", "pip install onnxruntime")
     return Finding("ok", f"onnxruntime {found}")
@@ -118,24 +116,24 @@ def _device(where: Target) -> Finding:
     )
 
 
-def _instructions() -> Finding:
-    have = cpu.features()
-    if not cpu.features_known():
+def _instructions(machine: Machine) -> Finding:
+    have = machine.instruction_sets
+    if not machine.tells_instruction_sets:
         return Finding(
             "warn", "the instruction sets of this CPU are unknown", "whether INT8 pays cannot be told"
         )
-    listed = f"{cpu.model_name() or cpu.arch()}: {', '.join(sorted(have))}"
+    what = f"{machine.cpu or machine.arch}: {', '.join(sorted(have))}"
     if have & DOT_PRODUCTS:
-        return Finding("ok", listed, "INT8 has its own instructions here")
-    if cpu.arch() == "x86_64":
+        return Finding("ok", what, "INT8 has its own instructions here")
+    if machine.arch == "x86_64":
         why = "without VNNI, INT8 gains little and 8-bit weights saturate; recipes use 7 bits here"
     else:
         why = "without dot product instructions INT8 gains less over float"
-    return Finding("warn", listed, why)
+    return Finding("warn", what, why)
 
 
-def _governor() -> Finding:
-    found = sorted(governors())
+def _governor(machine: Machine) -> Finding:
+    found = sorted(machine.governors)
     if not found:
         return Finding("ok", "frequency governor not visible", "usual on a virtual machine")
     if found == ["performance"]:
@@ -144,18 +142,15 @@ def _governor() -> Finding:
     return Finding("warn", what, why, "sudo cpupower frequency-set -g performance")
 
 
-def _turbo() -> Finding:
-    off = cpu.read_text("/sys/devices/system/cpu/intel_pstate/no_turbo")
-    boost = cpu.read_text("/sys/devices/system/cpu/cpufreq/boost")
-    if off == "0" or boost == "1":
+def _turbo(machine: Machine) -> Finding:
+    if machine.turbo:
         why = "short runs are faster than long ones: read the median, not the minimum"
         return Finding("warn", "turbo is on", why, "turn it off to compare small differences")
-    return Finding("ok", "turbo is off" if off == "1" or boost == "0" else "turbo not visible")
+    return Finding("ok", "turbo not visible" if machine.turbo is None else "turbo is off")
 
 
-def _throttled() -> Finding:
+def _throttled(state: Throttling) -> Finding:
     """What the firmware of a board says of its power and heat."""
-    state = throttling()
     hint = "a stronger power supply and cable, or better cooling"
     if state.now:
         words = ", ".join(listed(state.now))
@@ -167,8 +162,8 @@ def _throttled() -> Finding:
     return Finding("ok", "no throttling visible")
 
 
-def _memory(where: Target) -> Finding:
-    free, total = psutil.virtual_memory().available, psutil.virtual_memory().total
+def _memory(where: Target, machine: Machine, counters: Counters) -> Finding:
+    free, total = counters.free_memory_bytes, machine.memory_bytes
     what = f"memory: {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
     if free < 512 * 2**20:
         return Finding("bad", what, "a model that does not fit is swapped or killed", "close other programs")
@@ -178,16 +173,16 @@ def _memory(where: Target) -> Finding:
     return Finding("ok", what)
 
 
-def _swap() -> Finding:
-    swap = psutil.swap_memory()
-    if swap.total and swap.used > 0.25 * swap.total:
-        what = f"{swap.used / 2**30:.1f} GiB of swap in use"
+def _swap(machine: Machine, counters: Counters) -> Finding:
+    total, used = machine.swap_bytes, counters.used_swap_bytes
+    if total and used > 0.25 * total:
+        what = f"{used / 2**30:.1f} GiB of swap in use"
         return Finding("warn", what, "memory read back from disk shows up as latency", "close other programs")
-    return Finding("ok", "swap is hardly used" if swap.total else "no swap")
+    return Finding("ok", "swap is hardly used" if total else "no swap")
 
 
-def _virtual() -> Finding:
-    kind = virtualization()
+def _virtual(machine: Machine) -> Finding:
+    kind = machine.virtualization
     if "virtual machine" in kind:
         return Finding(
             "warn", f"runs in a {kind}", "neighbours on the same host change the times; ratios hold better"
@@ -195,8 +190,13 @@ def _virtual() -> Finding:
     return Finding("ok", f"runs in a {kind}" if kind else "runs on bare metal, as far as can be seen")
 
 
-def _load() -> Finding:
-    busy = psutil.cpu_percent(interval=0.4)
+def _load(host: Host, machine: Machine) -> Finding:
+    """How much of all cores is in use or withheld, over less than half a second."""
+    before = host.counters()
+    time.sleep(_LOOK_S)
+    after = host.counters()
+    taken_s = after.busy_s + after.withheld_s - before.busy_s - before.withheld_s
+    busy = 100 * taken_s / ((after.time_s - before.time_s) * (machine.cores_logical or 1))
     what, why, hint = (
         f"other programs use {busy:.0f} % of the CPU",
         "they take time from the model",
@@ -207,28 +207,16 @@ def _load() -> Finding:
     return Finding("warn", what, why, hint) if busy > 10 else Finding("ok", what)
 
 
-def _timer() -> Finding:
-    ticks = [time.perf_counter_ns() for _ in range(2000)]
-    steps = [b - a for a, b in pairwise(ticks) if b > a]
-    resolution_ns = min(steps)
-    if resolution_ns > 10_000:
-        return Finding(
-            "warn", f"timer resolution {resolution_ns / 1000:.0f} µs", "too coarse for small models"
-        )
-    return Finding("ok", f"timer resolution {resolution_ns} ns")
+def _clock(step_s: float) -> Finding:
+    step_ns = round(step_s * 1e9)
+    if step_ns > 10_000:
+        return Finding("warn", f"timer resolution {step_ns / 1000:.0f} µs", "too coarse for small models")
+    return Finding("ok", f"timer resolution {step_ns} ns")
 
 
-def _noise() -> Finding:
-    """The spread of fifty repetitions of the same small calculation."""
-    values = np.random.default_rng(0).random(200_000, dtype=np.float32)
-    times = []
-    for _ in range(55):
-        start = time.perf_counter()
-        for _ in range(10):
-            np.sqrt(values * values + np.float32(1))
-        times.append(time.perf_counter() - start)
-    wide = spread(times[5:])
-    what = f"the same work, 50 times over: spread {wide:.0%}"
+def _spread(work_s: tuple[float, ...]) -> Finding:
+    wide = spread(work_s)
+    what = f"the same work, {len(work_s)} times over: spread {wide:.0%}"
     if wide > UNFIT_SPREAD:
         return Finding(
             "bad", what, "differences between models drown in this", "find out what else is running"
@@ -238,12 +226,7 @@ def _noise() -> Finding:
     return Finding("ok", what)
 
 
-def _sensors() -> Finding:
-    found = []
-    if glob("/sys/class/powercap/*/energy_uj"):
-        found.append("powercap")
-    if glob("/sys/class/hwmon/hwmon*/energy*_input") or glob("/sys/class/hwmon/hwmon*/power*_input"):
-        found.append("hwmon")
-    if found:
-        return Finding("ok", f"energy sensors: {', '.join(found)}")
+def _sensors(machine: Machine) -> Finding:
+    if machine.sensors:
+        return Finding("ok", f"energy sensors: {', '.join(machine.sensors)}")
     return Finding("ok", "no energy sensor", "energy cannot be measured here; nothing else depends on it")

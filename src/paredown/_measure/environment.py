@@ -2,52 +2,36 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-import psutil
-
-from paredown._measure.noise import governors
-from paredown.hosts import cpu
-
-_PACKAGES = (
-    "paredown",
-    "onnxruntime",
-    "onnx",
-    "onnx-ir",
-    "numpy",
-    "opencv-python-headless",
-    "faster-coco-eval",
-)
+from paredown.protocols import Host
 
 
-def environment(threads: int = 0) -> Mapping[str, object]:
-    """CPU, memory, system, package versions and date; what this system does not tell is left out.
+def environment(host: Host, threads: int = 0) -> Mapping[str, object]:
+    """CPU, memory, system, package versions and date; what the host's system does not tell is left out.
 
     threads: as asked for; 0 is recorded as the number of cores it stands for.
     """
-    frequency = psutil.cpu_freq()
+    machine = host.facts()
     facts: dict[str, object] = {
-        "cpu": cpu.model_name(),
-        "board": cpu.board_name(),
-        "arch": cpu.arch(),
-        "instruction_sets": sorted(cpu.features()),
-        "cores_physical": psutil.cpu_count(logical=False),
-        "cores_logical": psutil.cpu_count(),
-        "cores_usable": cpu.usable_cores(),
-        "threads": threads or cpu.usable_cores(),
-        "frequency_max_mhz": frequency.max if frequency and frequency.max else None,
-        "governor": ", ".join(sorted(governors())),
-        "memory_bytes": psutil.virtual_memory().total,
-        "swap_bytes": psutil.swap_memory().total,
-        "os": _os_name(),
-        "kernel": f"{platform.system()} {platform.release()}",
-        "virtualization": virtualization(),
-        "python": platform.python_version(),
-        "packages": package_versions(),
+        "cpu": machine.cpu,
+        "board": machine.board,
+        "arch": machine.arch,
+        "instruction_sets": sorted(machine.instruction_sets),
+        "cores_physical": machine.cores_physical,
+        "cores_logical": machine.cores_logical,
+        "cores_usable": machine.cores_usable,
+        "threads": threads or machine.cores_usable,
+        "frequency_max_mhz": machine.frequency_max_mhz,
+        "governor": ", ".join(sorted(machine.governors)),
+        "memory_bytes": machine.memory_bytes,
+        "swap_bytes": machine.swap_bytes,
+        "os": machine.os,
+        "kernel": machine.kernel,
+        "virtualization": machine.virtualization,
+        "python": machine.python,
+        "packages": dict(machine.packages),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return {key: value for key, value in facts.items() if value not in (None, "")}
@@ -63,31 +47,3 @@ def threads_set(facts: Mapping[str, object]) -> int:
     """The number of threads that somebody chose; 0 where it was one for each usable core."""
     threads = facts.get("threads")
     return threads if isinstance(threads, int) and threads != facts.get("cores_usable") else 0
-
-
-def package_versions() -> dict[str, str]:
-    """Version by package, of those that can change a result and are installed."""
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def virtualization() -> str:
-    """ "virtual machine", "container", both, or "" on bare metal as far as can be seen."""
-    flags = cpu.read_text("/proc/cpuinfo") or ""
-    signs = {
-        "virtual machine": " hypervisor" in flags,
-        "container": any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv")),
-    }
-    return ", ".join(word for word, seen in signs.items() if seen)
-
-
-def _os_name() -> str:
-    try:
-        return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    except OSError:
-        return f"{platform.system()} {platform.version()}"

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from paredown._measure.noise import Watch, machine_doubts, series_doubts
+from paredown._measure.noise import NoiseWatch, machine_doubts, series_doubts
 from paredown._measure.process import WorkerProcess
 from paredown.analyze.bootstrap import median_of_rounds, ratio_of_rounds
 from paredown.errors import UsageError
@@ -105,16 +105,19 @@ def measure_latency(
     if threads < 0:
         raise UsageError("threads cannot be negative", got=threads, expected="0 for all cores, or a count")
     place.require_timing()
+    host = place.host
     threads = place.used_threads(threads)
     with ExitStack() as stack:
         workers, records = [], []
         for model, given in [(candidate, feeds), (baseline, baseline_feeds or feeds)]:
-            worker = WorkerProcess(model, place.module, given, threads=threads, timeout_s=plan.timeout_s)
+            worker = WorkerProcess(
+                host, model, place.module, given, threads=threads, timeout_s=plan.timeout_s
+            )
             workers.append(stack.enter_context(worker))
             records.append(_warmed_up(worker, plan))
-        watch = Watch([worker.pid for worker in workers])
+        watch = NoiseWatch(host, [record.load["pid"] for record in records])
         _alternate(workers, records, plan, progress)
-        doubts = (*machine_doubts(), *watch.doubts())
+        doubts = (*machine_doubts(host.facts()), *watch.doubts())
     return _evaluate(records[0], records[1], doubts)
 
 

@@ -1,18 +1,16 @@
-"""What disturbs a timing on this machine, read before and after it, as doubts."""
+"""What disturbs a timing on a host, read before and after it, as doubts."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from glob import glob
 from statistics import median
 
 import numpy as np
-import psutil
 
-from paredown._measure.throttling import slowed, throttling
-from paredown.hosts.cpu import read_text
+from paredown._measure.throttling import slowed
+from paredown.machine import Machine
 from paredown.measurement import Doubt
+from paredown.protocols import Host
 
 SPREAD_LIMIT = 0.10
 """Rounds that differ by more than this say more about the machine than about the model."""
@@ -25,41 +23,36 @@ _UNFIT_OTHERS = 0.50
 _UNFIT_STEAL = 0.10
 
 
-class Watch:
-    """The machine from now on: how much others used it, and whether it was throttled."""
+class NoiseWatch:
+    """A host from now on: how busy others kept it, and whether it was throttled. pids: ours there."""
 
-    def __init__(self, pids: Sequence[int]) -> None:
-        self._ours = [psutil.Process(), *(psutil.Process(pid) for pid in pids)]
-        self._start = time.monotonic()
-        self._busy_s, self._steal_s = _machine_seconds()
-        self._own_s = self._own_seconds()
-        self._throttling = throttling()
+    def __init__(self, host: Host, pids: Sequence[int]) -> None:
+        self._host, self._pids = host, tuple(pids)
+        self._start = host.counters(self._pids)
 
     def doubts(self) -> tuple[Doubt, ...]:
         """Why what was timed since then may be wrong."""
-        wall_s, cores = time.monotonic() - self._start, psutil.cpu_count() or 1
-        busy_s, steal_s = _machine_seconds()
-        others = (busy_s - self._busy_s - (self._own_seconds() - self._own_s)) / (wall_s * cores)
-        stolen = (steal_s - self._steal_s) / (wall_s * cores)
+        start, end = self._start, self._host.counters(self._pids)
+        cores = self._host.facts().cores_logical or 1
+        of_all_s = (end.time_s - start.time_s) * cores
+        others = (end.busy_s - start.busy_s - (end.ours_s - start.ours_s)) / of_all_s
+        withheld = (end.withheld_s - start.withheld_s) / of_all_s
         found = []
         if others > _OTHERS_LIMIT:
             text = f"other processes used {others * cores:.1f} of {cores} cores meanwhile"
             found.append(Doubt("busy", text, others, others > _UNFIT_OTHERS))
-        if stolen > _STEAL_LIMIT:
-            text = f"the virtual machine's host withheld {stolen:.0%} of the processor time"
-            found.append(Doubt("withheld", text, stolen, stolen > _UNFIT_STEAL))
-        if slow := slowed(self._throttling, throttling()):
+        if withheld > _STEAL_LIMIT:
+            text = f"the virtual machine's host withheld {withheld:.0%} of the processor time"
+            found.append(Doubt("withheld", text, withheld, withheld > _UNFIT_STEAL))
+        if slow := slowed(start.throttling, end.throttling):
             text = f"the processor was slowed down meanwhile: {slow}"
             found.append(Doubt("throttled", text, unfit=True))
         return tuple(found)
 
-    def _own_seconds(self) -> float:
-        return float(sum(t.user + t.system for t in (p.cpu_times() for p in self._ours)))
 
-
-def machine_doubts() -> tuple[Doubt, ...]:
-    """Why this machine as it is set up gives uneven times."""
-    found = sorted(governors() - {"performance"})
+def machine_doubts(machine: Machine) -> tuple[Doubt, ...]:
+    """Why a machine as it is set up gives uneven times."""
+    found = sorted(machine.governors - {"performance"})
     if found:
         text = f"the frequency governor is {' and '.join(found)}, not performance: clock rates vary"
         return (Doubt("governor", text),)
@@ -87,18 +80,3 @@ def spread(values: Sequence[float]) -> float:
     """(90 % quantile - 10 % quantile) / median."""
     low, middle, high = np.quantile(values, (0.1, 0.5, 0.9))
     return float((high - low) / middle) if middle > 0 else 0.0
-
-
-def governors() -> set[str]:
-    """The frequency governors in use; empty where the system shows none."""
-    files = glob("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
-    return {word for word in map(read_text, files) if word}
-
-
-def _machine_seconds() -> tuple[float, float]:
-    """Seconds all cores together were busy, and seconds the host withheld."""
-    times = psutil.cpu_times()
-    idle = times.idle + getattr(times, "iowait", 0.0)
-    steal = float(getattr(times, "steal", 0.0))
-    guest = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # already in user and nice
-    return float(sum(times) - idle - steal - guest), steal

@@ -1,8 +1,9 @@
 """The measured process: compiles one model and times it when told. `python -m paredown._measure.worker`
 
-Talks JSON lines. It reads a job {"model", "runtime", "threads", "feeds", "names"}, answers how loading went,
-then obeys "run N" with N latencies and "quit". The end of its input ends it, so it cannot outlive its parent.
-`feeds` is the number of an open file that has no name: nothing of it stays behind, however a process ends.
+Talks JSON lines. It reads a job {"model", "runtime", "threads", "feeds"} and the bytes of the feeds, answers
+how loading went, then obeys "run N" with N latencies and "quit". The end of its input ends it, so it cannot
+outlive its parent. `feeds` is a list of [name, dtype, shape]; the bytes follow in that order and touch no
+disk, so nothing of them stays behind, however a process ends.
 Imports as little as possible, since its memory is measured: numpy and the runtime.
 """
 
@@ -14,9 +15,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 import numpy as np
 
@@ -28,11 +29,12 @@ from paredown.protocols import Array, Session
 def main() -> None:
     """Serve one job from stdin until "quit"."""
     answers = _claim_stdout()
-    job = json.loads(sys.stdin.readline())
+    commands = sys.stdin.buffer
+    job = json.loads(commands.readline())
     try:
-        session, feeds = _load(job, answers)
-        for line in sys.stdin:
-            command, _, count = line.strip().partition(" ")
+        session, feeds = _load(job, commands, answers)
+        for line in commands:
+            command, _, count = line.decode().strip().partition(" ")
             if command == "quit":
                 return
             _say(answers, _timed_runs(session, feeds, int(count)))
@@ -43,17 +45,29 @@ def main() -> None:
         _say(answers, {"error": type(e).__name__, **parts})
 
 
-def _load(job: dict[str, Any], answers: TextIO) -> tuple[Session, dict[str, Array]]:
+def _load(job: dict[str, Any], commands: IO[bytes], answers: TextIO) -> tuple[Session, dict[str, Array]]:
     """The compiled model and its feeds; says how long compiling took and what memory was held before it."""
-    with os.fdopen(job["feeds"], "rb") as file, np.load(file) as stored:
-        feeds = {name: stored[f"arr_{i}"] for i, name in enumerate(job["names"])}
+    feeds = {name: _array(commands, dtype, shape) for name, dtype, shape in job["feeds"]}
     runtime = importlib.import_module(job["runtime"])
     gc.collect()
     before_bytes, start = resident_bytes(), time.perf_counter()
     session: Session = runtime.compile(Path(job["model"]), threads=job["threads"])
     load_s = time.perf_counter() - start
-    _say(answers, {"load_s": load_s, "before_bytes": before_bytes, "loaded_bytes": resident_bytes()})
+    told = {"load_s": load_s, "before_bytes": before_bytes, "loaded_bytes": resident_bytes()}
+    _say(answers, {"pid": os.getpid(), **told})
     return session, feeds
+
+
+def _array(stream: IO[bytes], dtype: str, shape: Sequence[int]) -> Array:
+    """The next array of the stream, read where it stays: no copy of it counts as the model's memory."""
+    array: Array = np.empty(shape, dtype)
+    left = array.reshape(-1).view(np.uint8).data
+    while left:
+        count = stream.readinto(left)  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError("the feeds end early")
+        left = left[count:]
+    return array
 
 
 def _timed_runs(session: Session, feeds: Mapping[str, Array], count: int) -> dict[str, Any]:

@@ -28,9 +28,10 @@ def main(args: argparse.Namespace) -> int:
     from paredown._measure.doctor import check, fit_to_time
     from paredown.cli import console
     from paredown.printable import printable
+    from paredown.targets import target
 
     metadata = None if args.model is None else api.load(args.model).metadata
-    findings = check(args.target, metadata)
+    findings = check(target(args.target), metadata)
     fit = fit_to_time(findings)
     if args.json:
         console.show_json({"fit_to_time": fit, "findings": findings})

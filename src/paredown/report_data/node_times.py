@@ -52,7 +52,7 @@ def time_layers(directory: Path, work: Work, trials: Sequence[Trial]) -> KeptTim
         name: TimedModel(model.sha256, dict(times.seconds), times.unmapped_s)
         for name, model, times in zip(names, models, taken, strict=True)
     }
-    return KeptTimes(timed, "", dict(environment(work.options.threads)))
+    return KeptTimes(timed, "", dict(environment(work.bench.target.host, work.options.threads)))
 
 
 def read_layers(

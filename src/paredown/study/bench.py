@@ -111,7 +111,7 @@ class Bench:
 
     def environment(self) -> Mapping[str, object]:
         """The surroundings of what is measured here and now."""
-        return environment(self.target.used_threads(self.threads))
+        return environment(self.target.host, self.target.used_threads(self.threads))
 
     def feeds(self, model: Model) -> dict[str, NDArray[np.generic]]:
         """The first judged image as the model's input."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from paredown.errors import TargetError
-from paredown.hosts import cpu
+from paredown.hosts import cpu, open_host
 from paredown.model import Model
 from paredown.profile import DOT_PRODUCTS, Profile
-from paredown.protocols import NodeTimes, Session, TimeNodes
+from paredown.protocols import Host, NodeTimes, Session, TimeNodes
 
 _SINGLE = frozenset({"reference", "null"})  # runtimes that take one thread whatever is asked
 
@@ -31,6 +31,7 @@ class Target:
     unfit: tuple[str, ...] = ()
     timer: str | None = None
     own_file: bool = False
+    host: Host = field(default_factory=open_host)
 
     @property
     def runs_here(self) -> bool:

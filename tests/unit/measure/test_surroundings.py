@@ -5,19 +5,20 @@ import json
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from paredown._measure import doctor, noise
 from paredown._measure.environment import environment
-from paredown._measure.throttling import Throttling
-from paredown.errors import UnknownName
-from paredown.hosts import cpu, memory
+from paredown.hosts import cpu, memory, open_host
+from paredown.machine import Counters, Machine, Throttling
+from paredown.targets import target
 
 
 def test_the_environment_is_plain_and_private() -> None:
-    facts = environment(threads=1)
+    facts = environment(open_host(), threads=1)
     text = json.dumps(dict(facts))
     assert {"cpu", "arch", "cores_usable", "memory_bytes", "os", "python", "packages", "date"} <= set(facts)
     assert facts["threads"] == 1
@@ -27,7 +28,7 @@ def test_the_environment_is_plain_and_private() -> None:
 
 
 def test_doctor_looks_at_everything() -> None:
-    findings = doctor.check()
+    findings = doctor.check(target("local"))
     assert len(findings) >= 10
     assert all(f.what and f.level in ("ok", "warn", "bad") for f in findings)
     assert all(f.why for f in findings if f.level != "ok")
@@ -36,26 +37,26 @@ def test_doctor_looks_at_everything() -> None:
 
 def test_another_device_is_not_fit_to_time() -> None:
     name = "raspberry-pi-5" if cpu.arch() == "x86_64" else "x86-vnni"
-    assert not doctor.fit_to_time(doctor.check(name))
-    with pytest.raises(UnknownName):
-        doctor.check("rasberry-pi")
+    assert not doctor.fit_to_time(doctor.check(target(name)))
 
 
 def test_a_model_made_for_another_cpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "arch", lambda: "x86_64")
     monkeypatch.setattr(cpu, "features", lambda: frozenset({"avx2"}))
     monkeypatch.setattr(cpu, "features_known", lambda: True)
-    assert doctor.made_for_another({}) is None
-    assert doctor.made_for_another({"paredown.profile": "x86-avx2", "paredown.weight_bits": "7"}) is None
-    assert "lacks vnni" in doctor.made_for_another({"paredown.profile": "x86-vnni"}).why
+    machine = open_host().facts()
+    assert doctor.made_for_another({}, machine) is None
+    fitting = {"paredown.profile": "x86-avx2", "paredown.weight_bits": "7"}
+    assert doctor.made_for_another(fitting, machine) is None
+    assert "lacks vnni" in doctor.made_for_another({"paredown.profile": "x86-vnni"}, machine).why
     local = {"paredown.profile": "local", "paredown.weight_bits": "8"}
-    assert "saturate" in doctor.made_for_another(local).why
-    assert "no such profile" in doctor.made_for_another({"paredown.profile": "toaster"}).why
+    assert "saturate" in doctor.made_for_another(local, machine).why
+    assert "no such profile" in doctor.made_for_another({"paredown.profile": "toaster"}, machine).why
 
 
 def test_doctor_says_which_device_a_model_was_made_for() -> None:
     def told(metadata: dict[str, str]) -> str:
-        return doctor.check("local", metadata)[-1].what
+        return doctor.check(target("local"), metadata)[-1].what
 
     assert "does not say" in told({})
     written = {"paredown.profile": "local", "paredown.weight_bits": "7"}
@@ -71,22 +72,36 @@ def test_spread_and_drift_are_doubted() -> None:
     assert any("slower while it was timed" in d.text for d in noise.series_doubts(drifting, "model"))
 
 
-def test_a_governor_that_varies_is_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(noise, "governors", lambda: {"powersave"})
-    assert "powersave" in noise.machine_doubts()[0].text
-    monkeypatch.setattr(noise, "governors", lambda: {"performance"})
-    assert noise.machine_doubts() == ()
+def test_a_governor_that_varies_is_doubted() -> None:
+    machine = Machine("aarch64", governors=frozenset({"performance", "powersave"}))
+    assert "powersave" in noise.machine_doubts(machine)[0].text
+    assert noise.machine_doubts(replace(machine, governors=frozenset({"performance"}))) == ()
 
 
-def test_a_busy_neighbour_and_a_throttle_are_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = iter([(0.0, 0.0), (1e6, 1e6)])
-    states = iter([Throttling(0), Throttling(1)])
-    monkeypatch.setattr(noise, "_machine_seconds", lambda: next(seconds))
-    monkeypatch.setattr(noise, "throttling", lambda: next(states))
-    watch = noise.Watch([])
-    busy, stolen, throttled = watch.doubts()
-    assert "other processes" in busy.text
-    assert "withheld" in stolen.text
+class Counting:
+    """A host of four cores that counts what it is told."""
+
+    def __init__(self, *counted: Counters) -> None:
+        self.counted, self.asked = iter(counted), []
+
+    def facts(self) -> Machine:
+        return Machine("aarch64", cores_logical=4)
+
+    def counters(self, pids: tuple[int, ...]) -> Counters:
+        self.asked.append(pids)
+        return next(self.counted)
+
+
+def test_a_busy_neighbour_and_a_throttle_are_doubted() -> None:
+    start = Counters(100.0, busy_s=50.0, ours_s=20.0)
+    end = Counters(110.0, busy_s=90.0, withheld_s=8.0, ours_s=30.0, throttling=Throttling(1))
+    host = Counting(start, end)
+    busy, withheld, throttled = noise.NoiseWatch(host, [7, 8]).doubts()
+    assert host.asked == [(7, 8), (7, 8)]
+    assert busy.size == pytest.approx((40 - 10) / 40)  # of four cores for ten seconds
+    assert withheld.size == pytest.approx(8 / 40)
+    assert "other processes used 3.0 of 4 cores" in busy.text
+    assert "withheld 20%" in withheld.text
     assert "slowed down meanwhile: throttled by heat or power" in throttled.text
     assert busy.unfit
     assert throttled.unfit

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from paredown._measure import doctor, throttling
-from paredown._measure.throttling import Throttling, slowed
+from paredown._measure import doctor
+from paredown._measure.throttling import slowed
+from paredown.hosts import system
+from paredown.machine import Throttling
 
 
 def read(monkeypatch: pytest.MonkeyPatch, text: str | None) -> Throttling:
-    monkeypatch.setattr(throttling, "glob", lambda pattern: [])
-    monkeypatch.setattr(throttling, "read_text", lambda path: text)
-    return throttling.throttling()
+    monkeypatch.setattr(system, "glob", lambda pattern: [])
+    monkeypatch.setattr(system, "read_text", lambda path: text)
+    return system.throttling()
 
 
 @pytest.mark.parametrize(
@@ -50,9 +52,7 @@ def test_a_field_that_shrinks_is_not_less_throttling() -> None:
 
 def test_doctor_says_which_and_when(monkeypatch: pytest.MonkeyPatch) -> None:
     def finding(text: str) -> doctor.Finding:
-        state = read(monkeypatch, text)
-        monkeypatch.setattr(doctor, "throttling", lambda: state)
-        return doctor._throttled()
+        return doctor._throttled(read(monkeypatch, text))
 
     assert (finding("0").level, finding("50000").level, finding("50005").level) == ("ok", "warn", "bad")
     assert "under-voltage, throttled" in finding("50005").what

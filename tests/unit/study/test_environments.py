@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from paredown._measure.environment import environment
+from paredown.hosts import open_host
 from paredown.measurement import Measurement, Trial
 from paredown.study.environments import (
     differences,
@@ -75,7 +76,7 @@ def test_what_changes_from_day_to_day_is_not(same) -> None:
 
 
 def test_this_machine_is_always_the_same() -> None:
-    assert environment_key(environment()) == environment_key(environment())
+    assert environment_key(environment(open_host())) == environment_key(environment(open_host()))
 
 
 def test_only_one_environment_is_ranked_and_the_way_back_is_open() -> None:
