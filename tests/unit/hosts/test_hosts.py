@@ -20,7 +20,7 @@ from onnx import TensorProto, helper
 
 from paredown._measure import doctor
 from paredown._measure.environment import environment
-from paredown._measure.latency import Plan, measure_latency
+from paredown._measure.latency import TimingPlan, measure_latency
 from paredown._measure.steadiness import steadiness
 from paredown.errors import TargetError, UnknownName, UsageError
 from paredown.hosts import HOSTS, open_host
@@ -29,7 +29,7 @@ from paredown.machine import Counters, Machine
 from paredown.protocols import Host
 from paredown.targets import target
 
-QUICK = Plan(min_runs=6, min_seconds=0.05, min_rounds=4, turn_s=0.01, warmup_s=0.01, timeout_s=60)
+QUICK = TimingPlan(min_runs=6, min_seconds=0.05, min_rounds=4, turn_s=0.01, warmup_s=0.01, timeout_s=60)
 
 
 @dataclass(frozen=True)
