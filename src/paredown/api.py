@@ -21,7 +21,6 @@ from paredown._compress.compress import RECIPE_KEY
 from paredown._compress.compress import compress as apply_recipe
 from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed, Recipe
-from paredown._measure.accuracy import headline
 from paredown._measure.align import align
 from paredown._measure.card_choice import CardChoice
 from paredown._measure.compare import Comparison
@@ -59,6 +58,7 @@ from paredown.study.options import CALIBRATION_IMAGES
 from paredown.study.store import model_of
 from paredown.targets import Target
 from paredown.targets import target as find_target
+from paredown.tasks import headline
 
 __all__ = [
     "CALIBRATION_IMAGES",

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Task = Literal["detect", "classify"]
 Fit = Literal["letterbox", "letterbox-corner", "stretch", "crop"]
 Colour = Literal["rgb", "bgr", "grey"]
 
@@ -42,7 +41,7 @@ class Card:
     """
 
     family: str
-    task: Task
+    task: str  # a row of `TASKS`
     preprocess: Preprocess
     classes: tuple[str, ...]
     conf: float = 0.25

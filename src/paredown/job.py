@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paredown._compress.presets import DEFAULT_RECIPES
-from paredown._measure.accuracy import align, headline
+from paredown._measure.align import align
 from paredown._measure.card_choice import CardChoice
 from paredown._measure.probe import weigh
 from paredown._report import write_report
@@ -42,6 +42,7 @@ from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
 from paredown.study.trials import Say, Work, choose_recipes, float_trial, run_trials
 from paredown.study.verdict import FLOAT, Verdict, choose_best
 from paredown.targets import Target, target
+from paredown.tasks import headline
 
 FEEDING_PICTURE = "preprocessing.jpg"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,21 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Labels:
-    """True boxes of one image. `classes` index into `Dataset.classes`; `crowd` regions are ignored in AP."""
+    """True boxes of one image, the truth of the task "detect".
 
+    `classes` index into `Dataset.classes`; `crowd` regions are ignored in AP.
+    """
+
+    task: ClassVar[str] = "detect"
     boxes: NDArray[np.float32]  # (n, 4) x1 y1 x2 y2, pixels
     classes: NDArray[np.int64]  # (n,)
     crowd: NDArray[np.bool_]  # (n,)
     area: NDArray[np.float32]  # (n,) pixels squared, of the object where known, else of the box
 
 
-Truth = Labels | int | None  # boxes, a class index, or nothing known
+Truth = object
+"""What is true about one image: `Labels`, a class index, or what another task knows; None where nothing is
+known. Only the task (`tasks/`) looks inside."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +73,9 @@ class Dataset(Sequence[Sample]):
 
     @property
     def task(self) -> str | None:
-        """ "detect", "classify", or None without truth."""
+        """The task whose truth the images hold ("detect", ...), or None without truth.
+
+        A type of truth says its task; a bare number is a class, the truth of "classify".
+        """
         first = next((s.truth for s in self.samples if s.truth is not None), None)
-        if first is None:
-            return None
-        return "detect" if isinstance(first, Labels) else "classify"
+        return None if first is None else getattr(first, "task", "classify")

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from paredown.card import Card, Preprocess, Task
+from paredown.card import Card, Preprocess
 from paredown.detections import ClassScores, Detections
 from paredown.differences import CHANGED, MOST_BYTES, differing_pairs, side_by_side
 from paredown.sample import Dataset, Labels, Sample
 
 
-def card(task: Task = "detect") -> Card:
+def card(task: str = "detect") -> Card:
     return Card("any", task, Preprocess((64, 64)), ("cat", "dog", "cow"))
 
 

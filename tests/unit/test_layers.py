@@ -36,6 +36,7 @@ LAYERS = {
     "families": 2,
     "hosts": 2,
     "metrics": 2,
+    "tasks": 3,
     "analyze": 3,
     "_measure": 3,
     "search": 3,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from paredown._measure.align import align
 from paredown._measure.predict import Predicted, predict_all, predict_timed
 from paredown.analyze.sampled import Sampled, difference, sampled
-from paredown.card import Card, Task
+from paredown.card import Card
 from paredown.detections import ClassScores, Detections, Prediction
 from paredown.errors import DataError
 from paredown.measurement import Quantity
@@ -21,6 +21,7 @@ from paredown.metrics.matching import Matches, as_truth
 from paredown.metrics.outcomes import probabilities
 from paredown.metrics.tally import DetectionTally, Evidence, against_reference, against_truth
 from paredown.sample import Dataset, Labels, Truth
+from paredown.tasks import headline
 
 __all__ = ["Predicted", "accuracy", "align", "fidelity", "headline", "predict_all", "predict_timed"]
 
@@ -28,12 +29,6 @@ HISTOGRAM_BINS = 50  # of equal width between confidence 0 and 1
 HISTOGRAM_FROM = 0.05  # below lies a mass of near-certain noise that would hide the rest
 
 Curves = dict[str, tuple[float, ...]]
-
-
-def headline(task: Task, has_truth: bool) -> str:
-    """The name of the one quantity that judges a model."""
-    name = "map50_95" if task == "detect" else "top1"
-    return name if has_truth else f"fidelity_{name}"
 
 
 def accuracy(
@@ -123,7 +118,7 @@ def _confusion(predictions: Sequence[Prediction], wanted: Sequence[Truth]) -> Cu
     }
 
 
-def _quantities(mine: Sampled, against: str, task: Task, official: Mapping[str, float]) -> Iterator[Quantity]:
+def _quantities(mine: Sampled, against: str, task: str, official: Mapping[str, float]) -> Iterator[Quantity]:
     for metric in METRICS.values():
         if metric.task != task or metric.against != against:
             continue
@@ -135,7 +130,7 @@ def _quantities(mine: Sampled, against: str, task: Task, official: Mapping[str, 
             )
 
 
-def _drop(mine: Sampled, floats: Sampled, task: Task) -> Quantity:
+def _drop(mine: Sampled, floats: Sampled, task: str) -> Quantity:
     """Points lost against the float model on the same images."""
     metric = METRICS[headline(task, has_truth=True)]
     d = difference(mine, floats, metric)

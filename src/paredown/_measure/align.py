@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from paredown.card import Card
 from paredown.errors import DataError
-from paredown.sample import Dataset, Labels, Sample, Truth
+from paredown.sample import Dataset
+from paredown.tasks import TASKS
 
 # Spellings of the same class in COCO, VOC, Open Images and darknet lists, as `_plain` writes them.
 _SAME = (
@@ -46,13 +47,16 @@ def align(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
         )
     if dataset.classes == card.classes:
         return dataset, ()
-    used = np.unique(np.concatenate([_classes_of(s.truth) for s in dataset])).astype(np.int64)
+    task = TASKS[card.task]
+    before = np.concatenate([task.classes_of(s.truth) for s in dataset]).astype(np.int64)
+    used = np.unique(before)
     names = dataset.classes or tuple(str(i) for i in range(int(used.max(initial=-1)) + 1))
     target, note = _class_map(names, card)
     if len(used) and (target[used] < 0).all():
         raise _nothing_shared(names, card)
-    samples = tuple(replace(s, truth=_translate(s.truth, target)) for s in dataset)
-    notes = note + _dropped_note(dataset, samples, [names[i] for i in used if target[i] < 0])
+    samples = tuple(replace(s, truth=task.translate(s.truth, target)) for s in dataset)
+    dropped = int(np.count_nonzero(target[before] < 0))
+    notes = note + _dropped_note(dropped, [names[i] for i in used if target[i] < 0])
     return replace(dataset, classes=card.classes, samples=samples, notes=dataset.notes + notes), notes
 
 
@@ -162,24 +166,7 @@ def _is_placeholder(name: str) -> bool:
     )
 
 
-def _translate(truth: Truth, target: NDArray[np.int64]) -> Truth:
-    if truth is None:
-        return None
-    if isinstance(truth, Labels):
-        classes = target[truth.classes]
-        keep = classes >= 0
-        return Labels(truth.boxes[keep], classes[keep], truth.crowd[keep], truth.area[keep])
-    return int(target[truth]) if target[truth] >= 0 else None
-
-
-def _classes_of(truth: Truth) -> NDArray[np.int64]:
-    if isinstance(truth, Labels):
-        return truth.classes
-    return np.array([] if truth is None else [truth], np.int64)
-
-
-def _dropped_note(before: Sequence[Sample], after: Sequence[Sample], unknown: list[str]) -> tuple[str, ...]:
-    dropped = sum(len(_classes_of(s.truth)) for s in before) - sum(len(_classes_of(s.truth)) for s in after)
+def _dropped_note(dropped: int, unknown: list[str]) -> tuple[str, ...]:
     if dropped == 0:
         return ()
     return (f"{dropped} truths were left out: the model does not know {_listed(unknown)}",)

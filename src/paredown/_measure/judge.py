@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from paredown._measure.accuracy import headline
 from paredown._measure.align import align
 from paredown._measure.predict import predict_all
 from paredown.analyze.sampled import Sampled, difference, sampled
@@ -17,6 +16,7 @@ from paredown.model import Model
 from paredown.protocols import Lost, Progress, silent
 from paredown.sample import Dataset
 from paredown.targets import Target
+from paredown.tasks import headline
 
 Z95 = 1.96  # half the width of a 95 % interval in standard errors
 

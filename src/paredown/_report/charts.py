@@ -11,6 +11,7 @@ from paredown._report.format import title_of
 from paredown._report.html import Child, Html, nothing, section, tag
 from paredown._report.plots import Figure
 from paredown._report.story import Story
+from paredown.tasks import TASKS
 
 BARS = (  # quantity, anchor, caption
     (
@@ -31,14 +32,6 @@ BARS = (  # quantity, anchor, caption
         "Peak resident memory of a process that runs only this model, runtime included, {how}.",
     ),
 )
-COUNTED = {  # task -> what a model counts, and what its loss of certainty looks like
-    "detect": ("detections", "How many detections each model makes", "even where its mAP held"),
-    "classify": (
-        "images",
-        "On how many images the first class is",
-        "even where its top-1 held",
-    ),
-}
 FALLING = (
     "{0} at or above a confidence, over all images, measured. A model whose line falls early lost its "
     "certainty, {1}."
@@ -104,9 +97,9 @@ def _confidence(rows: tuple[Row, ...], task: str) -> list[Figure | None]:
         at_or_above = list(accumulate(counts[::-1]))[::-1]
         falling.append((row, [i / len(counts) for i in bins], at_or_above[first:]))
         per_bin.append((row, [(i + 0.5) / len(counts) for i in bins], list(counts[first:])))
-    what, doing, held = COUNTED[task]
-    titles = ("confidence", f"{what} at or above"), ("confidence", f"{what} in bin")
-    captions = FALLING.format(doing, held), PER_BIN.format(what.capitalize())
+    words = TASKS[task].WORDS
+    titles = ("confidence", f"{words.counted} at or above"), ("confidence", f"{words.counted} in bin")
+    captions = FALLING.format(words.counting, words.held), PER_BIN.format(words.counted.capitalize())
     return [
         plots.lines(falling, "plot-confidence", titles[0], captions[0], log=True),
         plots.lines(per_bin, "plot-histogram", titles[1], captions[1], log=True),

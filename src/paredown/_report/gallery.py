@@ -6,6 +6,7 @@ import base64
 
 from paredown._report.html import Html, nothing, section, tag
 from paredown._report.story import Picture, Story
+from paredown.tasks import TASKS
 
 TITLE = "Where the two models differ most"
 
@@ -22,21 +23,19 @@ def pictures(story: Story) -> Html:
 
 def _lead(story: Story) -> str:
     other = story.pictures_of or "the compressed model"
-    what = "boxes at the deployment threshold" if story.model.task == "detect" else "the first class of each"
+    what = TASKS[story.model.task].WORDS.shown
     worst = "These are the worst images of the set, not typical ones."
     return f"Left the float model, right {other}; {what}. {worst}"
 
 
 def _key(story: Story) -> Html:
     """What the marks in the pictures mean."""
-    truth = any(p.truth for p in story.pictures)
-    if story.model.task == "detect":
-        other = story.pictures_of or "the other"
-        marks = [("missed", f"missed by {other}"), ("new", f"new with {other}"), ("class", "other class")]
-        marks += [("same", "thin: the same in both")] + ([("truth", "dashed: the truth")] if truth else [])
-    else:
-        marks = [("right", "right"), ("missed", "wrong")] if truth else [("same", "no truth is known")]
-    items = [tag("li", tag("span", class_=f"stroke s-{name}"), words) for name, words in marks]
+    words, other = TASKS[story.model.task].WORDS, story.pictures_of or "the other"
+    marks = words.legend if any(p.truth for p in story.pictures) else words.legend_unknown
+    items = [
+        tag("li", tag("span", class_=f"stroke s-{mark}"), meaning.replace("{other}", other))
+        for mark, meaning in marks
+    ]
     return tag("ul", items, class_="legend")
 
 

@@ -13,6 +13,7 @@ from paredown._report.format import DASH, MINUS, number, plural
 from paredown._report.html import Child, Html, join, nothing, tag
 from paredown._report.plots import Figure
 from paredown._report.story import Story
+from paredown.tasks import TASKS
 
 CHANGES_SHOWN = 20  # classes in the plot of changes
 MATRIX_SHOWN = 24  # classes in the confusion matrix
@@ -36,7 +37,7 @@ class ClassLine:
 
 
 def block(story: Story, rows: tuple[Row, ...]) -> list[Child]:
-    """Plot and table of the classes, and for a classifier its confusion matrix."""
+    """Plot and table of the classes, and the confusion matrix where there is one."""
     reference = evidence.float_row(rows)
     chosen = _chosen(story, rows, reference)
     if chosen is None or reference is None:
@@ -48,15 +49,14 @@ def block(story: Story, rows: tuple[Row, ...]) -> list[Child]:
     return [
         _drawn(_changes(lines, chosen, words), "No class lost or gained."),
         tag("details", tag("summary", f"All {plural(len(lines), 'class')}"), _table(lines, chosen, words)),
-        _matrix(story, chosen) if story.model.task == "classify" else None,
+        _matrix(story, chosen) if confusion_of(chosen) else None,
     ]
 
 
 def _words(story: Story) -> tuple[str, str]:
     """The measure of a class, and what is counted."""
-    if story.model.task == "detect":
-        return "AP50-95", "true boxes" if story.dataset.has_truth else "boxes of the float model"
-    return ("top-1" if story.dataset.has_truth else "agreement"), "images"
+    words = TASKS[story.model.task].WORDS
+    return words.of_class if story.dataset.has_truth else words.of_class_fidelity
 
 
 def _chosen(story: Story, rows: tuple[Row, ...], reference: Row | None) -> Row | None:
@@ -76,8 +76,8 @@ def confusion_of(row: Row) -> dict[tuple[int, int], int]:
 
 def _lines(story: Story, row: Row, reference: Row) -> list[ClassLine]:
     """One line for each class judged, the largest loss first."""
-    if story.model.task == "detect":
-        before, after = reference.curve("ap_per_class"), row.curve("ap_per_class")
+    before, after = reference.curve("ap_per_class"), row.curve("ap_per_class")
+    if after:
         lines = [
             ClassLine(name, 0, b, a)
             for name, b, a in zip(story.classes, before, after, strict=False)

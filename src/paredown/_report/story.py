@@ -18,7 +18,7 @@ class ModelFacts:
     sha256: str
     size_bytes: int
     family: str
-    task: str  # "detect" or "classify"
+    task: str  # as the card says it
     inputs: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
     macs: int | None = None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.errors import DataError
-from paredown.sample import Dataset, Labels, Sample, Truth
+from paredown.sample import Dataset, Sample, Truth
 
 
 def from_arrays(
@@ -18,7 +18,8 @@ def from_arrays(
     classes: Sequence[str] = (),
     name: str = "arrays",
 ) -> Dataset:
-    """A Dataset of (H, W, 3) uint8 RGB images; `truths` holds one Labels, class index or None for each.
+    """A Dataset of (H, W, 3) uint8 RGB images; `truths` holds one truth or None for each: `Labels`, a class
+    index, or what another task knows, with its class indices as `classes`.
 
     Raises: DataError where shapes, counts or class indices do not fit.
     """
@@ -41,10 +42,10 @@ def _sample(name: str, image: NDArray[np.uint8], truth: Truth, n_classes: int) -
         raise DataError(
             f"image {name} is no RGB image", got=f"{image.shape} {image.dtype}", expected="(H, W, 3) uint8"
         )
-    indices = truth.classes if isinstance(truth, Labels) else [] if truth is None else [truth]
+    indices = np.zeros(0) if truth is None else np.atleast_1d(getattr(truth, "classes", truth))
     if n_classes and any(not 0 <= int(i) < n_classes for i in indices):
         raise DataError(f"a class index of image {name} is out of range", expected=f"0 to {n_classes - 1}")
-    if isinstance(truth, Labels) and not np.isfinite(truth.boxes).all():
+    if not np.isfinite(getattr(truth, "boxes", 0.0)).all():
         raise DataError(f"a box of image {name} is not finite")
     fixed = image.copy()
     fixed.setflags(write=False)

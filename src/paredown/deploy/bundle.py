@@ -19,6 +19,7 @@ from paredown.model import Model
 from paredown.preprocessing.values import describe
 from paredown.printable import printable
 from paredown.study.records import json_text
+from paredown.tasks import TASKS
 from paredown.telemetry import all_switches
 
 HEAD = """Runs the model of this folder on images, videos and cameras. See README.md.
@@ -119,16 +120,10 @@ def _evidence(model: Model, trial: Trial) -> str:
 def _readme(model: Model, card: Card, trial: Trial, source_name: str) -> str:
     template = Template((resources.files("paredown.deploy") / "readme.md").read_text(encoding="utf-8"))
     height, width = card.preprocess.size
-    kind = "detector" if card.task == "detect" else "classifier"
+    words = TASKS[card.task].WORDS
     summary = (
-        f"A {kind} of the family {card.family}, {len(card.classes)} classes, input {width} x {height}, "
+        f"A {words.kind} of the family {card.family}, {len(card.classes)} classes, input {width} x {height}, "
         f"fed with {describe(card.preprocess)}."
-    )
-    example = (
-        "for box, score, number in zip(found.boxes, found.scores, found.classes):\n"
-        "    print(card.classes[number], score, box)      # x1 y1 x2 y2 in pixels of the image"
-        if card.task == "detect"
-        else "print([card.classes[i] for i in detect.top_classes(found.scores)])"
     )
     name = Path(source_name).stem or model.name
     text = template.substitute(
@@ -138,9 +133,9 @@ def _readme(model: Model, card: Card, trial: Trial, source_name: str) -> str:
         source_name=printable(source_name or model.name),
         source_sha=trial.source_sha256,
         recipe=trial.recipe,
-        marks="boxes" if card.task == "detect" else "best class",
+        marks=words.marks,
         conf=f"{card.conf:g}",
-        example=example,
+        example=words.example,
     )
     return printable(text, keep_lines=True)
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from paredown.card import Card, Task
+from paredown.card import Card
 from paredown.detections import ClassScores
 from paredown.families.features import Features, Match, spell
 from paredown.preprocessing.letterbox import Frame
 from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "classifier"
-TASK: Task = "classify"
+TASK = "classify"
 SUMMARY = "image classifiers: one score for each class"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from paredown.card import Card, Task
+from paredown.card import Card
 from paredown.detections import Detections
 from paredown.families.boxes import select
 from paredown.families.candidates import PLAIN, Candidates, read_candidates
@@ -22,7 +22,7 @@ from paredown.families.features import Features, Match, match_of, spell, strides
 from paredown.preprocessing.letterbox import Frame
 
 NAME = "darknet"
-TASK: Task = "detect"
+TASK = "detect"
 SUMMARY = "Darknet YOLOv2, v3, v4, tiny, Yolo-Fastest: anchors with exp, plain resize"
 HOW: Mapping[str, object] = {"columns": "cx cy w h objectness scores", **PLAIN}
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from paredown.card import Card, Task
+from paredown.card import Card
 from paredown.detections import Detections
 from paredown.families.candidates import (
     PLAIN,
@@ -31,7 +31,7 @@ from paredown.families.parts import CORNERS, find_parts, read_parts
 from paredown.preprocessing.letterbox import Frame
 
 NAME = "detr"
-TASK: Task = "detect"
+TASK = "detect"
 SUMMARY = "DETR, RT-DETR, D-FINE, RF-DETR: a set of boxes with logits, or its best"
 COCO_CLASSES = 80  # assumed where a set comes as class numbers and nothing names them
 QUERIES = (100, 1000)  # fewest and most of one joined output

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from paredown.card import Card, Task
+from paredown.card import Card
 from paredown.detections import Detections
 from paredown.families.candidates import PLAIN, Candidates, best_of, read_candidates
 from paredown.families.features import Features, Match, match_of, spell, strides_for
@@ -21,7 +21,7 @@ from paredown.families.parts import find_parts, read_parts
 from paredown.preprocessing.letterbox import Frame
 
 NAME = "end2end"
-TASK: Task = "detect"
+TASK = "detect"
 SUMMARY = "YOLOv10, exports with NMS inside, YOLO-NAS: finished boxes, scores, classes"
 FLAT = ("ignore x1 y1 x2 y2 score class", "ignore x1 y1 x2 y2 class score")  # after the image's number
 MOST_DETECTIONS = 1000

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from paredown.card import Card, Preprocess, Task
+from paredown.card import Card, Preprocess
 from paredown.detections import ClassScores, Prediction
 from paredown.errors import ModelError
 from paredown.families.boxes import grid_shape
@@ -68,7 +68,7 @@ class Family(Protocol):
     """What every module of the table `FAMILIES` has."""
 
     NAME: str
-    TASK: Task
+    TASK: str
     SUMMARY: str
 
     @staticmethod
@@ -166,7 +166,7 @@ class Features:
     def cards(
         self,
         family: str,
-        task: Task,
+        task: str,
         n_classes: int,
         inputs: Sequence[Mapping[str, Any]],
         *,

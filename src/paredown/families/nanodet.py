@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from paredown.card import Card, Task
+from paredown.card import Card
 from paredown.detections import Detections
 from paredown.families.boxes import distances_to_corners, expected_distances, grid_cells, select, sigmoid
 from paredown.families.candidates import Candidates
@@ -23,7 +23,7 @@ from paredown.preprocessing.letterbox import Frame
 from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "nanodet"
-TASK: Task = "detect"
+TASK = "detect"
 SUMMARY = "NanoDet, NanoDet-Plus: class scores and distance distributions per grid"
 USUAL_BINS = 8  # reg_max + 1 in every published configuration
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from paredown.card import Card, Task
+from paredown.card import Card
 from paredown.detections import Detections
 from paredown.families.boxes import select
 from paredown.families.candidates import Candidates, class_scores, corners, scaled
@@ -20,7 +20,7 @@ from paredown.families.features import Features, Match, match_of, spell
 from paredown.preprocessing.letterbox import Frame
 
 NAME = "ssd"
-TASK: Task = "detect"
+TASK = "detect"
 SUMMARY = "SSD, UltraFace, YOLO-NAS: boxes and class scores as two outputs"
 HOW: Mapping[str, object] = {
     "boxes": 0,

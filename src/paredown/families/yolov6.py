@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from paredown.card import Card, Task
+from paredown.card import Card
 from paredown.detections import Detections
 from paredown.families.boxes import select
 from paredown.families.candidates import PLAIN, Candidates, read_candidates, spread
@@ -20,7 +20,7 @@ from paredown.families.features import Features, Match, match_of, spell, strides
 from paredown.preprocessing.letterbox import Frame
 
 NAME = "yolov6"
-TASK: Task = "detect"
+TASK = "detect"
 SUMMARY = "YOLOv6: one decoded box per cell, objectness always one"
 HOW: Mapping[str, object] = {"columns": "cx cy w h objectness scores", **PLAIN}
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from paredown.card import Card, Task
+from paredown.card import Card
 from paredown.detections import Detections
 from paredown.families.boxes import select
 from paredown.families.candidates import PLAIN, Candidates, read_candidates
@@ -20,7 +20,7 @@ from paredown.families.features import Features, Match, match_of, spell, strides
 from paredown.preprocessing.letterbox import Frame
 
 NAME = "yolov8"
-TASK: Task = "detect"
+TASK = "detect"
 SUMMARY = "YOLOv8, v9, v11, v12: one output of boxes and class scores, no objectness"
 HOW: Mapping[str, object] = {"columns": "cx cy w h scores", **PLAIN, "transposed": False}
 EXTRA: Mapping[str, str] = {"pose": "keypoints", "obb": "angle"}  # by the task: what stands behind the scores

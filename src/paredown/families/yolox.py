@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from paredown.card import Card, Task
+from paredown.card import Card
 from paredown.detections import Detections
 from paredown.families.boxes import centre_to_corners, grid_cells, select
 from paredown.families.candidates import Candidates
@@ -20,7 +20,7 @@ from paredown.families.features import Features, Match, spell, strides_for
 from paredown.preprocessing.letterbox import Frame
 
 NAME = "yolox"
-TASK: Task = "detect"
+TASK = "detect"
 SUMMARY = "YOLOX: grid offsets or decoded boxes, objectness, pixels 0..255 as BGR"
 
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.card import Task
 from paredown.measurement import Better
 
 
@@ -26,7 +25,7 @@ class Metric:
     compute: Callable[[Any], NDArray[np.float64]]
     better: Better
     summary: str
-    task: Task
+    task: str
     against: Literal["truth", "reference"]
     unit: str = ""
     limits: tuple[float, float] = (0.0, 1.0)  # no value lies outside

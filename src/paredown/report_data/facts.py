@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from paredown._measure.accuracy import headline
 from paredown._report.story import DatasetFacts, ModelFacts
 from paredown.errors import StorageError, UsageError
 from paredown.families.cards import write_card
@@ -22,6 +21,7 @@ from paredown.study.private import hidden
 from paredown.study.records import json_text, plain, read_json
 from paredown.study.store import read_study
 from paredown.study.trials import Work
+from paredown.tasks import headline
 from paredown.study.typed import build
 from paredown.study.verdict import Verdict
 

@@ -43,8 +43,9 @@ def shown_beside_float(directory: Path, verdict: Verdict) -> Trial | None:
 def draw_pictures(directory: Path, work: Work, shown: Trial) -> tuple[Drawn, ...]:
     """The pairs drawn and written; their names and reasons."""
     images = len(work.images.judged)
-    first = load_predictions(predictions_path(directory, FLOAT), images)
-    second = load_predictions(predictions_path(directory, shown.label), images)
+    task = work.bench.card.task
+    first = load_predictions(predictions_path(directory, FLOAT), images, task)
+    second = load_predictions(predictions_path(directory, shown.label), images, task)
     if first is None or second is None:
         return ()
     folder = directory / "pictures"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-import numpy as np
-
-from paredown.sample import Dataset, Labels, Truth
+from paredown.sample import Dataset
+from paredown.tasks import TASKS
 
 
 def digest(parts: tuple[str, ...]) -> str:
@@ -21,11 +20,5 @@ def images_digest(images: Dataset) -> str:
 
 def truth_digest(images: Dataset) -> str:
     """Of what is true about the images."""
-    return digest(tuple(_truth_text(s.truth) for s in images))
-
-
-def _truth_text(truth: Truth) -> str:
-    if not isinstance(truth, Labels):
-        return str(truth)
-    parts = (truth.boxes, truth.classes, truth.crowd, truth.area)
-    return " ".join(np.ascontiguousarray(part).tobytes().hex() for part in parts)
+    text = str if images.task is None else TASKS[images.task].truth_text
+    return digest(tuple(text(s.truth) for s in images))

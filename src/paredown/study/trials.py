@@ -153,13 +153,13 @@ def float_trial(work: Work, store: Store) -> list[Prediction]:
     """What the float model says about the judged images, asked now or before."""
     path = predictions_path(store.directory, FLOAT)
     done = store.finished(FLOAT, work.model.sha256, work.bench.target.name, work.options.seed)
-    kept = load_predictions(path, len(work.images.judged)) if done else None
+    kept = load_predictions(path, len(work.images.judged), work.bench.card.task) if done else None
     if kept is not None:
         work.say("float model: measured before, kept")
         return kept
     work.say("float model")
     predicted = work.bench.ask_reference(work.model, work.progress)
-    save_predictions(path, predicted.predictions)
+    save_predictions(path, predicted.predictions, work.bench.card.task)
     file = store.directory / store.save_model(work.model.data, FLOAT)
     measured, seconds = work.bench.measure(
         work.model, file, file, predicted, predicted.predictions, work.progress
@@ -203,7 +203,8 @@ def _compress_and_measure(
     made = _made(work, store, label, recipe)
     predicted = work.bench.predict(made.model, work.progress)
     file = store.directory / store.save_model(made.model.data, label)
-    save_predictions(predictions_path(store.directory, label), predicted.predictions)
+    path = predictions_path(store.directory, label)
+    save_predictions(path, predicted.predictions, work.bench.card.task)
     baseline = store.directory / "models" / f"{FLOAT}.onnx"
     measured, seconds = work.bench.measure(
         made.model, file, baseline, predicted, reference, work.progress, untimed=untimed

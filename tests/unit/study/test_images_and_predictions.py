@@ -80,21 +80,21 @@ def detections(n):
 def test_predictions_come_back_as_they_were(tmp_path):
     path = tmp_path / "p" / "x.npz"
     said = [detections(n) for n in (3, 0, 5)]
-    save_predictions(path, said)
-    for one, other in zip(load_predictions(path, 3), said, strict=True):
+    save_predictions(path, said, "detect")
+    for one, other in zip(load_predictions(path, 3, "detect"), said, strict=True):
         for name in ("boxes", "scores", "classes"):
             found, expected = getattr(one, name), getattr(other, name)
             assert found.dtype == expected.dtype
             assert np.array_equal(found, expected)
-    assert load_predictions(path, 4) is None
+    assert load_predictions(path, 4, "detect") is None
     scores = [ClassScores(np.arange(4, dtype=np.float32) + i) for i in range(2)]
-    save_predictions(path, scores)
-    assert np.array_equal(load_predictions(path, 2)[1].scores, scores[1].scores)
+    save_predictions(path, scores, "classify")
+    assert np.array_equal(load_predictions(path, 2, "classify")[1].scores, scores[1].scores)
 
 
 def test_damaged_predictions_are_named(tmp_path):
     path = tmp_path / "x.npz"
-    assert load_predictions(path, 3) is None
+    assert load_predictions(path, 3, "detect") is None
     path.write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(StorageError, match=r"x\.npz is damaged"):
-        load_predictions(path, 3)
+        load_predictions(path, 3, "detect")

@@ -1,0 +1,65 @@
+"""The protocol `Task`: all that depends on what a model is for, and on nothing else.
+
+A task is a module with these names. What is true about an image and what a model says about it are opaque to
+everybody but the task: the rest of the package hands them on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paredown.detections import Prediction
+from paredown.sample import Truth
+
+
+@dataclass(frozen=True)
+class Words:
+    """What texts say of a task.
+
+    counted: what one prediction holds, and the sentence's start for "at or above a confidence"; held: what a
+    model keeps while its confidence falls. of_class, of_class_fidelity: (measure, what is counted) of one
+    class, against the truth and against the float model. legend, legend_unknown: (mark, meaning) of a pair of
+    pictures, with truth and without; "{other}" is the second model.
+    """
+
+    kind: str  # "detector"
+    marks: str  # what is drawn into an image
+    shown: str  # the same, of a pair of pictures
+    counted: str
+    counting: str
+    held: str
+    of_class: tuple[str, str]
+    of_class_fidelity: tuple[str, str]
+    legend: tuple[tuple[str, str], ...]
+    legend_unknown: tuple[tuple[str, str], ...]
+    example: str  # Python that uses `found` of the bundle's script
+
+
+class Task(Protocol):
+    """One row of `TASKS`."""
+
+    NAME: str  # as a card says it
+    SUMMARY: str
+    HEADLINE: str  # the metric that judges a model: a row of METRICS
+    WORDS: Words
+
+    def classes_of(self, truth: Truth) -> NDArray[np.int64]:
+        """(n,) the class index of everything true about an image; none where nothing is known."""
+
+    def translate(self, truth: Truth, target: NDArray[np.int64]) -> Truth:
+        """The truth with class i as target[i], without what has a target of -1; None where nothing is left
+        to know."""
+
+    def truth_text(self, truth: Truth) -> str:
+        """A text that differs where truths differ."""
+
+    def store(self, predictions: Sequence[Prediction]) -> dict[str, NDArray[np.generic]]:
+        """The predictions for all images as a few arrays by name."""
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
+        """What `store` was given. Raises KeyError where the arrays are of another task."""
