@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,8 @@ def _sample(name: str, image: NDArray[np.uint8], truth: Truth, n_classes: int) -
         raise DataError(
             f"image {name} is no RGB image", got=f"{image.shape} {image.dtype}", expected="(H, W, 3) uint8"
         )
-    indices = np.zeros(0) if truth is None else np.atleast_1d(getattr(truth, "classes", truth))
+    said: Any = getattr(truth, "classes", truth)
+    indices = [] if truth is None else np.atleast_1d(said)
     if n_classes and any(not 0 <= int(i) < n_classes for i in indices):
         raise DataError(f"a class index of image {name} is out of range", expected=f"0 to {n_classes - 1}")
     if not np.isfinite(getattr(truth, "boxes", 0.0)).all():
