@@ -44,7 +44,7 @@ def _sample(name: str, image: NDArray[np.uint8], truth: Truth, n_classes: int) -
             f"image {name} is no RGB image", got=f"{image.shape} {image.dtype}", expected="(H, W, 3) uint8"
         )
     said: Any = getattr(truth, "classes", truth)
-    indices = [] if truth is None else np.atleast_1d(said)
+    indices: Any = [] if truth is None else np.atleast_1d(said)
     if n_classes and any(not 0 <= int(i) < n_classes for i in indices):
         raise DataError(f"a class index of image {name} is out of range", expected=f"0 to {n_classes - 1}")
     if not np.isfinite(getattr(truth, "boxes", 0.0)).all():
