@@ -30,9 +30,8 @@ MOST_LIKELY = 50  # such boxes of one image that are looked at
 SLACK = 0.02  # how far outside 0..1 rounding may put a score
 WHOLE = 1e-4  # how far from a whole number rounding may put a class number
 SURE = 0.5
-MOST_SURE = (
-    0.5  # share of all raw candidates that one class can have with such a score; a background has more
-)
+MOST_SURE = 0.5  # share of an image's candidates with such a score; a background has more on every image
+MOST_OF_ALL = 0.8  # share of all images' candidates: a crowd leaves some queries free, a background none
 LEAST_ROWS = 50  # for that share to mean anything
 
 
@@ -59,7 +58,7 @@ class Seen:
     sure: NDArray[np.int64]
     rows: int
     boxes: Floats  # (m, 4) likely boxes, input pixels
-    labels: Floats | None  # class numbers of all rows
+    labels: Floats | None  # class numbers of all rows that are filled: with a score of more than nothing
     content: tuple[float, float, float, float]  # where in the input the image lies, xyxy
 
 
@@ -76,7 +75,11 @@ def look(tensor: NDArray[Any], outputs: Mapping[str, Any], card: Card, frame: Fr
         best = found.scores.max(axis=1, initial=-np.inf)
         likely = np.flatnonzero(best >= LIKELY)
         likely = likely[np.argsort(-best[likely], kind="stable")[:MOST_LIKELY]]
-        winners = found.scores.argmax(axis=1)[best >= SURE] if found.scores.size else np.zeros(0, np.int64)
+        winners = (
+            found.scores.argmax(axis=1)[best >= _sure_from(card)]
+            if found.scores.size
+            else np.zeros(0, np.int64)
+        )
     low, high = found.scores.min(axis=0, initial=np.inf), found.scores.max(axis=0, initial=-np.inf)
     with np.errstate(invalid="ignore"):
         whole = np.asarray((np.abs(found.scores - np.rint(found.scores)) < WHOLE).all(axis=0))
@@ -92,7 +95,7 @@ def look(tensor: NDArray[Any], outputs: Mapping[str, Any], card: Card, frame: Fr
         np.bincount(winners, minlength=found.scores.shape[1]),
         len(found.scores),
         found.boxes[likely],
-        found.labels,
+        None if found.labels is None else found.labels[best > 0],
         _content(frame, card.preprocess.size),
     )
 
@@ -230,15 +233,21 @@ def _labels_fault(seen: Sequence[Seen], n_classes: int, open_classes: bool) -> F
     return Fault(says, "a longer list: give `classes` in the card, in the model's order")
 
 
+def _sure_from(card: Card) -> float:
+    """The score that counts as sure: less behind a sigmoid, which makes little of a weak "no object"."""
+    return LIKELY if card.decode.get("activation") == "sigmoid" else SURE
+
+
 def _background_fault(seen: Sequence[Seen], card: Card) -> Fault | None:
     rows = sum(s.rows for s in seen)
     if rows < LEAST_ROWS or seen[0].labels is not None:
         return None
     share = np.sum([s.sure for s in seen], axis=0) / rows
     worst = int(share.argmax())
-    if share.sum() <= MOST_SURE:
+    everywhere = all(s.sure.sum() > MOST_SURE * s.rows for s in seen)
+    if not everywhere or share.sum() <= MOST_OF_ALL:
         return None
-    says = f"{share.sum():.0%} of all {rows} candidates score {SURE} or more"
+    says = f"{share.sum():.0%} of all {rows} candidates score {_sure_from(card)} or more"
     says += f", {share[worst]:.0%} in class {worst} of {len(share)}"
     if len(share) == 1:
         return Fault(says, "an objectness that is always one, or the score of the background")

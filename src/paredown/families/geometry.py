@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.families.boxes import Floats
-from paredown.families.candidates import box_form, corners, with_box_form
+from paredown.families.candidates import box_form, corners, scaled, with_box_form
 
 LEAST_BOXES = 5  # fewer are no ground to judge by
 TINY = 2.0  # pixels: no coordinate of any box is beyond, so they are fractions
+SMALL = 2.0  # pixels: half of the boxes have no longer side, so two of the columns are no box's
 FAR = 4.0  # times the input: fractions that were pixels
 DISORDERED = 0.1  # share of boxes with their corners the wrong way round
 STRAY = 0.15  # share of boxes whose centre lies outside the image, or that end far outside
@@ -61,7 +62,14 @@ def box_fault(
     largest = float(max(size))
     if reach <= TINY and decode.get("units", "pixels") == "pixels":
         seen = f"no box reaches beyond {reach:.3g} pixels of an input of {size[1]}x{size[0]}"
-        return seen, "fractions instead of pixels", {"units": "fractions"} if "units" in decode else {}
+        return _as_fractions(seen, boxes, contents, size, decode)
+    half = float(np.median(np.maximum(every[:, 2] - every[:, 0], every[:, 3] - every[:, 1])))
+    if 0 <= half <= SMALL:
+        return (
+            f"half of the likely boxes are no longer than {half:.3g} pixels",
+            "another order of the columns",
+            {},
+        )
     median = float(np.median(np.abs(every).max(axis=1)))
     if decode.get("units") == "fractions" and median > FAR * largest:
         seen = f"fractions as large as {reach / largest:.4g}"
@@ -77,6 +85,24 @@ def box_fault(
         columns = with_box_form(str(decode["columns"]), best)
         return (wrong, FAMILIAR[best], {"columns": columns}) if wrong else None
     return (wrong, "another order of the columns" if readable else "", {}) if wrong else None
+
+
+def _as_fractions(
+    seen: str,
+    boxes: Sequence[Floats],
+    contents: Sequence[tuple[float, float, float, float]],
+    size: tuple[int, int],
+    decode: Mapping[str, object],
+) -> tuple[str, str, Mapping[str, object]]:
+    """The fault of pixels that are fractions, with all that a card must say: the form of the box as well."""
+    if "units" not in decode:
+        return seen, "fractions instead of pixels", {}
+    units = {"units": "fractions"}
+    larger = [scaled(b, "fractions", size) for b in boxes]
+    more = box_fault(larger, contents, size, {**decode, **units})
+    if more is None or not more[2]:
+        return seen, "fractions instead of pixels", units
+    return seen, f"fractions instead of pixels, and {more[1]}", {**units, **more[2]}
 
 
 def _worse(b: Floats, other: Floats, region: NDArray[Any]) -> str:

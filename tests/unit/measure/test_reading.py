@@ -271,6 +271,69 @@ def test_one_based_numbers_beyond_the_list(tmp_path: Path) -> None:
     check_card(read_card(path, made), Head(answer), images())
 
 
+def test_empty_rows_do_not_hide_that_numbers_start_at_1() -> None:
+    metadata = {"names": str(list(CLASSES)), "task": "detect"}
+    made = model({"o": ((1, 300, 6), ARITHMETIC)}, metadata=metadata)
+    with pytest.raises(CardError, match="start at 1"):
+        chosen(made, finished("x1 y1 x2 y2 score class", first_class=1))  # zeros behind the detections
+
+
+@pytest.mark.parametrize("form", ["y1 x1 y2 x2", "x1 y1 w h", "cx cy w h"])
+def test_fractions_in_another_order_are_cured_by_one_card(form: str, tmp_path: Path) -> None:
+    answer = finished(f"{form} score class", fractions=True)
+    with pytest.raises(CardError) as raised:
+        chosen(FINISHED, answer)
+    lines = [line.strip() for line in str(raised.value).splitlines() if " = " in line]
+    assert lines == ['units = "fractions"', f'columns = "{form} score class"']
+    card = tmp_path / "card.toml"
+    card.write_text("\n".join(["[decode]", *lines]))
+    settle_reading(recognise_with_card(card, FINISHED), Head(answer), images(False))
+
+
+@pytest.mark.parametrize("columns", ["class y1 x1 y2 x2 score", "class score cx cy w h"])
+@pytest.mark.parametrize("n_classes", [1, 2, len(CLASSES)])
+def test_a_class_number_is_no_side_of_a_box(columns: str, n_classes: int) -> None:
+    """Class number and fractions, read as a set in pixels, are boxes of less than a pixel."""
+
+    def answer(o: Objects) -> Mapping[str, np.ndarray]:
+        return {"o": rows(Objects(o.boxes, o.classes % n_classes, o.scores), columns, fractions=True)}
+
+    with pytest.raises(CardError, match="misread"):
+        chosen(FINISHED, answer)
+
+
+@pytest.mark.parametrize("n_queries", [100, CELLS_320])
+def test_a_crowd_is_no_background(n_queries: int) -> None:
+    named = {"names": str(list(CLASSES)), "task": "detect"}
+    made = model({"l": ((1, n_queries, 4), ()), "b": ((1, n_queries, 4), ("Sigmoid",))}, metadata=named)
+
+    def answer(o: Objects) -> Mapping[str, np.ndarray]:
+        boxes, scores = grid(o, n_queries)
+        scores[: int(0.7 * n_queries), 0] = 0.9
+        logits = np.log(scores + 1e-3) - np.log(1 - scores + 1e-3)
+        return {"l": logits[None].astype(np.float32), "b": (boxes / SIZE)[None].astype(np.float32)}
+
+    card = chosen(made, answer)
+    assert (card.decode["background"], len(card.classes)) == ("none", 4)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_no_object_that_is_not_sure_is_found_all_the_same(share: float) -> None:
+    """The first DETR without names: logarithms of probabilities, none of which a sigmoid brings to a half."""
+    made = model({"l": ((1, 100, 5), ()), "b": ((1, 100, 4), ("Sigmoid",))})
+
+    def answer(o: Objects) -> Mapping[str, np.ndarray]:
+        boxes, scores = grid(o, 100)
+        scores = scores + np.random.default_rng(3).uniform(0, (1 - share) / 4, scores.shape)
+        rest = np.maximum(1 - scores.sum(axis=1, keepdims=True), 1e-3)
+        chances = np.concatenate([scores, rest], axis=1) + 1e-6
+        logits = np.log(chances / chances.sum(axis=1, keepdims=True))
+        return {"l": logits[None].astype(np.float32), "b": (boxes / SIZE)[None].astype(np.float32)}
+
+    card = chosen(made, answer)
+    assert (card.decode["activation"], card.decode["background"], len(card.classes)) == ("softmax", "last", 4)
+
+
 def test_class_numbers_beyond_a_named_list_are_no_index_error() -> None:
     metadata = {"names": str(list(CLASSES)), "task": "detect"}
     made = model({"o": ((1, 300, 6), ARITHMETIC)}, metadata=metadata)
