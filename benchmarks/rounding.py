@@ -22,9 +22,9 @@ import onnx_ir as ir
 from common import arguments, first_line, read_rows, say, write
 from held_out import HeldOut, open_subject
 
-from paredown._compress.layerwise.im2col import FEW_BITS, Layer, indices, patches, places
-from paredown._compress.layerwise.reconstruction import Link
-from paredown._compress.layerwise.run import Stepwise
+from paredown._compress.layerwise.im2col import FEW_BITS, MatmulLayer, im2col, indices, positions
+from paredown._compress.layerwise.reconstruction import LayerSamples
+from paredown._compress.layerwise.run import LayerwiseRun
 from paredown._compress.quantize.rounding import gptq as second_order
 from paredown._compress.quantize.writing.qdq import FLOAT, UNROUNDED
 from paredown._compress.recipe import Context
@@ -72,29 +72,29 @@ def _row(args: argparse.Namespace, subject: HeldOut, bits: int, rounding: str) -
     return {"recipe": recipe, "cpu_s": seconds, **subject.judge(made.model), **counts, **judged}
 
 
-def apart(model: ir.Model, layers: Sequence[Layer], context: Context) -> Iterator[Link]:
-    """In place of `chain`: every layer by itself, reading and answering as in the float network."""
-    at = places(layers, FEW_BITS, context.seed)
+def apart(model: ir.Model, layers: Sequence[MatmulLayer], context: Context) -> Iterator[LayerSamples]:
+    """In place of `layer_samples`: every layer by itself, reading and answering as in the float network."""
+    at = positions(layers, FEW_BITS, context.seed)
     images, asked = islice(context.images(), FEW_BITS.images), [layer.source for layer in layers]
-    run = Stepwise(to_ir(model.meta[FLOAT]), asked, images, context.threads)
+    run = LayerwiseRun(to_ir(model.meta[FLOAT]), asked, images, context.threads)
     for layer, place in zip(layers, at, strict=True):
         where = indices(layer, place)
-        real = np.concatenate([patches(where, x, 0.0) for x in run.to(layer.source)])
+        real = np.concatenate([im2col(where, x, 0.0) for x in run.to(layer.source)])
         read = np.clip(np.rint(real / layer.scale) + layer.zero, layer.low, layer.high).astype(np.int16)
         rows = layer.rows(layer.weight.meta[UNROUNDED])
         wanted = np.einsum("ngk,gok->ngo", read.astype(np.float32) - layer.zero, rows, optimize=True)
-        yield Link(layer, read, wanted)
+        yield LayerSamples(layer, read, wanted)
 
 
 @contextmanager
-def patched(function: Callable[..., Iterator[Link]]) -> Iterator[None]:
+def patched(function: Callable[..., Iterator[LayerSamples]]) -> Iterator[None]:
     """`gptq` on another chain."""
-    before = second_order.chain
-    second_order.chain = function
+    before = second_order.layer_samples
+    second_order.layer_samples = function
     try:
         yield
     finally:
-        second_order.chain = before
+        second_order.layer_samples = before
 
 
 if __name__ == "__main__":

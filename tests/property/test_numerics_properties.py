@@ -8,9 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from paredown.numerics.grid import Grid, affine, affine_per_channel, integer_range, symmetric, weight_limits
 from paredown.numerics.levels import REACH, fitted
-from paredown.numerics.ranges import METHODS, Seen, ema, mse
+from paredown.numerics.quant_params import (
+    QuantParams,
+    affine,
+    affine_per_channel,
+    integer_range,
+    symmetric,
+    weight_limits,
+)
+from paredown.numerics.ranges import METHODS, Seen, ema, least_cubed_error
 
 settings.register_profile("brief", max_examples=60, deadline=None)
 settings.load_profile("brief")
@@ -21,13 +28,13 @@ ARRAYS = npst.arrays(np.float32, npst.array_shapes(max_dims=3, max_side=6), elem
 
 
 @st.composite
-def grids(draw: st.DrawFn) -> Grid:
+def grids(draw: st.DrawFn) -> QuantParams:
     low, high = sorted((draw(REAL), draw(REAL)))
     return affine(low, high, draw(BITS), draw(st.booleans()))
 
 
 @given(grids(), st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_rounding_is_at_most_half_a_step_within_the_bounds(grid: Grid, places: list[float]) -> None:
+def test_rounding_is_at_most_half_a_step_within_the_bounds(grid: QuantParams, places: list[float]) -> None:
     low, high = (float(b) for b in grid.bounds())
     x = np.array([low + p * (high - low) for p in places], np.float32)
     step = float(grid.scale)
@@ -35,7 +42,9 @@ def test_rounding_is_at_most_half_a_step_within_the_bounds(grid: Grid, places: l
 
 
 @given(grids(), ARRAYS)
-def test_integers_stay_on_the_grid_and_snapping_twice_changes_nothing(grid: Grid, x: np.ndarray) -> None:
+def test_integers_stay_on_the_grid_and_snapping_twice_changes_nothing(
+    grid: QuantParams, x: np.ndarray
+) -> None:
     q = grid.quantize(x)
     assert grid.low <= q.min() <= q.max() <= grid.high
     snapped = grid.snap(x)
@@ -44,7 +53,7 @@ def test_integers_stay_on_the_grid_and_snapping_twice_changes_nothing(grid: Grid
 
 
 @given(grids())
-def test_zero_is_exact(grid: Grid) -> None:
+def test_zero_is_exact(grid: QuantParams) -> None:
     assert grid.snap(np.zeros(3, np.float32)).tolist() == [0, 0, 0]
     assert grid.low <= int(grid.zero_point) <= grid.high
 
@@ -60,7 +69,7 @@ def test_the_bounds_cover_the_range_within_a_step(a: float, b: float, bits: int,
 
 
 @given(grids())
-def test_what_is_outside_is_clipped_to_the_bounds(grid: Grid) -> None:
+def test_what_is_outside_is_clipped_to_the_bounds(grid: QuantParams) -> None:
     low, high = grid.bounds()
     far = np.array([-1e12, 1e12], np.float32)
     np.testing.assert_array_equal(grid.snap(far), np.array([low, high], np.float32))
@@ -135,8 +144,8 @@ def activations(draw: st.DrawFn) -> Seen:
     return seen_of(images)
 
 
-def mse_error(seen: Seen, low: float, high: float, bits: int = 8) -> float:
-    """What `mse` says that it minimises."""
+def cubed_error(seen: Seen, low: float, high: float, bits: int = 8) -> float:
+    """What `least_cubed_error` says that it minimises."""
     return float(
         np.mean(np.abs(affine(low, high, bits).snap(seen.sample) - seen.sample).astype(np.float64) ** 3)
     )
@@ -152,7 +161,7 @@ def test_every_method_stays_within_the_extremes(seen: Seen, method: str) -> None
 
 @given(activations())
 def test_mse_is_never_worse_than_minmax(seen: Seen) -> None:
-    assert mse_error(seen, *mse(seen)) <= mse_error(seen, seen.low, seen.high) * (1 + 1e-5)
+    assert cubed_error(seen, *least_cubed_error(seen)) <= cubed_error(seen, seen.low, seen.high) * (1 + 1e-5)
 
 
 @given(activations())
@@ -164,7 +173,7 @@ def test_mse_behind_a_function_is_never_worse_behind_it(seen: Seen) -> None:
         difference = relu(affine(low, high).snap(seen.sample)) - relu(seen.sample)
         return float(np.mean(np.abs(difference).astype(np.float64) ** 3))
 
-    assert error(*mse(seen, after=relu)) <= error(seen.low, seen.high) * (1 + 1e-5)
+    assert error(*least_cubed_error(seen, after=relu)) <= error(seen.low, seen.high) * (1 + 1e-5)
 
 
 @given(st.sampled_from(sorted(METHODS)), st.floats(-5, 5, width=32, allow_subnormal=False))
@@ -193,9 +202,9 @@ def test_mse_finds_about_the_best_clip_of_a_bell_curve() -> None:
     """At 4 bits a normal distribution is best clipped well inside its extremes of four deviations."""
     seen = seen_of([np.random.default_rng(0).normal(size=20000)])
     clips = np.linspace(1, 4, 61)
-    best = min(mse_error(seen, -clip, clip, bits=4) for clip in clips)
-    assert mse_error(seen, *mse(seen, bits=4), bits=4) < 1.1 * best
-    assert best < 0.8 * mse_error(seen, seen.low, seen.high, bits=4)
+    best = min(cubed_error(seen, -clip, clip, bits=4) for clip in clips)
+    assert cubed_error(seen, *least_cubed_error(seen, bits=4), bits=4) < 1.1 * best
+    assert best < 0.8 * cubed_error(seen, seen.low, seen.high, bits=4)
 
 
 def test_entropy_keeps_most_of_a_bell_curve() -> None:

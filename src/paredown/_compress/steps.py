@@ -29,7 +29,7 @@ STEPS: dict[str, tuple[type[Step], Apply]] = {
     "gates": (gates.Gates, gates.apply),
     "prune": (pruning.Prune, prune.apply),
     "distill": (settings.Distill, _lazily("paredown._compress.finetune.distill")),
-    "sparse": (sparse.Sparse, sparse.apply),
+    "sparse": (pruning.Sparse, sparse.apply),
     "w8a8": (static.Static, static.apply),
     "w4a8": (static.Static4, static.apply),
     "w2a8": (static.Static2, static.apply),

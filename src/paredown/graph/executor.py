@@ -37,8 +37,8 @@ from paredown.graph.torch_ops.tensors import is_known, tensor_of, untyped
 from paredown.graph.walk import clip_behind, constant, readers_of_integers, to_ir, to_model, upstream
 from paredown.graph.write_back import write_into
 from paredown.model import Model
-from paredown.numerics.grid import Signs
 from paredown.numerics.levels import Levels
+from paredown.numerics.quant_params import Signs
 
 Tensors = Mapping[str, torch.Tensor]
 NEARLY_HALF = 0.499  # of a step: still rounds to the same integer

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from paredown.errors import UnsupportedModel
 from paredown.graph.walk import WEIGHTED, attribute, clip_behind, constant, consumers, readers_of_integers
 from paredown.numerics import levels
-from paredown.numerics.grid import Grid, binary, whole
+from paredown.numerics.quant_params import QuantParams, binary, whole
 
 Number = TypeVar("Number", bound=np.number)
 Kind = Literal["weight", "bias", "scale", "table"]
@@ -38,7 +38,7 @@ class Stored:
     """Integers in the file, and the node that reads them."""
 
     dequantize: ir.Node
-    grid: Grid  # the integers that learning may use, of steps of 1
+    grid: QuantParams  # the integers that learning may use, of steps of 1
     fine: bool  # a bias: not rounded while learning
 
 
@@ -117,7 +117,7 @@ def _operand(value: ir.Value, kind: Kind) -> Learnable | None:
     return Learnable(str(source.name), kind, start, Stored(node, grid, fine))
 
 
-def _grid(integers: NDArray[np.int64], dtype: ir.DataType | None, zero: NDArray[np.int64]) -> Grid:
+def _grid(integers: NDArray[np.int64], dtype: ir.DataType | None, zero: NDArray[np.int64]) -> QuantParams:
     """The integers that a weight was made for, told from those it has."""
     used = np.unique(integers)
     if integers.size > 1 and np.all(np.abs(used) == 1) and not np.any(zero):

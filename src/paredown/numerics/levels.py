@@ -24,7 +24,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.numerics.grid import LIMIT_STEPS, MIN_SCALE, Floats, Grid, symmetric, weight_limits
+from paredown.numerics.quant_params import (
+    LIMIT_STEPS,
+    MIN_SCALE,
+    Floats,
+    QuantParams,
+    symmetric,
+    weight_limits,
+)
 
 REACH = 63  # the largest level: 7 bits, which no kernel saturates on (targets/), and fine enough
 ROUNDS = 30  # of alternation, which settles sooner
@@ -32,7 +39,7 @@ SETTLED = 1e-3  # of the error: a round that wins less is the last
 
 
 @dataclass(frozen=True)
-class Levels(Grid):
+class Levels(QuantParams):
     """The grid of the integers `levels`, (k,), rising, zero among them."""
 
     levels: NDArray[np.int32] = field(kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.numerics.grid import affine
+from paredown.numerics.quant_params import affine
 
 Function = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -85,8 +85,10 @@ class PerChannel:
     factors: NDArray[np.float32]
 
 
-def mse(seen: Seen, bits: int = 8, after: Function | PerChannel | None = None) -> tuple[float, float]:
-    """The range of least error over the sample, judged after the function `after` where one follows.
+def least_cubed_error(
+    seen: Seen, bits: int = 8, after: Function | PerChannel | None = None
+) -> tuple[float, float]:
+    """The range of least mean cubed error over the sample, seen through the function `after` if one follows.
 
     The error is the mean of |x - snap(x)|^3: between squares, which clip the rare large values that a
     detector's objects are, and the extremes, which waste steps on them. Coordinate descent over a ladder of
@@ -195,5 +197,7 @@ METHODS: dict[str, Callable[..., tuple[float, float]]] = {
     "ema": ema,
     "percentile": percentile,
     "entropy": entropy,
-    "mse": mse,
+    "mse": least_cubed_error,
 }
+"""The word in a recipe's name -> the method. `mse` is an old word, kept because recipes are known by their
+names: what it minimises is a cube, see `least_cubed_error`."""

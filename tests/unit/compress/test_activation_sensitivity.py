@@ -10,23 +10,23 @@ import pytest
 import nets
 from paredown._compress.quantize.placement.plan import ORT_CPU, place
 from paredown._compress.quantize.ranges.calibrate import calibrate
-from paredown._compress.quantize.ranges.choose import activation_grids
+from paredown._compress.quantize.ranges.choose import activation_params
 from paredown._compress.quantize.sensitivity.activations import Behind, Switched, _cut
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.model import Model
-from paredown.numerics.grid import Grid, affine
+from paredown.numerics.quant_params import QuantParams, affine
 
 
 @cache
-def switched(name: str) -> tuple[Model, Switched, dict[str, Grid]]:
+def switched(name: str) -> tuple[Model, Switched, dict[str, QuantParams]]:
     """A network, its switches, and the grids that calibration gives; damage is read at the outputs."""
     model = prepare(nets.NETS[name]())
     graph = to_ir(model).graph
     plan = place(graph, ORT_CPU)
     seen = calibrate(model, sorted(plan.group), nets.images())
-    grids = activation_grids(graph, plan, seen, "mse", per_channel=True)
+    grids = activation_params(graph, plan, seen, "mse", per_channel=True)
     return model, Switched(model, plan, grids, [o.name for o in model.outputs], threads=1), grids
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import nets
-from paredown._compress.layerwise.im2col import Layer, layer_of
-from paredown._compress.layerwise.reconstruction import chain
+from paredown._compress.layerwise.im2col import MatmulLayer, layer_of
+from paredown._compress.layerwise.reconstruction import layer_samples
 from paredown._compress.quantize.static import Static, apply
 from paredown._compress.quantize.writing.qdq import UNROUNDED, replace_constant
 from paredown._compress.recipe import Context
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import constant, to_ir
-from paredown.numerics.grid import whole
+from paredown.numerics.quant_params import whole
 from paredown.numerics.ranges import PerChannel
 
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
@@ -100,10 +100,10 @@ def test_links_of_the_chain_fit_each_other(name: str) -> None:
     context = Context(model, nets.images, nets.ANY_BOARD)
     graph, _ = apply(Static(), to_ir(model), context)
     found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
-    for link in chain(graph, [f for f in found if isinstance(f, Layer)], context):
-        rows = link.layer.rows(np.asarray(constant(link.layer.weight.inputs[0])))
-        made = np.einsum("ngk,gok->ngo", link.read.astype(np.float32) - link.layer.zero, rows)
-        assert np.abs(made - link.wanted).mean() < 0.05 * np.ptp(link.wanted)
+    for samples in layer_samples(graph, [f for f in found if isinstance(f, MatmulLayer)], context):
+        rows = samples.layer.rows(np.asarray(constant(samples.layer.weight.inputs[0])))
+        made = np.einsum("ngk,gok->ngo", samples.read.astype(np.float32) - samples.layer.zero, rows)
+        assert np.abs(made - samples.wanted).mean() < 0.05 * np.ptp(samples.wanted)
 
 
 def test_each_layer_reads_what_the_one_before_has_become() -> None:
@@ -112,13 +112,13 @@ def test_each_layer_reads_what_the_one_before_has_become() -> None:
     context = Context(model, nets.images, nets.ANY_BOARD)
     graph, _ = apply(Static(), to_ir(model), context)
     found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
-    links = chain(graph, [f for f in found if isinstance(f, Layer)], context)
-    first = next(links)
+    taken = layer_samples(graph, [f for f in found if isinstance(f, MatmulLayer)], context)
+    first = next(taken)
     stored = first.layer.weight.inputs[0]
     assert stored is not None
     assert first.read.std() > 0
     replace_constant(stored, np.zeros_like(np.asarray(constant(stored))))
-    second = next(links)
+    second = next(taken)
     middle = second.read[:, :, second.read.shape[2] // 2]
     assert np.ptp(middle, axis=0).max() == 0
 

@@ -12,9 +12,9 @@ from paredown.model import Model
 
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 
-from paredown._compress.finetune.box_iou import as_corners, iou  # noqa: E402
+from paredown._compress.finetune.box_iou import as_corners, box_iou  # noqa: E402
 from paredown._compress.finetune.objective import Objective, make_objective  # noqa: E402
-from paredown._compress.finetune.taps import watch  # noqa: E402
+from paredown._compress.finetune.taps import find_taps  # noqa: E402
 from paredown.graph.executor import Executor  # noqa: E402
 
 CELLS, CLASSES, STRIDE = 64, 3, 2.0
@@ -41,7 +41,7 @@ def located(corners: bool = False, moved: bool = True) -> Model:
 
 
 def objective_of(model: Model) -> tuple[Objective, Executor]:
-    seen = watch(to_ir(model).graph)
+    seen = find_taps(to_ir(model).graph)
     teacher = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     return make_objective(teacher, seen, [torch.from_numpy(i) for i in nets.images(3)]), teacher
 
@@ -59,13 +59,13 @@ def test_numbers_that_lie_around_no_place_are_no_boxes() -> None:
 def test_intersection_over_union_by_hand() -> None:
     a = as_corners(torch.tensor([[1.0, 1, 2, 2], [1, 1, 2, 2], [0, 0, 1, 1]]), corners=False)
     b = torch.tensor([[1.0, 0, 3, 2], [0, 0, 2, 2], [5, 5, 6, 6]])
-    np.testing.assert_allclose(iou(a, b).numpy(), [1 / 3, 1, 0], atol=1e-6)
+    np.testing.assert_allclose(box_iou(a, b).numpy(), [1 / 3, 1, 0], atol=1e-6)
 
 
 def test_a_box_that_moves_counts_as_much_as_the_teacher_is_sure() -> None:
     """Two images in a batch, one candidate in each is half sure; the second one's box is half a box aside."""
     objective, teacher = objective_of(located())
-    (places,), (head,) = objective.places, objective.watch.heads
+    (places,), (head,) = objective.places, objective.taps.heads
     with torch.no_grad():
         made = [teacher.run({"image": torch.from_numpy(image)}) for image in nets.images(2)]
         truth = {name: torch.cat([one[name] for one in made]) for name in teacher.outputs}

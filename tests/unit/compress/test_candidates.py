@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 
 from paredown._compress.finetune.candidates import objectness  # noqa: E402
 from paredown._compress.finetune.objective import make_objective  # noqa: E402
-from paredown._compress.finetune.taps import watch  # noqa: E402
+from paredown._compress.finetune.taps import find_taps  # noqa: E402
 from paredown.graph.executor import Executor  # noqa: E402
 
 ANCHORS, NUMBERS, CELLS = 2, 4 + 1 + 3, 64
@@ -37,7 +37,7 @@ def anchored() -> Model:
 
 def test_rows_and_channels_of_anchors_in_one_convolution() -> None:
     model = anchored()
-    seen = watch(to_ir(model).graph)
+    seen = find_taps(to_ir(model).graph)
     teacher = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     objective = make_objective(teacher, seen, [torch.from_numpy(i) for i in nets.images(2)])
     (rows,), (head,) = objective.rows, seen.heads
@@ -53,7 +53,7 @@ def test_rows_and_channels_of_anchors_in_one_convolution() -> None:
 
 def test_an_object_weighs_its_own_anchor_alone() -> None:
     model = anchored()
-    seen = watch(to_ir(model).graph)
+    seen = find_taps(to_ir(model).graph)
     teacher = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     image = torch.from_numpy(nets.images(1)[0])
     objective = make_objective(teacher, seen, [image])

@@ -9,12 +9,12 @@ import numpy as np
 import nets
 from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
 from paredown._compress.quantize.ranges.calibrate import calibrate
-from paredown._compress.quantize.ranges.choose import activation_grids, pool
+from paredown._compress.quantize.ranges.choose import activation_params, pool
 from paredown._compress.quantize.ranges.post_activation import UNHEARD
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.model import Model
-from paredown.numerics.grid import Grid
+from paredown.numerics.quant_params import QuantParams
 from paredown.numerics.ranges import Seen
 
 
@@ -22,9 +22,9 @@ from paredown.numerics.ranges import Seen
 class Chosen:
     plan: Plan
     seen: dict[str, Seen]
-    grids: dict[str, Grid]
+    grids: dict[str, QuantParams]
 
-    def of(self, tensor: str) -> Grid:
+    def of(self, tensor: str) -> QuantParams:
         return self.grids[self.plan.group[tensor]]
 
 
@@ -32,10 +32,10 @@ def chosen(model: Model, method: str = "mse", per_channel: bool = True) -> Chose
     graph = to_ir(model).graph
     plan = place(graph, ORT_CPU)
     seen = calibrate(model, sorted(plan.group), nets.images())
-    return Chosen(plan, seen, activation_grids(graph, plan, seen, method, per_channel))
+    return Chosen(plan, seen, activation_params(graph, plan, seen, method, per_channel))
 
 
-def bounds(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+def bounds(grid: QuantParams) -> tuple[np.ndarray, np.ndarray]:
     low, high = grid.bounds()
     return np.atleast_1d(low), np.atleast_1d(high)
 

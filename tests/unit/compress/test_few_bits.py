@@ -14,7 +14,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 import nets
 from paredown._compress.compress import compress
-from paredown._compress.layerwise.im2col import FEW_BITS, Layer, answers, indices, layer_of, patches, places
+from paredown._compress.layerwise.im2col import (
+    FEW_BITS,
+    MatmulLayer,
+    answers,
+    im2col,
+    indices,
+    layer_of,
+    positions,
+)
 from paredown._compress.pack.codebook import kmeans
 from paredown._compress.presets import PRESETS, parse_recipe
 from paredown._compress.quantize.rounding.gptq import DAMPING, round_rows
@@ -26,8 +34,8 @@ from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.model import Model
 from paredown.numerics import levels
-from paredown.numerics.grid import binary, symmetric, weight_limits, whole
 from paredown.numerics.levels import fitted
+from paredown.numerics.quant_params import binary, symmetric, weight_limits, whole
 
 INT4 = whole(-7, 7)
 
@@ -87,13 +95,13 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
     constants = {t.name: numpy_helper.to_array(t) for t in to_proto(model).graph.initializer}
     graph, _ = apply(Static4(), to_ir(model), Context(model, nets.images, nets.ANY_BOARD))
     found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
-    layers = [layer for layer in found if isinstance(layer, Layer)]
+    layers = [layer for layer in found if isinstance(layer, MatmulLayer)]
     assert layers
     image = nets.images(1)[0]
-    at = places(layers, FEW_BITS, seed=0)
+    at = positions(layers, FEW_BITS, seed=0)
     for layer, place, y in zip(layers, at, answers(model, layers, at, [image]), strict=True):
         where = indices(layer, place)
-        x = patches(where, tensor(model, layer.source, image), 0.0)
+        x = im2col(where, tensor(model, layer.source, image), 0.0)
         weight, *bias = float_weights[str(layer.node.name)]
         rows = layer.rows(constants[weight])
         assert np.array_equal(layer.shaped(rows), constants[weight])
@@ -109,14 +117,14 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
 def test_no_more_is_drawn_than_fits(wide: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     graph, _ = apply(Static4(), to_ir(wide), Context(wide, nets.images, nets.ANY_BOARD))
     found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
-    layers = [layer for layer in found if isinstance(layer, Layer)]
-    many = [len(at) for at in places(layers, FEW_BITS, seed=0)]
+    layers = [layer for layer in found if isinstance(layer, MatmulLayer)]
+    many = [len(at) for at in positions(layers, FEW_BITS, seed=0)]
     patches_module = import_module("paredown._compress.layerwise.im2col")
     monkeypatch.setattr(patches_module, "BUDGET", 192 * 4 * 68 * 10)
-    few = [len(at) for at in places(layers, FEW_BITS, seed=0)]
+    few = [len(at) for at in positions(layers, FEW_BITS, seed=0)]
     assert all(1 <= n < m for n, m in zip(few, many, strict=True))
     monkeypatch.setattr(patches_module, "BUDGET", 1)
-    assert {len(at) for at in places(layers, FEW_BITS, seed=0)} == {1}
+    assert {len(at) for at in positions(layers, FEW_BITS, seed=0)} == {1}
 
 
 def tensor(model: Model, name: str, image: np.ndarray, dtype: int = TensorProto.FLOAT) -> np.ndarray:

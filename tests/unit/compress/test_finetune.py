@@ -22,7 +22,7 @@ torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 from paredown._compress.finetune.augment import augment  # noqa: E402
 from paredown._compress.finetune.objective import make_objective  # noqa: E402
 from paredown._compress.finetune.rates import HASTE, groups  # noqa: E402
-from paredown._compress.finetune.taps import watch  # noqa: E402
+from paredown._compress.finetune.taps import find_taps  # noqa: E402
 from paredown._compress.finetune.trainer import Training, better, distill  # noqa: E402
 from paredown.graph.executor import Executor  # noqa: E402
 from paredown.graph.learnable import along  # noqa: E402
@@ -163,7 +163,7 @@ def test_a_pupil_of_another_graph_is_refused() -> None:
 
 def test_heads_features_and_scores_are_found_by_structure() -> None:
     graph = to_ir(prepare(nets.NETS["detector"]())).graph
-    seen = watch(graph)
+    seen = find_taps(graph)
     makers = {str(v.name): n for n in graph for v in n.outputs}
     assert [makers[h].op_type for h in seen.heads] == ["Conv", "Conv"]
     assert len(seen.scores) == 1  # the sigmoid over classes, not the softmax over distances
@@ -185,7 +185,7 @@ def biased_detector(scores: float) -> Model:
 
 def test_score_channels_are_told_from_coordinates() -> None:
     model = biased_detector(-6.0)
-    seen = watch(to_ir(model).graph)
+    seen = find_taps(to_ir(model).graph)
     teacher = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     objective = make_objective(teacher, seen, [torch.from_numpy(i) for i in nets.images(2)])
     assert objective.score[seen.heads[0]].tolist() == [False] * 4 + [True] * 2
@@ -197,7 +197,7 @@ def test_score_channels_are_told_from_coordinates() -> None:
 
 def test_an_error_at_a_sure_position_weighs_more_than_one_in_the_background() -> None:
     model = biased_detector(-6.0)
-    seen = watch(to_ir(model).graph)
+    seen = find_taps(to_ir(model).graph)
     executor = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     image = torch.from_numpy(nets.images(1)[0])
     objective = make_objective(executor, seen, [image])
@@ -223,7 +223,7 @@ def test_class_scores_without_an_object_weigh_little() -> None:
         bias = net.constant(np.full(channels, -6.0, np.float32))
         heads.append(net.node("Conv", x, net.normal(channels, 8, 1, 1, spread=0.1), bias))
     model = prepare(net.model(*(net.node("Sigmoid", h) for h in heads)))
-    seen = watch(to_ir(model).graph)
+    seen = find_taps(to_ir(model).graph)
     executor = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     image = torch.from_numpy(nets.images(1)[0])
     objective = make_objective(executor, seen, [image])
@@ -290,7 +290,7 @@ def test_a_scale_moves_the_end_of_its_grid_as_fast_as_a_weight_moves() -> None:
 def test_a_certain_classifier_still_tells_its_scores() -> None:
     """Where the teacher is certain, softmax hides other scores; what all scores share tells nothing."""
     model = prepare(nets.NETS["classifier"]())
-    seen = watch(to_ir(model).graph)
+    seen = find_taps(to_ir(model).graph)
     executor = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     with torch.no_grad():
         truth = executor.run({"image": torch.from_numpy(nets.images(1)[0])})

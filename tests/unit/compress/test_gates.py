@@ -10,15 +10,15 @@ from paredown._compress.compress import compress
 from paredown._compress.presets import parse_recipe
 from paredown._compress.quantize import gates
 from paredown._compress.quantize.ranges.calibrate import calibrate
-from paredown._compress.quantize.ranges.post_activation import function_after, sigmoid
+from paredown._compress.quantize.ranges.post_activation import post_activation, sigmoid
 from paredown._compress.recipe import Context
 from paredown.graph.channels import channel_classes, gated
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import constant, consumers, to_ir, to_model
 from paredown.model import Model
-from paredown.numerics.grid import exact
-from paredown.numerics.ranges import PerChannel, Seen, mse
+from paredown.numerics.quant_params import exact
+from paredown.numerics.ranges import PerChannel, Seen, least_cubed_error
 from paredown.protocols import Lost
 
 GAINS = np.geomspace(0.02, 20.0, 8).astype(np.float32)
@@ -164,7 +164,7 @@ def test_the_range_sees_each_channel_through_its_own_gate() -> None:
     model, _ = made(uneven(), "gates")
     graph = to_ir(model).graph
     first = next(n for n in graph if n.op_type == "Conv").outputs[0]
-    after = function_after(first)
+    after = post_activation(first)
     assert isinstance(after, PerChannel)
     x = np.linspace(-4, 4, 8, dtype=np.float32)
     np.testing.assert_allclose(after.function(x, after.factors), x * sigmoid(after.factors * x))
@@ -178,7 +178,7 @@ def test_a_range_by_factor_clips_where_every_gate_is_shut() -> None:
     ends = np.array([-40.0, -40.0], np.float32), np.array([4.0, 4.0], np.float32)
     seen = Seen(sample, ends[0][:1], ends[1][:1], channel, *ends)
     after = PerChannel(lambda x, f: x * sigmoid(f * x), np.array([1.0, 8.0], np.float32))
-    low, high = mse(seen, after=after)
+    low, high = least_cubed_error(seen, after=after)
     assert -10 < low < -2
     assert high == pytest.approx(4.0, rel=0.05)
 

@@ -11,14 +11,14 @@ import pytest
 import nets
 from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
 from paredown._compress.quantize.ranges.calibrate import calibrate
-from paredown._compress.quantize.ranges.choose import activation_grids
+from paredown._compress.quantize.ranges.choose import activation_params
 from paredown._compress.quantize.sensitivity.guard import BUDGET, FLOOR, Guarded, guard
 from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.model import Model
-from paredown.numerics.grid import Grid, affine
+from paredown.numerics.quant_params import QuantParams, affine
 from paredown.numerics.ranges import Seen
 from paredown.protocols import NodeTimes
 
@@ -31,9 +31,9 @@ class Case:
         self.graph: ir.Graph = to_ir(model).graph
         self.plan: Plan = place(self.graph, ORT_CPU)
         self.seen: dict[str, Seen] = calibrate(model, sorted(self.plan.group), nets.images())
-        self.grids = activation_grids(self.graph, self.plan, self.seen, "mse", per_channel=True)
+        self.grids = activation_params(self.graph, self.plan, self.seen, "mse", per_channel=True)
 
-    def guarded(self, **changed: Grid) -> Guarded:
+    def guarded(self, **changed: QuantParams) -> Guarded:
         context = Context(self.model, nets.images, nets.ANY_BOARD, threads=1)
         return guard(self.graph, self.model, self.plan, {**self.grids, **changed}, self.seen, context)
 
@@ -45,7 +45,7 @@ class Case:
             if len(members) == 1 and self.grids[g].axis is None and members[0] != "image"
         )
 
-    def widened(self, group: str, factor: float) -> Grid:
+    def widened(self, group: str, factor: float) -> QuantParams:
         low, high = (float(b) for b in self.grids[group].bounds())
         return affine(low * factor, high * factor)
 

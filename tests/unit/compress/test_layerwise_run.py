@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import nets
-from paredown._compress.layerwise.im2col import Layer, layer_of
-from paredown._compress.layerwise.run import Stepwise
+from paredown._compress.layerwise.im2col import MatmulLayer, layer_of
+from paredown._compress.layerwise.run import LayerwiseRun
 from paredown._compress.quantize.static import Static, apply
 from paredown._compress.quantize.writing.qdq import UNROUNDED, replace_constant
 from paredown._compress.recipe import Context
@@ -17,11 +17,11 @@ from paredown.graph.walk import constant, to_ir, to_model
 from paredown.model import Model
 
 
-def quantized(name: str) -> tuple[Model, list[Layer]]:
+def quantized(name: str) -> tuple[Model, list[MatmulLayer]]:
     model = prepare(nets.NETS[name]())
     graph, _ = apply(Static(), to_ir(model), Context(model, nets.images, nets.ANY_BOARD))
     found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
-    return to_model(graph, model), [layer for layer in found if isinstance(layer, Layer)]
+    return to_model(graph, model), [layer for layer in found if isinstance(layer, MatmulLayer)]
 
 
 @pytest.mark.parametrize("name", ["detector", "depthwise", "residual"])
@@ -29,7 +29,7 @@ def test_in_pieces_as_in_one_go(name: str) -> None:
     model, layers = quantized(name)
     asked = [layer.quantized for layer in layers]
     images = nets.images(2, seed=4)
-    run = Stepwise(to_ir(model), asked, images)
+    run = LayerwiseRun(to_ir(model), asked, images)
     graph = to_ir(model)
     tensors = {str(v.name): v for node in graph.graph for v in node.outputs}
     graph.graph.outputs.extend([tensors[name] for name in dict.fromkeys(asked)])
@@ -44,7 +44,7 @@ def test_in_pieces_as_in_one_go(name: str) -> None:
 def test_between_two_pieces_integers_are_held() -> None:
     """What is added later, past the layer that is asked for, is held as integers and not as floats."""
     model, layers = quantized("residual")
-    run = Stepwise(to_ir(model), [layer.quantized for layer in layers], nets.images(1))
+    run = LayerwiseRun(to_ir(model), [layer.quantized for layer in layers], nets.images(1))
     held = []
     for layer in layers:
         run.to(layer.quantized)
@@ -61,7 +61,7 @@ def test_a_tensor_is_held_until_it_was_asked_for_as_often_as_said(again: bool) -
     second = net.node("Relu", net.conv(first, 4, 4))
     graph = to_ir(net.model(net.conv(first, 4, 2), net.conv(second, 4, 2)))
     asked = [first, second, first] if again else [second, first]
-    run = Stepwise(graph, asked, nets.images(2))
+    run = LayerwiseRun(graph, asked, nets.images(2))
     found = [run.to(tensor) for tensor in asked]
     assert all(len(images) == 2 and all(x.shape == (1, 4, 16, 16) for x in images) for images in found)
 
@@ -70,7 +70,10 @@ def test_a_change_ahead_counts() -> None:
     model, layers = quantized("detector")
     graph = to_ir(model)
     asked = [layer.quantized for layer in layers]
-    plain, changed = Stepwise(to_ir(model), asked, nets.images(1)), Stepwise(graph, asked, nets.images(1))
+    plain, changed = (
+        LayerwiseRun(to_ir(model), asked, nets.images(1)),
+        LayerwiseRun(graph, asked, nets.images(1)),
+    )
     assert np.array_equal(plain.to(asked[0])[0], changed.to(asked[0])[0])
     stored = next(n for n in graph.graph if n.name == layers[0].weight.name).inputs[0]
     assert stored is not None
@@ -81,6 +84,6 @@ def test_a_change_ahead_counts() -> None:
 def test_images_are_read_when_they_are_needed() -> None:
     model, layers = quantized("detector")
     waiting = iter(nets.images(3))
-    run = Stepwise(to_ir(model), [layers[0].quantized], waiting)
+    run = LayerwiseRun(to_ir(model), [layers[0].quantized], waiting)
     assert len(list(waiting)) == 3
     assert run.to(layers[0].quantized) == []

@@ -20,7 +20,7 @@ from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.measurement import StepRecord
 from paredown.model import Model
-from paredown.numerics.grid import affine
+from paredown.numerics.quant_params import affine
 from paredown.protocols import Lost, NodeTimes
 from paredown.study.limits import Limits
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nets
-from paredown._compress.quantize.ranges.post_activation import function_after, into_sigmoids
+from paredown._compress.quantize.ranges.post_activation import into_sigmoids, post_activation
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.numerics.ranges import Function
@@ -17,7 +17,7 @@ SIGMOID = 1 / (1 + np.exp(-X))
 
 def after(net: nets.Net, tensor: str, *outputs: str) -> Function | None:
     graph = to_ir(net.model(*outputs)).graph
-    return function_after(next(v for n in graph for v in n.outputs if v.name == tensor))
+    return post_activation(next(v for n in graph for v in n.outputs if v.name == tensor))
 
 
 @pytest.mark.parametrize(

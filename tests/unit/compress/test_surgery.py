@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import nets
-from paredown._compress.prune.sparse import Layer, Sparse
+from paredown._compress.prune.masks import SparseLayer
+from paredown._compress.prune.settings import Sparse
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
@@ -27,7 +28,7 @@ def one_layer(weight: list[float], learning: str, percent: float = 50.0) -> tupl
     node = next(n for n in to_ir(model).graph if n.op_type == "Conv")
     pupil = Executor(model, masks={name: np.ones((len(weight) // 3, 3, 1, 1), bool)})
     step = Sparse(percent=percent, learning=learning)
-    return pupil, Sculptor(step, (Layer(node, step.share),)), name
+    return pupil, Sculptor(step, (SparseLayer(node, step.share),)), name
 
 
 def test_the_share_of_zeros_rises_along_a_cubic() -> None:

@@ -14,7 +14,7 @@ from paredown.graph.load import from_proto, to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import constant, to_ir, weight_of
 from paredown.model import Model
-from paredown.numerics.grid import symmetric, weight_limits
+from paredown.numerics.quant_params import symmetric, weight_limits
 
 
 def switched(bits: int) -> tuple[Model, SwitchedWeights, dict[str, np.ndarray]]:

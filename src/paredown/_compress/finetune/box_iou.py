@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from paredown._compress.finetune.candidates import Rows
+from paredown._compress.finetune.candidates import Candidates
 from paredown.graph.executor import Executor
 from paredown.graph.torch_ops import Tensor, torch
 
@@ -26,13 +26,13 @@ LEAST = 1e-6  # of all confidence together: an image may hold nothing at all
 
 
 @dataclass(frozen=True)
-class Places:
+class BoxIou:
     """Boxes in the answers' rows. columns: the four that hold them. corners: x1 y1 x2 y2, else centre, size.
 
     heads, tail: what is fed to the tail, by name, and the tail.
     """
 
-    rows: Rows
+    rows: Candidates
     heads: tuple[str, ...]
     tail: Executor
     columns: tuple[int, ...]
@@ -44,16 +44,16 @@ class Places:
         sure = self.rows.confidence(y)
         images = _one_by_one({name: heads[name] for name in self.heads})
         made = [self.rows.of(self.tail.run(image)) for image in images]
-        overlap = iou(self._boxes(y), self._boxes(torch.cat(made)))
+        overlap = box_iou(self._boxes(y), self._boxes(torch.cat(made)))
         return (sure * (1 - overlap)).sum(), sure.sum().clamp(min=LEAST)
 
     def _boxes(self, y: Tensor) -> Tensor:
         return as_corners(y[:, :, list(self.columns)], self.corners)
 
 
-def find_places(
-    teacher: Executor, heads: Sequence[str], rows: Rows, seen: Sequence[Mapping[str, Tensor]]
-) -> Places | None:
+def find_box_iou(
+    teacher: Executor, heads: Sequence[str], rows: Candidates, seen: Sequence[Mapping[str, Tensor]]
+) -> BoxIou | None:
     """Where the rows hold boxes; None where what they hold does not look like any. seen: answers."""
     y = torch.cat([rows.of(made)[0] for made in seen])
     columns = tuple(k for k in range(y.shape[1]) if k not in rows.scores)[:4]
@@ -62,7 +62,7 @@ def find_places(
     for corners in (True, False):
         if _are_boxes(y[:, list(columns)], corners):
             tail = Executor(teacher.model, rows.answers, given=heads, device=str(teacher.device))
-            return Places(rows, tuple(heads), tail, columns, corners)
+            return BoxIou(rows, tuple(heads), tail, columns, corners)
     return None
 
 
@@ -81,7 +81,7 @@ def as_corners(boxes: Tensor, corners: bool) -> Tensor:
     return torch.cat([centre - half, centre + half], -1)
 
 
-def iou(a: Tensor, b: Tensor) -> Tensor:
+def box_iou(a: Tensor, b: Tensor) -> Tensor:
     """Intersection over union, pair by pair: (..., 4) corners twice -> (...)."""
     inside = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
     common = inside.prod(-1)

@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown._compress.finetune.settings import Distill
-from paredown._compress.finetune.trainer import Training, distill, told
+from paredown._compress.finetune.trainer import Training, distill, training_record
 from paredown._compress.pack.cluster import UNSHARED
 from paredown._compress.prune.shrink import LEFT
 from paredown._compress.quantize.writing.qdq import FLOAT
@@ -58,13 +58,13 @@ def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, t
         progress=context.progress,
     )
     if learned.error >= 1:
-        return model, (told(step, learned),)
+        return model, (training_record(step, learned),)
     write_into(model.graph, learned.arrays)
     for node in books:
         indices = stored_behind(node, 1)
         if indices is not None and str(indices.name) in learned.arrays:
             node.meta[UNSHARED] = learned.arrays[str(indices.name)]
-    return model, (told(step, learned),)
+    return model, (training_record(step, learned),)
 
 
 def _same(graph: ir.Graph, source: ir.Graph) -> bool:

@@ -29,9 +29,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from paredown._compress.finetune.box_iou import Places, find_places
-from paredown._compress.finetune.candidates import RARE, Rows, find_rows, flat
-from paredown._compress.finetune.taps import Watch
+from paredown._compress.finetune.box_iou import BoxIou, find_box_iou
+from paredown._compress.finetune.candidates import RARE, Candidates, find_candidates, flat
+from paredown._compress.finetune.taps import Taps
 from paredown.graph.executor import Executor
 from paredown.graph.torch_ops import F, Tensor, torch
 
@@ -49,23 +49,23 @@ Tensors = Mapping[str, Tensor]
 
 @dataclass
 class Objective:
-    """Compares watched tensors, the pupil's under the teacher's names.
+    """Compares tapped tensors, the pupil's under the teacher's names.
 
     score: head -> (C,) True for score channels. spread: head or feature -> (C,) or () standard deviation.
     """
 
-    watch: Watch
+    taps: Taps
     score: dict[str, Tensor]
     spread: dict[str, Tensor]
-    rows: Sequence[Rows] = ()
-    places: Sequence[Places] = ()
+    rows: Sequence[Candidates] = ()
+    places: Sequence[BoxIou] = ()
     start: dict[str, float] = field(default_factory=dict)  # part -> its value before training
 
     def parts(self, teacher: Tensors, pupil: Tensors) -> dict[str, Tensor]:
         """The error by part, not yet divided by where it started."""
         found: dict[str, list[tuple[Tensor, Tensor]]] = {}
         sure, there = self._confidence(teacher)
-        for name in self.watch.heads:
+        for name in self.taps.heads:
             for part, pair in self._head(name, teacher[name], pupil[name], sure[name], there[name]).items():
                 found.setdefault(part, []).append(pair)
         for places in self.places:
@@ -73,10 +73,10 @@ class Objective:
         made = {
             part: sum_of(e for e, _ in pairs) / sum_of(w for _, w in pairs) for part, pairs in found.items()
         }
-        if self.watch.features:
+        if self.taps.features:
             made["features"] = sum_of(
                 F.mse_loss(pupil[name], teacher[name]) / self.spread[name].square()
-                for name in self.watch.features
+                for name in self.taps.features
             )
         return made
 
@@ -110,7 +110,7 @@ class Objective:
 
     def _confidence(self, teacher: Tensors) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """c and o by head, (N, C or 1, P)."""
-        tensors = {name: flat(teacher[name]) for name in self.watch.heads}
+        tensors = {name: flat(teacher[name]) for name in self.taps.heads}
         sure, there = _by_position(tensors, self.score)
         for rows in self.rows:
             by_row = rows.sure(teacher)
@@ -143,32 +143,32 @@ def sum_of(tensors: Iterable[Tensor]) -> Tensor:
     return torch.stack(list(tensors)).sum()
 
 
-def make_objective(teacher: Executor, watch: Watch, images: Sequence[Tensor]) -> Objective:
+def make_objective(teacher: Executor, taps: Taps, images: Sequence[Tensor]) -> Objective:
     """The objective for a teacher, its statistics taken on some images, (1, ...) each."""
-    sigmoid: dict[str, list[Tensor]] = {name: [] for name in watch.heads}
-    square: dict[str, list[Tensor]] = {name: [] for name in (*watch.heads, *watch.features)}
+    sigmoid: dict[str, list[Tensor]] = {name: [] for name in taps.heads}
+    square: dict[str, list[Tensor]] = {name: [] for name in (*taps.heads, *taps.features)}
     feed, answers = teacher.model.inputs[0].name, []
     with torch.no_grad():
         for image in images:
             made = teacher.run({feed: image})
-            answers.append({name: made[name] for name in watch.answers})
+            answers.append({name: made[name] for name in taps.answers})
             for name in square:
-                square[name].append(_spread(made[name], name in watch.heads))
-            for name in watch.heads:
+                square[name].append(_spread(made[name], name in taps.heads))
+            for name in taps.heads:
                 sigmoid[name].append(torch.sigmoid(flat(made[name])).mean((0, 2)))
-    heads = {name: made[name] for name in watch.heads}
-    reached = _reached(teacher, watch, heads)
+    heads = {name: made[name] for name in taps.heads}
+    reached = _reached(teacher, taps, heads)
     rare = {name: torch.stack(values).mean(0) < RARE for name, values in sigmoid.items()}
     spread = {name: torch.stack(v).mean(0).clamp(min=1e-6) for name, v in square.items()}
-    score = {name: rare[name] & reached[name] for name in watch.heads}
-    rows = find_rows(teacher.model, heads, watch.answers, answers)
+    score = {name: rare[name] & reached[name] for name in taps.heads}
+    rows = find_candidates(teacher.model, heads, taps.answers, answers)
     for found in rows:
         score |= {name: found.tells(name) | score[name] for name in found.row}
-    places = [p for r in rows if (p := find_places(teacher, watch.heads, r, answers)) is not None]
-    return Objective(watch, score, spread, rows, places)
+    places = [p for r in rows if (p := find_box_iou(teacher, taps.heads, r, answers)) is not None]
+    return Objective(taps, score, spread, rows, places)
 
 
-def _reached(teacher: Executor, watch: Watch, heads: Tensors) -> dict[str, Tensor]:
+def _reached(teacher: Executor, taps: Taps, heads: Tensors) -> dict[str, Tensor]:
     """Head -> (C,) True where the channel goes, unchanged, into a sigmoid or class softmax.
 
     Gradients trace it: a value that is only moved has the gradient 1. All are True where none goes there.
@@ -176,9 +176,9 @@ def _reached(teacher: Executor, watch: Watch, heads: Tensors) -> dict[str, Tenso
     everything = {
         n: torch.ones(flat(h).shape[1], dtype=torch.bool, device=h.device) for n, h in heads.items()
     }
-    if not watch.scores:
+    if not taps.scores:
         return everything
-    tail = Executor(teacher.model, watch.scores, given=heads, device=str(teacher.device))
+    tail = Executor(teacher.model, taps.scores, given=heads, device=str(teacher.device))
     leaves = {name: x.clone().requires_grad_() for name, x in heads.items()}
     goal = sum_of(x.sum() for x in tail.run(leaves).values())
     traced = torch.autograd.grad(goal, list(leaves.values()), allow_unused=True)

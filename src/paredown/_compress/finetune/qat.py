@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown._compress.finetune.settings import Qat
-from paredown._compress.finetune.trainer import Training, distill, told
+from paredown._compress.finetune.trainer import Training, distill, training_record
 from paredown._compress.quantize.writing.qdq import FLOAT, UNROUNDED
 from paredown._compress.recipe import Context
 from paredown.graph.learnable import along
@@ -49,14 +49,14 @@ def apply(step: Qat, model: ir.Model, context: Context) -> tuple[ir.Model, tuple
         progress=context.progress,
     )
     if learned.error >= 1:  # not even the last digits of a scale should change
-        return model, (told(step, learned),)
+        return model, (training_record(step, learned),)
     write_into(model.graph, learned.arrays)
     for node in weights:
         value = node.inputs[0]
         if value is not None and (real := learned.arrays.get(str(value.name))) is not None:
             scale = np.asarray(constant(node.inputs[1]), np.float32)
             node.meta[UNROUNDED] = real / along(node, scale, real.shape)
-    return model, (told(step, learned), *(_layer(step, node, before[node]) for node in weights))
+    return model, (training_record(step, learned), *(_layer(step, node, before[node]) for node in weights))
 
 
 def _layer(step: Qat, node: ir.Node, before: np.ndarray) -> StepRecord:

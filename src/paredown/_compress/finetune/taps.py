@@ -27,7 +27,7 @@ POOLS = ("GlobalAveragePool", "ReduceMean")
 
 
 @dataclass(frozen=True)
-class Watch:
+class Taps:
     """Tensor names. scores: the inputs of sigmoids and class softmaxes behind the heads. answers: what leaves
     the part of the graph that can be learned through: its outputs, or what a NonMaxSuppression reads."""
 
@@ -37,7 +37,7 @@ class Watch:
     answers: tuple[str, ...]
 
 
-def watch(graph: ir.Graph) -> Watch:
+def find_taps(graph: ir.Graph) -> Taps:
     """What to watch in a float graph."""
     body = body_of(graph)
     last = [n for n in graph if n in body and not any(r in body for v in n.outputs for r in consumers(v))]
@@ -63,7 +63,7 @@ def watch(graph: ir.Graph) -> Watch:
     inner = tuple(f for f in features if f not in heads)
     made = [v for node in graph if node in known for v in node.outputs]
     answers = [v for v in made if v.is_graph_output() or any(r not in known for r in consumers(v))]
-    return Watch(tuple(heads), inner, tuple(dict.fromkeys(scores)), tuple(str(v.name) for v in answers))
+    return Taps(tuple(heads), inner, tuple(dict.fromkeys(scores)), tuple(str(v.name) for v in answers))
 
 
 def _pooled(head: ir.Value) -> ir.Value:

@@ -29,7 +29,7 @@ from paredown._compress.finetune.checkpoint import Checkpoint, load, save
 from paredown._compress.finetune.images import batches, divide, read
 from paredown._compress.finetune.objective import make_objective
 from paredown._compress.finetune.rates import cosine, groups
-from paredown._compress.finetune.taps import Watch, at_pupil, watch
+from paredown._compress.finetune.taps import Taps, at_pupil, find_taps
 from paredown._compress.recipe import Step
 from paredown.errors import CalibrationError, UsageError
 from paredown.graph.executor import Executor, threads
@@ -120,9 +120,9 @@ def distill(
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     left = left or {}
-    watched = _comparable(watch(to_ir(teacher).graph), pupil, teacher, left)
-    names = _pupil_names(pupil, watched)
-    taught = Executor(teacher, [*watched.heads, *watched.features, *watched.answers], device=device)
+    taps = _comparable(find_taps(to_ir(teacher).graph), pupil, teacher, left)
+    names = _pupil_names(pupil, taps)
+    taught = Executor(teacher, [*taps.heads, *taps.features, *taps.answers], device=device)
     learner = Executor(
         pupil, list(dict.fromkeys(names.values())), device=device, unrounded=unrounded, masks=masks
     )
@@ -131,10 +131,10 @@ def distill(
         if not seen:
             raise CalibrationError("there is no image to learn from", expected="at least one, 100 are good")
         more = read(further) if further else []
-        return _Trainer(taught, learner, names, seen, more, training, watched, sculpt, left).run(progress)
+        return _Trainer(taught, learner, names, seen, more, training, taps, sculpt, left).run(progress)
 
 
-def told(step: Step, learned: Learned) -> StepRecord:
+def training_record(step: Step, learned: Learned) -> StepRecord:
     """What the log says of a training."""
     won = learned.error < 1
     why = (
@@ -146,15 +146,13 @@ def told(step: Step, learned: Learned) -> StepRecord:
     return StepRecord(step.name, "", "note" if won else "skipped", why, data)
 
 
-def _comparable(watched: Watch, pupil: Model, teacher: Model, left: Collection[str]) -> Watch:
+def _comparable(taps: Taps, pupil: Model, teacher: Model, left: Collection[str]) -> Taps:
     """Without the features that lost channels nobody knows which: nothing can be compared one by one."""
     theirs, mine = _shapes(teacher), _shapes(pupil)
     kept = tuple(
-        name
-        for name in watched.features
-        if (name in theirs and mine.get(name) == theirs[name]) or name in left
+        name for name in taps.features if (name in theirs and mine.get(name) == theirs[name]) or name in left
     )
-    return replace(watched, features=kept)
+    return replace(taps, features=kept)
 
 
 def _shapes(model: Model) -> dict[str, tuple[int, ...]]:
@@ -162,9 +160,9 @@ def _shapes(model: Model) -> dict[str, tuple[int, ...]]:
     return {str(v.name): shape_of(v) for node in graph for v in node.outputs if has_shape(v)}
 
 
-def _pupil_names(pupil: Model, watched: Watch) -> dict[str, str]:
+def _pupil_names(pupil: Model, taps: Taps) -> dict[str, str]:
     graph = to_ir(pupil).graph
-    return {name: at_pupil(graph, name) for name in (*watched.heads, *watched.features)}
+    return {name: at_pupil(graph, name) for name in (*taps.heads, *taps.features)}
 
 
 class _Trainer:
@@ -176,14 +174,14 @@ class _Trainer:
         images: Sequence[Tensor],
         further: Sequence[Tensor],
         training: Training,
-        watched: Watch,
+        taps: Taps,
         sculpt: Sculpt | None,
         left: Mapping[str, NDArray[np.int64]],
     ) -> None:
         self.teacher, self.pupil, self.names, self.training = teacher, pupil, names, training
         self.sculpt = sculpt
         self.left = {
-            name: torch.from_numpy(left[name]).to(pupil.device) for name in watched.features if name in left
+            name: torch.from_numpy(left[name]).to(pupil.device) for name in taps.features if name in left
         }
         self.held, own = divide(images)
         self.images = [*own, *further]
@@ -192,7 +190,7 @@ class _Trainer:
         self.brief = training.brief and str(pupil.device) == "cpu" and multiplies_bfloat16()
         mixes = teacher.batch_fault() or pupil.batch_fault()
         self.together = 1 if mixes else max(VALUES // size, 1)
-        self.objective = make_objective(teacher, watched, [self._ready(x) for x in images[:STATISTICS]])
+        self.objective = make_objective(teacher, taps, [self._ready(x) for x in images[:STATISTICS]])
         self.truth = [self._taught(self._ready(x)) for x in self.held]
         self.optimizer = torch.optim.Adam(groups(pupil, training.rate), betas=(0.9, 0.99), eps=1e-12)
         self.average = {k: p.detach().clone() for k, p in pupil.parameters.items()}
@@ -204,7 +202,7 @@ class _Trainer:
         """Trains until the steps, the time or the progress end."""
         begun, stopped = time.perf_counter() - self.state.seconds, ""
         while not stopped:
-            for step in progress(self._steps(begun), self._tell(), self._expected()):
+            for step in progress(self._steps(begun), self._progress_text(), self._expected()):
                 done = self._done(step, time.perf_counter() - begun)
                 if self.sculpt is not None and self.sculpt(self.pupil, done):
                     self.state.best, self.state.best_error, self.state.checks_since_best = self.first, 1.0, 0
@@ -363,7 +361,7 @@ class _Trainer:
         """The part of the training that is over, by steps or by time."""
         return max(step / self.training.steps, seconds / (60 * self.training.minutes))
 
-    def _tell(self) -> str:
+    def _progress_text(self) -> str:
         state = self.state
         done = self._done(state.step, state.seconds)
         left = (

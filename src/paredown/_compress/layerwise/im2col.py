@@ -27,7 +27,7 @@ from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.graph.walk import attribute, constant, output_axis, quantizer_of, shape_of
 from paredown.model import Model
-from paredown.numerics.grid import Grid
+from paredown.numerics.quant_params import QuantParams
 from paredown.protocols import Progress, silent
 
 
@@ -48,12 +48,12 @@ FEW_BITS = Draw(192, 1 / 4, 64, 256)  # errors that are larger must be known bet
 
 Rows = NDArray[np.float32]
 Patches = NDArray[np.integer]
-Places = NDArray[np.int64]
+Positions = NDArray[np.int64]
 """Positions of one layer's output in one image, counted behind its channels."""
 
 
 @dataclass(frozen=True)
-class Layer:
+class MatmulLayer:
     """A quantized layer seen as a matrix product.
 
     node: the Conv, Gemm or MatMul. weight: its weight's DequantizeLinear. source, answer: the tensors of the
@@ -97,9 +97,9 @@ class Layer:
         return self.grid.bits
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> QuantParams:
         """Of its weights."""
-        grid: Grid = self.weight.meta[GRID]
+        grid: QuantParams = self.weight.meta[GRID]
         return grid
 
     @property
@@ -136,7 +136,7 @@ def reader_of(dq: ir.Node) -> ir.Node:
     return next(iter(dq.outputs[0].uses())).node
 
 
-def layer_of(weight: ir.Node) -> Layer | str:
+def layer_of(weight: ir.Node) -> MatmulLayer | str:
     """The layer behind a weight's DequantizeLinear, or why its patches cannot be taken."""
     node = reader_of(weight)
     reading = node.inputs[0]
@@ -155,10 +155,10 @@ def layer_of(weight: ir.Node) -> Layer | str:
     if not (convolves or multiplies):
         return f"no patches are taken of {node.op_type} with a weight of {rank} dimensions"
     read, made = float_name(value), float_name(node.outputs[0])
-    return Layer(node, weight, read, made, shape, float(scale), int(zero), *limits_behind(quantizer))
+    return MatmulLayer(node, weight, read, made, shape, float(scale), int(zero), *limits_behind(quantizer))
 
 
-def _size(layer: Layer) -> tuple[int, int]:
+def _size(layer: MatmulLayer) -> tuple[int, int]:
     """Rows and columns of a convolution's output; of a matrix product, its rows and 1."""
     if layer.node.op_type != "Conv":
         return int(np.prod(layer.shape[:-1])), 1
@@ -170,7 +170,7 @@ def _size(layer: Layer) -> tuple[int, int]:
     return (h + top + bottom - dy * (kh - 1) - 1) // sy + 1, (w + left + right - dx * (kw - 1) - 1) // sx + 1
 
 
-def indices(layer: Layer, place: Places) -> NDArray[np.int64]:
+def indices(layer: MatmulLayer, place: Positions) -> NDArray[np.int64]:
     """(positions, G, K) indices into the flat input of the patches at these places; -1 is padding."""
     if layer.node.op_type != "Conv":
         return np.arange(int(np.prod(layer.shape)), dtype=np.int64).reshape(-1, 1, layer.shape[-1])[place]
@@ -194,7 +194,7 @@ def _ints(node: ir.Node, name: str, default: int, count: int) -> list[int]:
     return [int(v) for v in np.atleast_1d(np.asarray(value))]
 
 
-def places(layers: Sequence[Layer], draw: Draw, seed: int) -> list[Places]:
+def positions(layers: Sequence[MatmulLayer], draw: Draw, seed: int) -> list[Positions]:
     """Random positions of every layer's output in one image; fewer where the answers of all images at them
     would not fit `BUDGET`."""
     rng = np.random.default_rng(seed)
@@ -208,15 +208,15 @@ def places(layers: Sequence[Layer], draw: Draw, seed: int) -> list[Places]:
     ]
 
 
-def patches(where: NDArray[np.int64], x: NDArray[Any], padding: float) -> NDArray[Any]:
+def im2col(where: NDArray[np.int64], x: NDArray[Any], padding: float) -> NDArray[Any]:
     """The values of a tensor at `indices`, of its own type; `padding` where there is nothing."""
     return np.where(where < 0, np.asarray(padding, x.dtype), x.reshape(-1)[np.maximum(where, 0)])
 
 
 def answers(
     network: Model,
-    layers: Sequence[Layer],
-    at: Sequence[Places],
+    layers: Sequence[MatmulLayer],
+    at: Sequence[Positions],
     images: Iterable[NDArray[np.generic]],
     *,
     threads: int = 0,

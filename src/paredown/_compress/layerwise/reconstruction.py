@@ -21,37 +21,37 @@ import onnx_ir as ir
 from paredown._compress.layerwise.im2col import (
     EIGHT_BITS,
     FEW_BITS,
-    Layer,
+    MatmulLayer,
     Patches,
     Rows,
     answers,
+    im2col,
     indices,
     layer_of,
-    patches,
-    places,
+    positions,
     reader_of,
 )
-from paredown._compress.layerwise.run import Stepwise
+from paredown._compress.layerwise.run import LayerwiseRun
 from paredown._compress.quantize.writing.qdq import FLOAT, GRID, HEAD, UNROUNDED
 from paredown._compress.recipe import Context
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
-from paredown.numerics.grid import Signs
+from paredown.numerics.quant_params import Signs
 
 
 @dataclass(frozen=True)
-class Link:
+class LayerSamples:
     """A layer with what it reads, (n, G, K) integers of its input's grid, and what it should answer.
 
     wanted: (n, G, O) in steps of the layer's int32 sums, its bias not counted.
     """
 
-    layer: Layer
+    layer: MatmulLayer
     read: Patches
     wanted: Rows
 
 
-def layers_of(model: ir.Model, step: str) -> tuple[list[Layer], list[StepRecord]]:
+def layers_of(model: ir.Model, step: str) -> tuple[list[MatmulLayer], list[StepRecord]]:
     """The layers whose weights can be rounded again, in order, and a record for each that cannot."""
     weights = [node for node in model.graph if UNROUNDED in node.meta]
     if not weights:
@@ -60,7 +60,7 @@ def layers_of(model: ir.Model, step: str) -> tuple[list[Layer], list[StepRecord]
     layers, skipped = [], []
     for dq in weights:
         found = "its weights are signs" if isinstance(dq.meta[GRID], Signs) else layer_of(dq)
-        if isinstance(found, Layer):
+        if isinstance(found, MatmulLayer):
             layers.append(found)
         else:
             node = reader_of(dq)
@@ -68,27 +68,27 @@ def layers_of(model: ir.Model, step: str) -> tuple[list[Layer], list[StepRecord]
     return layers, skipped
 
 
-def chain(model: ir.Model, layers: Sequence[Layer], context: Context) -> Iterator[Link]:
+def layer_samples(model: ir.Model, layers: Sequence[MatmulLayer], context: Context) -> Iterator[LayerSamples]:
     """The layers in order. Each is read when it is asked for: by then the caller has changed those before."""
     if not layers:
         return
     few = any(layer.bits < 7 for layer in layers)
     draw = FEW_BITS if few else EIGHT_BITS
     given = (context.lessons if few else None) or context.images
-    at, source = places(layers, draw, context.seed), model.meta[FLOAT]
+    at, source = positions(layers, draw, context.seed), model.meta[FLOAT]
     images, again = (
         islice(given(), draw.images) for _ in range(2)
     )  # read twice, so that few are held at once
     answered = answers(source, layers, at, images, threads=context.threads, progress=context.progress)
-    run = Stepwise(model, [layer.quantized for layer in layers], again, context.threads)
+    run = LayerwiseRun(model, [layer.quantized for layer in layers], again, context.threads)
     pairs = list(zip(layers, at, strict=True))
     for layer, place in context.progress(pairs, "rounding layer by layer", len(pairs)):
         where = indices(layer, place)
-        read = np.concatenate([patches(where, x, layer.zero) for x in run.to(layer.quantized)])
-        yield Link(layer, read, _in_steps(layer, answered.pop(0)))
+        read = np.concatenate([im2col(where, x, layer.zero) for x in run.to(layer.quantized)])
+        yield LayerSamples(layer, read, _in_steps(layer, answered.pop(0)))
 
 
-def _in_steps(layer: Layer, answer: Rows) -> Rows:
+def _in_steps(layer: MatmulLayer, answer: Rows) -> Rows:
     """A float answer, (n, G O), as int32 sums without the bias, (n, G, O)."""
     head = layer.node.meta.get(HEAD)
     if head is not None:  # this layer answers in integers of a grid for every channel

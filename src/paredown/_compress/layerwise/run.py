@@ -27,7 +27,7 @@ State = dict[str, NDArray[Any]]
 """The tensors of one image that later nodes still read, by name."""
 
 
-class Stepwise:
+class LayerwiseRun:
     """model: may get other constants on the way, not other nodes. tensors: what will be asked for, as often
     as it will be. images: read one at a time, when the first piece runs. states: one for each image then.
     """

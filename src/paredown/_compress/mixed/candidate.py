@@ -12,7 +12,7 @@ import onnx_ir as ir
 from paredown._compress.pack import pack
 from paredown._compress.quantize.placement.allocate import Point
 from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
-from paredown._compress.quantize.ranges.choose import weight_grid
+from paredown._compress.quantize.ranges.choose import weight_params
 from paredown._compress.quantize.rounding import gptq
 from paredown._compress.quantize.weight_only import store
 from paredown._compress.quantize.writing.insert import insert
@@ -20,7 +20,7 @@ from paredown._compress.quantize.writing.qdq import FLOAT
 from paredown._compress.recipe import Context
 from paredown.graph.walk import constant, to_ir, to_model, weight_of
 from paredown.model import Model
-from paredown.numerics.grid import Grid
+from paredown.numerics.quant_params import QuantParams
 
 Choice = Literal["float", "w8", "w8a8", "w4a8"]
 BESIDE = "left float beside a layer that is released"
@@ -35,7 +35,7 @@ class Candidate:
     chosen: Mapping[str, Choice]
     damage: float
     plan: Plan
-    grids: dict[str, Grid]
+    grids: dict[str, QuantParams]
     graph: ir.Model = field(repr=False)
     model: Model = field(repr=False)
 
@@ -50,7 +50,7 @@ class Writer:
     """
 
     source: Model
-    grid_of: Mapping[str, Grid]
+    grid_of: Mapping[str, QuantParams]
     weight_bits: int
     context: Context
     why: Mapping[str, str] = field(default_factory=dict)
@@ -72,15 +72,15 @@ class Writer:
         if not plan.roles and self.ungated is not None:
             return replace(self, source=self.ungated, ungated=None).write(point, chosen, added)
         grids = {group: self.grid_of[members[0]] for group, members in plan.members().items()}
-        weights: dict[ir.Node, Grid] = {}
+        weights: dict[ir.Node, QuantParams] = {}
         for node in [n for n in graph if weight_of(n) is not None]:
             choice = chosen.get(str(node.name), "float")
             if node in plan.roles:
                 bits = 4 if choice == "w4a8" else self.weight_bits
-                weights[node] = weight_grid(node, "pc", bits)
+                weights[node] = weight_params(node, "pc", bits)
             elif choice == "w8":
                 weight = np.asarray(constant(weight_of(node)), np.float32)
-                store(graph, node, weight, weight_grid(node, "pc", 8))
+                store(graph, node, weight, weight_params(node, "pc", 8))
         insert(graph, plan, grids, weights)
         if weights and self.rounds:
             model, _ = gptq.apply(gptq.SecondOrder(), model, self.context)
@@ -90,7 +90,7 @@ class Writer:
         return Candidate(point, chosen, point.damage + added, plan, grids, model, made)
 
 
-def coarser(grid: Grid) -> Grid:
+def coarser(grid: QuantParams) -> QuantParams:
     """The grid over the same range with half as many steps."""
     scale, zero = (2 * grid.scale).astype(np.float32), np.rint(grid.zero_point / 2).astype(np.int32)
     return replace(grid, scale=scale, zero_point=zero, low=grid.low // 2, high=grid.high // 2)

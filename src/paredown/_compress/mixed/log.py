@@ -37,7 +37,7 @@ def grids_damage(choices: Choices, unit: frozenset[str]) -> float:
     return sum(choices.grid_damage.get(tensor, 0.0) for tensor in made)
 
 
-def told(step: Step, made: Candidate, choices: Choices, weights: Weights) -> tuple[StepRecord, ...]:
+def layer_records(step: Step, made: Candidate, choices: Choices, weights: Weights) -> tuple[StepRecord, ...]:
     """One record for every node of the float graph; those of layers hold the figures of the choice."""
     bits = {
         node: (4 if made.chosen.get(str(node.name)) == "w4a8" else 8, "")
@@ -72,7 +72,7 @@ def _figures(made: Candidate, choices: Choices, weights: Weights) -> dict[str, d
     return found
 
 
-def notes(
+def summary_records(
     step: Step, made: Candidate, tried: Sequence[Verified], held: str, choices: Choices, context: Context
 ) -> tuple[StepRecord, ...]:
     """What was chosen for the whole and by which figures; then every candidate that was judged.

@@ -21,7 +21,7 @@ import onnx_ir as ir
 
 from paredown._compress.mixed import candidate
 from paredown._compress.mixed.candidate import Candidate, Weights, Writer
-from paredown._compress.mixed.log import notes, reasons, told
+from paredown._compress.mixed.log import layer_records, reasons, summary_records
 from paredown._compress.mixed.verify import COARSE, Verified, cheapest_within, fastest, verified
 from paredown._compress.quantize import gates
 from paredown._compress.quantize.kernels import require_kernels
@@ -30,7 +30,7 @@ from paredown._compress.quantize.placement.allocate import Choices, Point
 from paredown._compress.quantize.placement.costs import Costs, costs_from
 from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
 from paredown._compress.quantize.ranges.calibrate import calibrate
-from paredown._compress.quantize.ranges.choose import activation_grids, weight_grid
+from paredown._compress.quantize.ranges.choose import activation_params, weight_params
 from paredown._compress.quantize.sensitivity.guard import BUDGET, FLOOR, Guarded, guard, heads_of
 from paredown._compress.quantize.sensitivity.weights import SwitchedWeights, rounding_errors
 from paredown._compress.quantize.static import records
@@ -149,7 +149,10 @@ def apply(step: Mixed, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     writer = replace(writer, why=reasons(choices), ungated=gates.without(model, source))
     made, tried = _decide(step, choices, weights, writer, context)
     held = step.held_to(tried[0].lost.metric) if tried else ""
-    log = *notes(step, made, tried, held, choices, context), *told(step, made, choices, weights)
+    log = (
+        *summary_records(step, made, tried, held, choices, context),
+        *layer_records(step, made, choices, weights),
+    )
     return made.graph, log
 
 
@@ -163,7 +166,7 @@ def _ranges(graph: ir.Graph, plan: Plan, source: Model, context: Context) -> Gua
         seed=context.seed,
         progress=context.progress,
     )
-    grids = activation_grids(graph, plan, seen, "mse", True)
+    grids = activation_params(graph, plan, seen, "mse", True)
     return guard(graph, source, plan, grids, seen, context, release=False)
 
 
@@ -172,7 +175,7 @@ def _weight_damages(graph: ir.Graph, ranged: Guarded, source: Model, context: Co
     nodes = [n for n in graph if n in ranged.plan.roles and weight_of(n) is not None]
     heads, found = heads_of(ranged.plan, graph), []
     for bits in (context.profile.weight_bits, 4):
-        grids = {n: weight_grid(n, "pc", bits) for n in nodes}
+        grids = {n: weight_params(n, "pc", bits) for n in nodes}
         errors = {str(n.name): error for n, error in rounding_errors(grids).items()}
         switched = SwitchedWeights(source, errors, heads, ranged.images[:1], context.threads)
         found.append(switched.alone(FLOOR))

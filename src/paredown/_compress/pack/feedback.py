@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from paredown._compress.layerwise.im2col import (
     FEW_BITS,
-    Layer,
+    MatmulLayer,
     Rows,
     answers,
+    im2col,
     indices,
-    patches,
-    places,
+    positions,
 )
-from paredown._compress.layerwise.run import Stepwise
+from paredown._compress.layerwise.run import LayerwiseRun
 from paredown._compress.pack.codebook import Book, reach, short
 from paredown._compress.quantize.rounding.gptq import INSIDE, round_group
 from paredown._compress.quantize.writing.qdq import replace_constant
@@ -34,7 +34,7 @@ from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.walk import attribute, constant, to_ir
 from paredown.model import Model
-from paredown.numerics.grid import whole
+from paredown.numerics.quant_params import whole
 
 DIGITS = 12  # binary, of a bias
 
@@ -52,16 +52,16 @@ def rounded(
     layers = [found for node, w in weights.items() if (found := _layer(node, w.shape, shapes)) is not None]
     if not layers:
         return
-    at = places(layers, FEW_BITS, context.seed)
+    at = positions(layers, FEW_BITS, context.seed)
     images, again = (islice(context.shown(), FEW_BITS.images) for _ in range(2))
     answered = answers(network, layers, at, images, threads=context.threads, progress=context.progress)
     made = to_ir(network)
     nodes = {str(node.name): node for node in made.graph}
-    run = Stepwise(made, [layer.source for layer in layers], again, context.threads)
+    run = LayerwiseRun(made, [layer.source for layer in layers], again, context.threads)
     pairs = list(zip(layers, at, strict=True))
     for layer, place in context.progress(pairs, "rounding layer by layer", len(pairs)):
         where = indices(layer, place)
-        x = np.concatenate([patches(where, x, 0.0) for x in run.to(layer.source)])
+        x = np.concatenate([im2col(where, x, 0.0) for x in run.to(layer.source)])
         book = _round(layer, weights[layer.node], widths[layer.node], k, x, answered.pop(0))
         twin = nodes[str(layer.node.name)]
         for value, array in ((twin.inputs[1], book.values), (_bias(twin), constant(_bias(layer.node)))):
@@ -70,7 +70,7 @@ def rounded(
         yield layer.node, book
 
 
-def _round(layer: Layer, w: NDArray[Any], width: float, k: int, x: Rows, answer: Rows) -> Book:
+def _round(layer: MatmulLayer, w: NDArray[Any], width: float, k: int, x: Rows, answer: Rows) -> Book:
     """x: (n, G, K) what the layer reads, answer: (n, G O) what it should answer. Its bias is changed."""
     rows, value = layer.rows(w) / np.float32(width), _bias(layer.node)
     bias = constant(value)
@@ -94,7 +94,9 @@ def _bias(node: ir.Node) -> ir.Value | None:
     return node.inputs[2] if len(node.inputs) > 2 else None
 
 
-def _layer(node: ir.Node, weight: tuple[int, ...], shapes: Mapping[str, tuple[int, ...]]) -> Layer | None:
+def _layer(
+    node: ir.Node, weight: tuple[int, ...], shapes: Mapping[str, tuple[int, ...]]
+) -> MatmulLayer | None:
     """A float layer as a matrix product, on a unit grid; None where its patches cannot be taken."""
     source = node.inputs[0]
     shape = shapes.get(str(source.name), ()) if source is not None else ()
@@ -104,7 +106,7 @@ def _layer(node: ir.Node, weight: tuple[int, ...], shapes: Mapping[str, tuple[in
         return None
     stand_in = ir.Node("", "Constant", [])
     stand_in.outputs[0].shape = ir.Shape(weight)
-    return Layer(node, stand_in, str(source.name), str(node.outputs[0].name), shape, 1.0, 0, 0, 255)
+    return MatmulLayer(node, stand_in, str(source.name), str(node.outputs[0].name), shape, 1.0, 0, 0, 255)
 
 
 def _shapes(network: Model) -> dict[str, tuple[int, ...]]:

@@ -53,15 +53,15 @@ def apply(step: Prune, model: ir.Model, context: Context) -> tuple[ir.Model, tup
                 if ids is not None:
                     found.channels.freeze(ids, _KEPT)
     before = {node: _size(node) for node in graph if weight_of(node) is not None}
-    worth, told = _weighed(step, model, found, context)
+    worth, known = _weighed(step, model, found, context)
     choice = choose(found, worth, step.percent / 100, step.align)
     if choice.removed:
         whole = to_model(model, context.source)
-        left = shrink(found, choice.removed, told)
+        left = shrink(found, choice.removed, known)
         refit(model, whole, left, context)
         _remember(model, left)
     return model, (
-        _told(step, choice, before),
+        _summary(step, choice, before),
         *(_layer(step, node, size, found, context) for node, size in before.items()),
     )
 
@@ -112,12 +112,12 @@ def _weighed(
         slimming = import_module("paredown._compress.prune.slimming")
         gates: Floats = slimming.importance(model, found, enough, context)
         return gates, _moments(model, found, context)
-    told = _moments(model, found, context)
+    known = _moments(model, found, context)
     if step.by == "l1":
-        return by_weights(found), told
+        return by_weights(found), known
     taylor = import_module("paredown._compress.prune.taylor")
-    worth: Floats = taylor.importance(model, found, told, context)
-    return worth, told
+    worth: Floats = taylor.importance(model, found, known, context)
+    return worth, known
 
 
 def _size(node: ir.Node) -> tuple[int, int, int]:
@@ -132,7 +132,7 @@ def _size(node: ir.Node) -> tuple[int, int, int]:
     return read, answered[1] if node.op_type in ("Conv", "ConvTranspose") else answered[-1], macs_of(node)
 
 
-def _told(step: Prune, choice: Choice, before: dict[ir.Node, tuple[int, int, int]]) -> StepRecord:
+def _summary(step: Prune, choice: Choice, before: dict[ir.Node, tuple[int, int, int]]) -> StepRecord:
     old, new = sum(size[2] for size in before.values()), sum(macs_of(node) for node in before)
     why = f"{old / 1e6:.1f} million MACs became {new / 1e6:.1f} ({1 - new / max(old, 1):.1%} gone)"
     if choice.share < step.percent / 100:
@@ -161,5 +161,5 @@ def _why_whole(node: ir.Node, found: Removable) -> str:
     if axis_ids is None or output_axis(node) < 0:
         return "its channels vary along several axes"
     reasons = found.channels.reasons()
-    told = Counter(reasons[c] for c in found.classes(axis_ids[1]).tolist() if c in reasons)
-    return f"channels stay: {told.most_common(1)[0][0]}" if told else _WORTH
+    counted = Counter(reasons[c] for c in found.classes(axis_ids[1]).tolist() if c in reasons)
+    return f"channels stay: {counted.most_common(1)[0][0]}" if counted else _WORTH

@@ -29,7 +29,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown._compress.layerwise.run import Stepwise
+from paredown._compress.layerwise.run import LayerwiseRun
 from paredown._compress.prune.shrink import replace_input
 from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
@@ -67,7 +67,7 @@ def refit(model: ir.Model, before: Model, left: Mapping[str, Ids], context: Cont
     fits = _fits(model.graph, len(images), np.random.default_rng(context.seed))
     wanted = _drawn(before, fits, images, context)
     asked = [name for fit in fits for name in (_name(fit.node.inputs[0]), fit.added) if name]
-    run = Stepwise(model, asked, images, context.threads)
+    run = LayerwiseRun(model, asked, images, context.threads)
     found = {}
     for i, fit in enumerate(context.progress(fits, "fitting layers", len(fits))):
         x = np.concatenate([_patches(fit, image) for image in run.to(_name(fit.node.inputs[0]))])

@@ -41,15 +41,15 @@ Write = Callable[[ir.Graph, ir.Node, "_Gone"], None]
 
 
 def shrink(
-    found: Removable, removed: Collection[int], told: Mapping[str, Moments] | None = None
+    found: Removable, removed: Collection[int], known: Mapping[str, Moments] | None = None
 ) -> dict[str, Ids]:
     """Which channels (axis 1) are left, by tensor that lost some; the graph that was looked into is changed.
 
-    told: tensor that a layer reads -> the moments of its channels.
+    known: tensor that a layer reads -> the moments of its channels.
     """
     graph, gone = found.graph, _Gone(found, removed)
     for operand in found.operands:
-        if operand.reads >= 0 and (seen := (told or {}).get(str(data_inputs(operand.node)[0].name))):
+        if operand.reads >= 0 and (seen := (known or {}).get(str(data_inputs(operand.node)[0].name))):
             _take_over(graph, operand, gone, seen)
     for node in graph:
         if node.op_type in _SHAPES:
@@ -136,7 +136,7 @@ def _take_over(graph: ir.Graph, operand: Operand, gone: _Gone, seen: Moments) ->
     biased = node.op_type != "MatMul"
     shift = np.zeros(rows.shape[:2])
     for g, one in enumerate(rows):
-        a, b = _told_by(kept, seen, slice(g * len(kept), (g + 1) * len(kept)), biased)
+        a, b = _explained_by(kept, seen, slice(g * len(kept), (g + 1) * len(kept)), biased)
         one[:, kept] += np.einsum("ork,rc->ock", one[:, ~kept], a)
         shift[g] = one[:, ~kept].sum(axis=2) @ b
     made = np.moveaxis(rows.reshape(front.shape), (0, 1), (outer, operand.reads))
@@ -145,7 +145,7 @@ def _take_over(graph: ir.Graph, operand: Operand, gone: _Gone, seen: Moments) ->
         _shift_bias(graph, node, shift.ravel())
 
 
-def _told_by(kept: Mask, seen: Moments, part: slice, centred: bool) -> tuple[Floats, Floats]:
+def _explained_by(kept: Mask, seen: Moments, part: slice, centred: bool) -> tuple[Floats, Floats]:
     """A (removed, kept) and b (removed,) for the channels in `part`."""
     mean = seen.mean[part] if centred else np.zeros(len(kept))
     none = np.zeros(((~kept).sum(), kept.sum())), mean[~kept]

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from paredown._compress.finetune.augment import augment
 from paredown._compress.finetune.objective import Objective, make_objective
-from paredown._compress.finetune.taps import watch
+from paredown._compress.finetune.taps import find_taps
 from paredown._compress.recipe import Context
 from paredown.errors import CalibrationError
 from paredown.graph.executor import Executor, threads
@@ -51,15 +51,15 @@ Enough = Callable[[Floats], bool]
 
 def importance(model: ir.Model, found: Removable, enough: Enough, context: Context) -> Floats:
     """(classes,) the size of every class's gate; the graph's weights are those learned beside the gates."""
-    watched = replace(watch(model.graph), features=())
-    wanted = list(dict.fromkeys([*watched.heads, *watched.scores, *watched.answers]))
+    taps = replace(find_taps(model.graph), features=())
+    wanted = list(dict.fromkeys([*taps.heads, *taps.scores, *taps.answers]))
     before = to_model(model, context.source)
-    teacher, pupil = Executor(before, wanted), Executor(before, list(watched.heads))
+    teacher, pupil = Executor(before, wanted), Executor(before, list(taps.heads))
     with threads(context.threads):
         images = [torch.from_numpy(x) for x in context.images()]
         if not images:
             raise CalibrationError("there is no image to learn from", expected="at least one, 100 are good")
-        objective = make_objective(teacher, watched, images[:STATISTICS])
+        objective = make_objective(teacher, taps, images[:STATISTICS])
         slimmer = _Slimmer(teacher, pupil, objective, _Gates(found, pupil))
         slimmer.scale(images[:STATISTICS], context.seed)
         for step in context.progress(range(STEPS), "slimming", STEPS):

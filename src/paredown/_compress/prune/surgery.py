@@ -28,7 +28,8 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown._compress.finetune.trainer import Learned, Training, distill
-from paredown._compress.prune.sparse import Layer, Sparse, masks_at_once
+from paredown._compress.prune.masks import SparseLayer, masks_at_once
+from paredown._compress.prune.settings import Sparse
 from paredown._compress.recipe import Context
 from paredown.graph.executor import Executor
 from paredown.graph.torch_ops import torch
@@ -42,7 +43,9 @@ UPDATES = 100  # of the masks over the whole training
 MARGIN = 0.2  # b over a, less 1
 
 
-def learn(step: Sparse, model: ir.Model, layers: Sequence[Layer], context: Context) -> tuple[StepRecord, ...]:
+def learn(
+    step: Sparse, model: ir.Model, layers: Sequence[SparseLayer], context: Context
+) -> tuple[StepRecord, ...]:
     """Gives the graph what was learned, zeros included, and says what came of it."""
     sculptor = Sculptor(step, tuple(layers))
     learned = distill(
@@ -63,7 +66,7 @@ def learn(step: Sparse, model: ir.Model, layers: Sequence[Layer], context: Conte
         progress=context.progress,
     )
     write_into(model.graph, learned.arrays)
-    return (_told(step, learned, sculptor),)
+    return (_record(step, learned, sculptor),)
 
 
 @dataclass
@@ -71,7 +74,7 @@ class Sculptor:
     """Moves the masks of a pupil as its training goes on. spliced: zeros that became weights again."""
 
     step: Sparse
-    layers: tuple[Layer, ...]
+    layers: tuple[SparseLayer, ...]
     spliced: int = 0
     _last: int = -1
 
@@ -86,7 +89,7 @@ class Sculptor:
         moved = [self._move(pupil, layer, layer.share * rise(done / RISE)) for layer in self.layers]
         return update == 0 or any(moved)
 
-    def _move(self, pupil: Executor, layer: Layer, share: float) -> bool:
+    def _move(self, pupil: Executor, layer: SparseLayer, share: float) -> bool:
         name = str(layer.weight.name)
         before = pupil.masks[name].cpu().numpy() > 0
         size = np.abs(pupil.parameters[name].detach().cpu().numpy())
@@ -102,7 +105,7 @@ def rise(done: float) -> float:
     return 1 - (1 - min(done, 1.0)) ** 3
 
 
-def _told(step: Sparse, learned: Learned, sculptor: Sculptor) -> StepRecord:
+def _record(step: Sparse, learned: Learned, sculptor: Sculptor) -> StepRecord:
     why = (
         f"error at the heads and inside brought to {learned.error:.0%} of what as many zeros cost at once, "
         f"{learned.steps} steps, stopped by {learned.stopped}"

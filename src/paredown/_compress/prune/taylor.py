@@ -32,7 +32,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.finetune.objective import Objective, make_objective
-from paredown._compress.finetune.taps import watch
+from paredown._compress.finetune.taps import find_taps
 from paredown._compress.prune.moments import Moments
 from paredown._compress.recipe import Context
 from paredown.graph.executor import Executor, threads
@@ -46,23 +46,23 @@ STATISTICS = 8  # images on which the objective takes its statistics
 Floats = NDArray[np.float64]
 
 
-def importance(model: ir.Model, found: Removable, told: Mapping[str, Moments], context: Context) -> Floats:
+def importance(model: ir.Model, found: Removable, known: Mapping[str, Moments], context: Context) -> Floats:
     """(classes,) what the distillation loss would gain without each class, in shares of all gains."""
-    watched = replace(watch(model.graph), features=())
-    wanted = dict.fromkeys([*watched.heads, *watched.scores, *watched.answers])
+    taps = replace(find_taps(model.graph), features=())
+    wanted = dict.fromkeys([*taps.heads, *taps.scores, *taps.answers])
     runner = Executor(to_model(model, context.source), list(wanted))
     feed = runner.model.inputs[0].name
-    columns = [c for o in found.operands if (c := _columns(o, found, told)) is not None]
+    columns = [c for o in found.operands if (c := _columns(o, found, known)) is not None]
     rng = torch.Generator().manual_seed(context.seed)
     size = len(found.channels.parent)
     sums: dict[str, Floats] = {}
     with threads(context.threads):
         images = [torch.from_numpy(x) for x in islice(context.images(), IMAGES)]
-        objective = replace(make_objective(runner, watched, images[:STATISTICS]), places=())  # no curvature
+        objective = replace(make_objective(runner, taps, images[:STATISTICS]), places=())  # no curvature
         for image in context.progress(images, "weighing channels", len(images)):
             made = runner.run({feed: image})
-            heads = {name: made[name] for name in watched.heads}
-            for part, r in _directions(objective, made, watched.heads, rng).items():
+            heads = {name: made[name] for name in taps.heads}
+            for part, r in _directions(objective, made, taps.heads, rng).items():
                 goal = torch.stack([(r[name] * heads[name]).sum() for name in r]).sum()
                 found_now = _gate_gradients(runner, goal, columns, size)
                 sums[part] = sums.get(part, np.zeros(size)) + np.square(found_now)
@@ -80,13 +80,13 @@ class _Columns:
     mean: Tensor | None
 
 
-def _columns(operand: Operand, found: Removable, told: Mapping[str, Moments]) -> _Columns | None:
+def _columns(operand: Operand, found: Removable, known: Mapping[str, Moments]) -> _Columns | None:
     read = operand.ids[operand.reads] if operand.reads >= 0 else None
     node, weight = operand.node, operand.node.inputs[1]
     if read is None or weight is None or weight.const_value is None:
         return None
     bias = node.inputs[2] if len(node.inputs) > 2 else None
-    seen = told.get(str(data_inputs(node)[0].name))
+    seen = known.get(str(data_inputs(node)[0].name))
     plain = node.op_type == "Conv" and attribute(node, "group", 1) == 1
     folded = None
     if seen is not None and bias is not None and plain:

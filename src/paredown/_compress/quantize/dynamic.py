@@ -19,7 +19,7 @@ from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import constant, data_inputs, output_axis, shape_of, weight_of
 from paredown.measurement import StepRecord
-from paredown.numerics.grid import symmetric, weight_limits
+from paredown.numerics.quant_params import symmetric, weight_limits
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from paredown._compress.quantize.cle import class_factors, freeze_kept, scale_around, weighted_in_body
 from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
 from paredown._compress.quantize.ranges.calibrate import calibrate
-from paredown._compress.quantize.ranges.choose import activation_grids
+from paredown._compress.quantize.ranges.choose import activation_params
 from paredown._compress.quantize.ranges.outliers import loudness_of
-from paredown._compress.quantize.sensitivity.activations import Behind, Switched, most_telling
+from paredown._compress.quantize.sensitivity.activations import Behind, Switched, with_most_objects
 from paredown._compress.quantize.sensitivity.guard import heads_of
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import Context, Step
@@ -39,7 +39,7 @@ from paredown.graph.channels import Channels, channel_classes, gated
 from paredown.graph.walk import data_inputs, shape_of, to_ir, to_model, weight_of
 from paredown.measurement import StepRecord
 from paredown.model import Model
-from paredown.numerics.grid import Grid
+from paredown.numerics.quant_params import QuantParams
 from paredown.numerics.ranges import Seen
 
 LOWEST, HIGHEST = -3, 4  # of the powers of two: a uint8 grid of 128 steps holds a gate's factors exactly
@@ -70,7 +70,7 @@ class _Bundle:
     classes: frozenset[int]
     tensors: frozenset[str]
 
-    def told(self, step: Gates, action: str, why: str) -> list[StepRecord]:
+    def records(self, step: Gates, action: str, why: str) -> list[StepRecord]:
         """A record for each product; `first` is the same for all of a bundle."""
         data = {"first": str(self.products[0].name)}
         return [StepRecord(step.name, str(node.name), action, why, data) for node in self.products]
@@ -91,7 +91,7 @@ def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     loudness = {tensor: loudness_of(seen[tensor]) for tensor in sorted(read)}
     factors = _powers(class_factors(nodes, channels, loudness))
     tried = [b for b in bundles if _spread(b, channels, factors) >= SPREAD]
-    log = [record for b in bundles if b not in tried for record in b.told(step, "skipped", _ALIKE)]
+    log = [record for b in bundles if b not in tried for record in b.records(step, "skipped", _ALIKE)]
     if not tried:
         return model, tuple(log)
     trial, applied = to_ir(source), _only(factors, tried)
@@ -106,7 +106,7 @@ def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tup
         kept += [bundle] if pays else []
         why = f"noise at the heads of its tensors {old:.2%} of the signal, "
         why += "too little to matter" if new is None else f"with factors {new:.2%}"
-        log += bundle.told(step, "changed" if pays else "skipped", why)
+        log += bundle.records(step, "changed" if pays else "skipped", why)
     if kept:
         _rewrite(model.graph, channels, _only(factors, kept))
         model.meta[UNGATED] = source, to_model(model, context.source).sha256
@@ -132,7 +132,7 @@ class _Gridded:
     model: Model
     plan: Plan
     heads: list[str]
-    grids: Mapping[str, Grid]
+    grids: Mapping[str, QuantParams]
 
     def groups(self, bundle: _Bundle) -> list[str]:
         """The grids of the bundle's tensors."""
@@ -145,7 +145,7 @@ class _Gridded:
 def _gridded(model: Model, seen: dict[str, Seen], context: Context) -> _Gridded:
     graph = to_ir(model).graph
     plan = place(graph, ORT_CPU, context.keep_float)
-    return _Gridded(model, plan, heads_of(plan, graph), activation_grids(graph, plan, seen, "mse", True))
+    return _Gridded(model, plan, heads_of(plan, graph), activation_params(graph, plan, seen, "mse", True))
 
 
 def _seen(model: Model, context: Context) -> dict[str, Seen]:
@@ -179,7 +179,7 @@ def _damages(
     old, new = ({b: of.groups(b) for b in bundles} for of in (before, after))
     plain = before.switched((g for groups in old.values() for g in groups), context.threads)
     scaled = after.switched((g for groups in new.values() for g in groups), context.threads)
-    images = most_telling(plain, graph, context, IMAGES)
+    images = with_most_objects(plain, graph, context, IMAGES)
     for bundle in context.progress(bundles, "weighing factors at gates"):
         first = Behind(plain, old[bundle], images, before.grids).damage(images, old[bundle], before.grids)
         if first.mean() <= LEAST:

@@ -16,8 +16,8 @@ from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
 from paredown._compress.quantize.placement.timed import faster_in_float
 from paredown._compress.quantize.placement.widths import Layers, Width, read_by_few_bits, spared, widths
 from paredown._compress.quantize.ranges.calibrate import calibrate
-from paredown._compress.quantize.ranges.choose import activation_grids, weight_grid
-from paredown._compress.quantize.ranges.outliers import Grids, tell
+from paredown._compress.quantize.ranges.choose import activation_params, weight_params
+from paredown._compress.quantize.ranges.outliers import WrittenParams, with_outliers
 from paredown._compress.quantize.sensitivity.guard import Guarded, guard, heads_of
 from paredown._compress.quantize.sensitivity.weights import damages, rounding_errors
 from paredown._compress.quantize.weight_only import store
@@ -27,12 +27,14 @@ from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import constant, to_ir, to_model, weight_of
 from paredown.measurement import StepRecord
 from paredown.model import Model
-from paredown.numerics.grid import Grid
+from paredown.numerics.quant_params import QuantParams
 
 
 @dataclass(frozen=True)
 class Static(Step):
     """w8a8: int8 weights (per channel `pc` or per tensor `pt`), 8-bit activations over ranges by method.
+
+    `mse`: the range of least cubed error; the word is older than the exponent, numerics/ranges.py.
 
     `guard`: the worst ranges are searched by the damage they do at the heads, see sensitivity/guard.py.
     `timed`: layers that the device computes faster in float stay float, see placement/timed.py.
@@ -143,7 +145,7 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         progress=context.progress,
     )
     width = widths(plan, step.bits, context.profile.weight_bits, step.layers)
-    weights: dict[ir.Node, Grid] = {}
+    weights: dict[ir.Node, QuantParams] = {}
     if step.keep:
         asked = [n for n, (bits, _) in width.items() if bits == step.bits]
         weights = {n: _weight_grid(step, n, step.bits) for n in asked}
@@ -151,7 +153,7 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         damage = damages(model.meta[FLOAT], errors, heads_of(plan, graph), KEEP_IMAGES, context)
         width = spared(width, damage, step.keep / 100, context.profile.weight_bits)
     few = read_by_few_bits(plan, width, step.bits, step.activation_bits)
-    grids = activation_grids(graph, plan, seen, step.ranges, step.weights == "pc", few)
+    grids = activation_params(graph, plan, seen, step.ranges, step.weights == "pc", few)
     calibrated = {tensor: grids[group] for tensor, group in plan.group.items()}
     guarded = None
     if step.guard:
@@ -165,13 +167,15 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
     insert(graph, plan, grids, weights)
     _store(graph, faster)
     plan.left |= {node: faster[str(node.name)] for node in plan.left if str(node.name) in faster}
-    log = tell(records(step, plan, grids, width), graph, seen, Grids(plan, grids, calibrated))
+    log = with_outliers(
+        records(step, plan, grids, width), graph, seen, WrittenParams(plan, grids, calibrated)
+    )
     if guarded is None:
         return model, (*notes, *log)
     if guarded.released and context.time_nodes is not None:
         whole = _all_in_integers(step, model.meta[FLOAT], calibrated, context)
         log = justified(log, guarded.released, *context.time_nodes([model.meta[FLOAT], whole]))
-    return model, (_tell(step, guarded), *notes, *log)
+    return model, (_guard_record(step, guarded), *notes, *log)
 
 
 def _weights_only(
@@ -188,25 +192,27 @@ def _weights_only(
 def _store(graph: ir.Graph, names: Mapping[str, str]) -> None:
     """The weights of these nodes in 8 bits, which are floats again when the file is loaded."""
     for node in [n for n in graph if str(n.name) in names and weight_of(n) is not None]:
-        store(graph, node, np.asarray(constant(node.inputs[1]), np.float32), weight_grid(node, "pc", 8))
+        store(graph, node, np.asarray(constant(node.inputs[1]), np.float32), weight_params(node, "pc", 8))
 
 
-def _weight_grid(step: Static, node: ir.Node, bits: int) -> Grid:
+def _weight_grid(step: Static, node: ir.Node, bits: int) -> QuantParams:
     even = step.values == "even" or step.activation_bits < 8
-    return weight_grid(node, step.weights, bits, even)
+    return weight_params(node, step.weights, bits, even)
 
 
-def _all_in_integers(step: Static, source: Model, grid_of: Mapping[str, Grid], context: Context) -> Model:
+def _all_in_integers(
+    step: Static, source: Model, grid_of: Mapping[str, QuantParams], context: Context
+) -> Model:
     """The network with nothing released, to be timed: its ranges are the first ones found."""
     model = to_ir(source)
     plan = place(model.graph, ORT_CPU, context.keep_float)
     grids = {group: grid_of[members[0]] for group, members in plan.members().items()}
-    weights = {n: weight_grid(n, step.weights, 8) for n in plan.roles if weight_of(n) is not None}
+    weights = {n: weight_params(n, step.weights, 8) for n in plan.roles if weight_of(n) is not None}
     insert(model.graph, plan, grids, weights)
     return to_model(model, source)
 
 
-def _tell(step: Static, guarded: Guarded) -> StepRecord:
+def _guard_record(step: Static, guarded: Guarded) -> StepRecord:
     why = f"noise at the heads brought from {guarded.before:.1%} of the signal to {guarded.after:.1%}"
     worst = sorted(guarded.alone.items(), key=lambda item: -item[1])
     data = {"damage": dict(worst[:100]), "released": list(guarded.released)}
@@ -214,7 +220,7 @@ def _tell(step: Static, guarded: Guarded) -> StepRecord:
 
 
 def records(
-    step: Step, plan: Plan, grids: dict[str, Grid], width: dict[ir.Node, Width]
+    step: Step, plan: Plan, grids: dict[str, QuantParams], width: dict[ir.Node, Width]
 ) -> tuple[StepRecord, ...]:
     """One record for every node: quantized how, or left float and why."""
     done = []

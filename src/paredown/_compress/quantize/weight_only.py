@@ -18,7 +18,7 @@ from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import constant, output_axis, weight_of
 from paredown.measurement import StepRecord
-from paredown.numerics.grid import Grid, symmetric, weight_limits
+from paredown.numerics.quant_params import QuantParams, symmetric, weight_limits
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def apply(step: WeightOnly, model: ir.Model, context: Context) -> tuple[ir.Model
     return model, tuple(log)
 
 
-def store(graph: ir.Graph, node: ir.Node, weight: np.ndarray, grid: Grid) -> None:
+def store(graph: ir.Graph, node: ir.Node, weight: np.ndarray, grid: QuantParams) -> None:
     """The node's weight becomes int8 in the file and float when the model is loaded."""
     name = f"{node.name}_weight"
     stored = add_constant(graph, f"{name}_q", grid.quantize(weight).astype(np.int8))

@@ -31,7 +31,7 @@ from paredown._compress.quantize.writing.qdq import FLOAT, add_constant, drop_un
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import attribute, constant, shape_of, to_model, weight_of
 from paredown.measurement import StepRecord
-from paredown.numerics.grid import binary
+from paredown.numerics.quant_params import binary
 
 Floats = NDArray[np.float32]
 

@@ -68,15 +68,15 @@ def justified(
         why = f"{record.why}; {ms[0]:.3f} ms in float, {ms[1]:.3f} ms in integers"
         return replace(record, why=why, data={**record.data, "float_ms": ms[0], "int8_ms": ms[1]})
 
-    told = [with_times(record) for record in log]
+    timed = [with_times(record) for record in log]
     sums = {
-        key: sum(float(str(r.data[key])) for r in told if key in r.data) for key in ("float_ms", "int8_ms")
+        key: sum(float(str(r.data[key])) for r in timed if key in r.data) for key in ("float_ms", "int8_ms")
     }
     why = (
         f"what was released takes {sums['float_ms']:.3f} ms of {1e3 * floats.total_s:.2f} ms in float, "
         f"and would take {sums['int8_ms']:.3f} ms of {1e3 * integers.total_s:.2f} ms in integers"
     )
-    return (StepRecord(log[0].step, "", "note", why, sums), *told)
+    return (StepRecord(log[0].step, "", "note", why, sums), *timed)
 
 
 def changing(graph: ir.Graph, plan: Plan) -> int:

@@ -19,13 +19,13 @@ import onnx_ir as ir
 from paredown._compress.quantize.placement.allocate import Choices, Point, blocks, path
 from paredown._compress.quantize.placement.costs import Costs, costs_from
 from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
-from paredown._compress.quantize.ranges.choose import weight_grid
+from paredown._compress.quantize.ranges.choose import weight_params
 from paredown._compress.quantize.writing.insert import insert
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import to_ir, to_model, weight_of
 from paredown.measurement import StepRecord
 from paredown.model import Model
-from paredown.numerics.grid import affine
+from paredown.numerics.quant_params import affine
 
 CLEARLY = 0.7  # of float's time: where everything in integers takes less, nothing better is looked for
 SAVED = 0.03  # of the latency: what saves less is not told from noise, and integers are kept
@@ -82,7 +82,7 @@ def _made_up(source: Model, point: Point, context: Context) -> Model:
     plan = place(model.graph, ORT_CPU, context.keep_float, dict.fromkeys(point.released, "released"))
     grids = dict.fromkeys(plan.group.values(), affine(-1.0, 1.0))
     weights = {
-        n: weight_grid(n, "pc", context.profile.weight_bits) for n in plan.roles if weight_of(n) is not None
+        n: weight_params(n, "pc", context.profile.weight_bits) for n in plan.roles if weight_of(n) is not None
     }
     insert(model.graph, plan, grids, weights)
     return to_model(model, source)

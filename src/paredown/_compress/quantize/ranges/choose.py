@@ -10,31 +10,31 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.quantize.placement.plan import Plan
-from paredown._compress.quantize.ranges.post_activation import UNHEARD, function_after, into_sigmoids
+from paredown._compress.quantize.ranges.post_activation import UNHEARD, into_sigmoids, post_activation
 from paredown.graph.walk import constant, consumers, output_axis, weight_of
-from paredown.numerics.grid import (
+from paredown.numerics.levels import fitted
+from paredown.numerics.quant_params import (
     LIMIT_STEPS,
-    Grid,
+    QuantParams,
     affine,
     affine_per_channel,
     binary,
     symmetric,
     weight_limits,
 )
-from paredown.numerics.levels import fitted
-from paredown.numerics.ranges import METHODS, Seen, mse
+from paredown.numerics.ranges import METHODS, Seen, least_cubed_error
 
 LOW_MARGIN = 0.25  # of a head channel's range, below what was seen: benchmarks/constants.py
 
 
-def activation_grids(
+def activation_params(
     graph: ir.Graph,
     plan: Plan,
     seen: dict[str, Seen],
     method: str,
     per_channel: bool,
     few: Mapping[str, int] | None = None,
-) -> dict[str, Grid]:
+) -> dict[str, QuantParams]:
     """The grid of every group, by group name. Merges the groups around a Concat where that costs less.
 
     few: group -> bits, for those that get less than 8.
@@ -43,7 +43,7 @@ def activation_grids(
     float tail reads covers its extremes, channel by channel where the runtime allows.
     """
     values = {str(v.name): v for v in (*graph.inputs, *(o for n in graph for o in n.outputs))}
-    grids: dict[str, Grid] = {}
+    grids: dict[str, QuantParams] = {}
     squashed = into_sigmoids(graph, plan.heads)
     for group, members in plan.members().items():
         value, together = values[members[0]], pool([seen[m] for m in members])
@@ -53,14 +53,14 @@ def activation_grids(
         elif len(members) == 1 and _is_gate(value):
             grids[group] = affine(0.0, 1.0, bits)
         else:
-            after = function_after(value) if len(members) == 1 else None
-            choose = partial(mse, after=after) if method == "mse" else METHODS[method]
+            after = post_activation(value) if len(members) == 1 else None
+            choose = partial(least_cubed_error, after=after) if method == "mse" else METHODS[method]
             grids[group] = affine(*choose(together, bits), bits)
     _share_at_concats(plan, seen, grids)
     return grids
 
 
-def weight_grid(node: ir.Node, granularity: str, bits: int, even: bool = False) -> Grid:
+def weight_params(node: ir.Node, granularity: str, bits: int, even: bool = False) -> QuantParams:
     """The grid of a node's weight: per channel ("pc") or per tensor ("pt").
 
     Symmetric; in 4 bits of uneven levels, unless they are to be `even`.
@@ -88,7 +88,7 @@ def pool(parts: list[Seen]) -> Seen:
     )
 
 
-def _head_grid(value: ir.Value, seen: Seen, squashed: NDArray[np.bool_], per_channel: bool) -> Grid:
+def _head_grid(value: ir.Value, seen: Seen, squashed: NDArray[np.bool_], per_channel: bool) -> QuantParams:
     """Extremes, channel by channel, with room for a class that the calibration images do not show.
 
     Every channel was seen at its low end, where nothing is found; that end is what was seen and LOW_MARGIN of
@@ -119,7 +119,7 @@ def _is_gate(value: ir.Value) -> bool:
     return producer is not None and producer.op_type in ("Sigmoid", "HardSigmoid")
 
 
-def _share_at_concats(plan: Plan, seen: dict[str, Seen], grids: dict[str, Grid]) -> None:
+def _share_at_concats(plan: Plan, seen: dict[str, Seen], grids: dict[str, QuantParams]) -> None:
     """Give a Concat's inputs the output's grid where one rounding on it costs no more than two.
 
     Apart, a reader of the input sees its own error, a reader of the Concat sees that and the output's.
@@ -140,5 +140,5 @@ def _share_at_concats(plan: Plan, seen: dict[str, Seen], grids: dict[str, Grid])
                 del grids[own]
 
 
-def _error(sample: np.ndarray, grid: Grid) -> float:
+def _error(sample: np.ndarray, grid: QuantParams) -> float:
     return float(np.mean((grid.snap(sample) - sample) ** 2))

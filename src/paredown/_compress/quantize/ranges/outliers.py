@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from paredown._compress.quantize.placement.plan import Plan
 from paredown._compress.quantize.writing.qdq import float_name
 from paredown.measurement import StepRecord
-from paredown.numerics.grid import Grid
+from paredown.numerics.quant_params import QuantParams
 from paredown.numerics.ranges import Seen
 
 LOUD = 4.0  # times the typical channel: the typical one has lost two bits of eight
@@ -38,27 +38,27 @@ def loudness_of(seen: Seen) -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True)
-class Grids:
+class WrittenParams:
     """What became of the tensors: the plan and the grids as written, and the grids as calibrated."""
 
     plan: Plan
-    written: Mapping[str, Grid]
-    calibrated: Mapping[str, Grid]  # tensor -> its grid before any was searched by the damage it does
+    written: Mapping[str, QuantParams]
+    calibrated: Mapping[str, QuantParams]  # tensor -> its grid before any was searched by the damage it does
 
-    def of(self, tensor: str) -> Grid | None:
+    def of(self, tensor: str) -> QuantParams | None:
         group = self.plan.group.get(tensor)
         return None if group is None else self.written[group]
 
 
-def tell(
-    log: Sequence[StepRecord], graph: ir.Graph, seen: Mapping[str, Seen], grids: Grids
+def with_outliers(
+    log: Sequence[StepRecord], graph: ir.Graph, seen: Mapping[str, Seen], grids: WrittenParams
 ) -> tuple[StepRecord, ...]:
     """The log, with the figures of tensors that have channels standing out added where they are made."""
     made = {str(n.name): float_name(n.outputs[0]) for n in graph if n.outputs}
-    return tuple(_told(r, seen.get(made.get(r.where, "")), grids, made.get(r.where, "")) for r in log)
+    return tuple(_with_outlier(r, seen.get(made.get(r.where, "")), grids, made.get(r.where, "")) for r in log)
 
 
-def _told(record: StepRecord, seen: Seen | None, grids: Grids, tensor: str) -> StepRecord:
+def _with_outlier(record: StepRecord, seen: Seen | None, grids: WrittenParams, tensor: str) -> StepRecord:
     if seen is None or (times := stands_out(loudness_of(seen))) < LOUD:
         return record
     data: dict[str, object] = {"outlier": round(times, 1), "handled": _handled(seen, grids, tensor)}
@@ -69,7 +69,7 @@ def _told(record: StepRecord, seen: Seen | None, grids: Grids, tensor: str) -> S
     return replace(record, data={**record.data, **data})
 
 
-def _handled(seen: Seen, grids: Grids, tensor: str) -> str:
+def _handled(seen: Seen, grids: WrittenParams, tensor: str) -> str:
     """What was done about a tensor's loud channels."""
     grid = grids.of(tensor)
     if grid is None:

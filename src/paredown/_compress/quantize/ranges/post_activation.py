@@ -61,7 +61,7 @@ _FUNCTIONS: dict[str, Callable[[ir.Node], Function]] = {
 }
 
 
-def function_after(value: ir.Value) -> Function | PerChannel | None:
+def post_activation(value: ir.Value) -> Function | PerChannel | None:
     """The elementwise function through which every reader sees the value; None where one sees it as it is.
 
     x * sigmoid(x) and x * hardsigmoid(x) are recognised as one function of x, and x * sigmoid(f x) with a

@@ -31,8 +31,8 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown._compress.finetune.settings import AdaRound
-from paredown._compress.layerwise.reconstruction import Link, chain, layers_of
-from paredown._compress.quantize.ranges.post_activation import function_after
+from paredown._compress.layerwise.reconstruction import LayerSamples, layer_samples, layers_of
+from paredown._compress.quantize.ranges.post_activation import post_activation
 from paredown._compress.quantize.rounding.gptq import HELD_OUT
 from paredown._compress.quantize.writing.qdq import FLOAT, HEAD, UNROUNDED, replace_constant, shift_bias
 from paredown._compress.recipe import Context
@@ -57,10 +57,10 @@ def apply(step: AdaRound, model: ir.Model, context: Context) -> tuple[ir.Model, 
     """The same graph with other integers in its weights and biases, and a record for every layer."""
     layers, log = layers_of(model, step.name)
     source = to_ir(model.meta[FLOAT]).graph if layers else ()
-    after = {str(v.name): function_after(v) for node in source for v in node.outputs}
+    after = {str(v.name): post_activation(v) for node in source for v in node.outputs}
     with threads(context.threads):
-        for link in chain(model, layers, context):
-            log.append(_round_layer(step, link, after[link.layer.answer], context.seed))
+        for samples in layer_samples(model, layers, context):
+            log.append(_round_layer(step, samples, after[samples.layer.answer], context.seed))
     return model, tuple(log)
 
 
@@ -140,13 +140,15 @@ def _nearest_error(problem: Problem) -> Tensor:
     return error.clamp_min(1e-6 * problem.wanted.var(dim=1, correction=0) + 1e-12)
 
 
-def _round_layer(step: AdaRound, link: Link, after: Function | PerChannel | None, seed: int) -> StepRecord:
+def _round_layer(
+    step: AdaRound, samples: LayerSamples, after: Function | PerChannel | None, seed: int
+) -> StepRecord:
     """Learns one layer's rounding; channels that are no better on held-out patches stay as they were."""
-    layer, stored = link.layer, link.layer.weight.inputs[0]
+    layer, stored = samples.layer, samples.layer.weight.inputs[0]
     assert stored is not None
     before = np.asarray(constant(stored))
-    problem, free_bias = _problem(link, after), layer.bias is not None
-    every = torch.arange(len(link.read))
+    problem, free_bias = _problem(samples, after), layer.bias is not None
+    every = torch.arange(len(samples.read))
     learned = every[every % HELD_OUT != 0] if len(every) >= HELD_OUT else every
     judge, old = problem.part(every[::HELD_OUT]), torch.from_numpy(layer.rows(before))
     new, shift = learn(problem.part(learned), step.steps, seed, free_bias)
@@ -165,9 +167,9 @@ def _round_layer(step: AdaRound, link: Link, after: Function | PerChannel | None
     return StepRecord(step.name, str(layer.node.name), "changed", why, data)
 
 
-def _problem(link: Link, after: Function | PerChannel | None) -> Problem:
+def _problem(samples: LayerSamples, after: Function | PerChannel | None) -> Problem:
     """The layer's numbers as tensors. A layer that answers in a head's integers is judged in those."""
-    layer, (groups, outer) = link.layer, link.wanted.shape[1:]
+    layer, (groups, outer) = samples.layer, samples.wanted.shape[1:]
     f = _identity if after is None or HEAD in layer.node.meta else _torched(_shaped(after, groups, outer))
     bias = (
         np.zeros(1, np.float32)
@@ -177,12 +179,12 @@ def _problem(link: Link, after: Function | PerChannel | None) -> Problem:
     unit, bias = (
         np.broadcast_to(a, groups * outer).reshape(groups, 1, outer).copy() for a in (layer.unit, bias)
     )
-    wanted = torch.from_numpy(link.wanted.transpose(1, 0, 2) * unit + bias * unit)
+    wanted = torch.from_numpy(samples.wanted.transpose(1, 0, 2) * unit + bias * unit)
     steps = layer.rows(layer.weight.meta[UNROUNDED])
     below, above = (torch.from_numpy(side.astype(np.float32)) for side in layer.grid.around(steps))
     return Problem(
         torch.from_numpy(steps),
-        torch.from_numpy(link.read.transpose(1, 0, 2).astype(np.float32) - layer.zero),
+        torch.from_numpy(samples.read.transpose(1, 0, 2).astype(np.float32) - layer.zero),
         f(wanted),
         torch.from_numpy(unit),
         torch.from_numpy(bias * unit),

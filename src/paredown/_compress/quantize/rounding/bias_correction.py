@@ -30,7 +30,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown._compress.layerwise.run import Stepwise
+from paredown._compress.layerwise.run import LayerwiseRun
 from paredown._compress.quantize.writing.qdq import FLOAT, HEAD, float_name, shift_bias
 from paredown._compress.recipe import Context, Step
 from paredown.graph.load import to_proto
@@ -42,11 +42,11 @@ from paredown.protocols import most
 
 IMAGES = 12  # of the calibration images: a mean over positions settles early, and all are held at once
 
-PLACES = 192  # positions of each image
+POSITIONS = 192  # positions of each image
 
 Mean = NDArray[np.float64]
 Sample = NDArray[np.float32]
-Places = NDArray[np.int64]
+Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ def apply(step: BiasCorrection, model: ir.Model, context: Context) -> tuple[ir.M
         return model, (StepRecord(step.name, "", "skipped", why),)
     source: Model = model.meta[FLOAT]
     rng = np.random.default_rng(context.seed)
-    places = {float_name(n.outputs[0]): _places(n.outputs[0], rng) for n in layers.values()}
-    wanted = _drawn(source, list(places), places, context)
-    run = Stepwise(model, layers, islice(context.images(), IMAGES), context.threads)
+    positions = {float_name(n.outputs[0]): _positions(n.outputs[0], rng) for n in layers.values()}
+    wanted = _drawn(source, list(positions), positions, context)
+    run = LayerwiseRun(model, layers, islice(context.images(), IMAGES), context.threads)
     log = []
     for layer, node in context.progress(layers.items(), "correcting biases", len(layers)):
         name = float_name(node.outputs[0])
-        got = [y.reshape(y.shape[1], -1)[:, places[name]] for y in run.to(layer)]
+        got = [y.reshape(y.shape[1], -1)[:, positions[name]] for y in run.to(layer)]
         shift, moved = _correct(node, wanted[name], np.concatenate(got, axis=1))
         for state in run.states:
             state[layer] = _moved(state[layer], moved)
@@ -88,9 +88,9 @@ def _bias(node: ir.Node) -> ir.Node | None:
     return producer if producer is not None and producer.op_type == "DequantizeLinear" else None
 
 
-def _places(value: ir.Value, rng: np.random.Generator) -> Places:
+def _positions(value: ir.Value, rng: np.random.Generator) -> Positions:
     """Random positions of a tensor (1, C, ...), counted behind its channels."""
-    return np.sort(rng.permutation(int(np.prod(shape_of(value)[2:], initial=1)))[:PLACES]).astype(np.int64)
+    return np.sort(rng.permutation(int(np.prod(shape_of(value)[2:], initial=1)))[:POSITIONS]).astype(np.int64)
 
 
 def _correct(node: ir.Node, wanted: Sample, got: Sample) -> tuple[Mean, Mean]:
@@ -113,24 +113,24 @@ def _moved(y: NDArray[Any], by: Mean) -> NDArray[Any]:
 
 
 def _drawn(
-    model: Model, tensors: list[str], places: dict[str, Places], context: Context
+    model: Model, tensors: list[str], positions: dict[str, Positions], context: Context
 ) -> dict[str, Sample]:
-    """The values of each tensor at its places, all images behind one another, (C, n)."""
-    session = open_session(_instrument(model, tensors, places), context.threads)
+    """The values of each tensor at its positions, all images behind one another, (C, n)."""
+    session = open_session(_instrument(model, tensors, positions), context.threads)
     given = context.images()
     images = context.progress(islice(given, IMAGES), "running the float network", most(given, IMAGES))
     answers = [session.run(None, {model.inputs[0].name: image}) for image in images]
     return {t: np.concatenate([a[i][0] for a in answers], axis=1) for i, t in enumerate(tensors)}
 
 
-def _instrument(model: Model, tensors: list[str], places: dict[str, Places]) -> bytes:
+def _instrument(model: Model, tensors: list[str], positions: dict[str, Positions]) -> bytes:
     """The model whose only outputs are the drawn values, (1, C, n) each."""
     proto: onnx.ModelProto = to_proto(model)
     graph = proto.graph
     del graph.output[:]
     graph.initializer.append(numpy_helper.from_array(np.array([0, 0, -1], np.int64), "/flat"))
     for name in tensors:
-        graph.initializer.append(numpy_helper.from_array(places[name], f"{name}/where"))
+        graph.initializer.append(numpy_helper.from_array(positions[name], f"{name}/where"))
         graph.node.append(helper.make_node("Reshape", [name, "/flat"], [f"{name}/flat"]))
         graph.node.append(
             helper.make_node("Gather", [f"{name}/flat", f"{name}/where"], [f"{name}/drawn"], axis=2)

@@ -34,12 +34,12 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.layerwise.im2col import Rows
-from paredown._compress.layerwise.reconstruction import Link, chain, layers_of
+from paredown._compress.layerwise.reconstruction import LayerSamples, layer_samples, layers_of
 from paredown._compress.quantize.writing.qdq import UNROUNDED, replace_constant, shift_bias
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
-from paredown.numerics.grid import Grid
+from paredown.numerics.quant_params import QuantParams
 
 BLOCK = 64  # columns rounded between two matrix products
 DAMPING = 0.1  # of the mean of H's diagonal, added to it: a sample is not the population
@@ -60,19 +60,24 @@ class SecondOrder(Step):
 def apply(step: SecondOrder, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
     """The same graph with other integers in its weights and biases, and a record for every layer."""
     layers, skipped = layers_of(model, step.name)
-    return model, (*skipped, *(_round_layer(step, link) for link in chain(model, layers, context)))
+    return model, (
+        *skipped,
+        *(_round_layer(step, samples) for samples in layer_samples(model, layers, context)),
+    )
 
 
-def _round_layer(step: SecondOrder, link: Link) -> StepRecord:
+def _round_layer(step: SecondOrder, samples: LayerSamples) -> StepRecord:
     """Rounds one layer's integers again where that lowers its error on the patches that judge."""
-    layer, stored = link.layer, link.layer.weight.inputs[0]
+    layer, stored = samples.layer, samples.layer.weight.inputs[0]
     assert stored is not None
     before = np.asarray(constant(stored))
     wanted, old = layer.rows(layer.weight.meta[UNROUNDED]), layer.rows(before)
     new, shift, errors = old.copy(), np.zeros(old.shape[:2]), np.zeros(2)
     for g in range(layer.groups):
-        answer, free = link.wanted[:, g], layer.bias is not None
-        new[g], shift[g], left = round_group(wanted[g], old[g], _centred(link, g), answer, layer.grid, free)
+        answer, free = samples.wanted[:, g], layer.bias is not None
+        new[g], shift[g], left = round_group(
+            wanted[g], old[g], _centred(samples, g), answer, layer.grid, free
+        )
         errors += left
     replace_constant(stored, layer.shaped(new).astype(before.dtype))
     layer.weight.meta[UNROUNDED] = layer.shaped(layer.grid.beside(new, wanted, INSIDE))
@@ -84,15 +89,15 @@ def _round_layer(step: SecondOrder, link: Link) -> StepRecord:
     return StepRecord(step.name, str(layer.node.name), "changed", why, data)
 
 
-def _centred(link: Link, g: int) -> Rows:
+def _centred(samples: LayerSamples, g: int) -> Rows:
     """What a group of the layer's channels reads, without the zero point."""
-    x = link.read[:, g].astype(np.float32)
-    x -= link.layer.zero
+    x = samples.read[:, g].astype(np.float32)
+    x -= samples.layer.zero
     return x
 
 
 def round_group(
-    w: Rows, old: Rows, x: Rows, t: Rows, grid: Grid, free_bias: bool
+    w: Rows, old: Rows, x: Rows, t: Rows, grid: QuantParams, free_bias: bool
 ) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64]]:
     """Integers, (O, K), that answer x with t; what the bias shifts by, (O,), 0 where it is not free.
 
@@ -120,7 +125,7 @@ def _statistics(w: Rows, x: Rows, t: Rows) -> tuple[Rows, Rows]:
     return h, missed
 
 
-def _fit(w: Rows, h: Rows, missed: Rows, grid: Grid) -> Rows:
+def _fit(w: Rows, h: Rows, missed: Rows, grid: QuantParams) -> Rows:
     """Integers q, (O, K), with x q^T near t: from w, which answers t or nearly so."""
     firm = h.copy()
     np.fill_diagonal(firm, np.diag(h) + np.float32(RIDGE * max(float(np.diag(h).mean()), 1e-12)))
@@ -134,7 +139,7 @@ def _sums(w: Rows, x: Rows, t: Rows) -> tuple[Rows, Rows]:
     return x.T @ x, (t - x @ w.T).T @ x
 
 
-def round_rows(w: Rows, h: Rows, grid: Grid) -> Rows:
+def round_rows(w: Rows, h: Rows, grid: QuantParams) -> Rows:
     """Integers q, (O, K), of the grid that keep (q - w) h (q - w)^T small. w: (O, K) in steps. h: (K, K)."""
     order = np.argsort(-np.diag(h), kind="stable")
     q = np.empty_like(w)
@@ -150,7 +155,7 @@ def _upper_factor(h: Rows) -> Rows:
     return np.linalg.cholesky(damped[::-1, ::-1])[::-1, ::-1].astype(np.float32)
 
 
-def _nearest_plane(w: Rows, m: Rows, grid: Grid) -> Rows:
+def _nearest_plane(w: Rows, m: Rows, grid: QuantParams) -> Rows:
     relative = m / np.diag(m)  # column j holds M_ij / M_jj
     q, e = np.empty_like(w), np.empty_like(w)
     for start in range(0, w.shape[1], BLOCK):

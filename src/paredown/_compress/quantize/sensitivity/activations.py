@@ -25,7 +25,7 @@ from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.graph.subgraphs import reads, rename_reads
 from paredown.model import Model
-from paredown.numerics.grid import Grid
+from paredown.numerics.quant_params import QuantParams
 
 
 class Switched:
@@ -35,7 +35,7 @@ class Switched:
         self,
         model: Model,
         plan: Plan,
-        grids: Mapping[str, Grid],
+        grids: Mapping[str, QuantParams],
         heads: Sequence[str],
         threads: int,
         groups: Sequence[str] | None = None,
@@ -48,12 +48,12 @@ class Switched:
         self._open(to_proto(model), grids)
         self._float: dict[int, tuple[NDArray[np.generic], list[Answer]]] = {}
 
-    def _open(self, proto: onnx.ModelProto, grids: Mapping[str, Grid]) -> None:
+    def _open(self, proto: onnx.ModelProto, grids: Mapping[str, QuantParams]) -> None:
         _add_switches(proto, self.plan, grids, self.index, self.heads)
         self.session = open_session(proto.SerializeToString(), self.threads, frugal=True)
 
     def answers(
-        self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, Grid]
+        self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, QuantParams]
     ) -> list[NDArray[np.float32]]:
         """The heads with the groups in `on` quantized and all others float."""
         switches = np.zeros(len(self.groups), np.bool_)
@@ -65,23 +65,25 @@ class Switched:
         return list(self.session.run([f"{h}/head" for h in self.heads], feeds))
 
     def damage(
-        self, images: Sequence[NDArray[np.generic]], on: Sequence[str], grids: Mapping[str, Grid]
+        self, images: Sequence[NDArray[np.generic]], on: Sequence[str], grids: Mapping[str, QuantParams]
     ) -> NDArray[np.float64]:
         """(images,) the mean over the heads."""
         return np.array([self._damage(image, on, grids) for image in images])
 
-    def _damage(self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, Grid]) -> float:
+    def _damage(
+        self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, QuantParams]
+    ) -> float:
         pairs = zip(self._clean(image, grids), self.answers(image, on, grids), strict=True)
         return float(np.mean([clean.damage(other) for clean, other in pairs]))
 
-    def found(self, image: NDArray[np.generic], grids: Mapping[str, Grid]) -> float:
+    def found(self, image: NDArray[np.generic], grids: Mapping[str, QuantParams]) -> float:
         """About how many positions of the heads tell of an object in this image."""
         return sum(answer.found for answer in answers(self.answers(image, (), grids)))
 
     def _inputs(self, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
         return {self.model.inputs[0].name: image}
 
-    def _clean(self, image: NDArray[np.generic], grids: Mapping[str, Grid]) -> list[Answer]:
+    def _clean(self, image: NDArray[np.generic], grids: Mapping[str, QuantParams]) -> list[Answer]:
         """The float answers, once for every image; the image is kept so that its id stays its own."""
         if id(image) not in self._float:
             self._float[id(image)] = (image, answers(self.answers(image, (), grids)))
@@ -97,7 +99,7 @@ class Behind(Switched):
         whole: Switched,
         groups: Sequence[str],
         images: Sequence[NDArray[np.generic]],
-        grids: Mapping[str, Grid],
+        grids: Mapping[str, QuantParams],
     ) -> None:
         self.model, self.plan, self.threads, self.heads = whole.model, whole.plan, whole.threads, whole.heads
         self.groups, self.index = list(groups), {group: i for i, group in enumerate(groups)}
@@ -118,27 +120,29 @@ class Behind(Switched):
 PARTS = 6  # of the groups, in order: each is asked for with what lies behind it alone
 STRAY = 0.1  # of the damage of a set: how far the sum of its halves may be off
 LOOKED_AT = 24  # images among which those are found that show most objects
-TELLING = "paredown.images_by_objects"  # key of `meta`: these images by number, the most telling first
+MOST_OBJECTS = (
+    "paredown.images_by_objects"  # key of `meta`: these images by number, the one with most objects first
+)
 
 
-def most_telling(
+def with_most_objects(
     switched: Switched, graph: ir.Graph, context: Context, number: int
 ) -> list[NDArray[np.generic]]:
     """The images in which the float model finds most: the others hardly tell what is lost.
 
     graph: keeps their order for the next step that asks.
     """
-    if TELLING not in graph.meta:
+    if MOST_OBJECTS not in graph.meta:
         plain = Switched(switched.model, switched.plan, {}, switched.heads, switched.threads, ())
         found = [plain.found(image, {}) for image in islice(iter(context.images()), LOOKED_AT)]
-        graph.meta[TELLING] = np.argsort(found, kind="stable")[::-1].tolist()
-    best = set(graph.meta[TELLING][:number])
+        graph.meta[MOST_OBJECTS] = np.argsort(found, kind="stable")[::-1].tolist()
+    best = set(graph.meta[MOST_OBJECTS][:number])
     again = enumerate(islice(iter(context.images()), LOOKED_AT))  # read twice, so that few are held at once
     return [image for i, image in again if i in best]
 
 
 def damage_alone(
-    switched: Switched, image: NDArray[np.generic], grids: Mapping[str, Grid], floor: float
+    switched: Switched, image: NDArray[np.generic], grids: Mapping[str, QuantParams], floor: float
 ) -> dict[str, float]:
     """Group -> about its damage alone on one image; groups that stay below `floor` together share theirs."""
     found: dict[str, float] = {}
@@ -151,7 +155,7 @@ def damage_alone(
 
 
 def _on_one(
-    switched: Switched, image: NDArray[np.generic], grids: Mapping[str, Grid]
+    switched: Switched, image: NDArray[np.generic], grids: Mapping[str, QuantParams]
 ) -> Callable[[Sequence[str]], float]:
     return lambda on: float(switched.damage([image], on, grids)[0])
 
@@ -217,7 +221,11 @@ def _cut(
 
 
 def _add_switches(
-    proto: onnx.ModelProto, plan: Plan, grids: Mapping[str, Grid], index: dict[str, int], heads: Sequence[str]
+    proto: onnx.ModelProto,
+    plan: Plan,
+    grids: Mapping[str, QuantParams],
+    index: dict[str, int],
+    heads: Sequence[str],
 ) -> None:
     graph = proto.graph
     graph.input.append(helper.make_tensor_value_info("/switches", TensorProto.BOOL, [len(index)]))

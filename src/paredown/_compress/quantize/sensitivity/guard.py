@@ -17,11 +17,16 @@ from numpy.typing import NDArray
 
 from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
 from paredown._compress.quantize.ranges.choose import pool
-from paredown._compress.quantize.sensitivity.activations import Behind, Switched, damage_alone, most_telling
+from paredown._compress.quantize.sensitivity.activations import (
+    Behind,
+    Switched,
+    damage_alone,
+    with_most_objects,
+)
 from paredown._compress.recipe import Context
 from paredown.graph.walk import consumers
 from paredown.model import Model
-from paredown.numerics.grid import Grid, affine
+from paredown.numerics.quant_params import QuantParams, affine
 from paredown.numerics.ranges import Seen
 
 BUDGET = 0.05  # noise-to-signal at the heads, that costs little in mAP: benchmarks/constants.py
@@ -40,7 +45,7 @@ class Guarded:
     """
 
     plan: Plan
-    grids: dict[str, Grid]
+    grids: dict[str, QuantParams]
     alone: dict[str, float]
     released: dict[str, str]
     before: float
@@ -52,7 +57,7 @@ def guard(
     graph: ir.Graph,
     model: Model,
     plan: Plan,
-    grids: dict[str, Grid],
+    grids: dict[str, QuantParams],
     seen: Mapping[str, Seen],
     context: Context,
     *,
@@ -64,7 +69,7 @@ def guard(
     """
     heads = heads_of(plan, graph)
     switched = Switched(model, plan, grids, heads, context.threads)
-    search = _Search(switched, most_telling(switched, graph, context, IMAGES), dict(grids))
+    search = _Search(switched, with_most_objects(switched, graph, context, IMAGES), dict(grids))
     before = switched.damage(search.images, switched.groups, grids)
     search.alone = damage_alone(switched, search.images[0], grids, FLOOR)
     worst = [g for g in search.ranked()[:WORST] if search.alone[g] > FLOOR and grids[g].axis is None]
@@ -81,7 +86,7 @@ def guard(
 class _Search:
     switched: Switched
     images: list[NDArray[np.generic]]
-    grids: dict[str, Grid]
+    grids: dict[str, QuantParams]
     alone: dict[str, float] = field(default_factory=dict)
 
     def together(self, on: list[str]) -> float:
@@ -95,7 +100,7 @@ class _Search:
         behind = Behind(self.switched, [group], self.images, self.grids)
         best = behind.damage(self.images, (group,), self.grids)
 
-        def better(grid: Grid) -> bool:
+        def better(grid: QuantParams) -> bool:
             """Keeps the grid if it gains more than chance, an image being as good as another."""
             nonlocal best
             trial = {**self.grids, group: grid}
@@ -124,7 +129,7 @@ class _Search:
         return released, after
 
 
-def _search(grid: Grid, whole: Seen, better: Callable[[Grid], bool]) -> None:
+def _search(grid: QuantParams, whole: Seen, better: Callable[[QuantParams], bool]) -> None:
     """Tries the extremes, then the range found with one end pulled in, then the other."""
     low, high = (float(b) for b in grid.bounds())
     if abs(whole.low) < abs(whole.high) / 50:  # SiLU's shallow lobe: on a coarse grid it is lost

@@ -22,7 +22,7 @@ from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.graph.walk import constant, weight_of
 from paredown.model import Model
-from paredown.numerics.grid import Grid
+from paredown.numerics.quant_params import QuantParams
 
 Floats = NDArray[np.float32]
 
@@ -40,7 +40,7 @@ def damages(
     return {node: switched.damage([str(node.name)]) for node in shown}
 
 
-def rounding_errors(grids: Mapping[ir.Node, Grid]) -> dict[ir.Node, Floats]:
+def rounding_errors(grids: Mapping[ir.Node, QuantParams]) -> dict[ir.Node, Floats]:
     """Layer -> snap(w) - w of its weight."""
     weights = {node: np.asarray(constant(weight_of(node)), np.float32) for node in grids}
     return {n: grids[n].snap(w) - w for n, w in weights.items()}

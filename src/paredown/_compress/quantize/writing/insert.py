@@ -19,10 +19,12 @@ from paredown._compress.quantize.writing.qdq import (
     quantize_weight,
 )
 from paredown.graph.walk import constant
-from paredown.numerics.grid import Floats, Grid
+from paredown.numerics.quant_params import Floats, QuantParams
 
 
-def insert(graph: ir.Graph, plan: Plan, grids: dict[str, Grid], weights: dict[ir.Node, Grid]) -> None:
+def insert(
+    graph: ir.Graph, plan: Plan, grids: dict[str, QuantParams], weights: dict[ir.Node, QuantParams]
+) -> None:
     """Write the plan into the graph: weights and biases first, then Q and DQ behind every planned tensor."""
     for node, grid in weights.items():
         source, made = node.inputs[0], str(node.outputs[0].name)
@@ -44,7 +46,9 @@ def insert(graph: ir.Graph, plan: Plan, grids: dict[str, Grid], weights: dict[ir
     drop_unused(graph)
 
 
-def _insert_weight(graph: ir.Graph, node: ir.Node, grid: Grid, feeding: Grid, head: Grid | None) -> None:
+def _insert_weight(
+    graph: ir.Graph, node: ir.Node, grid: QuantParams, feeding: QuantParams, head: QuantParams | None
+) -> None:
     """Weight and bias on their grids. With `head`, a grid for every output channel, the convolution itself
     answers in that grid's integers (output scale 1, zero point 0): its rows are divided by the channel's
     scale, which changes no stored integer, and the zero points ride in the bias."""
@@ -69,7 +73,7 @@ def _column(values: Floats, ndim: int) -> Floats:
     return values.reshape(-1, *[1] * (ndim - 1))
 
 
-def _room_for_bias(grid: Grid, bias: Floats, feeding: Grid) -> Grid:
+def _room_for_bias(grid: QuantParams, bias: Floats, feeding: QuantParams) -> QuantParams:
     """The weight grid, coarser in channels whose bias would not fit into int32 on it: nearly dead ones."""
     least = np.abs(bias) / (BIAS_LIMIT * float(feeding.scale))
     least = least if grid.axis is not None else least.max(initial=0.0)

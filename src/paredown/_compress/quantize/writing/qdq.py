@@ -12,7 +12,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown.graph.walk import constant, readers_of_integers
-from paredown.numerics.grid import Grid, exact
+from paredown.numerics.quant_params import QuantParams, exact
 
 BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the sums of products
 
@@ -20,8 +20,8 @@ BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the su
 FLOAT = "paredown.float"  # on the model: the float `Model` that was quantized
 UNROUNDED = "paredown.unrounded"  # on a weight's DequantizeLinear: the weight in steps of its grid, near its
 # integer once that was chosen with care; learning starts there
-GRID = "paredown.grid"  # beside it: the `Grid` of those steps
-HEAD = "paredown.head"  # on a convolution that answers in a head's integers: that head's Grid
+GRID = "paredown.grid"  # beside it: the `QuantParams` of those steps
+HEAD = "paredown.head"  # on a convolution that answers in a head's integers: that head's QuantParams
 
 
 def add_constant(graph: ir.Graph, name: str, array: NDArray[np.generic]) -> ir.Value:
@@ -34,7 +34,7 @@ def add_constant(graph: ir.Graph, name: str, array: NDArray[np.generic]) -> ir.V
     return value
 
 
-def _parameters(graph: ir.Graph, name: str, grid: Grid) -> tuple[ir.Value, ir.Value]:
+def _parameters(graph: ir.Graph, name: str, grid: QuantParams) -> tuple[ir.Value, ir.Value]:
     dtype = np.int8 if grid.low < 0 else np.uint8
     return (
         add_constant(graph, f"{name}_scale", grid.scale),
@@ -53,7 +53,7 @@ def _node(
 
 
 def quantize_tensor(
-    graph: ir.Graph, value: ir.Value, grid: Grid, shared: tuple[ir.Value, ir.Value] | None = None
+    graph: ir.Graph, value: ir.Value, grid: QuantParams, shared: tuple[ir.Value, ir.Value] | None = None
 ) -> tuple[ir.Value, ir.Value]:
     """Q and DQ behind an activation. Gives the scale and zero point, which later calls may share."""
     parameters = shared or _parameters(graph, str(value.name), grid)
@@ -63,7 +63,7 @@ def quantize_tensor(
     return parameters
 
 
-def _narrow(graph: ir.Graph, quantize: ir.Node, grid: Grid) -> None:
+def _narrow(graph: ir.Graph, quantize: ir.Node, grid: QuantParams) -> None:
     """A Clip of the integers: a grid of few bits in uint8. Stock kernels for uint8 then compute with it; on
     UINT4 tensors there are none, and ONNX Runtime 1.31 makes an invalid graph of them."""
     wide, name = quantize.outputs[0], str(quantize.outputs[0].name)
@@ -79,9 +79,9 @@ def _narrow(graph: ir.Graph, quantize: ir.Node, grid: Grid) -> None:
     graph.insert_after(quantize, clip)
 
 
-def quantize_head(graph: ir.Graph, value: ir.Value, grid: Grid) -> None:
+def quantize_head(graph: ir.Graph, value: ir.Value, grid: QuantParams) -> None:
     """Q on the unit grid (the convolution already answers in integers), then DQ channel by channel."""
-    unit = Grid(np.asarray(1.0, np.float32), np.asarray(0, np.int32), grid.low, grid.high)
+    unit = QuantParams(np.asarray(1.0, np.float32), np.asarray(0, np.int32), grid.low, grid.high)
     real = _parameters(graph, str(value.name), grid)
     _insert_pair(graph, value, _parameters(graph, f"{value.name}_unit", unit), real, grid.axis)
 
@@ -116,7 +116,7 @@ def _insert_pair(
 
 
 def quantize_weight(
-    graph: ir.Graph, node: ir.Node, grid: Grid, integers: NDArray[np.int32], real: NDArray[np.float32]
+    graph: ir.Graph, node: ir.Node, grid: QuantParams, integers: NDArray[np.int32], real: NDArray[np.float32]
 ) -> None:
     """The weight of a node becomes `integers` on `grid` behind a DQ; `real` is what they stand for."""
     weight = node.inputs[1]

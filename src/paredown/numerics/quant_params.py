@@ -19,7 +19,7 @@ MIN_SCALE = 1e-12  # keeps a tensor that is zero everywhere from dividing by zer
 
 
 @dataclass(frozen=True)
-class Grid:
+class QuantParams:
     """One integer grid (scalars) or one per channel (arrays of one entry a channel, along `axis`)."""
 
     scale: NDArray[np.float32]
@@ -96,21 +96,21 @@ def integer_range(bits: int, signed: bool, symmetric: bool = False) -> tuple[int
     return (-(2 ** (bits - 1)) + int(symmetric), 2 ** (bits - 1) - 1)
 
 
-def whole(low: int, high: int) -> Grid:
+def whole(low: int, high: int) -> QuantParams:
     """The integers themselves: steps of 1, zero at 0."""
-    return Grid(np.ones((), np.float32), np.zeros((), np.int32), low, high)
+    return QuantParams(np.ones((), np.float32), np.zeros((), np.int32), low, high)
 
 
-def affine(low: float, high: float, bits: int = 8, signed: bool = False) -> Grid:
+def affine(low: float, high: float, bits: int = 8, signed: bool = False) -> QuantParams:
     """The grid over [low, high], widened to contain zero exactly (padding and ReLU need it)."""
     first, last = integer_range(bits, signed)
     low, high = min(float(low), 0.0), max(float(high), 0.0)
     scale = np.float32(max((high - low) / (last - first), MIN_SCALE))
     zero = min(max(round(float(first - low / scale)), first), last)
-    return Grid(np.asarray(scale, np.float32), np.asarray(zero, np.int32), first, last)
+    return QuantParams(np.asarray(scale, np.float32), np.asarray(zero, np.int32), first, last)
 
 
-def exact(x: Floats) -> Grid | None:
+def exact(x: Floats) -> QuantParams | None:
     """The unsigned 8-bit grid that holds positive numbers exactly, as multiples of the least; else None."""
     least = np.min(x, initial=np.inf)
     if not 0 < least < np.inf:
@@ -118,27 +118,27 @@ def exact(x: Floats) -> Grid | None:
     steps = np.rint(x / least)
     if steps.max() > 255 or np.any(steps * least != x):
         return None
-    return Grid(np.asarray(least, np.float32), np.asarray(0, np.int32), 0, 255)
+    return QuantParams(np.asarray(least, np.float32), np.asarray(0, np.int32), 0, 255)
 
 
-def affine_per_channel(low: Floats, high: Floats, bits: int = 8, axis: int = 1) -> Grid:
+def affine_per_channel(low: Floats, high: Floats, bits: int = 8, axis: int = 1) -> QuantParams:
     """Unsigned grids over [low, high] for every channel, (n,) along `axis`; zero lies on each of them."""
     first, last = integer_range(bits, signed=False)
     low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
     scale = np.maximum((high - low) / (last - first), MIN_SCALE).astype(np.float32)
     zero = np.clip(np.rint(first - low / scale), first, last).astype(np.int32)
-    return Grid(scale, zero, first, last, axis)
+    return QuantParams(scale, zero, first, last, axis)
 
 
-def symmetric(limit: Floats, bits: int = 8, axis: int | None = None) -> Grid:
+def symmetric(limit: Floats, bits: int = 8, axis: int | None = None) -> QuantParams:
     """The signed grid over [-limit, limit] with zero point 0. limit: scalar, or (n,) with `axis`."""
     first, last = integer_range(bits, signed=True, symmetric=True)
     scale = np.maximum(np.asarray(limit, np.float32) / last, MIN_SCALE).astype(np.float32)
-    return Grid(scale, np.zeros_like(scale, np.int32), first, last, axis)
+    return QuantParams(scale, np.zeros_like(scale, np.int32), first, last, axis)
 
 
 @dataclass(frozen=True)
-class Signs(Grid):
+class Signs(QuantParams):
     """The grid of two values, -scale and +scale: zero is not on it."""
 
     def nearest(self, steps: Floats, zero: NDArray[np.int32] | int = 0) -> NDArray[np.int32]:
