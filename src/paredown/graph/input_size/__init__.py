@@ -2,9 +2,9 @@
 
 Weights do not know the size of an image; what knows it is folded into a head by the exporter: targets of
 Reshape, bounds of Slice, sizes of Resize, and constants with one entry for each cell of a feature map. The
-graph is walked once with the lengths of all axes at both sizes (`axes.py`), every operator says what it makes
-of them (`rules.py`, `windows.py`), and constants that stand on a feature map are computed anew (`grids.py`). What
-cannot be proved is refused with its node; nothing is guessed.
+graph is walked once with the lengths of all axes at both sizes (`axes.py`), every operator says what it
+makes of them (`rules.py`, `windows.py`), and constants that stand on a feature map are computed anew
+(`grids.py`). What cannot be proved is refused with its node; nothing is guessed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Constants that were computed from the input's size, computed again for another one.
 
-What exporters fold for a head is plain: for each feature map a plane, value = start + dy * row + dx * column,
-in cells, in pixels or in fractions of the input. (Grid points and strides of anchor-free heads, anchors of
-YOLO heads, prior boxes of SSD.) A plane in cells or pixels goes on with the same steps. One in fractions is taken
-back to pixels first. Whatever is no plane is refused.
+What exporters fold for a head is plain: for each feature map a plane, value = start + dy * row + dx *
+column, in cells, in pixels or in fractions of the input. (Grid points and strides of anchor-free heads,
+anchors of YOLO heads, prior boxes of SSD.) A plane in cells or pixels goes on with the same steps. One in
+fractions is taken back to pixels first. Whatever is no plane is refused.
 """
 
 from __future__ import annotations
