@@ -24,6 +24,8 @@ _INTEGER_OPS = frozenset(
     ]
 )
 _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+_QLINEAR_LAYERS = frozenset({"QLinearConv", "QLinearMatMul"})
+_SINGLE = frozenset({onnx.TensorProto.FLOAT})
 _HALF = frozenset({onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16})
 _DOUBLE = frozenset({onnx.TensorProto.DOUBLE})
 
@@ -66,7 +68,7 @@ def require_float(model: Model) -> None:
     proto = to_proto(model)
     if found := quantized_ops(proto):
         raise UnsupportedModel(
-            f"this model is already quantized ({spelled(found)})",
+            f"this model is already quantized ({spelled(found)}){_in_part(proto)}",
             expected="the float32 model that it was made from",
             hint="give the float original; this file can be measured, compared and packed as it is",
         )
@@ -86,6 +88,16 @@ def require_float(model: Model) -> None:
 def spelled(counts: Mapping[str, int]) -> str:
     """ "19 QLinearConv, 9 QLinearAdd"."""
     return ", ".join(f"{number} {op}" for op, number in counts.items())
+
+
+def _in_part(proto: onnx.ModelProto) -> str:
+    """How many layers have stored float weights all the same, in words; "" for none."""
+    layers = [n for n in all_nodes(proto) if n.op_type in _WEIGHTED | _INTEGER_OPS | _QLINEAR_LAYERS]
+    stored = {t.name for g in all_graphs(proto) for t in g.initializer if t.data_type in _SINGLE}
+    constants = [n for n in all_nodes(proto) if n.op_type == "Constant"]
+    stored |= {n.output[0] for n in constants for a in n.attribute if a.t.data_type in _SINGLE}
+    floats = sum(n.op_type in _WEIGHTED and n.input[1] in stored for n in layers if len(n.input) > 1)
+    return f", in part: {floats} of {len(layers)} layers have float weights" if floats else ""
 
 
 def _layers_in(proto: onnx.ModelProto, types: frozenset[int]) -> Iterator[str]:

@@ -109,3 +109,25 @@ def test_half_precision_that_is_only_stored_is_float() -> None:
     model = from_proto(one_layer([cast], [tensor]), "cast")
     require_float(model)
     require_float(prepare(model))
+
+
+def test_what_is_quantized_in_part_says_which_part() -> None:
+    proto = to_proto(prepare(nets.classifier()))
+    layers = [n for n in proto.graph.node if n.op_type in ("Conv", "Gemm", "MatMul")]
+    inner = layers[-1].input[0]
+    proto.graph.initializer.append(numpy_helper.from_array(np.float32(0.05), "s"))
+    proto.graph.initializer.append(numpy_helper.from_array(np.uint8(0), "z"))
+    place = list(proto.graph.node).index(layers[-1])
+    proto.graph.node.insert(place, helper.make_node("QuantizeLinear", [inner, "s", "z"], ["q"]))
+    proto.graph.node.insert(place + 1, helper.make_node("DequantizeLinear", ["q", "s", "z"], ["dq"]))
+    proto.graph.node[place + 2].input[0] = "dq"
+    n = len(layers)
+    with pytest.raises(UnsupportedModel, match=f"in part: {n} of {n} layers have float weights"):
+        require_float(from_proto(proto, "partly"))
+
+
+def test_what_is_quantized_throughout_is_not_in_part() -> None:
+    made = nets.compressed(prepare(nets.classifier()), "w8a8-pc-minmax").model
+    with pytest.raises(UnsupportedModel) as caught:
+        require_float(made)
+    assert "in part" not in str(caught.value)
