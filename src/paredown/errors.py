@@ -50,6 +50,16 @@ class ParedownError(Exception):
             lines.append(f"  hint: {_lines(hint)}")
         super().__init__("\n".join(lines))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Its parts, whatever its class takes to be made of: an error may be raised in another process."""
+        return _remade, (type(self), self.args), self.__dict__
+
+
+def _remade(kind: type[ParedownError], args: tuple[object, ...]) -> ParedownError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
 
 def _line(part: object) -> str:
     """A part of an error on one line: foreign text in it is made harmless, a long list cut."""

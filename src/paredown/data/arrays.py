@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,8 @@ def _sample(name: str, image: NDArray[np.uint8], truth: Truth, n_classes: int) -
         raise DataError(f"a box of image {name} is not finite")
     fixed = image.copy()
     fixed.setflags(write=False)
-    return Sample(
-        name,
-        fixed.copy,
-        lambda: hashlib.sha256(repr(fixed.shape).encode() + fixed.tobytes()).hexdigest(),
-        truth,
-    )
+    return Sample(name, fixed.copy, partial(_sha256, fixed), truth)
+
+
+def _sha256(image: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -107,26 +108,30 @@ def file_sample(path: Path, name: str, truth: Truth = None, size: Size | None = 
     Raises: DataError where `path` lies outside the data set (see `fence.py`).
     """
     enter(path, noted=False)
-    return make_sample(name, lambda: _image_bytes(path), str(path), truth, size)
+    return make_sample(name, partial(_image_bytes, path), str(path), truth, size)
 
 
 def make_sample(
     name: str, fetch: Callable[[], bytes], where: str, truth: Truth = None, size: Size | None = None
 ) -> Sample:
-    """A Sample whose encoded bytes come from `fetch`."""
+    """A Sample whose encoded bytes come from `fetch`. It pickles where that does."""
+    return Sample(name, partial(_pixels, fetch, where, size), partial(_sha256, fetch), truth)
 
-    def read() -> Pixels:
-        pixels = decode(fetch(), where)
-        if size is not None and pixels.shape[:2] != size:
-            raise ImageError(
-                f"the labels of {where!r} were drawn on an image of another size",
-                got=f"{pixels.shape[1]} x {pixels.shape[0]} pixels, upright",
-                expected=f"{size[1]} x {size[0]} as the labels say",
-                hint="label the upright image, or remove its EXIF orientation",
-            )
-        return pixels
 
-    return Sample(name, read, lambda: hashlib.sha256(fetch()).hexdigest(), truth)
+def _pixels(fetch: Callable[[], bytes], where: str, size: Size | None) -> Pixels:
+    pixels = decode(fetch(), where)
+    if size is not None and pixels.shape[:2] != size:
+        raise ImageError(
+            f"the labels of {where!r} were drawn on an image of another size",
+            got=f"{pixels.shape[1]} x {pixels.shape[0]} pixels, upright",
+            expected=f"{size[1]} x {size[0]} as the labels say",
+            hint="label the upright image, or remove its EXIF orientation",
+        )
+    return pixels
+
+
+def _sha256(fetch: Callable[[], bytes]) -> str:
+    return hashlib.sha256(fetch()).hexdigest()
 
 
 def _image_bytes(path: Path) -> bytes:

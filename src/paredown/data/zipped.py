@@ -10,6 +10,7 @@ import lzma
 import os
 import zipfile
 import zlib
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from paredown.data.fence import enter
@@ -51,7 +52,7 @@ def read(path: Path, split: str | None) -> Dataset:
     members = {m: n for m, n in _members(path).items() if split is None or m.parts[0] == split}
     if not members:
         raise DataError(f"no image in {str(path)!r}", expected="CLASS/name.jpg, or images without folders")
-    archive = _open(path)
+    archive = _Archive(path)
     folders = {m.parent.as_posix() for m in members}
     labelled = "." not in folders
     if not labelled and len(folders) > 1:
@@ -66,13 +67,38 @@ def read(path: Path, split: str | None) -> Dataset:
     samples = tuple(
         make_sample(
             m.as_posix(),
-            lambda name=name: _fetch(archive, name, path),  # type: ignore[misc]
+            partial(archive.fetch, name),
             f"{path}:{m}",
             place[m.parent.as_posix()] if labelled else None,
         )
         for m, name in members.items()
     )
     return Dataset(path.stem, "zip", str(path), classes, samples, split)
+
+
+class _Archive:
+    """A zip held open, so that its members are read without finding them again. Another process, which it
+    was sent to, opens it anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._zip = path, _open(path)
+
+    def __reduce__(self) -> tuple[type[_Archive], tuple[Path]]:
+        return _Archive, (self._path,)
+
+    def fetch(self, name: str) -> bytes:
+        """The bytes of a member. Raises: ImageError."""
+        where = os.fspath(self._path) + ":" + name
+        try:
+            with self._zip.open(name) as member:
+                data = member.read(MAX_MEMBER_BYTES + 1)
+        except _FAULTS as error:
+            raise ImageError(f"the image {where!r} cannot be unpacked", got=error) from error
+        if len(data) > MAX_MEMBER_BYTES:
+            raise ImageError(
+                f"the image {where!r} is too large", expected=f"at most {MAX_MEMBER_BYTES} bytes"
+            )
+        return data
 
 
 def _open(path: Path) -> zipfile.ZipFile:
@@ -123,15 +149,3 @@ def _members(path: Path) -> dict[PurePosixPath, str]:
     if len(members) != len(images):
         raise DataError(f"{str(path)!r} holds two members of one name")
     return members
-
-
-def _fetch(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
-    where = os.fspath(path) + ":" + name
-    try:
-        with archive.open(name) as member:
-            data = member.read(MAX_MEMBER_BYTES + 1)
-    except _FAULTS as error:
-        raise ImageError(f"the image {where!r} cannot be unpacked", got=error) from error
-    if len(data) > MAX_MEMBER_BYTES:
-        raise ImageError(f"the image {where!r} is too large", expected=f"at most {MAX_MEMBER_BYTES} bytes")
-    return data

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
@@ -85,9 +85,11 @@ def scenes(
 
 def _sample(seed: int, size: tuple[int, int]) -> Sample:
     truth = _drawn(seed, size)[1]
-    return Sample(
-        f"street-{seed:010d}.png", lambda: _drawn(seed, size)[0].copy(), lambda: _digest(seed, size), truth
-    )
+    return Sample(f"street-{seed:010d}.png", partial(_image, seed, size), partial(_digest, seed, size), truth)
+
+
+def _image(seed: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    return _drawn(seed, size)[0].copy()
 
 
 @lru_cache(maxsize=256)
