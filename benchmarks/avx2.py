@@ -22,7 +22,8 @@ from common import SUBJECTS, Loaded, arguments, load, read_rows, say, write
 from emulated import HASWELL, Arrays, Running, emulator, running
 
 import paredown
-from paredown._measure.accuracy import accuracy, headline, predict_all
+from paredown._measure.accuracy import accuracy, predict_all
+from paredown.metrics import headline
 from paredown.model import Model, TensorSpec
 from paredown.numerics.saturate import kernel_rows, share_at_risk
 from paredown.targets import local_profile

@@ -13,8 +13,9 @@ from common import SUBJECTS, model_file
 
 import paredown
 from paredown import data
-from paredown._measure.accuracy import accuracy, align, headline, predict_all
+from paredown._measure.accuracy import accuracy, align, predict_all
 from paredown.detections import Prediction
+from paredown.metrics import headline
 from paredown.model import Model
 from paredown.sample import Dataset
 from paredown.targets import target as find_target

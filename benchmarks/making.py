@@ -12,8 +12,8 @@ from common import Loaded, arguments, first_line, load, read_rows, say, write
 
 import paredown
 from paredown._compress.presets import parse_recipe
-from paredown._measure.accuracy import headline
 from paredown.errors import ParedownError
+from paredown.metrics import headline
 from paredown.model import Model
 
 T = TypeVar("T")

@@ -19,9 +19,9 @@ from common import SUBJECTS, arguments, first_line, load, read_rows, say, write
 
 import paredown
 from paredown import data
-from paredown._measure.accuracy import headline
 from paredown.errors import ParedownError
 from paredown.measurement import Measurement, StepRecord
+from paredown.metrics import headline
 from paredown.sample import Dataset
 from paredown.study.limits import Limits
 

@@ -30,13 +30,14 @@ from runtimes import OPENVINO
 from runtimes import compile as compile_file
 
 from paredown._compress.quantize.placement.plan import body_of
-from paredown._measure.accuracy import accuracy, headline, predict_all
+from paredown._measure.accuracy import accuracy, predict_all
 from paredown._measure.align import align
 from paredown._measure.latency import measure_latency
 from paredown.detections import Prediction
 from paredown.errors import ParedownError
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
+from paredown.metrics import headline
 from paredown.preprocessing.tensor import preprocess
 from paredown.sample import Dataset
 from paredown.study.bench import Tensors

@@ -44,12 +44,13 @@ from paredown.graph.prepare import frozen_sizes, prepare
 from paredown.inputs import ImagesLike, ModelLike, as_dataset, as_model, read_model
 from paredown.job import Outcome, judge, run, weigh_cards
 from paredown.measurement import Doubt, Measurement, StepRecord
+from paredown.metrics import kind_of
 from paredown.model import Model
 from paredown.progress import default_voice
 from paredown.protocols import Progress
 from paredown.report_data import read_story
 from paredown.sample import Dataset
-from paredown.study.bench import BESIDE, LATENCY, WHAT, Bench, Tensors
+from paredown.study.bench import LATENCY, WHAT, Bench, Tensors
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.crops import crops
 from paredown.study.images import check_learns, read_images
@@ -251,7 +252,7 @@ def measure(
         measured = replace(measured, doubts=(*measured.doubts, doubt))
     if baseline is not None:
         return measured
-    own = tuple(q for q in measured.quantities if q.name not in BESIDE)
+    own = tuple(q for q in measured.quantities if not kind_of(q.name).against_float)
     return replace(measured, quantities=own)
 
 

@@ -7,12 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
 
-How = Literal["measured", "derived", "estimated", "simulated"]
-"""measured: read off the models and the machine. derived: computed from measured quantities of two models, as
-ratios, differences and rescaled times are. estimated: by a model of the device. simulated: fake-quantized.
-"""
-
-Better = Literal["higher", "lower", "neither"]
+from paredown.quantities import QUANTITIES, Better, How
 
 
 @dataclass(frozen=True)
@@ -25,7 +20,7 @@ class Quantity:
 
     name: str  # "map50_95", "latency_s", "latency_ratio", "peak_memory_bytes", ...
     value: float
-    unit: str  # "", "s", "bytes", "ratio", "%", "J", "W"
+    unit: str  # a key of `quantities.UNITS`
     better: Better
     how: How = "measured"
     samples: tuple[float, ...] = field(default=(), repr=False)
@@ -34,9 +29,26 @@ class Quantity:
     ci: str = ""
 
     @staticmethod
-    def of(name: str, samples: tuple[float, ...], unit: str, better: Better, **more: object) -> Quantity:
-        """The quantity whose value is the median of its samples."""
-        return Quantity(name, float(median(samples)), unit, better, samples=samples, **more)  # type: ignore[arg-type]
+    def listed(
+        name: str,
+        value: float | None = None,
+        *,
+        how: How | None = None,
+        samples: tuple[float, ...] = (),
+        low: float | None = None,
+        high: float | None = None,
+        ci: str = "",
+    ) -> Quantity:
+        """A quantity of the table `QUANTITIES`, by default obtained in the first way that its row allows.
+
+        value: None for the median of the samples. Raises: ValueError where the row does not allow `how`.
+        """
+        kind = QUANTITIES[name]
+        how = how or kind.how[0]
+        if how not in kind.how:
+            raise ValueError(f"{name} cannot be {how}, only {' or '.join(kind.how)}")
+        value = float(median(samples)) if value is None else float(value)
+        return Quantity(name, value, kind.unit, kind.better, how, samples, low, high, ci)
 
 
 @dataclass(frozen=True)

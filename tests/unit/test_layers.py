@@ -24,6 +24,7 @@ LAYERS = {
     "printable": 0,
     "profile": 0,
     "protocols": 0,
+    "quantities": 0,
     "reading": 0,
     "sample": 0,
     "telemetry": 0,

@@ -14,7 +14,7 @@ from paredown.card import Card
 from paredown.detections import ClassScores, Detections, Prediction
 from paredown.errors import DataError
 from paredown.measurement import Quantity
-from paredown.metrics import METRICS, coco, confusion
+from paredown.metrics import METRICS, coco, confusion, kind_of
 from paredown.metrics.average_precision import RECALLS
 from paredown.metrics.detection import class_miss_rates
 from paredown.metrics.matching import Matches, as_truth
@@ -23,7 +23,7 @@ from paredown.metrics.tally import DetectionTally, Evidence, against_reference, 
 from paredown.sample import Dataset, Labels, Truth
 from paredown.tasks import headline
 
-__all__ = ["Predicted", "accuracy", "align", "fidelity", "headline", "predict_all", "predict_timed"]
+__all__ = ["Predicted", "accuracy", "align", "fidelity", "predict_all", "predict_timed"]
 
 HISTOGRAM_BINS = 50  # of equal width between confidence 0 and 1
 HISTOGRAM_FROM = 0.05  # below lies a mass of near-certain noise that would hide the rest
@@ -134,10 +134,9 @@ def _drop(mine: Sampled, floats: Sampled, task: str) -> Quantity:
     """Points lost against the float model on the same images."""
     metric = METRICS[headline(task, has_truth=True)]
     d = difference(mine, floats, metric)
-    name, method = f"{metric.name}_drop", f"{d.method}, p = {d.p_value:.3g}"
-    return Quantity(
-        name, 100 * d.value, "points", "lower", "derived", low=100 * d.low, high=100 * d.high, ci=method
-    )
+    kind, method = kind_of(f"{metric.name}_drop"), f"{d.method}, p = {d.p_value:.3g}"
+    ends = 100 * d.low, 100 * d.high
+    return Quantity(kind.name, 100 * d.value, kind.unit, kind.better, "derived", (), *ends, method)
 
 
 def _histogram(predictions: Sequence[Prediction]) -> tuple[float, ...]:

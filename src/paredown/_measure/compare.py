@@ -14,10 +14,11 @@ from paredown.analyze.paired import sign_flip_test
 from paredown.analyze.sampled import difference, sampled
 from paredown.card import Card
 from paredown.detections import Prediction
-from paredown.measurement import Better, Quantity
+from paredown.measurement import Quantity
 from paredown.metrics import METRICS
 from paredown.metrics.per_image import disagreement, image_scores
 from paredown.metrics.tally import against_truth
+from paredown.quantities import Better
 from paredown.sample import Dataset
 
 

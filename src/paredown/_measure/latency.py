@@ -163,23 +163,15 @@ def _evaluate(candidate: _Record, baseline: _Record, doubts: tuple[Doubt, ...]) 
     quantities = (
         _typical("latency_s", candidate),
         _typical("float_latency_s", baseline),
-        Quantity("latency_p90_s", float(np.quantile(samples, 0.90)), "s", "lower"),
-        Quantity("latency_p99_s", float(np.quantile(samples, 0.99)), "s", "lower"),
-        Quantity(
-            "latency_ratio",
-            ratio.value,
-            "ratio",
-            "lower",
-            "derived",
-            samples=ratios,
-            low=ratio.low,
-            high=ratio.high,
-            ci=ratio.method,
+        Quantity.listed("latency_p90_s", float(np.quantile(samples, 0.90))),
+        Quantity.listed("latency_p99_s", float(np.quantile(samples, 0.99))),
+        Quantity.listed(
+            "latency_ratio", ratio.value, samples=ratios, low=ratio.low, high=ratio.high, ci=ratio.method
         ),
-        Quantity.of("cpu_percent", cpu, "%", "lower"),
-        Quantity("peak_memory_bytes", float(peak), "bytes", "lower"),
-        Quantity("model_memory_bytes", float(peak - candidate.load["before_bytes"]), "bytes", "lower"),
-        Quantity("load_s", float(candidate.load["load_s"]), "s", "lower"),
+        Quantity.listed("cpu_percent", samples=cpu),
+        Quantity.listed("peak_memory_bytes", peak),
+        Quantity.listed("model_memory_bytes", peak - candidate.load["before_bytes"]),
+        Quantity.listed("load_s", candidate.load["load_s"]),
     )
     start_s = min(r.turns[0]["end_s"][0] - r.turns[0]["latency_s"][0] for r in (candidate, baseline))
     curves = {
@@ -206,13 +198,6 @@ def _evaluate(candidate: _Record, baseline: _Record, doubts: tuple[Doubt, ...]) 
 def _typical(name: str, record: _Record) -> Quantity:
     """The median over the rounds of their medians, with its interval; the samples are single inferences."""
     found = median_of_rounds(record.rounds)
-    return Quantity(
-        name,
-        found.value,
-        "s",
-        "lower",
-        samples=record.latency_s,
-        low=found.low,
-        high=found.high,
-        ci=found.method,
+    return Quantity.listed(
+        name, found.value, samples=record.latency_s, low=found.low, high=found.high, ci=found.method
     )

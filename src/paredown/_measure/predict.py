@@ -32,7 +32,7 @@ class Predicted:
     def quantities(self) -> tuple[Quantity, ...]:
         """Median seconds per image of each stage, in this process; `latency_s` is timed apart, with care."""
         stages = {"pre_s": self.pre_s, "inference_s": self.inference_s, "post_s": self.post_s}
-        return tuple(Quantity.of(name, s, "s", "lower") for name, s in stages.items() if s)
+        return tuple(Quantity.listed(name, samples=s) for name, s in stages.items() if s)
 
 
 def predict_timed(

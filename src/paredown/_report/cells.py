@@ -5,13 +5,15 @@ from __future__ import annotations
 from paredown._report.format import DASH, bare, fps, interval, plural
 from paredown._report.html import Html, tag
 from paredown.measurement import Quantity
+from paredown.metrics import kind_of
 
 
 def value(quantity: Quantity | None) -> Html:
     """The value without its unit; below it the interval, and how it was obtained where by estimate."""
     if quantity is None:
         return tag("span", DASH)
-    rate = fps(quantity.value) if quantity.name == "latency_s" else ""
+    kind = kind_of(quantity.name)
+    rate = fps(quantity.value) if kind.rate and not kind.against_float else ""
     small = [rate, interval(quantity), "" if quantity.how in ("measured", "derived") else quantity.how]
     return tag("span", bare(quantity), [tag("small", s) for s in small if s], title=made_of(quantity))
 

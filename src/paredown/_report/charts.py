@@ -7,31 +7,13 @@ from itertools import accumulate
 from paredown._report import details, evidence, per_class, plots
 from paredown._report import trade_off as scatter
 from paredown._report.evidence import Row
-from paredown._report.format import title_of
 from paredown._report.html import Child, Html, nothing, section, tag
 from paredown._report.plots import Figure
 from paredown._report.story import Story
+from paredown.metrics import title_of
+from paredown.quantities import QUANTITIES
 from paredown.tasks import TASKS
 
-BARS = (  # quantity, anchor, caption
-    (
-        "latency_s",
-        "plot-latency",
-        "Latency of one inference, {how}: float's own, times the ratio of the rounds both were timed in. "
-        "Bars are 95 % intervals.",
-    ),
-    (
-        "latency_ratio",
-        "plot-ratio",
-        "Latency divided by the float model's, {how} from interleaved rounds; below 1 is faster.",
-    ),
-    ("size_bytes", "plot-size", "Size of the model file, {how}. MB is 1,000,000 bytes."),
-    (
-        "peak_memory_bytes",
-        "plot-memory",
-        "Peak resident memory of a process that runs only this model, runtime included, {how}.",
-    ),
-)
 FALLING = (
     "{0} at or above a confidence, over all images, measured. A model whose line falls early lost its "
     "certainty, {1}."
@@ -59,7 +41,7 @@ def trade_off(story: Story, rows: tuple[Row, ...]) -> Html:
         "Accuracy against latency",
         plots.draw(figure) if figure is not None else nothing(missing),
         _figures(
-            [plots.bars(evidence.leading(rows, story.metric), *bar) for bar in BARS],
+            [plots.bars(evidence.leading(rows, story.metric), kind) for kind in QUANTITIES.values()],
             "Neither latency nor size nor memory was measured.",
         ),
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from paredown._report import cells
 from paredown._report.evidence import Row
-from paredown._report.format import count, look, mb, number, plural, title_of, with_unit
+from paredown._report.format import count, look, mb, number, plural, with_unit
 from paredown._report.html import Child, Html, bullets, facts, join, nothing, section, tag
 from paredown._report.story import ModelFacts, Story
 from paredown.analyze.doubts import summed_up
-from paredown.metrics import METRICS
+from paredown.metrics import METRICS, title_of
 
 
 def accuracy_tables(rows: tuple[Row, ...]) -> Html:
@@ -41,7 +41,7 @@ def _accuracy_table(rows: tuple[Row, ...], names: list[str]) -> Html | None:
 
 def _metric_cell(name: str, rows: list[Row]) -> Html:
     """The metric's title with its unit, and what it is."""
-    unit = next(look(q).unit for r in rows if (q := r.get(name)) is not None)
+    unit = next(look(q).shown for r in rows if (q := r.get(name)) is not None)
     title = f"{title_of(name)}, {unit}" if unit else title_of(name)
     return tag("td", title, tag("small", METRICS[name].summary), class_="recipe")
 

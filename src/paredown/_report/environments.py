@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from paredown._report import cells
-from paredown._report.format import title_of
 from paredown._report.html import Html, bullets, section, tag
 from paredown._report.story import Elsewhere, Story
+from paredown.metrics import title_of
+from paredown.quantities import QUANTITIES
 
 
 def environments(story: Story) -> Html | None:
@@ -20,7 +21,7 @@ def environments(story: Story) -> Html | None:
 
 
 def _one(elsewhere: Elsewhere, story: Story) -> Html:
-    names = (story.metric, "latency_s", "latency_ratio", "size_bytes")
+    names = (story.metric, *(k.name for k in QUANTITIES.values() if "elsewhere" in k.places))
     head = [tag("th", "recipe"), *(tag("th", title_of(name), class_="n") for name in names)]
     rows = [
         tag(

@@ -3,13 +3,12 @@ and curves. Everything here gives None or an empty tuple where the trial has no 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from paredown._report.format import TIMES, shown
 from paredown._report.story import Story
 from paredown.analyze import against_float
-from paredown.analyze.against_float import rescaled_latency
 from paredown.analyze.pareto import pareto_front
 from paredown.measurement import Quantity, Trial
 
@@ -34,24 +33,13 @@ class Row:
         return self.trial.label
 
     def get(self, name: str) -> Quantity | None:
-        if name == "latency_s":
-            return rescaled_latency(self.trial, self.baseline)
-        if name == "latency_ratio" and self.trial.recipe == "float":
-            return _of_itself(self.timed(name))
-        return self.timed(name)
+        return against_float.compared(self.trial, self.baseline, name)
 
     def timed(self, name: str) -> Quantity | None:
         return None if self.trial.measurement is None else self.trial.measurement.get(name)
 
     def curve(self, name: str) -> tuple[float, ...]:
         return () if self.trial.measurement is None else tuple(self.trial.measurement.curves.get(name, ()))
-
-
-def _of_itself(ratio: Quantity | None) -> Quantity | None:
-    """Float is once as slow as float; what it got beside itself is the noise of the timing."""
-    if ratio is None:
-        return None
-    return replace(ratio, value=1.0, low=None, high=None, samples=(), ci=f"beside itself {shown(ratio)}")
 
 
 def rows(story: Story) -> tuple[Row, ...]:

@@ -1,11 +1,12 @@
-"""The one place where numbers become text: titles, units and decimals of every quantity a report shows."""
+"""The one place where numbers become text, as `quantities` and `metrics` say of each."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from paredown.measurement import Quantity
+from paredown.metrics import kind_of
+from paredown.quantities import UNITS, Unit
 
 THIN = "\u202f"  # narrow no-break space between a number and its unit
 MINUS = "\u2212"
@@ -13,85 +14,9 @@ DASH = "\u2013"
 TIMES = "\u00d7"
 
 
-@dataclass(frozen=True)
-class Look:
-    """How a quantity is shown: value * scale with so many decimals, followed by `unit`."""
-
-    title: str
-    unit: str = ""
-    scale: float = 1.0
-    decimals: int = 3
-
-
-BY_UNIT = {
-    "s": ("ms", 1e3, 1),
-    "bytes": ("MB", 1e-6, 1),
-    "ratio": (TIMES, 1.0, 2),
-    "%": ("%", 1.0, 1),
-    "points": ("points", 1.0, 2),
-    "J": ("J", 1.0, 3),
-    "W": ("W", 1.0, 2),
-    "": ("", 1.0, 3),
-}
-
-TITLES = {
-    "map50_95": "mAP50-95",
-    "map50": "mAP50",
-    "map75": "mAP75",
-    "ap_small": "AP small",
-    "ap_medium": "AP medium",
-    "ap_large": "AP large",
-    "f1": "best F1",
-    "top1": "top-1",
-    "top5": "top-5",
-    "latency_s": "latency",
-    "latency_p90_s": "latency, 90th percentile",
-    "latency_p99_s": "latency, 99th percentile",
-    "float_latency_s": "float latency, same rounds",
-    "latency_ratio": "latency against float",
-    "map50_95_drop": "mAP50-95 lost",
-    "top1_drop": "top-1 lost",
-    "fidelity_map50_95": "agreement with the float model",
-    "fidelity_top1": "agreement with the float model",
-    "size_bytes": "file size",
-    "packed_bytes": "packed (.pdz)",
-    "peak_memory_bytes": "peak memory",
-    "cpu_percent": "CPU use",
-    "miss_rate": "objects missed",
-    "fidelity_miss_rate": "float detections missed",
-    "fidelity_extra_rate": "detections float has not",
-    "fidelity_iou": "mean IoU",
-    "best_confidence": "best confidence",
-    "mean_confidence": "mean confidence",
-    "top1_confidence_shift": "confidence shift",
-    "confidence_shift": "confidence shift",
-    "pre_s": "preprocessing",
-    "post_s": "decoding",
-}
-
-
-def title_of(name: str) -> str:
-    """The words shown for a quantity's name; an unknown name is spelled out."""
-    if name in TITLES:
-        return TITLES[name]
-    if name.startswith("fidelity_"):
-        return f"agreement, {title_of(name.removeprefix('fidelity_'))}"
-    words = name.removesuffix("_s").removesuffix("_bytes").removesuffix("_percent")
-    return words.replace("_", " ")
-
-
-SHARES = {"miss_rate", "fidelity_miss_rate", "fidelity_extra_rate"}  # kept as 0..1, shown in %
-AGREEMENTS = {"fidelity_map50_95", "fidelity_top1"}  # the same, with the decimals of points
-
-
-def look(quantity: Quantity) -> Look:
+def look(quantity: Quantity) -> Unit:
     """How the quantity is shown: by its name where that is special, else by its unit."""
-    if quantity.name in SHARES and quantity.unit == "":
-        return Look(title_of(quantity.name), "%", 100.0, 1)
-    if quantity.name in AGREEMENTS:
-        return Look(title_of(quantity.name), "%", 100.0, 2)
-    unit, scale, decimals = BY_UNIT.get(quantity.unit, (quantity.unit, 1.0, 3))
-    return Look(title_of(quantity.name), unit, scale, decimals)
+    return kind_of(quantity.name).look or UNITS.get(quantity.unit) or Unit(quantity.unit)
 
 
 def number(value: float, decimals: int) -> str:
@@ -114,7 +39,7 @@ def with_unit(text: str, unit: str) -> str:
 def shown(quantity: Quantity) -> str:
     """The value with its unit: "29.5 ms"."""
     how = look(quantity)
-    return with_unit(number(quantity.value * how.scale, how.decimals), how.unit)
+    return with_unit(number(quantity.value * how.scale, how.decimals), how.shown)
 
 
 def bare(quantity: Quantity) -> str:
@@ -132,9 +57,6 @@ def interval(quantity: Quantity) -> str:
     return f"{low} to {high}" if MINUS in low + high else f"{low} {DASH} {high}"
 
 
-LATENCIES = {"latency_s", "float_latency_s", "latency_p90_s", "latency_p99_s"}  # of one inference
-
-
 def fps(seconds: float) -> str:
     """Inferences of a second, one after the other: "32.9 FPS", "210 FPS"; "" where there is no time."""
     if seconds <= 0:
@@ -150,7 +72,7 @@ def ms(seconds: float) -> str:
 
 def shown_whole(quantity: Quantity) -> str:
     """The value with its unit; a latency also in frames per second: "30.4 ms, 32.9 FPS"."""
-    rate = fps(quantity.value) if quantity.name in LATENCIES else ""
+    rate = fps(quantity.value) if kind_of(quantity.name).rate else ""
     return f"{shown(quantity)}, {rate}" if rate else shown(quantity)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from paredown._report import evidence
 from paredown._report.evidence import Row
-from paredown._report.format import LATENCIES, look, number, plural, shown_whole, title_of
+from paredown._report.format import look, number, plural, shown_whole
 from paredown._report.html import Html, tag
 from paredown.measurement import Quantity
+from paredown.quantities import QuantityKind
 
 SERIES = tuple(f"--series-{i}" for i in range(1, 8))
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
@@ -102,13 +103,10 @@ def reference_of(pairs: Sequence[tuple[Row, float]]) -> float:
     return max((value for row, value in pairs if row.trial.recipe == "float"), default=0.0)
 
 
-def bars(all_rows: tuple[Row, ...], name: str, anchor: str, caption: str) -> Figure | None:
-    """One horizontal bar per trial that has the quantity, with its interval; None where none has it.
-
-    "{how}" in the caption becomes how the numbers were obtained.
-    """
-    found = [(r, q) for r in all_rows if (q := r.get(name)) is not None]
-    if not found:
+def bars(all_rows: tuple[Row, ...], kind: QuantityKind) -> Figure | None:
+    """One horizontal bar per trial that has the quantity, with its interval; None where none is drawn."""
+    found = [(r, q) for r in all_rows if (q := r.get(kind.name)) is not None]
+    if not found or not kind.caption:
         return None
     labels, quantities = [r.label for r, _ in found], [q for _, q in found]
     values = [scaled(q) for q in quantities]
@@ -128,14 +126,15 @@ def bars(all_rows: tuple[Row, ...], name: str, anchor: str, caption: str) -> Fig
     }
     text = [f"{CUT if f else ''}  {shown_whole(q)}" for f, q in zip(far, quantities, strict=True)]
     words = _words(labels, ends, text)
-    room = 1.24 if name not in LATENCIES else 1.5
+    room = 1.5 if kind.rate else 1.24  # beside milliseconds stand frames per second
     layout = {
-        "xaxis": axis(f"{title_of(name)}, {look(quantities[0]).unit}", range=[0, room * max(*ends, 1e-9)]),
+        "xaxis": axis(f"{kind.title}, {look(quantities[0]).shown}", range=[0, room * max(*ends, 1e-9)]),
         "yaxis": axis("", autorange="reversed", ticksuffix="  ", showgrid=False),
         "showlegend": False,
         "bargap": 0.35,
     }
-    note = caption.replace("{how}", evidence.unit_note(quantities)) + (CUT_WORDS if any(far) else "")
+    note = kind.caption.replace("{how}", evidence.unit_note(quantities)) + (CUT_WORDS if any(far) else "")
+    anchor = f"plot-{kind.name}".replace("_", "-")
     return Figure(anchor, [bar, words], layout, note, height=90 + 34 * len(found))
 
 

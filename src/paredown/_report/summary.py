@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from paredown._report import cells, evidence
 from paredown._report.evidence import Row
-from paredown._report.format import TIMES, fps, look, mb, ms, shown, title_of
+from paredown._report.format import TIMES, fps, look, mb, ms, shown
 from paredown._report.html import Child, Html, nothing, section, tag
 from paredown._report.story import Limits, Story
 from paredown.agreement import is_agreement
 from paredown.analyze.against_float import speed_of
 from paredown.measurement import Quantity, machine_name
+from paredown.metrics import title_of
+from paredown.quantities import QUANTITIES
 from paredown.study.limits import in_points
 from paredown.study.words import headline, points_phrase
 
@@ -48,7 +50,7 @@ def _headline(chosen: Row | None, reference: Row | None) -> str:
 def _tiles(story: Story, chosen: Row | None, reference: Row | None) -> list[Html]:
     if chosen is None:
         return [nothing("No trial could be recommended, so there are no figures to show here.")]
-    found = [_tile(name, chosen, reference) for name in ("latency_s", "size_bytes", "peak_memory_bytes")]
+    found = [_tile(k.name, chosen, reference) for k in QUANTITIES.values() if "tile" in k.places]
     return [t for t in (_accuracy_tile(story, chosen, reference), *found) if t is not None]
 
 
@@ -171,19 +173,11 @@ def _columns(story: Story, rows: tuple[Row, ...]) -> list[Column]:
     agreement = is_agreement(story.metric)  # is itself what is lost
     drops = {id(r): q for r in rows if not agreement and (q := evidence.points_lost(r)) is not None}
     columns: list[Column] = [("lost", "points", drops)] if drops else []
-    names = (
-        story.metric,
-        "latency_s",
-        "latency_ratio",
-        "size_bytes",
-        "packed_bytes",
-        "peak_memory_bytes",
-        "cpu_percent",
-    )
+    names = (story.metric, *(k.name for k in QUANTITIES.values() if "trials" in k.places))
     for name in names:
         found = {id(r): q for r in rows if (q := r.get(name)) is not None}
         if found:
-            unit = look(next(iter(found.values()))).unit
+            unit = look(next(iter(found.values()))).shown
             columns.append((title_of(name), unit, found))
         if name == "latency_s" and found:
             columns += _as_timed(rows)

@@ -8,11 +8,12 @@ from typing import Any
 
 from paredown._report import evidence
 from paredown._report.evidence import Row
-from paredown._report.format import number, shown, shown_whole, title_of
+from paredown._report.format import number, shown, shown_whole
 from paredown._report.plots import COLOURS, MARKS, Figure, axis, cut, error_bars, errors, reference_of, scaled
 from paredown.agreement import is_agreement
 from paredown.analyze.pareto import pareto_front
 from paredown.measurement import Quantity
+from paredown.metrics import title_of
 
 Point = tuple[float, float]
 

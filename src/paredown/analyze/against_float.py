@@ -3,13 +3,13 @@ none of them can say another thing than the others."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from paredown.agreement import is_agreement
 from paredown.measurement import Quantity, Trial
-
-ACCURACY = ("map50_95", "top1", "fidelity_map50_95", "fidelity_top1")  # the first one present judges
+from paredown.metrics import HEADLINES
+from paredown.quantities import in_unit
 
 # A ratio counts as faster where its 95 % upper bound is below FASTER; ratios within SAME are the same speed.
 FASTER = 0.97
@@ -35,7 +35,7 @@ def accuracy_of(trial: Trial) -> Quantity | None:
     """The quantity that judges: mAP50-95, top-1, or the agreement with float where there is no truth."""
     if trial.measurement is None:
         return None
-    return next((q for name in ACCURACY if (q := trial.measurement.get(name)) is not None), None)
+    return next((q for name in HEADLINES if (q := trial.measurement.get(name)) is not None), None)
 
 
 def points_lost(trial: Trial, baseline: Trial | None) -> Quantity | None:
@@ -114,7 +114,18 @@ def rescaled_latency(trial: Trial, baseline: Trial | None) -> Quantity | None:
     value = ratio.value * floats.value
     how = derived_how(ratio, floats)
     ci = f"ratio x {1e3 * floats.value:.1f} ms of the float model" + (f"; {ratio.ci}" if ratio.ci else "")
-    return Quantity("latency_s", value, "s", "lower", how, low=low, high=high, ci=ci)
+    return Quantity.listed("latency_s", value, how=how, low=low, high=high, ci=ci)
+
+
+def compared(trial: Trial, baseline: Trial | None, name: str) -> Quantity | None:
+    """A quantity as trials compare by it: latency rescaled, float's ratio 1, the others as measured."""
+    if name == "latency_s":
+        return rescaled_latency(trial, baseline)
+    found = None if trial.measurement is None else trial.measurement.get(name)
+    if name == "latency_ratio" and found is not None and trial.recipe == "float":
+        ci = f"beside itself {in_unit(found.value, found.unit, '.2f')}"
+        return replace(found, value=1.0, low=None, high=None, samples=(), ci=ci)
+    return found
 
 
 def derived_how(*of: Quantity) -> Literal["derived", "estimated", "simulated"]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from paredown.errors import DataError
-from paredown.measurement import Better
+from paredown.quantities import Better
 
 
 def pareto_front(points: Sequence[Sequence[float]], better: Sequence[Better]) -> tuple[int, ...]:

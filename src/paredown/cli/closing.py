@@ -12,7 +12,7 @@ from rich.text import Text
 
 from paredown._report.format import plural
 from paredown.agreement import is_agreement
-from paredown.analyze.against_float import accuracy_of, points_lost, rescaled_latency, rounded
+from paredown.analyze.against_float import accuracy_of, compared, points_lost, rescaled_latency, rounded
 from paredown.analyze.doubts import summed_up
 from paredown.cli import console
 from paredown.cli.console import Voice
@@ -22,6 +22,7 @@ from paredown.job import Outcome
 from paredown.measurement import Quantity, Trial
 from paredown.preprocessing.values import feeding_values
 from paredown.printable import printable
+from paredown.quantities import QUANTITIES, UNITS, QuantityKind, in_unit
 from paredown.study.limits import Limits
 from paredown.study.options import Options
 from paredown.study.store import read_trials
@@ -108,8 +109,10 @@ def trial_table(trials: Sequence[Trial], verdict: Verdict) -> Table:
     metric = "accuracy" if first is None else metric_title(first.name)
     agreement = first is not None and is_agreement(first.name)
     judged = ("agreement %",) if agreement else (metric, "lost")
-    columns = ("recipe", *judged, "ms", "FPS", "ratio", "MB", "mem MB", "verdict")
-    rows = [_row(t, verdict, agreement) for t in trials]
+    kinds = [k for k in QUANTITIES.values() if k.column is not None and _is_measured(k, trials)]
+    heads = (head for kind in kinds for head in _heads(kind))
+    columns = ("recipe", *judged, *heads, "verdict")
+    rows = [_row(t, verdict, kinds, agreement) for t in trials]
     return console.table(columns, rows, numbers=columns[1:-1])
 
 
@@ -118,9 +121,8 @@ def _footnotes(verdict: Verdict) -> list[str]:
     said = []
     floats = None if verdict.baseline.measurement is None else verdict.baseline.measurement.get("latency_s")
     if floats is not None:
-        said.append(
-            f"ms: the ratio times float's {1e3 * floats.value:.2f} ms; float is timed beside every model"
-        )
+        own = in_unit(floats.value, "s", ".2f")
+        said.append(f"ms: the ratio times float's {own}; float is timed beside every model")
     first = accuracy_of(verdict.baseline)
     if first is not None and is_agreement(first.name):
         what = "mAP50-95 against" if first.name.endswith("map50_95") else "the first class is that of"
@@ -128,26 +130,34 @@ def _footnotes(verdict: Verdict) -> list[str]:
     return said
 
 
-def _row(trial: Trial, verdict: Verdict, agreement: bool) -> list[Text]:
-    measured = trial.measurement
+def _is_measured(kind: QuantityKind, trials: Sequence[Trial]) -> bool:
+    return any(t.measurement is not None and t.measurement.get(kind.name) is not None for t in trials)
 
-    def number(name: str, scale: float, digits: int) -> str:
-        value = None if measured is None else measured.value(name)
-        return "-" if value is None else f"{value * scale:.{digits}f}"
 
-    latency = rescaled_latency(trial, verdict.baseline)
+def _heads(kind: QuantityKind) -> tuple[str, ...]:
+    head = () if kind.column is None else (kind.column.head,)
+    return (*head, "FPS") if kind.rate else head
+
+
+def _row(trial: Trial, verdict: Verdict, kinds: Sequence[QuantityKind], agreement: bool) -> list[Text]:
     best = trial is verdict.best or trial.recipe == verdict.best.recipe
     cells = [
         trial.label,
         *_judged(trial, verdict.baseline, agreement),
-        "-" if latency is None else f"{1e3 * latency.value:.2f}",
-        "-" if latency is None or latency.value <= 0 else f"{1 / latency.value:.1f}",
-        "1.00" if trial.recipe == verdict.baseline.recipe else number("latency_ratio", 1, 2),
-        number("size_bytes", 1e-6, 2),
-        number("peak_memory_bytes", 1e-6, 0),
+        *(text for kind in kinds for text in _cells(trial, verdict.baseline, kind)),
         verdict.remarks.get(trial.recipe, "") + (" (search)" if trial.origin == "search" else ""),
     ]
     return [Text(printable(cell), style="bold green" if best else "") for cell in cells]
+
+
+def _cells(trial: Trial, baseline: Trial, kind: QuantityKind) -> tuple[str, ...]:
+    """A quantity as the trials compare by it; of one inference also how many there are in a second."""
+    found = compared(trial, baseline, kind.name)
+    decimals = 0 if kind.column is None else kind.column.decimals
+    shown = "-" if found is None else f"{found.value * UNITS[kind.unit].scale:.{decimals}f}"
+    if not kind.rate:
+        return (shown,)
+    return shown, "-" if found is None or found.value <= 0 else f"{1 / found.value:.1f}"
 
 
 def _judged(trial: Trial, baseline: Trial, agreement: bool) -> list[str]:

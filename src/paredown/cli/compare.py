@@ -56,8 +56,9 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _show(found: Compared, pictures: list[str]) -> None:
-    from paredown._report.format import shown, title_of
+    from paredown._report.format import shown
     from paredown.cli import console
+    from paredown.metrics import title_of
 
     out, statistics = console.stdout(), found.statistics
     columns = ("metric", "A", "B", "B - A", "95 % interval", "p")
@@ -97,10 +98,10 @@ def _show(found: Compared, pictures: list[str]) -> None:
 
 def _lost(lines: tuple[Line, ...]) -> str:
     """What B loses against A, as every verdict counts it."""
-    from paredown.analyze.against_float import ACCURACY
+    from paredown.metrics import HEADLINES
     from paredown.study.words import metric_title, points_phrase
 
-    line = next(line for line in lines if line.name in ACCURACY)
+    line = next(line for line in lines if line.name in HEADLINES)
     d = line.difference
     ends = f"95 % CI {-100 * d.high:.2f}..{-100 * d.low:.2f}"
     return f"B against A: {points_phrase(-100 * d.value)} of {metric_title(line.name)}, {ends}."

@@ -77,8 +77,9 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _show(measured: Measurement) -> None:
-    from paredown._report.format import interval, shown, title_of
+    from paredown._report.format import interval, shown
     from paredown.cli import console
+    from paredown.metrics import title_of
 
     columns = ("quantity", "value", "95 % interval", "how")
     rows = [(title_of(q.name), shown(q), interval(q), q.how) for q in measured.quantities]

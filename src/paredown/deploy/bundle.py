@@ -9,12 +9,13 @@ from pathlib import Path
 from string import Template
 
 from paredown._measure.environment import saturated, threads_set
-from paredown._report.format import interval, shown, title_of
+from paredown._report.format import interval, shown
 from paredown.card import Card
 from paredown.deploy.single_file import single_file
 from paredown.families.cards import write_card
 from paredown.files import Layout, check_directory, check_plain, storage_errors
 from paredown.measurement import Quantity, Trial, machine_name
+from paredown.metrics import kind_of, title_of
 from paredown.model import Model
 from paredown.preprocessing.values import describe
 from paredown.printable import printable
@@ -31,9 +32,6 @@ TAIL = """if __name__ == "__main__":
     raise SystemExit(main(decode, read_complete_card, threads={threads}, saturated={saturated}))
 """
 BUNDLE = Layout("a bundle", ("model.onnx", "card.toml", "measured.json", "detect.py", "README.md"))
-FIGURES = ("map50_95", "map50_95_drop", "top1", "top1_drop", "fidelity_map50_95", "fidelity_top1",
-           "latency_s", "float_latency_s", "latency_ratio", "packed_bytes", "peak_memory_bytes",
-           "cpu_percent")  # fmt: skip
 
 
 def write_bundle(model: Model, card: Card, trial: Trial, out: Path, *, source_name: str = "") -> Path:
@@ -145,7 +143,7 @@ def _figures(model: Model, trial: Trial) -> list[str]:
     rows = [f"| file size | {model.size_bytes / 1e6:.2f} MB |"]
     if trial.measurement is None:
         return rows
-    found = [q for name in FIGURES if (q := trial.measurement.get(name)) is not None]
+    found = [q for q in trial.measurement.quantities if "bundle" in kind_of(q.name).places]
     rows += [f"| {title_of(q.name)} | {shown(q)}{_span(q)}, {q.how} |" for q in found]
     return [*rows, f"| on | target {machine_name(trial.measurement)} |"]
 

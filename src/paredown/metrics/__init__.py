@@ -1,62 +1,6 @@
-"""Metrics: pure functions of a model's answers. `METRICS` is the table; one file and one line add to it.
+"""Metrics: pure functions of a model's answers. `METRICS` is the table; one file and one line add to it."""
 
-Every metric is computed from a tally (`metrics.tally`) for many weightings of the images at once, so each
-gets its confidence interval without knowing of it.
-"""
+from paredown.metrics.kinds import HEADLINES, headline, kind_of, title_of
+from paredown.metrics.table import METRICS
 
-from __future__ import annotations
-
-from functools import partial
-
-from paredown.metrics import classification as cls
-from paredown.metrics import detection as det
-from paredown.metrics import fidelity as fid
-from paredown.metrics.metric import Metric
-
-_boxes = partial(Metric, task="detect", against="truth")
-_same_boxes = partial(Metric, task="detect", against="reference")
-_class = partial(Metric, task="classify", against="truth")
-_same_class = partial(Metric, task="classify", against="reference")
-_CHANGE = (-1.0, 1.0)
-
-_TABLE = (
-    _boxes("map50_95", det.map50_95, "higher", "mean AP over IoU 0.50 to 0.95 (COCO's AP)"),
-    _boxes("map50", det.map50, "higher", "mean AP at IoU 0.50"),
-    _boxes("map75", det.map75, "higher", "mean AP at IoU 0.75"),
-    _boxes("ap_small", det.ap_small, "higher", "mAP50-95 of objects under 32x32 pixels"),
-    _boxes("ap_medium", det.ap_medium, "higher", "mAP50-95 of objects in between"),
-    _boxes("ap_large", det.ap_large, "higher", "mAP50-95 of objects over 96x96 pixels"),
-    _boxes("fitness", det.fitness, "higher", "0.1 mAP50 + 0.9 mAP50-95"),
-    _boxes("precision", det.precision, "higher", "share of detections that are right, at the best F1"),
-    _boxes("recall", det.recall, "higher", "share of objects that are found, at the best F1"),
-    _boxes("f1", det.f1, "higher", "best F1 over all confidences, IoU 0.5"),
-    _boxes("best_confidence", det.best_confidence, "neither", "confidence of the best F1"),
-    _boxes("miss_rate", det.miss_rate, "lower", "share of objects missed at the card's confidence"),
-    _same_boxes("fidelity_map50_95", det.map50_95, "higher", "mAP50-95 against the float model's detections"),
-    _same_boxes("fidelity_map50", det.map50, "higher", "mAP50 against the float model's detections"),
-    _same_boxes("fidelity_map75", det.map75, "higher", "mAP75 against the float model's detections"),
-    _same_boxes("fidelity_f1", det.f1, "higher", "best F1 against the float model's detections"),
-    _same_boxes("fidelity_miss_rate", det.miss_rate, "lower", "share of the float model's detections missed"),
-    _same_boxes("fidelity_extra_rate", fid.extra_rate, "lower", "share of detections the float model lacks"),
-    _same_boxes("fidelity_iou", fid.matched_iou, "higher", "mean IoU with the float model's boxes"),
-    _same_boxes(
-        "confidence_shift",
-        fid.confidence_shift,
-        "neither",
-        "mean change of confidence of the float model's detections",
-        limits=_CHANGE,
-    ),
-    _class("top1", cls.top1, "higher", "share of images whose true class comes first"),
-    _class("top5", cls.top5, "higher", "share of images whose true class is among the first five"),
-    _class("mean_confidence", cls.mean_confidence, "neither", "mean probability of the first class"),
-    _same_class("fidelity_top1", cls.top1, "higher", "share of images with the float model's first class"),
-    _same_class(
-        "top1_confidence_shift",
-        cls.confidence_shift,
-        "neither",
-        "mean change of the probability of the float model's first class",
-        limits=_CHANGE,
-    ),
-)
-
-METRICS: dict[str, Metric] = {m.name: m for m in _TABLE}
+__all__ = ["HEADLINES", "METRICS", "headline", "kind_of", "title_of"]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.measurement import Better
+from paredown.quantities import Better, Place, QuantityKind, Unit
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,12 @@ class Metric:
 
     `compute` takes a tally (`metrics.tally`) of R weightings of the images and gives (R,) values: the value
     is that of the weighting that counts each image once, its interval that of bootstrap resamples.
-    `against`: what the answers are held against, the truth or the float model's answers.
+    `against`: what the answers are held against, the truth or the float model's answers. `headline`: whether
+    a model of this task is judged by it. `look`: where values are not shown as their unit is.
     """
 
     name: str
+    title: str  # "mAP50-95"
     compute: Callable[[Any], NDArray[np.float64]]
     better: Better
     summary: str
@@ -29,3 +31,11 @@ class Metric:
     against: Literal["truth", "reference"]
     unit: str = ""
     limits: tuple[float, float] = (0.0, 1.0)  # no value lies outside
+    headline: bool = False
+    look: Unit | None = None
+
+    @property
+    def kind(self) -> QuantityKind:
+        """The metric as the quantity that it gives."""
+        places: tuple[Place, ...] = ("bundle",) if self.headline else ()
+        return QuantityKind(self.name, self.title, self.unit, self.better, places=places, look=self.look)

@@ -19,6 +19,7 @@ from paredown._measure.reference import check_reference
 from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.measurement import Doubt, Measurement, Quantity
+from paredown.metrics import kind_of
 from paredown.model import Model
 from paredown.preprocessing.tensor import preprocess
 from paredown.protocols import Progress, silent
@@ -28,8 +29,6 @@ from paredown.targets import Target
 WHAT = ("map", "latency", "memory")
 PACKED = ("sparse", "cluster")  # steps that pay once the file is packed
 LATENCY = frozenset({"latency", "memory"})  # what a timed process gives
-BESIDE = frozenset({"latency_ratio", "float_latency_s"})  # what a baseline beside it gives
-_MEMORY = frozenset({"peak_memory_bytes", "model_memory_bytes"})
 
 Untimed = Callable[[Sequence[Quantity]], str]
 """untimed(size and accuracy of a model) -> why it need not be timed; "" where it should be."""
@@ -77,7 +76,7 @@ class Bench:
         `predicted` None: no accuracy. `reference`: what the float model says; the same list as
         `predicted.predictions` where this is the float model. `baseline`: the float model, timed in turns.
         """
-        quantities = [Quantity("size_bytes", float(file.stat().st_size), "bytes", "lower"), *_packed(model)]
+        quantities = [Quantity.listed("size_bytes", file.stat().st_size), *_packed(model)]
         curves: dict[str, tuple[float, ...]] = {}
         doubts = [Doubt("target", text) for text in self.target.doubts]
         seconds = {}
@@ -95,7 +94,7 @@ class Bench:
             timed, more, reasons = measure_latency(
                 file, baseline, self.target, self.feeds(model), threads=self.threads, progress=progress
             )
-            quantities += [q for q in timed if ("memory" if q.name in _MEMORY else "latency") in what]
+            quantities += [q for q in timed if kind_of(q.name).what in what]
             curves |= more
             doubts += reasons
             seconds["latency"] = time.monotonic() - started
@@ -123,7 +122,7 @@ def _packed(model: Model) -> list[Quantity]:
     steps = model.metadata.get(RECIPE_KEY, "").split("+")
     if not any(step.startswith(PACKED) for step in steps):
         return []
-    return [Quantity("packed_bytes", float(len(pdz.pack(model.data))), "bytes", "lower")]
+    return [Quantity.listed("packed_bytes", len(pdz.pack(model.data)))]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from paredown.analyze.against_float import (
     speed_of,
 )
 from paredown.measurement import Quantity, Trial
+from paredown.metrics import title_of
+from paredown.quantities import in_unit
 from paredown.study.limits import Limits, in_points
 
 TIMES = "\u00d7"
@@ -65,13 +67,14 @@ def figures(trial: Trial, baseline: Trial) -> str:
         parts.append(f"{metric_title(accuracy.name)} {accuracy.value:.4f}{change}")
     latency, beside, ratio = _value(trial, "latency_s"), _value(trial, "float_latency_s"), ratio_of(trial)
     if latency is not None:
-        compared = "" if beside is None or alone else f" beside float's {1000 * beside:.1f} ms"
+        compared = "" if beside is None or alone else f" beside float's {in_unit(beside, 's', '.1f')}"
         times = "" if ratio is None or alone else f" ({ratio.value:.2f} of float{_interval(ratio)})"
-        parts.append(f"{1000 * latency:.1f} ms{compared}{times}")
+        parts.append(f"{in_unit(latency, 's', '.1f')}{compared}{times}")
     if size is not None:
         floats = _value(baseline, "size_bytes")
         parts.append(
-            f"{size / 1e6:.1f} MB" + ("" if alone or not floats else f" ({size / floats:.2f} of float)")
+            in_unit(size, "bytes", ".1f")
+            + ("" if alone or not floats else f" ({size / floats:.2f} of float)")
         )
     return ", ".join(part for part in parts if part)
 
@@ -125,7 +128,7 @@ def passed_over(smaller: Trial, size_bytes: float, more: float) -> str:
     accuracy = accuracy_of(smaller)
     agreement = accuracy is not None and is_agreement(accuracy.name)
     cost = f"agrees {more:.2f} % less" if agreement else f"loses {more:.2f} points more"
-    return f"{smaller.label} is smaller, {size_bytes / 1e6:.1f} MB, and {cost}"
+    return f"{smaller.label} is smaller, {in_unit(size_bytes, 'bytes', '.1f')}, and {cost}"
 
 
 def less_good(trial: Trial, baseline: Trial, loses_more: bool) -> str:
@@ -146,7 +149,7 @@ def metric_title(name: str) -> str:
     """How an accuracy metric is written for people: "mAP50-95"; against float's answers it is agreement."""
     if is_agreement(name):
         return "agreement"
-    return {"map50_95": "mAP50-95", "top1": "top-1"}.get(name, name)
+    return title_of(name)
 
 
 def _size_phrase(best: Trial, baseline: Trial) -> str:
@@ -176,8 +179,8 @@ def _latency(trial: Trial, baseline: Trial) -> str:
     if speed is None or latency is None:
         return ""
     beside = _value(trial, "float_latency_s")
-    ms = f"{1000 * latency:.1f} ms"
-    ms += "" if beside is None else f" beside {1000 * beside:.1f} ms of float in the same rounds"
+    ms = in_unit(latency, "s", ".1f")
+    ms += "" if beside is None else f" beside {in_unit(beside, 's', '.1f')} of float in the same rounds"
     ratio = f"{speed.ratio.value:.2f} of float{_interval(speed.ratio)}"
     if not speed.fit:
         return f"{ms}, {ratio}, but the machine was not fit to time on, so the speed is no reason"
@@ -190,7 +193,7 @@ def _size(trial: Trial, baseline: Trial) -> str:
     size, float_size = _value(trial, "size_bytes"), _value(baseline, "size_bytes")
     if size is None or not float_size:
         return ""
-    return f"File of {size / 1e6:.1f} MB, {size / float_size:.2f} of float"
+    return f"File of {in_unit(size, 'bytes', '.1f')}, {size / float_size:.2f} of float"
 
 
 def _asked(baseline: Trial, limits: Limits) -> str:

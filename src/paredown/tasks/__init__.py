@@ -10,11 +10,13 @@ import importlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
-from paredown.agreement import PREFIX
 from paredown.errors import UnknownName
+from paredown.metrics import headline
 
 if TYPE_CHECKING:
     from paredown.tasks.task import Task
+
+__all__ = ["TASKS", "headline"]
 
 _MODULES = ("detect", "classify")
 
@@ -38,9 +40,3 @@ class _Tasks(Mapping[str, "Task"]):
 
 
 TASKS: Mapping[str, Task] = _Tasks()
-
-
-def headline(task: str, has_truth: bool) -> str:
-    """The name of the one quantity that judges a model of that task."""
-    name = TASKS[task].HEADLINE
-    return name if has_truth else PREFIX + name

@@ -20,7 +20,6 @@ from paredown.tasks.task import Words
 
 NAME = "classify"
 SUMMARY = "classification: one class for an image"
-HEADLINE = "top1"
 WORDS = Words(
     kind="classifier",
     marks="best class",

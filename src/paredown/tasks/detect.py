@@ -20,7 +20,6 @@ from paredown.tasks.task import Words
 
 NAME = "detect"
 SUMMARY = "object detection: boxes with a class and a score"
-HEADLINE = "map50_95"
 WORDS = Words(
     kind="detector",
     marks="boxes",

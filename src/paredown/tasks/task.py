@@ -45,7 +45,6 @@ class Task(Protocol):
 
     NAME: str  # as a card says it
     SUMMARY: str
-    HEADLINE: str  # the metric that judges a model: a row of METRICS
     WORDS: Words
 
     def classes_of(self, truth: Truth) -> NDArray[np.int64]:

@@ -64,7 +64,7 @@ def saved(nodes, values: dict[str, np.ndarray], shape: tuple[int, ...], path: Pa
 def trial(label: str = "int8") -> Trial:
     quantities = (
         Quantity("map50_95", 0.41, "", "higher", low=0.39, high=0.43),
-        Quantity.of("latency_s", (0.030, 0.031, 0.032), "s", "lower"),
+        Quantity.listed("latency_s", samples=(0.030, 0.031, 0.032)),
     )
     measured = Measurement("cd" * 32, "local", {"cpu": "some"}, quantities, {"confidence_histogram": (1.0,)})
     log = (StepRecord("w8a8", "node", "float", "tail"),)

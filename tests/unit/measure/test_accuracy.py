@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from paredown._measure.accuracy import accuracy, headline, predict_all, predict_timed
+from paredown._measure.accuracy import accuracy, predict_all, predict_timed
 from paredown._measure.compare import compare, most_different
 from paredown.card import Card, Preprocess
 from paredown.detections import ClassScores, Detections
 from paredown.errors import DataError, UnsupportedModel
+from paredown.metrics import headline
 from paredown.model import TensorSpec
 from paredown.sample import Dataset, Labels, Sample
 

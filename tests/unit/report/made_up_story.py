@@ -92,7 +92,7 @@ def _trial(rng: np.random.Generator, recipe: str, label: str, ap: float, *figure
         Quantity("miss_rate", 0.03 + drop / 100, "", "lower"),
         Quantity("precision", 0.7, "", "higher"),
         Quantity("recall", 0.6, "", "higher"),
-        Quantity.of("latency_s", samples, "s", "lower", low=latency_ms * 0.98e-3, high=latency_ms * 1.02e-3),
+        Quantity.listed("latency_s", samples=samples, low=latency_ms * 0.98e-3, high=latency_ms * 1.02e-3),
         Quantity("float_latency_s", latency_ms / ratio / 1e3, "s", "lower"),
         Quantity("latency_ratio", ratio, "ratio", "lower", "derived", low=ratio * 0.98, high=ratio * 1.02),
         Quantity("size_bytes", mb * 1e6, "bytes", "lower"),
@@ -222,7 +222,7 @@ def classifier(*, truth: bool = True) -> Story:
         curves["confidence_histogram"] = (0.0, 3.0, 20.0, 97.0)
         quantities = (
             Quantity(metric, right, "", "higher"),
-            Quantity.of("latency_s", (0.0101, 0.0102, 0.0103), "s", "lower"),
+            Quantity.listed("latency_s", samples=(0.0101, 0.0102, 0.0103)),
             Quantity("latency_ratio", 1.0 if label == "float" else 0.5, "ratio", "lower", low=0.4, high=1.0),
         )
         measured = Measurement("cd" * 32, "local", {"cpu": "Cortex-A76"}, quantities, curves)

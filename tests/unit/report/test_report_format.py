@@ -5,6 +5,7 @@ import pytest
 from paredown._report import format as words
 from paredown._report.summary import change
 from paredown.measurement import Quantity
+from paredown.metrics import title_of
 
 
 def plain(text: str) -> str:
@@ -45,9 +46,10 @@ def test_counts_and_sizes() -> None:
 
 
 def test_an_unknown_quantity_is_spelled_out() -> None:
-    assert words.title_of("model_memory_bytes") == "model memory"
-    assert words.title_of("fidelity_map50_95") == "agreement with the float model"
-    assert words.title_of("fidelity_map75") == "agreement, mAP75"
+    assert title_of("boot_memory_bytes") == "boot memory"
+    assert title_of("model_memory_bytes") == "model memory"
+    assert title_of("fidelity_map50_95") == "agreement with the float model"
+    assert title_of("fidelity_map75") == "agreement, mAP75"
 
 
 def test_a_change_says_less_more_or_as_much():

@@ -187,7 +187,7 @@ def test_an_outlier_is_cut_off_and_said_to_be() -> None:
         for t in story().trials
     ]  # fmt: skip
     text = render(story(trials=tuple(slow)))
-    found = re.search(r'data-for="plot-ratio">(.*?)</script>', text, re.S)
+    found = re.search(r'data-for="plot-latency-ratio">(.*?)</script>', text, re.S)
     assert found is not None
     assert json.loads(found[1])["layout"]["xaxis"]["range"][1] < 3
     assert "longer than the axis" in Page(text).words
