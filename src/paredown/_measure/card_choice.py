@@ -9,7 +9,7 @@ from paredown._measure.candidate_cards import CandidateCard
 from paredown._measure.evidence import Evidence, better, gap_of, interval_of
 from paredown.card import Card
 from paredown.errors import CardError
-from paredown.families.features import Match
+from paredown.families.family import Match
 from paredown.families.hints import options_for
 from paredown.preprocessing.values import FED, describe, nearly_same
 

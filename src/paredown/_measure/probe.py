@@ -23,7 +23,7 @@ from paredown._measure.card_choice import CardChoice, beaten, contested, decide,
 from paredown._measure.reading import check_card, settle_reading
 from paredown.card import Card
 from paredown.errors import CardError
-from paredown.families.features import Match
+from paredown.families.family import Match
 from paredown.families.recognition import Recognition
 from paredown.preprocessing.values import FED
 from paredown.protocols import Progress, Session, silent

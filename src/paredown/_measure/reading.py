@@ -16,7 +16,7 @@ from paredown.errors import CardError
 from paredown.families import expect
 from paredown.families.cards import toml_value
 from paredown.families.expect import Fault, Seen, faults, has_evidence, look
-from paredown.families.features import Match
+from paredown.families.family import Match
 from paredown.families.label_maps import coco_by_id, unnamed_classes
 from paredown.families.recognition import Recognition
 from paredown.preprocessing.letterbox import Frame

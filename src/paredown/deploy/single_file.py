@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -50,21 +50,40 @@ class Module:
 def single_file(roots: Sequence[tuple[str, str]], *, head: str, tail: str, first: str = "") -> str:
     """The source of one file with everything that the roots (module, name) reach.
 
+    Modules stand in the order of their imports, what is taken of each in its own order.
     head: the file's docstring. first: lines before all imports. tail: the last lines, which may use the roots
     by name.
 
     Raises: SingleFileError where two definitions share a name, or something foreign would be imported.
     """
-    order: list[tuple[str, Definition]] = []
+    taken: dict[str, set[Definition]] = {}
     imports: set[str] = set()
     owner: dict[str, tuple[str, int]] = {}
     for module, name in roots:
-        _collect(module, name, order, imports, owner)
+        _collect(module, name, taken, imports, owner)
     top = ["#!/usr/bin/env python3", f'"""{head}"""', "", "from __future__ import annotations", ""]
     top += [first.rstrip(), ""] if first else []
-    text = "\n".join([*top, *_merged(imports), *_laid_out(order), "", "", tail.rstrip(), ""])
+    ordered = {module: taken[module] for module in _imported_first(taken)}
+    text = "\n".join([*top, *_merged(imports), *_laid_out(ordered), "", "", tail.rstrip(), ""])
     verify(text)
     return text
+
+
+def _imported_first(modules: Iterable[str]) -> list[str]:
+    """Those modules, each behind all that it imports."""
+    wanted, seen, ordered = list(modules), set[str](), list[str]()
+
+    def visit(module: str) -> None:
+        if module in seen:
+            return
+        seen.add(module)
+        for other, _ in parse_module(module).ours.values():
+            visit(other)
+        ordered.append(module)
+
+    for module in wanted:
+        visit(module)
+    return [module for module in ordered if module in wanted]
 
 
 def _merged(imports: set[str]) -> list[str]:
@@ -78,32 +97,30 @@ def _merged(imports: set[str]) -> list[str]:
     return [*standard, "", *(s for s in merged if s not in standard)]
 
 
-def _laid_out(order: Sequence[tuple[str, Definition]]) -> list[str]:
+def _laid_out(taken: Mapping[str, set[Definition]]) -> list[str]:
     """The definitions under the names of their files, two lines apart around functions and classes."""
     lines: list[str] = []
-    module, after_block = "", False
-    for home, definition in order:
-        block = definition.block
-        if home != module:
-            lines += ["", "", f"# ---- {home.replace('.', '/')}.py", *([] if block else [""])]
-            module, after_block = home, False
-        lines += ["", ""] if block or after_block else []
-        lines.append(definition.text)
-        after_block = block
+    for module, definitions in taken.items():
+        lines += ["", "", f"# ---- {module.replace('.', '/')}.py"]
+        apart = False
+        for definition in sorted(definitions, key=lambda d: d.line):
+            lines += ["", ""] if apart or definition.block else []
+            lines.append(definition.text)
+            apart = definition.block
     return lines
 
 
 def _collect(
     module: str,
     name: str,
-    order: list[tuple[str, Definition]],
+    taken: dict[str, set[Definition]],
     imports: set[str],
     owner: dict[str, tuple[str, int]],
 ) -> None:
-    """Append the definition of `name` behind everything that it uses."""
+    """Take the definition of `name` and everything that it uses."""
     parsed = parse_module(module)
     if name in parsed.ours:
-        return _collect(*parsed.ours[name], order, imports, owner)
+        return _collect(*parsed.ours[name], taken, imports, owner)
     if name in parsed.theirs:
         imports.add(parsed.theirs[name])
         return None
@@ -116,10 +133,10 @@ def _collect(
     if name in owner:
         return None
     owner.update(dict.fromkeys(definition.binds, here))
+    taken.setdefault(module, set()).add(definition)
     for used in sorted(definition.uses):
         if used in parsed.definitions or used in parsed.ours or used in parsed.theirs:
-            _collect(module, used, order, imports, owner)
-    order.append((module, definition))
+            _collect(module, used, taken, imports, owner)
     return None
 
 

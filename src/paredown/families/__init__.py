@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from paredown.errors import UnknownName
 
 if TYPE_CHECKING:
-    from paredown.families.features import Family
+    from paredown.families.family import Family
 
 _MODULES = (
     "yolov8",

@@ -39,7 +39,7 @@ from typing import Any, get_args, get_type_hints
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
 from paredown.families.candidates import CHOICES, WORDS, check_columns
-from paredown.families.features import Match
+from paredown.families.family import Match
 from paredown.families.recognition import Recognition, recognise
 from paredown.files import write_whole
 from paredown.model import Model

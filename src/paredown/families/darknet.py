@@ -10,59 +10,35 @@ section 2.1.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-import numpy as np
-
-from paredown.card import Card
-from paredown.detections import Detections
-from paredown.families.boxes import select
-from paredown.families.candidates import PLAIN, Candidates, read_candidates
-from paredown.families.features import Features, Match, match_of, spell, strides_for
-from paredown.preprocessing.letterbox import Frame
+from paredown.families.candidates import PLAIN
+from paredown.families.family import Match, match_of
+from paredown.families.features import Features
+from paredown.families.grids import grid_head
+from paredown.families.head import read_one_output, with_nms
 
 NAME = "darknet"
 TASK = "detect"
 SUMMARY = "Darknet YOLOv2, v3, v4, tiny, Yolo-Fastest: anchors with exp, plain resize"
 HOW: Mapping[str, object] = {"columns": "cx cy w h objectness scores", **PLAIN}
-
-
-def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
-    """Every box with its scores, perhaps without those below `least`. card.decode: see candidates.py."""
-    (answer,) = outputs.values()
-    return read_candidates(
-        np.asarray(answer[0], np.float32), {**HOW, **card.decode}, card.preprocess.size, least
-    )
-
-
-def decode(
-    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
-) -> Detections:
-    """Detections of one image from the model's answer."""
-    found = candidates(outputs, card, conf)
-    return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
+candidates = partial(read_one_output, HOW)
+decode = partial(with_nms, candidates)
 
 
 def matches(features: Features) -> Match | None:
     """The match where there are three boxes per cell, or five on one grid, and sizes come from an Exp."""
-    if len(features.outputs) != 1 or features.task not in (None, "detect"):
+    anchors = 5 if any("Softmax" in output.tail for output in features.outputs) else 3
+    head = grid_head(features, anchors=anchors)
+    if head is None or head.rows is None or "Exp" not in head.output.tail:
         return None
-    output = features.outputs[0]
-    if len(output.shape) != 3 or "Exp" not in output.tail:
+    if (len(head.strides) == 1) != (anchors == 5):
         return None
-    _, count, channels = output.shape
-    anchors = 5 if "Softmax" in output.tail else 3
-    strides = strides_for(count, features.size, per_cell=anchors)
-    if count is None or channels is None or channels < 6 or strides is None:
-        return None
-    if (len(strides) == 1) != (anchors == 5):
-        return None
-    where = f"{anchors} anchors in each cell of strides {strides}, sizes through Exp"
-    why = f"output shape {spell([output])}: {channels} values for {where}"
+    where = f"{anchors} anchors in each cell of strides {head.strides}, sizes through Exp"
+    why = f"{head.says}: {head.columns} values for {where}"
     stretch, letterbox = {"fit": "stretch"}, {"fit": "letterbox", "pad": 128.0}
     inputs: list[dict[str, Any]] = [stretch, letterbox, {**stretch, "colour": "bgr"}]
-    readings = [
-        features.cards(NAME, TASK, n_classes or 0, inputs, iou=0.45, decode=how, why=why)
-        for how, n_classes in features.row_readings(channels, HOW, {**HOW, "units": "fractions"})
-    ]
+    ways = (HOW, {**HOW, "units": "fractions"})
+    readings = features.row_cards(NAME, head.columns, *ways, inputs=inputs, iou=0.45, why=why)
     return match_of(readings, 0.8, why)

@@ -11,24 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 
 from paredown.card import Card
-from paredown.detections import Detections
 from paredown.families.candidates import (
     PLAIN,
     Candidates,
-    best_of,
     class_scores,
     corners,
     read_candidates,
     scaled,
 )
-from paredown.families.features import Features, Match, match_of, spell, strides_for
+from paredown.families.family import Match, match_of
+from paredown.families.features import Features, spell
+from paredown.families.grids import strides_for
+from paredown.families.head import without_nms
 from paredown.families.parts import CORNERS, find_parts, read_parts
-from paredown.preprocessing.letterbox import Frame
 
 NAME = "detr"
 TASK = "detect"
@@ -63,12 +64,7 @@ def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidat
     return Candidates(scaled(boxes, how["units"], size), scores)
 
 
-def decode(
-    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
-) -> Detections:
-    """Detections of one image from the model's answer. `iou` has no part in it: a set needs no NMS."""
-    found = candidates(outputs, card, conf)
-    return best_of(found, frame, conf=conf, max_detections=max_detections)
+decode = partial(without_nms, candidates)
 
 
 def matches(features: Features) -> Match | None:

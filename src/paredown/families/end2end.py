@@ -9,16 +9,18 @@ PINTO0309, `label_xyxy_score` outputs of DEIM and D-FINE.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from paredown.card import Card
-from paredown.detections import Detections
-from paredown.families.candidates import PLAIN, Candidates, best_of, read_candidates
-from paredown.families.features import Features, Match, match_of, spell, strides_for
+from paredown.families.candidates import PLAIN, Candidates, read_candidates
+from paredown.families.family import Match, match_of
+from paredown.families.features import Features, spell
+from paredown.families.grids import strides_for
+from paredown.families.head import without_nms
 from paredown.families.parts import find_parts, read_parts
-from paredown.preprocessing.letterbox import Frame
 
 NAME = "end2end"
 TASK = "detect"
@@ -52,12 +54,7 @@ def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidat
     return read_candidates(rows.reshape(-1, rows.shape[-1]), how, card.preprocess.size, least)
 
 
-def decode(
-    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
-) -> Detections:
-    """Detections of one image from the model's answer. `iou` has no part in it."""
-    found = candidates(outputs, card, conf)
-    return best_of(found, frame, conf=conf, max_detections=max_detections)
+decode = partial(without_nms, candidates)
 
 
 def matches(features: Features) -> Match | None:
@@ -76,16 +73,11 @@ def matches(features: Features) -> Match | None:
     if any(strides_for(n, features.size) is not None for n in output.shape[1:]):
         return None
     orders = [{**HOW, "columns": c} for c in BY_TASK[features.task]]
-    found = features.row_readings(
-        output.shape[2], *orders, *({**how, "units": "fractions"} for how in orders)
-    )
     why = f"output shape {spell([output])}: at most {output.shape[1]} finished detections"
     # Where a column holds the class number, the output does not say how many classes there are.
     usual = len(features.named.by_number) or COCO_CLASSES
-    readings = [
-        features.cards(NAME, TASK, n_classes or usual, features.letterbox_inputs, decode=how, why=why)
-        for how, n_classes in found
-    ]
+    ways = (*orders, *({**how, "units": "fractions"} for how in orders))
+    readings = features.row_cards(NAME, output.shape[2], *ways, classes=usual, why=why)
     return match_of(readings, 1.0 if features.names else 0.8, why, open_classes=not features.names)
 
 

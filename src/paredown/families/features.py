@@ -8,21 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
 from paredown.card import Card, Preprocess
-from paredown.detections import ClassScores, Prediction
 from paredown.errors import ModelError
-from paredown.families.boxes import grid_shape
-from paredown.families.candidates import Candidates, class_count
+from paredown.families.candidates import class_count
 from paredown.families.label_maps import Names, coco_by_id, read_names, unnamed_classes
 from paredown.model import Model, TensorSpec
 from paredown.preprocessing.integer_input import InputGrid, input_grid, offset_of
-from paredown.preprocessing.letterbox import Frame
 from paredown.preprocessing.settled import Settled, find_settled, whole_numbers
 
 ARITHMETIC = frozenset({"Exp", "Mul", "Add", "Sub", "Div", "Pow"})
@@ -32,55 +29,6 @@ _ENDS = _WEIGHTED | _INTEGER | {"Shape", "Constant"}
 _FIRST_INPUT_ONLY = frozenset(
     {"Reshape", "Slice", "Expand", "Resize", "Tile", "Gather", "Unsqueeze", "Squeeze", "Split", "Pad"}
 )
-
-
-@dataclass(frozen=True)
-class Match:
-    """Why a family fits a model, and the cards it could have: they differ in preprocessing, default first.
-
-    certainty: 1.0 the metadata says so, 0.8 shapes and arithmetic fit, 0.5 another family fits as well.
-    settled: the default preprocessing is the family's convention, or the file itself says it. It holds unless
-    images with truth show another to be better. Where it is not settled, and without truth, it is asked for.
-    """
-
-    cards: tuple[Card, ...]
-    certainty: float
-    why: str
-    settled: bool = True
-    open_classes: bool = False  # the output does not tell the number of classes
-    others: tuple[Match, ...] = ()  # other ways of reading the same outputs, which their values may ask for
-
-
-def match_of(
-    readings: Iterable[tuple[Card, ...]],
-    certainty: float,
-    why: str,
-    *,
-    settled: bool = True,
-    open_classes: bool = False,
-) -> Match | None:
-    """The match of a family that can read the outputs in those ways, the usual one first; None for none."""
-    ways = [Match(cards, certainty, why, settled, open_classes) for cards in readings if cards]
-    return replace(ways[0], others=tuple(ways[1:])) if ways else None
-
-
-class Family(Protocol):
-    """What every module of the table `FAMILIES` has."""
-
-    NAME: str
-    TASK: str
-    SUMMARY: str
-
-    @staticmethod
-    def matches(features: Features) -> Match | None: ...
-
-    @staticmethod
-    def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates | ClassScores: ...
-
-    @staticmethod
-    def decode(
-        outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
-    ) -> Prediction: ...
 
 
 @dataclass(frozen=True)
@@ -156,6 +104,26 @@ class Features:
             except ValueError:
                 continue
         return found
+
+    def row_cards(
+        self,
+        family: str,
+        width: int | None,
+        *usual: Mapping[str, object],
+        why: str,
+        inputs: Sequence[Mapping[str, Any]] | None = None,
+        iou: float = 0.7,
+        classes: int = 0,
+    ) -> list[tuple[Card, ...]]:
+        """The cards of a detector for each reading of rows of `width` columns that fits.
+
+        inputs: letterbox_inputs where none are given. classes: how many, where the columns do not tell.
+        """
+        fed = self.letterbox_inputs if inputs is None else inputs
+        return [
+            self.cards(family, "detect", n_classes or classes, fed, iou=iou, decode=how, why=why)
+            for how, n_classes in self.row_readings(width, *usual)
+        ]
 
     @property
     def letterbox_inputs(self) -> list[dict[str, Any]]:
@@ -248,16 +216,6 @@ def find_features(
 def fits(dimension: int | None, expected: int) -> bool:
     """Whether a dimension is that number or left open."""
     return dimension is None or dimension == expected
-
-
-def strides_for(count: int | None, size: tuple[int, int], per_cell: int = 1) -> tuple[int, ...] | None:
-    """The usual strides whose grids have `count` boxes together; (8, 16, 32) for a count left open."""
-    usual = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (4, 8, 16, 32), (8, 16), (8,), (16,), (32,))
-    for strides in usual:
-        shapes = [grid_shape(size, s) for s in strides]
-        if fits(count, per_cell * sum(rows * columns for rows, columns in shapes)):
-            return strides
-    return None
 
 
 def spell(outputs: Iterable[Output]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
 from paredown.families.cards import card_beside, recognise_with_card
-from paredown.families.features import Match
+from paredown.families.family import Match
 from paredown.families.recognition import Recognition, recognise
 from paredown.model import Model
 from paredown.preprocessing.values import name_of, parse_values, same_values, with_colour, with_values

@@ -10,16 +10,18 @@ Li et al., Generalized Focal Loss, 2020, arXiv 2006.04388.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 
 from paredown.card import Card
-from paredown.detections import Detections
-from paredown.families.boxes import distances_to_corners, expected_distances, grid_cells, select, sigmoid
+from paredown.families.boxes import distances_to_corners, expected_distances, grid_cells, sigmoid
 from paredown.families.candidates import Candidates
-from paredown.families.features import Features, Match, Output, spell, strides_for
-from paredown.preprocessing.letterbox import Frame
+from paredown.families.family import Match
+from paredown.families.features import Features, Output, spell
+from paredown.families.grids import strides_for
+from paredown.families.head import with_nms
 from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "nanodet"
@@ -51,12 +53,7 @@ def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidat
     return Candidates(boxes, scores[likely])
 
 
-def decode(
-    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
-) -> Detections:
-    """Detections of one image from the model's answer."""
-    found = candidates(outputs, card, conf)
-    return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
+decode = partial(with_nms, candidates)
 
 
 def matches(features: Features) -> Match | None:

@@ -11,7 +11,8 @@ from paredown.card import Card
 from paredown.detections import Detections, Prediction
 from paredown.errors import CardError, first_line
 from paredown.families import FAMILIES
-from paredown.families.features import Match, find_features
+from paredown.families.family import Match
+from paredown.families.features import find_features
 from paredown.model import Model, TensorSpec
 from paredown.preprocessing.letterbox import Frame
 

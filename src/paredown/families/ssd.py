@@ -8,16 +8,16 @@ Source: Liu et al., SSD, 2016, arXiv 1512.02325; Linzaer/Ultra-Light-Fast-Generi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 
 from paredown.card import Card
-from paredown.detections import Detections
-from paredown.families.boxes import select
 from paredown.families.candidates import Candidates, class_scores, corners, scaled
-from paredown.families.features import Features, Match, match_of, spell
-from paredown.preprocessing.letterbox import Frame
+from paredown.families.family import Match, match_of
+from paredown.families.features import Features, spell
+from paredown.families.head import with_nms
 
 NAME = "ssd"
 TASK = "detect"
@@ -45,12 +45,7 @@ def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidat
     return Candidates(scaled(boxes, how["units"], card.preprocess.size), scores)
 
 
-def decode(
-    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
-) -> Detections:
-    """Detections of one image from the model's answer."""
-    found = candidates(outputs, card, conf)
-    return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
+decode = partial(with_nms, candidates)
 
 
 def matches(features: Features) -> Match | None:

@@ -8,37 +8,24 @@ Source: Li et al., YOLOv6, 2022, arXiv 2209.02976; `yolov6/models/effidehead.py`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from paredown.card import Card
-from paredown.detections import Detections
-from paredown.families.boxes import select
-from paredown.families.candidates import PLAIN, Candidates, read_candidates, spread
-from paredown.families.features import Features, Match, match_of, spell, strides_for
-from paredown.preprocessing.letterbox import Frame
+from paredown.families.candidates import PLAIN, spread
+from paredown.families.family import Match, match_of
+from paredown.families.features import Features
+from paredown.families.grids import grid_head
+from paredown.families.head import read_one_output, with_nms
 
 NAME = "yolov6"
 TASK = "detect"
 SUMMARY = "YOLOv6: one decoded box per cell, objectness always one"
 HOW: Mapping[str, object] = {"columns": "cx cy w h objectness scores", **PLAIN}
-
-
-def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
-    """Every box with its scores, perhaps without those below `least`. card.decode: see candidates.py."""
-    (answer,) = outputs.values()
-    return read_candidates(
-        np.asarray(answer[0], np.float32), {**HOW, **card.decode}, card.preprocess.size, least
-    )
-
-
-def decode(
-    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
-) -> Detections:
-    """Detections of one image from the model's answer."""
-    found = candidates(outputs, card, conf)
-    return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
+candidates = partial(read_one_output, HOW)
+decode = partial(with_nms, candidates)
 
 
 def unlike(outputs: Mapping[str, Any], card: Card) -> str:
@@ -54,18 +41,11 @@ def unlike(outputs: Mapping[str, Any], card: Card) -> str:
 
 def matches(features: Features) -> Match | None:
     """The match where each cell has one decoded box and box, objectness and classes are joined at the end."""
-    if len(features.outputs) != 1 or features.task not in (None, "detect"):
+    head = grid_head(features)
+    if head is None or head.rows is None or not head.output.computes:
         return None
-    output = features.outputs[0]
-    if len(output.shape) != 3 or not output.computes or "Exp" in output.tail or output.parts == 2:
+    if "Exp" in head.output.tail or head.output.parts == 2:
         return None
-    _, count, channels = output.shape
-    strides = strides_for(count, features.size)
-    if count is None or channels is None or channels < 6 or strides is None:
-        return None
-    why = f"output shape {spell([output])}: {channels} decoded values in each cell of strides {strides}"
-    readings = [
-        features.cards(NAME, TASK, n_classes or 0, features.letterbox_inputs, decode=how, why=why)
-        for how, n_classes in features.row_readings(channels, HOW)
-    ]
-    return match_of(readings, 0.8 if output.parts == 3 else 0.5, why)
+    why = f"{head.says}: {head.columns} decoded values in each cell of strides {head.strides}"
+    readings = features.row_cards(NAME, head.columns, HOW, why=why)
+    return match_of(readings, 0.8 if head.output.parts == 3 else 0.5, why)

@@ -8,63 +8,40 @@ Source: Ultralytics, `ultralytics/nn/modules/head.py`, class Detect.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
-import numpy as np
-
-from paredown.card import Card
-from paredown.detections import Detections
-from paredown.families.boxes import select
-from paredown.families.candidates import PLAIN, Candidates, read_candidates
-from paredown.families.features import Features, Match, match_of, spell, strides_for
-from paredown.preprocessing.letterbox import Frame
+from paredown.families.candidates import PLAIN
+from paredown.families.family import Match, match_of
+from paredown.families.features import Features
+from paredown.families.grids import grid_head
+from paredown.families.head import read_one_output, with_nms
 
 NAME = "yolov8"
 TASK = "detect"
 SUMMARY = "YOLOv8, v9, v11, v12: one output of boxes and class scores, no objectness"
 HOW: Mapping[str, object] = {"columns": "cx cy w h scores", **PLAIN, "transposed": False}
 EXTRA: Mapping[str, str] = {"pose": "keypoints", "obb": "angle"}  # by the task: what stands behind the scores
-
-
-def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
-    """Every box with its scores, perhaps without those below `least`. card.decode: see candidates.py."""
-    (answer,) = outputs.values()
-    how = {**HOW, **card.decode}
-    rows = np.asarray(answer[0], np.float32)
-    return read_candidates(rows if how["transposed"] else rows.T, how, card.preprocess.size, least)
-
-
-def decode(
-    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
-) -> Detections:
-    """Detections of one image from the model's answer."""
-    found = candidates(outputs, card, conf)
-    return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
+candidates = partial(read_one_output, HOW)
+decode = partial(with_nms, candidates)
 
 
 def matches(features: Features) -> Match | None:
     """The match where the one output's boxes are as many as cells in the usual grids."""
-    if len(features.outputs) != 1 or features.task not in (None, "detect", *EXTRA):
-        return None
     if features.task in EXTRA and not features.names and "columns" not in features.said:
         return None  # how many of the columns are scores, nothing tells
-    output = features.outputs[0]
-    # The raw answer of other families has the transposed shape too, and theirs may hold an Exp (YOLOX).
-    if len(output.shape) != 3 or not output.computes or "Exp" in output.tail:
-        return None
-    _, a, b = output.shape
-    for transposed, channels, count in ((False, a, b), (True, b, a)):
-        strides = strides_for(count, features.size)
-        if channels is None or channels < 5 or strides is None or (transposed and output.parts == 3):
+    for transposed in (False, True):
+        tasks = ("detect", *EXTRA)
+        head = grid_head(features, least=5, tasks=tasks, columns_first=not transposed)
+        # The raw answer of other families has the transposed shape too, and theirs may hold an Exp (YOLOX).
+        if head is None or not head.output.computes or "Exp" in head.output.tail:
+            continue
+        if transposed and head.output.parts == 3:
             continue
         how = {**HOW, "columns": _columns(features), "transposed": transposed}
-        why = f"output shape {spell([output])}: {channels} channels for the cells of strides {strides}"
-        readings = [
-            features.cards(NAME, TASK, n_classes or 0, features.letterbox_inputs, decode=reading, why=why)
-            for reading, n_classes in features.row_readings(channels, how, {**how, "units": "fractions"})
-        ]
+        why = f"{head.says}: {head.columns} channels for the cells of strides {head.strides}"
+        readings = features.row_cards(NAME, head.columns, how, {**how, "units": "fractions"}, why=why)
         if readings:
-            unsure = transposed and output.parts != 2
+            unsure = transposed and head.output.parts != 2
             named = readings[0][0].origin["classes"] == "metadata"
             return match_of(readings, 1.0 if named else 0.5 if unsure else 0.8, why)
     return None

@@ -8,16 +8,19 @@ Source: Ge et al., YOLOX, 2021, arXiv 2107.08430; `yolox/utils/demo_utils.py`, d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 
 from paredown.card import Card
-from paredown.detections import Detections
-from paredown.families.boxes import centre_to_corners, grid_cells, select
+from paredown.families.boxes import centre_to_corners, grid_cells
 from paredown.families.candidates import Candidates
-from paredown.families.features import Features, Match, spell, strides_for
-from paredown.preprocessing.letterbox import Frame
+from paredown.families.family import Match
+from paredown.families.features import Features
+from paredown.families.grids import grid_head
+from paredown.families.head import with_nms
+from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "yolox"
 TASK = "detect"
@@ -41,36 +44,26 @@ def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidat
     return Candidates(centre_to_corners(boxes), rows[:, 5:] * rows[:, 4:5])
 
 
-def decode(
-    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
-) -> Detections:
-    """Detections of one image from the model's answer."""
-    found = candidates(outputs, card, conf)
-    return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
+decode = partial(with_nms, candidates)
 
 
 def matches(features: Features) -> Match | None:
     """The match where each cell has one box with objectness, raw or decoded through Exp."""
-    if len(features.outputs) != 1 or features.task not in (None, "detect"):
+    head = grid_head(features)
+    if head is None or head.rows is None or "Sigmoid" not in head.output.tail:
         return None
-    output = features.outputs[0]
-    decoded = "Exp" in output.tail
-    if len(output.shape) != 3 or "Sigmoid" not in output.tail or (output.computes and not decoded):
-        return None
-    if "Softmax" in output.tail:  # over the classes: YOLOv2
-        return None
-    _, count, channels = output.shape
-    strides = strides_for(count, features.size)
-    if count is None or channels is None or channels < 6 or strides is None:
+    decoded = "Exp" in head.output.tail
+    # A Softmax goes over the classes of YOLOv2.
+    if (head.output.computes and not decoded) or "Softmax" in head.output.tail:
         return None
     # Four grids without arithmetic are NanoDet-Plus where there is room for its bins.
-    unsure = not decoded and output.parts != 3 and len(strides) == 4
-    n_classes = channels - 5
+    unsure = not decoded and head.output.parts != 3 and len(head.strides) == 4
+    n_classes = head.columns - 5
     how = "decoded through Exp" if decoded else "boxes raw, without arithmetic"
-    why = f"output shape {spell([output])}: 5 + {n_classes} values in each cell of strides {strides}, {how}"
+    why = f"{head.says}: 5 + {n_classes} values in each cell of strides {head.strides}, {how}"
     default = {"fit": "letterbox-corner", "colour": "bgr", "scale": 1.0}
-    imagenet = {"scale": 1 / 255, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+    imagenet = {"scale": 1 / 255, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
     inputs = [default, {**default, "colour": "rgb"}, {**default, "colour": "rgb", **imagenet}]
-    decode_how = {"decoded": decoded, "strides": strides}
+    decode_how = {"decoded": decoded, "strides": head.strides}
     cards = features.cards(NAME, TASK, n_classes, inputs, decode=decode_how, why=why)
     return Match(cards, 0.5 if unsure else 0.8, why)

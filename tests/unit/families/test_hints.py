@@ -8,7 +8,7 @@ import pytest
 
 from made_up_models import model, yolov8_model
 from paredown.errors import CardError, UnknownName
-from paredown.families.features import Match
+from paredown.families.family import Match
 from paredown.families.hints import Hints, hinted, options_for, recognise_file
 from paredown.families.recognition import recognise
 from paredown.model import Model

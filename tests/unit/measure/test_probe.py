@@ -12,7 +12,7 @@ from paredown._measure.probe import choose_card
 from paredown._measure.reading import LOOKED_AT
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError
-from paredown.families.features import Match
+from paredown.families.family import Match
 from paredown.families.label_maps import unnamed_classes
 from paredown.families.recognition import Recognition
 from paredown.model import TensorSpec

@@ -10,7 +10,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from made_up_models import model
-from paredown.families.features import Match, find_features
+from paredown.families.family import Match
+from paredown.families.features import find_features
 from paredown.families.recognition import recognise
 from paredown.model import Model, TensorSpec
 from paredown.preprocessing.values import describe_values, parse_values, same_values, with_values
