@@ -25,7 +25,7 @@ from fresh import Failed, Limits, run_fresh
 
 import paredown
 from paredown import data
-from paredown._compress.quantize.placement.plan import ORT_CPU, place
+from paredown._compress.quantize.placement.plan import place
 from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown.families.cards import write_card
 from paredown.graph.prepare import prepare
@@ -35,6 +35,7 @@ from paredown.model import Model
 from paredown.numerics.ranges import METHODS, Seen
 from paredown.sample import Dataset
 from paredown.study.bench import Tensors
+from paredown.targets import target
 
 PARTS = (2, 4, 8, 16)  # the sample is thinned by these
 
@@ -84,7 +85,7 @@ def calibration_pass(model: Model, images: Dataset, threads: int) -> dict[str, A
     """The pass that keeps what every range method needs, then the methods one by one."""
     assert model.card is not None
     prepared = prepare(model, model.card.preprocess.size)
-    plan = place(to_ir(prepared).graph, ORT_CPU, ())
+    plan = place(to_ir(prepared).graph, target("local").policy, ())
     started = time.perf_counter()
     seen = calibrate(prepared, sorted(plan.group), Tensors(images, model.card), threads=threads)
     seconds = time.perf_counter() - started

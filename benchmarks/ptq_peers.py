@@ -39,6 +39,7 @@ from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.metrics import headline
 from paredown.preprocessing.tensor import preprocess
+from paredown.runtimes import RUNTIMES
 from paredown.sample import Dataset
 from paredown.study.bench import Tensors
 from paredown.targets import Target, target
@@ -229,7 +230,8 @@ def _time(ground: Ground, file: Path, threads: int) -> dict[str, Any]:
     """By runtime: seconds, and their ratio to the float model's in ONNX Runtime; or why there are none."""
     card, model = ground.loaded.card, ground.loaded.model
     feeds = {model.inputs[0].name: preprocess(ground.judged[0].read(), card.preprocess)[0]}
-    where = Target("peers", target("local").profile, "runtimes")
+    RUNTIMES["peers"] = "runtimes"
+    where = Target("peers", target("local").device, "peers")
     files = {"openvino": file}
     if file.suffix == ".onnx":
         other = file.with_name(file.stem + OPENVINO)

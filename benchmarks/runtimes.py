@@ -17,7 +17,7 @@ import numpy as np
 from paredown.errors import TargetError
 from paredown.model import TensorSpec
 from paredown.protocols import Array, Session
-from paredown.targets import ort
+from paredown.runtimes import onnxruntime
 
 OPENVINO = ".openvino.onnx"
 
@@ -36,12 +36,10 @@ class OpenVinoSession:
         return {spec.name: answers[i] for i, spec in enumerate(self.outputs)}
 
 
-def compile(
-    model: Path, *, threads: int = 0, extra_outputs: Sequence[str] = (), optimized_path: Path | None = None
-) -> Session:
+def compile(model: Path, *, threads: int = 0, extra_outputs: Sequence[str] = ()) -> Session:
     """A session of the file in the runtime that its name stands for."""
     if not model.name.endswith((".xml", OPENVINO)):
-        return ort.compile(model, threads=threads)
+        return onnxruntime.compile(model, threads=threads)
     openvino = importlib.import_module("openvino")  # a process that times ONNX Runtime must not hold it
     settings: dict[str, object] = {
         # By default float parts run in bfloat16 where the CPU can: then nothing here would be FP32.

@@ -29,8 +29,9 @@ from paredown._compress.presets import DEFAULT_RECIPES, parse_recipe
 from paredown._measure.align import align
 from paredown._measure.latency import TimingPlan, measure_latency
 from paredown.detections import Prediction
+from paredown.device import Device
 from paredown.model import Model
-from paredown.profile import Profile
+from paredown.runtimes.onnxruntime import policy
 from paredown.sample import Dataset
 from paredown.search.propose import Sampler, Tried, propose, tpe
 from paredown.search.space import SCHEMES, SLOTS, Space, space_for
@@ -61,7 +62,7 @@ def main() -> int:
     args = parser.parse_args()
     args.out = args.out or RESULTS / ("search_made_up.json" if args.made_up else "search.json")
     if args.made_up:
-        space = space_for(Profile("made up", ""), [parse_recipe("mixed")])
+        space = space_for(policy(Device("made up", "")), [parse_recipe("mixed")])
         table = {name: _made_up(name) for name in space.names()}
         rows: list[dict[str, Any]] = []
     else:

@@ -18,14 +18,16 @@ from onnx import TensorProto, helper, numpy_helper
 from paredown._compress.compress import compress
 from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed
+from paredown.device import Device
 from paredown.graph.load import from_proto
+from paredown.graph.session_options import session_options
 from paredown.hosts.cpu import saturates
 from paredown.model import Model
-from paredown.profile import Profile
-from paredown.targets.session_options import session_options
+from paredown.runtimes.onnxruntime import policy
 
 SIZE = 16
-ANY_BOARD = Profile("any-board", "what every device can do")
+ANY_BOARD = Device("any-board", "what every device can do")
+POLICY = policy(ANY_BOARD)
 
 
 class Net:
@@ -175,9 +177,9 @@ def images(n: int = 4, seed: int = 0) -> list[np.ndarray]:
     return [rng.random((1, 3, SIZE, SIZE), dtype=np.float32) for _ in range(n)]
 
 
-def compressed(model: Model, recipe: str, *, profile: Profile = ANY_BOARD, **more: object) -> Compressed:
+def compressed(model: Model, recipe: str, *, device: Device = ANY_BOARD, **more: object) -> Compressed:
     """A prepared model after a recipe, calibrated on four images."""
-    return compress(model, parse_recipe(recipe), images, profile, **more)  # type: ignore[arg-type]
+    return compress(model, parse_recipe(recipe), images, device, policy(device), **more)  # type: ignore[arg-type]
 
 
 def run(model: Model, image: np.ndarray) -> list[np.ndarray]:

@@ -11,7 +11,8 @@ from paredown.targets import target
 
 job = Job()
 recipe = parse_recipe(job.settings["recipe"])
-made = compress(load_model(job.model), recipe, lambda: job.tensors, target("local").profile)
+here = target("local")
+made = compress(load_model(job.model), recipe, lambda: job.tensors, here.device, here.policy)
 written = f"{job.output}.onnx"
 Path(written).write_bytes(made.model.data)
 job.done(written, recipe=recipe.name)

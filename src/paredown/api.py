@@ -193,7 +193,8 @@ def compress(
         prepared,
         wanted if limits is None else limits.on(wanted),
         lambda: Tensors(images, card),
-        where.profile,
+        where.device,
+        where.policy,
         threads=threads,
         keep_float=tuple(keep_float),
         seed=seed,
@@ -247,7 +248,7 @@ def measure(
         beside.write_bytes((floats or model).data)
         measured, _ = bench.measure(model, file, beside, predicted, reference, progress, what=what)
     warning = made_for_another(model.metadata, where.host.facts())
-    if warning is not None and where.runs_here and where.profile.runtime == "onnxruntime":
+    if warning is not None and where.runs_here and where.runtime == "onnxruntime":
         doubt = Doubt("target", f"{warning.what}: {warning.why}")
         measured = replace(measured, doubts=(*measured.doubts, doubt))
     if baseline is not None:

@@ -10,8 +10,10 @@ from typing import IO, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from paredown.device import Device
 from paredown.machine import Counters, Machine
 from paredown.model import Model, TensorSpec
+from paredown.policy import Policy
 
 T = TypeVar("T")
 Array = NDArray[np.generic]
@@ -24,6 +26,25 @@ class Session(Protocol):
     outputs: tuple[TensorSpec, ...]
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]: ...
+
+
+class Runtime(Protocol):
+    """What a file in `runtimes/` gives: the module itself is the runtime."""
+
+    MULTITHREADED: bool  # else one thread is taken, whatever is asked
+
+    def policy(self, device: Device) -> Policy:
+        """What it computes in integers there. Needs none of the runtime's packages."""
+        ...
+
+    def compile(self, model: bytes | Path, *, threads: int = 0, extra_outputs: Sequence[str] = ()) -> Session:
+        """A session of `model`. threads: 0 takes all usable physical cores. extra_outputs: inner tensors."""
+        ...
+
+    @property
+    def node_times(self) -> Callable[..., list[NodeTimes]] | None:
+        """(models, threads) -> the seconds of every node of each; None where it does not tell."""
+        ...
 
 
 class Process(Protocol):

@@ -1,15 +1,15 @@
-"""What every runtime in TARGETS must do. `null` computes nothing: its values are not compared."""
+"""What every runtime in RUNTIMES must do. `null` computes nothing: its values are not compared."""
 
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown.targets import TARGETS
+from paredown.runtimes import RUNTIMES
+from paredown.runtimes import runtime as find_runtime
 
-RUNTIMES = sorted(TARGETS)
+NAMES = sorted(RUNTIMES)
 
 
 def small_network() -> bytes:
@@ -40,9 +40,9 @@ def small_network() -> bytes:
 IMAGE = np.random.default_rng(4).random((1, 3, 8, 8), dtype=np.float32)
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", NAMES)
 def test_specs_and_answers_agree(runtime: str) -> None:
-    session = import_module(TARGETS[runtime]).compile(small_network(), threads=1)
+    session = find_runtime(runtime).compile(small_network(), threads=1)
     (given,), (answered,) = session.inputs, session.outputs
     assert (given.name, given.shape, given.dtype) == ("image", (1, 3, 8, 8), "float32")
     (answer,) = session.run({"image": IMAGE}).values()
@@ -50,21 +50,21 @@ def test_specs_and_answers_agree(runtime: str) -> None:
     assert answer.dtype == np.dtype(answered.dtype)
 
 
-@pytest.mark.parametrize("runtime", [r for r in RUNTIMES if r != "null"])
+@pytest.mark.parametrize("runtime", [r for r in NAMES if r != "null"])
 def test_values_agree_with_the_reference(runtime: str) -> None:
     feeds, inner = {"image": IMAGE}, ["c1", "a1"]
-    truth = import_module(TARGETS["reference"]).compile(small_network(), extra_outputs=inner).run(feeds)
-    found = import_module(TARGETS[runtime]).compile(small_network(), extra_outputs=inner).run(feeds)
+    truth = find_runtime("reference").compile(small_network(), extra_outputs=inner).run(feeds)
+    found = find_runtime(runtime).compile(small_network(), extra_outputs=inner).run(feeds)
     assert list(found) == ["answer", *inner]
     for name, value in truth.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", NAMES)
 def test_the_same_question_gets_the_same_answer(runtime: str, tmp_path: Path) -> None:
     data, path = small_network(), tmp_path / "small.onnx"
     path.write_bytes(data)
-    compile_model, image = import_module(TARGETS[runtime]).compile, IMAGE.copy()
+    compile_model, image = find_runtime(runtime).compile, IMAGE.copy()
     first = compile_model(data).run({"image": image})["answer"].copy()
     second = compile_model(path).run({"image": image})["answer"]
     np.testing.assert_array_equal(first, second)

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 import nets
 from paredown.graph.prepare import prepare
 from paredown.numerics.saturate import saturating_conv, saturating_matmul
-from paredown.targets import local_profile
+from paredown.targets import local_device
 
 
 def _load() -> ModuleType:
@@ -39,9 +39,7 @@ pytestmark = [
         emulated.emulator() is None,
         reason="qemu-x86_64 is not installed: apt-get install qemu-user (7.2 or later)",
     ),
-    pytest.mark.skipif(
-        local_profile().saturates, reason="this CPU saturates itself: nothing to compare with"
-    ),
+    pytest.mark.skipif(local_device().saturates, reason="this CPU saturates itself: nothing to compare with"),
 ]
 ZERO_POINT = 100
 
@@ -159,8 +157,8 @@ def test_seven_bits_answer_alike_on_both_cpus_and_eight_do_not() -> None:
     model, image = prepare(net.model(net.conv(x, 16, 4, 1))), nets.images(1)[0]
     differ = {}
     for saturates in (False, True):
-        profile = replace(nets.ANY_BOARD, saturates=saturates)
-        made = nets.compressed(model, "w8a8-pc-mse", profile=profile).model
+        device = replace(nets.ANY_BOARD, saturates=saturates)
+        made = nets.compressed(model, "w8a8-pc-mse", device=device).model
         here = nets.run(made, image)[0]
         with emulated.running(made.data, emulated.HASWELL) as process:
             there = process.run({made.inputs[0].name: image})[made.outputs[0].name]

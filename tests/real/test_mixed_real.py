@@ -10,7 +10,7 @@ import pytest
 from paredown import api, data
 from paredown.graph.load import load_model, to_proto
 from paredown.graph.prepare import prepare
-from paredown.targets.ort_nodes import node_times
+from paredown.runtimes.onnxruntime_nodes import node_times
 
 pytestmark = pytest.mark.real
 MODELS = ("nanodet_m_320", "yolov5n", "yolo_fastest_1_1_xl", "yolox_nano", "squeezenet1_1", "mobilenet_v2")

@@ -32,7 +32,7 @@ def test_four_bit_weights_learn_what_rounding_lost() -> None:
     learn, judge = images[: len(images) // 2], images[len(images) // 2 :]
     made = {
         recipe: nets.compress(
-            model, nets.parse_recipe(recipe), lambda: learn, nets.ANY_BOARD, threads=1
+            model, nets.parse_recipe(recipe), lambda: learn, nets.ANY_BOARD, nets.POLICY, threads=1
         ).model
         for recipe in ("w4a8-all", "w4a8-all+qat-steps60")
     }

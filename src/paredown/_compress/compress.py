@@ -8,13 +8,14 @@ from pathlib import Path
 from paredown._compress.recipe import Compressed, Context, Recipe, require_packages
 from paredown._compress.steps import STEPS
 from paredown._compress.weight_bits import weight_bits
+from paredown.device import Device
 from paredown.errors import ModelError, UnknownName
 from paredown.graph.precision import require_float
 from paredown.graph.run import open_session
 from paredown.graph.walk import to_ir, to_model
 from paredown.measurement import StepRecord
 from paredown.model import Model
-from paredown.profile import Profile
+from paredown.policy import Policy
 from paredown.protocols import ImageTensors, Judge, Progress, TimeNodes, silent
 
 PROFILE_KEY = "paredown.profile"  # metadata key: the device a file was made for
@@ -26,7 +27,8 @@ def compress(
     model: Model,
     recipe: Recipe,
     images: ImageTensors,
-    profile: Profile,
+    device: Device,
+    policy: Policy,
     *,
     threads: int = 0,
     keep_float: tuple[str, ...] = (),
@@ -51,7 +53,8 @@ def compress(
     context = Context(
         model,
         images,
-        profile,
+        device,
+        policy,
         threads,
         keep_float,
         seed,
@@ -74,7 +77,7 @@ def compress(
         log += records
     if not recipe.steps:
         return Compressed(model, model.sha256, recipe, (), time.perf_counter() - started)
-    graph.metadata_props[PROFILE_KEY] = profile.name
+    graph.metadata_props[PROFILE_KEY] = device.name
     graph.metadata_props[RECIPE_KEY] = recipe.name
     if (bits := weight_bits(graph.graph)) is not None:
         graph.metadata_props[WEIGHT_BITS_KEY] = str(bits)

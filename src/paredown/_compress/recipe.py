@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
 
 import numpy as np
 
+from paredown.device import Device
 from paredown.errors import MissingDependency, UsageError
 from paredown.measurement import StepRecord
 from paredown.model import Model
-from paredown.profile import Profile
+from paredown.policy import Policy
 from paredown.protocols import Array, ImageTensors, Judge, Progress, TimeNodes, silent
 
 if TYPE_CHECKING:
@@ -101,17 +102,18 @@ class Context:
     """All that a step may use besides the graph it rewrites.
 
     source: the prepared float model, before the first step. images: calibration inputs, restartable.
-    profile: the device the result must run on. keep_float: node names the user wants left alone.
-    judge: tells what a candidate loses; None where there is nothing to judge on. time_nodes: what each node
-    costs on the device; None where this machine is not the device. lessons: more images for steps that learn
-    or round to few bits, those to calibrate on among them. further: images of anything, for the same steps,
-    which nothing is judged by. folder: where a step that takes long keeps what it
-    needs to go on after a stop; it may not exist yet.
+    device: what the result must run on. policy: what the runtime there computes in integers.
+    keep_float: node names the user wants left alone. judge: tells what a candidate loses; None where there is
+    nothing to judge on. time_nodes: what each node costs on the device; None where this machine is not the
+    device. lessons: more images for steps that learn or round to few bits, those to calibrate on among them.
+    further: images of anything, for the same steps, which nothing is judged by. folder: where a step that
+    takes long keeps what it needs to go on after a stop; it may not exist yet.
     """
 
     source: Model
     images: ImageTensors
-    profile: Profile
+    device: Device
+    policy: Policy
     threads: int = 0
     keep_float: tuple[str, ...] = ()
     seed: int = 0

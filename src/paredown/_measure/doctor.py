@@ -10,9 +10,9 @@ from typing import Literal
 from paredown._measure.noise import SPREAD_LIMIT, UNFIT_SPREAD, spread
 from paredown._measure.steadiness import steadiness
 from paredown._measure.throttling import listed
+from paredown.device import DOT_PRODUCTS
 from paredown.errors import UnknownName
 from paredown.machine import Counters, Machine, Throttling
-from paredown.profile import DOT_PRODUCTS
 from paredown.protocols import Host
 from paredown.targets import Target, target
 from paredown.telemetry import all_switches, too_late_for
@@ -167,7 +167,7 @@ def _memory(where: Target, machine: Machine, counters: Counters) -> Finding:
     what = f"memory: {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
     if free < 512 * 2**20:
         return Finding("bad", what, "a model that does not fit is swapped or killed", "close other programs")
-    device = where.profile.memory_bytes
+    device = where.device.memory_bytes
     if device is not None and not where.runs_here:
         return Finding("ok", what, f"{where.name} has {device / 2**30:.1f} GiB in all")
     return Finding("ok", what)

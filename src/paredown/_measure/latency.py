@@ -22,6 +22,7 @@ from paredown.analyze.bootstrap import median_of_rounds, ratio_of_rounds
 from paredown.errors import UsageError
 from paredown.measurement import Doubt, Quantity
 from paredown.protocols import Array, Progress, silent
+from paredown.runtimes import RUNTIMES
 from paredown.targets import Target, target
 
 _CI_LIMIT = 0.10  # width of the ratio's interval, above which the ratio is not worth its decimals
@@ -106,13 +107,11 @@ def measure_latency(
         raise UsageError("threads cannot be negative", got=threads, expected="0 for all cores, or a count")
     place.require_timing()
     host = place.host
-    threads = place.used_threads(threads)
+    threads, module = place.used_threads(threads), RUNTIMES[place.runtime]
     with ExitStack() as stack:
         workers, records = [], []
         for model, given in [(candidate, feeds), (baseline, baseline_feeds or feeds)]:
-            worker = WorkerProcess(
-                host, model, place.module, given, threads=threads, timeout_s=plan.timeout_s
-            )
+            worker = WorkerProcess(host, model, module, given, threads=threads, timeout_s=plan.timeout_s)
             workers.append(stack.enter_context(worker))
             records.append(_warmed_up(worker, plan))
         watch = NoiseWatch(host, [record.load["pid"] for record in records])

@@ -43,13 +43,13 @@ def summaries(kind: str) -> dict[str, str]:
     from paredown._compress.steps import STEPS
     from paredown.families import FAMILIES
     from paredown.metrics import METRICS
-    from paredown.targets import profiles
+    from paredown.targets import devices
 
     tables = {
         "recipes": lambda: {name: f"{spelled}: {summary}" for name, (spelled, summary) in PRESETS.items()},
         "steps": lambda: {name: step.summary for name, (step, _) in STEPS.items()},
         "families": lambda: {name: family.SUMMARY for name, family in FAMILIES.items()},
-        "targets": lambda: {name: profile.summary for name, profile in profiles().items()},
+        "targets": lambda: {name: device.summary for name, device in devices().items()},
         "metrics": lambda: {name: metric.summary for name, metric in METRICS.items()},
         "formats": lambda: {name: form.summary for name, form in data.FORMATS.items()},
     }

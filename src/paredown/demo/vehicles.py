@@ -9,7 +9,7 @@ import numpy as np
 from paredown.demo.canvas import Canvas, Colour, Points
 from paredown.demo.things import GLASS, PAINT, TYRE, pick, shade
 
-Profile = tuple[
+Device = tuple[
     tuple[float, float], ...
 ]  # (share of the length from the middle, front > 0; share of the height)
 
@@ -18,9 +18,9 @@ Profile = tuple[
 class Shape:
     """Geometry of a kind of vehicle. `glass` are the profile's edges that are windows front and back."""
 
-    profile: Profile
+    profile: Device
     glass: tuple[int, ...]
-    windows: tuple[Profile, ...]  # on each side
+    windows: tuple[Device, ...]  # on each side
     wheels: tuple[float, ...]  # share of the length
     wheel_radius: float  # metres
     taper: float  # how much narrower the roof is, share of the width
@@ -151,7 +151,7 @@ def _looks(face: Points, middle: Points, eye: Points) -> Points | None:
 
 
 def _side(canvas: Canvas, it: Vehicle, x: float, z: float, side: int, tone: float) -> None:
-    def on_side(shape: Profile, out: float = 1.0) -> Points:
+    def on_side(shape: Device, out: float = 1.0) -> Points:
         return it.place(x, z, np.array([(u, v, side * out) for u, v in shape]))
 
     project = canvas.camera.project

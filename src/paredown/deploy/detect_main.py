@@ -23,10 +23,10 @@ from paredown.deploy.draw import class_colour, draw_detections, draw_label
 from paredown.deploy.save import open_output
 from paredown.deploy.sources import DeviceError, find_source, frame_rate, read_images
 from paredown.detections import Detections, Prediction
+from paredown.graph.session_options import session_options
 from paredown.hosts.cpu import saturates
 from paredown.preprocessing.tensor import preprocess
 from paredown.printable import printable
-from paredown.targets.session_options import session_options
 
 Decode = Callable[..., Prediction]
 SAVE = "a folder for the pictures with their boxes, or one video: a name ending in .mp4 or .avi"

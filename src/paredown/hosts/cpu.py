@@ -5,10 +5,10 @@ Other systems than Linux tell less; what is not known is left out, never guessed
 
 from __future__ import annotations
 
-import os
 import platform
 from functools import cache
-from pathlib import Path
+
+from paredown.cores import read_text
 
 _FLAGS = {  # as /proc/cpuinfo spells it -> our word
     "avx": "avx",
@@ -68,34 +68,6 @@ def features_known() -> bool:
 def saturates() -> bool:
     """Whether sums of 8-bit products are cut off at 16 bits: x86 without VNNI, or x86 that tells nothing."""
     return arch() == "x86_64" and "vnni" not in features()
-
-
-def usable_cores() -> int:
-    """Physical cores this process may run on: affinity and container limits counted, never less than 1."""
-    try:
-        allowed = set(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
-    siblings = {
-        read_text(f"/sys/devices/system/cpu/cpu{n}/topology/thread_siblings_list") or n for n in allowed
-    }
-    quota = _container_cores()
-    return max(1, len(siblings) if quota is None else min(len(siblings), int(quota)))
-
-
-def read_text(path: str) -> str | None:
-    """The stripped text of a small system file, None where the system has no such file or keeps it."""
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").strip().strip("\0")
-    except OSError:
-        return None
-
-
-def _container_cores() -> float | None:
-    parts = (read_text("/sys/fs/cgroup/cpu.max") or "max").split()
-    if len(parts) == 2 and parts[0] != "max":
-        return float(parts[0]) / float(parts[1])
-    return None
 
 
 @cache

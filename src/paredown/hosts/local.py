@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from paredown.cores import usable_cores
 from paredown.errors import UsageError
 from paredown.hosts import cpu, system
 from paredown.hosts.program import Program
@@ -34,7 +35,7 @@ class LocalHost:
             tells_instruction_sets=cpu.features_known(),
             cores_physical=psutil.cpu_count(logical=False),
             cores_logical=psutil.cpu_count(),
-            cores_usable=cpu.usable_cores(),
+            cores_usable=usable_cores(),
             frequency_max_mhz=frequency.max if frequency and frequency.max else None,
             governors=system.governors(),
             turbo=system.turbo(),

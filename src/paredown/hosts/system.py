@@ -12,7 +12,7 @@ from glob import glob
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from paredown.hosts.cpu import read_text
+from paredown.cores import read_text
 from paredown.machine import STATES, Throttling
 
 BOARD = "/sys/devices/platform/soc/soc:firmware/get_throttled"  # hexadecimal, with or without 0x

@@ -15,7 +15,7 @@ from itertools import groupby, product
 
 from paredown._compress.mixed.mix import Mixed
 from paredown._compress.recipe import Recipe, Step
-from paredown.profile import Profile
+from paredown.policy import Policy
 
 SLOTS: dict[str, tuple[str, ...]] = {
     "pruning": ("",),
@@ -100,12 +100,12 @@ class Space:
                 yield pattern.format_map(dict(zip(slots, words, strict=True)))
 
 
-def space_for(profile: Profile, named: Iterable[Recipe]) -> Space:
-    """The space of a device: without what its kernels cannot compute, with what `named` asks for."""
+def space_for(policy: Policy, named: Iterable[Recipe]) -> Space:
+    """The space of a policy: without what it cannot compute, with what `named` asks for."""
     slots, schemes = dict(SLOTS), dict(SCHEMES)
-    if profile.activations != "uint8" or profile.weights != "int8":
+    if policy.activations != "uint8" or policy.weights != "int8":
         schemes = {name: schemes[name] for name in FLOAT_SCHEMES}
-    elif not profile.per_channel:
+    elif not policy.per_channel:
         slots["scales"] = ("-pt",)
         del schemes["dynamic"], schemes["mixed"]  # their weights have a scale per channel
     absent = NEEDS_TORCH if find_spec("torch") is None else ()

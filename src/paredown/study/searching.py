@@ -49,7 +49,7 @@ def run_search(
 
     `named`: the recipes that were asked for by name. What the search proposed earlier counts.
     """
-    space = space_for(work.bench.target.profile, named)
+    space = space_for(work.bench.target.policy, named)
     asked = work.options.search or math.inf
     done = sum(t.origin == "search" for t in store.trials())
     while done < asked and (deadline is None or time.monotonic() <= deadline):

@@ -1,37 +1,40 @@
-"""The noun `Target`: a device profile, the runtime that stands for it here, and whether this CPU fits it."""
+"""The noun `Target`: a device, a runtime on it, and whether this machine is that device."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import cast
 
+from paredown.cores import usable_cores
+from paredown.device import DOT_PRODUCTS, Device
 from paredown.errors import TargetError
 from paredown.hosts import cpu, open_host
-from paredown.model import Model
-from paredown.profile import DOT_PRODUCTS, Profile
-from paredown.protocols import Host, NodeTimes, Session, TimeNodes
-
-_SINGLE = frozenset({"reference", "null"})  # runtimes that take one thread whatever is asked
+from paredown.policy import Policy
+from paredown.protocols import Host, Session, TimeNodes
+from paredown.runtimes import runtime as find_runtime
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a model runs. `module` is the runtime's file; it is imported when something is compiled.
+    """Where a model runs: the value that is handed on, never looked up again by its name.
 
-    `unfit` says why this machine is not the device, one reason each; empty where it is. `timer`: the module
-    that times a model node by node, where the runtime tells. own_file: whether the user wrote the profile.
+    runtime: a key of RUNTIMES; the module is imported when something is asked of it. unfit: why this machine
+    is not the device, one reason each; empty where it is. own_file: whether the user wrote its table.
     """
 
     name: str
-    profile: Profile
-    module: str
+    device: Device
+    runtime: str
     unfit: tuple[str, ...] = ()
-    timer: str | None = None
     own_file: bool = False
     host: Host = field(default_factory=open_host)
+
+    @property
+    def policy(self) -> Policy:
+        """What the runtime computes in integers on the device."""
+        return find_runtime(self.runtime).policy(self.device)
 
     @property
     def runs_here(self) -> bool:
@@ -48,12 +51,12 @@ class Target:
     def used_threads(self, asked: int = 0) -> int:
         """The threads that a session gets: those asked for, else the device's, else all usable cores.
 
-        The number of cores a profile names is that of the device, so on another machine it is not taken.
+        The number of cores a table names is that of the device, so on another machine it is not taken.
         """
-        if self.profile.runtime in _SINGLE:
+        if not find_runtime(self.runtime).MULTITHREADED:
             return 1
-        device = self.profile.threads if self.runs_here else None
-        return asked or device or cpu.usable_cores()
+        device = self.device.threads if self.runs_here else None
+        return asked or device or usable_cores()
 
     def compile(
         self,
@@ -61,30 +64,20 @@ class Target:
         *,
         threads: int = 0,
         extra_outputs: Sequence[str] = (),
-        optimized_path: Path | None = None,
     ) -> Session:
         """A session of `model` on this machine that answers with `extra_outputs` besides the outputs.
 
-        threads: see `used_threads`. optimized_path: where the runtime's own
-        optimized graph is written, on runtimes that have one.
+        threads: see `used_threads`.
         """
         used = self.used_threads(threads)
-        session = importlib.import_module(self.module).compile(
-            model, threads=used, extra_outputs=extra_outputs, optimized_path=optimized_path
-        )
-        return cast(Session, session)
+        return find_runtime(self.runtime).compile(model, threads=used, extra_outputs=extra_outputs)
 
     def time_nodes(self, threads: int = 0) -> TimeNodes | None:
         """What times models node by node; None where this machine is not the target, or its runtime mute."""
-        if not self.runs_here or self.timer is None:
+        node_times = find_runtime(self.runtime).node_times
+        if not self.runs_here or node_times is None:
             return None
-        module, used = self.timer, self.used_threads(threads)
-
-        def timed(models: Sequence[Model]) -> list[NodeTimes]:
-            times: list[NodeTimes] = importlib.import_module(module).node_times(models, threads=used)
-            return times
-
-        return timed
+        return partial(node_times, threads=self.used_threads(threads))
 
     def require_timing(self) -> None:
         """Nothing, or TargetError: a latency taken on another machine would be no latency of this target."""
@@ -96,19 +89,19 @@ class Target:
             )
 
 
-def unfit_reasons(profile: Profile) -> tuple[str, ...]:
-    """Why this machine is not the profile's device: another architecture, board or instruction set."""
+def unfit_reasons(device: Device) -> tuple[str, ...]:
+    """Why this machine is not the device: another architecture, board or instruction set."""
     here = cpu.arch()
-    if profile.arch and profile.arch != here:
-        return (f"the profile is for {profile.arch}, this CPU is {here}",)
+    if device.arch and device.arch != here:
+        return (f"the device is {device.arch}, this CPU is {here}",)
     names = f"{cpu.board_name()} {cpu.model_name()}"
-    if profile.board and profile.board not in names:
-        return (f"this machine does not call itself a {profile.board}",)
-    if not profile.isa:
+    if device.board and device.board not in names:
+        return (f"this machine does not call itself a {device.board}",)
+    if not device.isa:
         return ()
     if not cpu.features_known():
         return ("this system does not tell its instruction sets",)
-    wanted, have = frozenset(profile.isa), cpu.features()
+    wanted, have = frozenset(device.isa), cpu.features()
     lacking, reasons = wanted - have, []
     if lacking:
         reasons.append(f"this CPU lacks {', '.join(sorted(lacking))}")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nets
-from paredown._compress.quantize.placement.plan import ORT_CPU, place
+from paredown._compress.quantize.placement.plan import place
 from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown._compress.quantize.ranges.choose import activation_params
 from paredown._compress.quantize.sensitivity.activations import Behind, Switched, _cut
@@ -24,7 +24,7 @@ def switched(name: str) -> tuple[Model, Switched, dict[str, QuantParams]]:
     """A network, its switches, and the grids that calibration gives; damage is read at the outputs."""
     model = prepare(nets.NETS[name]())
     graph = to_ir(model).graph
-    plan = place(graph, ORT_CPU)
+    plan = place(graph, nets.POLICY)
     seen = calibrate(model, sorted(plan.group), nets.images())
     grids = activation_params(graph, plan, seen, "mse", per_channel=True)
     return model, Switched(model, plan, grids, [o.name for o in model.outputs], threads=1), grids

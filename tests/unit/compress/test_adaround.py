@@ -97,7 +97,7 @@ def test_a_factor_for_every_channel_finds_its_channel() -> None:
 def test_links_of_the_chain_fit_each_other(name: str) -> None:
     """With 8-bit weights, what a layer makes of what it reads is nearly what it should answer."""
     model = prepare(nets.NETS[name]())
-    context = Context(model, nets.images, nets.ANY_BOARD)
+    context = Context(model, nets.images, nets.ANY_BOARD, nets.POLICY)
     graph, _ = apply(Static(), to_ir(model), context)
     found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
     for samples in layer_samples(graph, [f for f in found if isinstance(f, MatmulLayer)], context):
@@ -109,7 +109,7 @@ def test_links_of_the_chain_fit_each_other(name: str) -> None:
 def test_each_layer_reads_what_the_one_before_has_become() -> None:
     """Zeroed weights in front are seen at once: the next layer reads one value everywhere."""
     model = prepare(nets.NETS["residual"]())
-    context = Context(model, nets.images, nets.ANY_BOARD)
+    context = Context(model, nets.images, nets.ANY_BOARD, nets.POLICY)
     graph, _ = apply(Static(), to_ir(model), context)
     found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
     taken = layer_samples(graph, [f for f in found if isinstance(f, MatmulLayer)], context)

@@ -11,7 +11,7 @@ import pytest
 import nets
 from paredown._compress.quantize.placement.allocate import Choices, Point, blocks, front, moves, path
 from paredown._compress.quantize.placement.costs import Costs, changing, costs_from
-from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.plan import Plan, place
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.protocols import NodeTimes
@@ -20,14 +20,14 @@ from paredown.protocols import NodeTimes
 def chain() -> tuple[ir.Graph, Plan]:
     """conv a, LeakyRelu, depthwise conv b, LeakyRelu, conv c: nodes N0 to N4."""
     graph = to_ir(prepare(nets.depthwise())).graph
-    return graph, place(graph, ORT_CPU)
+    return graph, place(graph, nets.POLICY)
 
 
 def choices(costs: Costs | None, **damage: float) -> Choices:
     """Of the chain, with the damage of grids by the number of the node that writes them."""
     graph, plan = chain()
     made = {str(n.name): str(n.outputs[0].name) for n in graph}
-    return Choices(graph, plan, (), {made[n]: d for n, d in damage.items()}, {}, costs)
+    return Choices(graph, plan, nets.POLICY, (), {made[n]: d for n, d in damage.items()}, {}, costs)
 
 
 def costs(floats: dict[str, float], border_s: float = 0.0) -> Costs:
@@ -43,10 +43,12 @@ def test_a_layer_is_its_weights_and_the_function_behind_it() -> None:
 
 def test_a_sigmoid_and_its_product_belong_to_the_layer_but_a_sum_does_not() -> None:
     graph = to_ir(prepare(nets.detector())).graph
-    first = blocks(graph, place(graph, ORT_CPU))[0]
+    first = blocks(graph, place(graph, nets.POLICY))[0]
     assert sorted(n.op_type for n in graph if n.name in first) == ["Conv", "Mul", "Sigmoid"]
     graph = to_ir(prepare(nets.residual())).graph
-    assert all(n.op_type != "Add" for b in blocks(graph, place(graph, ORT_CPU)) for n in graph if n.name in b)
+    assert all(
+        n.op_type != "Add" for b in blocks(graph, place(graph, nets.POLICY)) for n in graph if n.name in b
+    )
 
 
 def test_a_move_frees_a_layer_or_all_around_a_noisy_tensor() -> None:
@@ -61,9 +63,9 @@ def test_where_no_layer_is_in_integers_nothing_is() -> None:
     joined = net.node("Concat", halves, f"{halves}_1", axis=1)
     graph = to_ir(prepare(net.model(net.conv(net.node("Relu", net.conv(joined, 6, 4)), 4, 4)))).graph
     layers = frozenset(str(n.name) for n in graph if n.op_type in ("Conv", "Relu"))
-    left = place(graph, ORT_CPU, (), dict.fromkeys(layers, "released"))
+    left = place(graph, nets.POLICY, (), dict.fromkeys(layers, "released"))
     assert {n.op_type for n in left.roles} == {"Split", "Concat"}
-    found = Choices(graph, place(graph, ORT_CPU), (), {}, {}, None).point(layers)
+    found = Choices(graph, place(graph, nets.POLICY), nets.POLICY, (), {}, {}, None).point(layers)
     assert not found.plan.roles
     assert layers < found.released
 
@@ -75,8 +77,8 @@ def test_a_function_released_behind_an_add_releases_the_add() -> None:
     graph = to_ir(prepare(net.model(net.conv(both, 4, 4)))).graph
     (add,) = (n for n in graph if n.op_type == "Add")
     (relu,) = (str(u.node.name) for u in add.outputs[0].uses())
-    base = place(graph, ORT_CPU)
-    found = Choices(graph, base, (), {}, {}, None).point(frozenset({relu}))
+    base = place(graph, nets.POLICY)
+    found = Choices(graph, base, nets.POLICY, (), {}, {}, None).point(frozenset({relu}))
     assert found.released == {relu, str(add.name)}
     assert found.plan.group.keys() <= base.group.keys()
     assert any(n.op_type == "Conv" for n in found.plan.roles)
@@ -86,13 +88,13 @@ def test_values_that_change_their_form_are_counted() -> None:
     graph, plan = chain()
     pixels, channels = nets.SIZE**2, 8
     assert changing(graph, plan) == 3 * pixels + 4 * pixels  # the image in, the answer out
-    middle = place(graph, ORT_CPU, (), dict.fromkeys(("N2", "N3"), "released"))
+    middle = place(graph, nets.POLICY, (), dict.fromkeys(("N2", "N3"), "released"))
     assert changing(graph, middle) == 7 * pixels + 2 * channels * pixels
 
 
 def test_what_an_alternating_graph_takes_beyond_its_nodes_is_the_border() -> None:
     graph, _ = chain()
-    mixed = place(graph, ORT_CPU, (), dict.fromkeys(("N2", "N3"), "released"))
+    mixed = place(graph, nets.POLICY, (), dict.fromkeys(("N2", "N3"), "released"))
     floats, integers = ({f"N{i}": s for i in range(5)} for s in (3.0, 1.0))
     alternating = NodeTimes({"N0": 1.0, "q": 8.0}, unmapped_s=1.0)  # 10 s; the nodes alone take 3 + 2 * 3
     found = costs_from(NodeTimes(floats), NodeTimes(integers), alternating, graph, mixed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import nets
-from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.plan import Plan, place
 from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown._compress.quantize.ranges.choose import activation_params, pool
 from paredown._compress.quantize.ranges.post_activation import UNHEARD
@@ -30,7 +30,7 @@ class Chosen:
 
 def chosen(model: Model, method: str = "mse", per_channel: bool = True) -> Chosen:
     graph = to_ir(model).graph
-    plan = place(graph, ORT_CPU)
+    plan = place(graph, nets.POLICY)
     seen = calibrate(model, sorted(plan.group), nets.images())
     return Chosen(plan, seen, activation_params(graph, plan, seen, method, per_channel))
 

@@ -36,7 +36,7 @@ def test_metadata_and_card_stay_and_ours_is_added() -> None:
     card = Card("yolov8", "detect", Preprocess((16, 16)), ("disc", "box"))
     model = prepare(nets.detector()).with_card(card)
     for recipe in ("int8", "int8-weights", "int8-dynamic", "ort-static", "ort-dynamic"):
-        made = nets.compressed(model, recipe, profile=replace(nets.ANY_BOARD, name="board")).model
+        made = nets.compressed(model, recipe, device=replace(nets.ANY_BOARD, name="board")).model
         ours = {PROFILE_KEY: "board", RECIPE_KEY: nets.parse_recipe(recipe).name}
         assert {k: v for k, v in made.metadata.items() if k in {*ours, *model.metadata}} == {
             **model.metadata,
@@ -134,7 +134,9 @@ def test_a_bias_that_is_computed(recipe: str) -> None:
 def test_images_that_do_not_fit_the_model() -> None:
     small = [np.zeros((1, 3, 8, 8), np.float32)]
     with pytest.raises(ParedownError):
-        nets.compress(prepare(nets.residual()), nets.parse_recipe("int8"), lambda: small, nets.ANY_BOARD)
+        nets.compress(
+            prepare(nets.residual()), nets.parse_recipe("int8"), lambda: small, nets.ANY_BOARD, nets.POLICY
+        )
 
 
 def test_a_model_of_two_inputs() -> None:

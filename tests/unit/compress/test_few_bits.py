@@ -93,7 +93,7 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
     model = prepare(nets.NETS[name]())
     float_weights = {n.name: n.input[1:] for n in to_proto(model).graph.node}
     constants = {t.name: numpy_helper.to_array(t) for t in to_proto(model).graph.initializer}
-    graph, _ = apply(Static4(), to_ir(model), Context(model, nets.images, nets.ANY_BOARD))
+    graph, _ = apply(Static4(), to_ir(model), Context(model, nets.images, nets.ANY_BOARD, nets.POLICY))
     found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
     layers = [layer for layer in found if isinstance(layer, MatmulLayer)]
     assert layers
@@ -115,7 +115,7 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
 
 
 def test_no_more_is_drawn_than_fits(wide: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    graph, _ = apply(Static4(), to_ir(wide), Context(wide, nets.images, nets.ANY_BOARD))
+    graph, _ = apply(Static4(), to_ir(wide), Context(wide, nets.images, nets.ANY_BOARD, nets.POLICY))
     found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
     layers = [layer for layer in found if isinstance(layer, MatmulLayer)]
     many = [len(at) for at in positions(layers, FEW_BITS, seed=0)]
@@ -199,7 +199,7 @@ def test_metadata_survives_packing() -> None:
 
 
 def test_the_preset_packs(wide: Model) -> None:
-    made = compress(wide, parse_recipe("int4"), nets.images, nets.ANY_BOARD)
+    made = compress(wide, parse_recipe("int4"), nets.images, nets.ANY_BOARD, nets.POLICY)
     assert PRESETS["int4"][0].endswith("+pack")
     assert len(made.model.data) < 0.6 * len(wide.data)
 

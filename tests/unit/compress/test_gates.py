@@ -41,11 +41,13 @@ def uneven(gains: np.ndarray = GAINS, depthwise: bool = True) -> Model:
 
 
 def context_of(model: Model) -> Context:
-    return Context(model, lambda: iter(nets.images(8)), nets.ANY_BOARD, threads=1)
+    return Context(model, lambda: iter(nets.images(8)), nets.ANY_BOARD, nets.POLICY, threads=1)
 
 
 def made(model: Model, recipe: str) -> tuple[Model, list[str]]:
-    done = compress(model, parse_recipe(recipe), lambda: iter(nets.images(8)), nets.ANY_BOARD, threads=1)
+    done = compress(
+        model, parse_recipe(recipe), lambda: iter(nets.images(8)), nets.ANY_BOARD, nets.POLICY, threads=1
+    )
     return done.model, [record.action for record in done.log if record.step == "gates"]
 
 
@@ -125,7 +127,11 @@ def test_channels_that_are_alike_are_left() -> None:
 
 def test_without_gates_it_says_so() -> None:
     done = compress(
-        prepare(nets.NETS["residual"]()), parse_recipe("gates"), lambda: iter(nets.images()), nets.ANY_BOARD
+        prepare(nets.NETS["residual"]()),
+        parse_recipe("gates"),
+        lambda: iter(nets.images()),
+        nets.ANY_BOARD,
+        nets.POLICY,
     )
     (record,) = done.log
     assert record.action == "skipped"
@@ -140,6 +146,7 @@ def test_a_node_kept_float_is_not_touched() -> None:
         parse_recipe("gates"),
         lambda: iter(nets.images()),
         nets.ANY_BOARD,
+        nets.POLICY,
         keep_float=(str(kept.name),),
     )
     (now,) = (n for n in to_ir(done.model).graph if n.name == kept.name)

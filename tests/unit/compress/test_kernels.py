@@ -1,4 +1,4 @@
-"""A profile that our integer steps do not write for is refused, never silently ignored."""
+"""A policy that our integer steps do not write for is refused, never silently ignored."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 import nets
 from paredown._compress.recipe import Compressed
 from paredown._compress.weight_bits import SAFE_LIMIT
+from paredown.device import Device
 from paredown.errors import UsageError
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
-from paredown.profile import Profile
 
 RECIPES = ["w8a8-pc-mse", "w8a8-pc-mse+gptq", "w8a8-pc-mse+bc", "int8-dynamic"]
 OTHERS = {
@@ -22,26 +22,26 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("recipe", ["w8a8-pt-mse", "w4a8", "int8-dynamic", "ort-static"])
-@pytest.mark.parametrize("profile", OTHERS.values(), ids=OTHERS)
-def test_other_integer_types_are_refused(recipe: str, profile: Profile) -> None:
+@pytest.mark.parametrize("device", OTHERS.values(), ids=OTHERS)
+def test_other_integer_types_are_refused(recipe: str, device: Device) -> None:
     with pytest.raises(UsageError, match="uint8 activations, int8 weights"):
-        nets.compressed(prepare(nets.residual()), recipe, profile=profile)
+        nets.compressed(prepare(nets.residual()), recipe, device=device)
 
 
 def test_a_scale_per_channel_is_refused_where_there_is_none() -> None:
-    model, profile = prepare(nets.residual()), replace(nets.ANY_BOARD, per_channel=False)
+    model, device = prepare(nets.residual()), replace(nets.ANY_BOARD, per_channel=False)
     for recipe in ("w8a8-pc-mse", "int8-dynamic", "ort-static-pc-minmax"):
         with pytest.raises(UsageError, match="per channel"):
-            nets.compressed(model, recipe, profile=profile)
+            nets.compressed(model, recipe, device=device)
     for recipe in ("w8a8-pt-mse", "ort-static-pt-minmax", "w8", "ort-dynamic"):
-        nets.compressed(model, recipe, profile=profile)
+        nets.compressed(model, recipe, device=device)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_no_weight_exceeds_seven_bits_where_eight_saturate(recipe: str) -> None:
-    profile = replace(nets.ANY_BOARD, saturates=True)
+    device = replace(nets.ANY_BOARD, saturates=True)
     assert (
-        32 < _largest_weight(nets.compressed(prepare(nets.detector()), recipe, profile=profile)) <= SAFE_LIMIT
+        32 < _largest_weight(nets.compressed(prepare(nets.detector()), recipe, device=device)) <= SAFE_LIMIT
     )
 
 

@@ -19,7 +19,7 @@ from paredown.model import Model
 
 def quantized(name: str) -> tuple[Model, list[MatmulLayer]]:
     model = prepare(nets.NETS[name]())
-    graph, _ = apply(Static(), to_ir(model), Context(model, nets.images, nets.ANY_BOARD))
+    graph, _ = apply(Static(), to_ir(model), Context(model, nets.images, nets.ANY_BOARD, nets.POLICY))
     found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
     return to_model(graph, model), [layer for layer in found if isinstance(layer, MatmulLayer)]
 

@@ -12,7 +12,7 @@ from paredown._compress.mixed.candidate import Weights, coarser, narrowed, plain
 from paredown._compress.mixed.mix import Mixed, with_limits
 from paredown._compress.presets import parse_recipe
 from paredown._compress.quantize.placement.allocate import Point
-from paredown._compress.quantize.placement.plan import ORT_CPU, place
+from paredown._compress.quantize.placement.plan import place
 from paredown._compress.recipe import Compressed, Recipe
 from paredown.errors import UnsupportedModel, UsageError
 from paredown.graph.load import to_proto
@@ -152,7 +152,7 @@ def test_what_the_user_keeps_float_stays_float() -> None:
 
 def point(*released: str, damage: float) -> Point:
     graph = to_ir(prepare(nets.depthwise())).graph
-    plan = place(graph, ORT_CPU, (), dict.fromkeys(released, "released"))
+    plan = place(graph, nets.POLICY, (), dict.fromkeys(released, "released"))
     return Point(frozenset(released), plan, damage, 0.0)
 
 

@@ -19,7 +19,7 @@ from paredown.model import Model
 
 FLOAT = TensorProto.FLOAT
 RECIPES = ["w8a8-pc-minmax", "int8", "int8-dynamic", "prune30-l1", "int4", "cle+w8a8-pc-mse+bc"]
-ANY_CPU = nets.Profile("any-cpu", "seven bits where products saturate", saturates=True)
+ANY_CPU = nets.Device("any-cpu", "seven bits where products saturate", saturates=True)
 
 
 def finished(net: nets.Net, y: str, domain: str = "") -> Model:
@@ -106,7 +106,7 @@ ODD = {"contrib": contrib, "same name": same_name, "loop": loop, "branches": bra
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_gives_a_model_that_answers_alike(name: str, recipe: str) -> None:
     ready = prepare(ODD[name]())
-    made = nets.compressed(ready, recipe, profile=ANY_CPU)
+    made = nets.compressed(ready, recipe, device=ANY_CPU)
     image = nets.images(1)[0]
     (want,), (got,) = nets.run(ready, image), nets.run(made.model, image)
     assert want.shape == got.shape

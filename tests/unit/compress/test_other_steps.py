@@ -77,7 +77,7 @@ def test_weight_only_rounds_and_nothing_else() -> None:
 
 def test_dynamic_needs_no_image_and_shares_one_measured_grid() -> None:
     model = prepare(nets.attention())
-    made = nets.compress(model, nets.parse_recipe("dynamic"), lambda: [], nets.ANY_BOARD)
+    made = nets.compress(model, nets.parse_recipe("dynamic"), lambda: [], nets.ANY_BOARD, nets.POLICY)
     found = nets.ops(to_proto(made.model).graph.node)
     assert found["MatMulInteger"] == 4
     assert found["ConvInteger"] == 1
@@ -94,7 +94,7 @@ def test_dynamic_leaves_the_tail_and_what_has_no_integer_form() -> None:
 
 def test_dynamic_weights_have_seven_bits_where_the_device_saturates() -> None:
     model = prepare(nets.residual())
-    made = nets.compressed(model, "dynamic", profile=replace(nets.ANY_BOARD, saturates=True)).model
+    made = nets.compressed(model, "dynamic", device=replace(nets.ANY_BOARD, saturates=True)).model
     weights = [
         numpy_helper.to_array(t) for t in to_proto(made).graph.initializer if t.data_type == TensorProto.INT8
     ]
@@ -119,7 +119,9 @@ def test_the_stock_tail_option_excludes_what_our_reading_of_the_graph_finds() ->
 
 def test_stock_static_without_images() -> None:
     with pytest.raises(CalibrationError):
-        nets.compress(prepare(nets.residual()), nets.parse_recipe("ort-static"), lambda: [], nets.ANY_BOARD)
+        nets.compress(
+            prepare(nets.residual()), nets.parse_recipe("ort-static"), lambda: [], nets.ANY_BOARD, nets.POLICY
+        )
 
 
 def test_stock_quantizers_leave_logging_as_it_was(caplog: pytest.LogCaptureFixture) -> None:

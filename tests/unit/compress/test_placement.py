@@ -7,7 +7,7 @@ import onnx_ir as ir
 import pytest
 
 import nets
-from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.plan import Plan, place
 from paredown.errors import UnknownName, UnsupportedModel
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
@@ -17,7 +17,7 @@ from paredown.model import Model
 
 def planned(model: Model, keep_float: tuple[str, ...] = ()) -> tuple[ir.Graph, Plan]:
     graph = to_ir(prepare(model)).graph
-    return graph, place(graph, ORT_CPU, keep_float)
+    return graph, place(graph, nets.POLICY, keep_float)
 
 
 def roles(model: Model) -> list[tuple[str, str]]:

@@ -90,7 +90,7 @@ def test_per_tensor_weights_have_one_scale() -> None:
 def test_seven_bits_where_the_device_saturates() -> None:
     """Instructions that sum products in 16 bits need weights of at most 63."""
     model = prepare(nets.residual())
-    made = nets.compressed(model, "w8a8", profile=replace(nets.ANY_BOARD, saturates=True)).model
+    made = nets.compressed(model, "w8a8", device=replace(nets.ANY_BOARD, saturates=True)).model
     weights = [numpy_helper.to_array(t) for t in constants(made).values() if t.data_type == TensorProto.INT8]
     layers = [w for w in weights if w.ndim == 4]
     assert len(layers) == 4
@@ -164,14 +164,16 @@ def test_a_quantized_tensor_that_is_an_output_keeps_its_name() -> None:
 def test_an_image_that_is_black_everywhere() -> None:
     model = prepare(nets.residual())
     black = np.zeros((1, 3, 16, 16), np.float32)
-    from_black = nets.compress(model, nets.parse_recipe("w8a8"), lambda: [black], nets.ANY_BOARD).model
+    from_black = nets.compress(
+        model, nets.parse_recipe("w8a8"), lambda: [black], nets.ANY_BOARD, nets.POLICY
+    ).model
     assert np.isfinite(nets.run(from_black, nets.images(1)[0])[0]).all()
 
 
 def test_images_that_are_not_there_and_a_name_that_is_not() -> None:
     model = prepare(nets.residual())
     with pytest.raises(CalibrationError):
-        nets.compress(model, nets.parse_recipe("w8a8"), lambda: [], nets.ANY_BOARD)
+        nets.compress(model, nets.parse_recipe("w8a8"), lambda: [], nets.ANY_BOARD, nets.POLICY)
     with pytest.raises(UnknownName, match="did you mean"):
         nets.compressed(model, "w8a8", keep_float=("N0", "N00"))
 

@@ -8,14 +8,14 @@ import pytest
 from onnx import TensorProto
 
 import nets
+from paredown.device import Device
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.model import Model
-from paredown.profile import Profile
 from paredown.protocols import NodeTimes
 
-WITHOUT = Profile("old", "no dot products", isa=("avx2",), saturates=True)
-WITH = Profile("new", "dot products", isa=("avx2", "vnni"))
+WITHOUT = Device("old", "no dot products", isa=("avx2",), saturates=True)
+WITH = Device("new", "dot products", isa=("avx2", "vnni"))
 Clock = Callable[[Sequence[Model]], list[NodeTimes]]
 
 
@@ -36,9 +36,9 @@ def clock(integer_s: Callable[[bool], float]) -> Clock:
     return lambda models: [seconds(m) for m in models]
 
 
-def quantized(time_nodes: Clock, profile: Profile = WITHOUT, recipe: str = "w8a8-pc-minmax-timed"):
+def quantized(time_nodes: Clock, device: Device = WITHOUT, recipe: str = "w8a8-pc-minmax-timed"):
     model = prepare(nets.NETS["depthwise"]())
-    return model, nets.compressed(model, recipe, time_nodes=time_nodes, profile=profile)
+    return model, nets.compressed(model, recipe, time_nodes=time_nodes, device=device)
 
 
 def floats_and_integers(model: Model) -> tuple[set[int], set[int]]:
@@ -82,7 +82,7 @@ def test_where_no_layer_is_faster_only_the_weights_are_in_8_bits():
 
 
 @pytest.mark.parametrize(
-    ("times", "profile"),
+    ("times", "device"),
     [
         (clock(lambda depthwise: 1e-3), WITHOUT),  # everything is faster in integers
         (clock(lambda depthwise: 1.99e-3), WITHOUT),  # nothing saves what could not be noise
@@ -90,14 +90,14 @@ def test_where_no_layer_is_faster_only_the_weights_are_in_8_bits():
         (None, WITHOUT),  # not at hand
     ],
 )
-def test_else_everything_is_in_integers(times, profile):
-    _, made = quantized(times, profile)
-    _, plain = quantized(times, profile, recipe="w8a8-pc-minmax")
+def test_else_everything_is_in_integers(times, device):
+    _, made = quantized(times, device)
+    _, plain = quantized(times, device, recipe="w8a8-pc-minmax")
     assert floats_and_integers(made.model)[0] == set()
     first, second = ([i.raw_data for i in to_proto(m.model).graph.initializer] for m in (made, plain))
     assert first == second
     said = any("no instructions for sums of 8-bit products" in r.why for r in made.log)
-    assert said == (times is not None and profile is WITHOUT)
+    assert said == (times is not None and device is WITHOUT)
 
 
 def test_a_sum_over_nodes_that_the_clock_contradicts_is_not_followed():

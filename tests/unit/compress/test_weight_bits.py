@@ -18,14 +18,14 @@ SATURATING = replace(nets.ANY_BOARD, saturates=True)
 def test_seven_bits_for_a_cpu_that_saturates_eight_for_others(recipe: str) -> None:
     model = prepare(nets.residual())
     assert nets.compressed(model, recipe).model.metadata[WEIGHT_BITS_KEY] == "8"
-    assert nets.compressed(model, recipe, profile=SATURATING).model.metadata[WEIGHT_BITS_KEY] == "7"
+    assert nets.compressed(model, recipe, device=SATURATING).model.metadata[WEIGHT_BITS_KEY] == "7"
 
 
 def test_the_stock_quantizer_gives_eight_bits_whatever_the_cpu() -> None:
     model = prepare(nets.residual())
-    made = nets.compressed(model, "ort-static", profile=SATURATING).model
+    made = nets.compressed(model, "ort-static", device=SATURATING).model
     assert made.metadata[WEIGHT_BITS_KEY] == "8"
-    reduced = nets.compressed(model, "ort-static-pt-minmax-rr", profile=SATURATING).model
+    reduced = nets.compressed(model, "ort-static-pt-minmax-rr", device=SATURATING).model
     assert reduced.metadata[WEIGHT_BITS_KEY] == "7"
 
 

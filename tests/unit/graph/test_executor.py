@@ -32,8 +32,8 @@ def float_net(name: str) -> Model:
     return prepare(nets.NETS[name]())
 
 
-def quantized_net(name: str, **profile: object) -> Model:
-    return nets.compressed(float_net(name), "w8a8", **profile).model
+def quantized_net(name: str, **device: object) -> Model:
+    return nets.compressed(float_net(name), "w8a8", **device).model
 
 
 def answers(model: Model, images: np.ndarray) -> list[np.ndarray]:
@@ -160,8 +160,8 @@ def test_what_is_learned_is_written_back(name: str, quantized: bool) -> None:
 
 
 def test_seven_bit_weights_stay_seven_bits() -> None:
-    profile = nets.Profile("narrow", "sums in 16 bits", saturates=True)
-    executor = Executor(quantized_net("residual", profile=profile))
+    device = nets.Device("narrow", "sums in 16 bits", saturates=True)
+    executor = Executor(quantized_net("residual", device=device))
     with torch.no_grad():
         for key, p in executor.parameters.items():
             if executor.learnables[key].kind == "weight":

@@ -23,6 +23,7 @@ STAND_IN = '''
 """A runtime whose model file holds one Python statement, executed at every inference."""
 import os, sys, time
 from paredown.model import TensorSpec
+MULTITHREADED = True
 
 class Session:
     inputs = (TensorSpec("x", (1, 4), "float32"),)
@@ -44,7 +45,8 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "stand_in_runtime.py").write_text(STAND_IN)
     (tmp_path / "stand-in.toml").write_text('summary = "stand-in"\nruntime = "stand-in"\n')
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setitem(paredown.targets.TARGETS, "stand-in", "stand_in_runtime")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(paredown.runtimes.RUNTIMES, "stand-in", "stand_in_runtime")
     return str(tmp_path / "stand-in.toml")
 
 
@@ -178,9 +180,9 @@ INTERRUPTED = """
 import sys
 from pathlib import Path
 import numpy as np
-import paredown.targets
+import paredown.runtimes
 from paredown._measure.latency import measure_latency
-paredown.targets.TARGETS["stand-in"] = "stand_in_runtime"
+paredown.runtimes.RUNTIMES["stand-in"] = "stand_in_runtime"
 model, target = Path(sys.argv[1]), sys.argv[2]
 measure_latency(model, model, target, {"x": np.zeros((1, 4), np.float32)})
 """

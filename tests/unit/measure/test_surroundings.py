@@ -113,7 +113,7 @@ def test_memory_is_read() -> None:
 
 def test_the_measured_process_imports_little() -> None:
     code = (
-        "import sys, paredown._measure.worker, paredown.targets.ort; "
+        "import sys, paredown._measure.worker, paredown.runtimes.onnxruntime; "
         "heavy = {'cv2', 'onnx', 'onnx_ir', 'psutil', 'plotly', 'torch', 'rich', 'faster_coco_eval'}; "
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
     )

@@ -6,13 +6,14 @@ import sys
 import numpy as np
 import pytest
 
+from paredown.device import Device
 from paredown.errors import MissingDependency
-from paredown.profile import Profile
+from paredown.runtimes.onnxruntime import policy
 from paredown.search.propose import Tried, propose, require_optuna
 from paredown.search.space import Space, space_for
 
 optuna = pytest.importorskip("optuna")
-SPACE = space_for(Profile("any", ""), [])
+SPACE = space_for(policy(Device("any", "")), [])
 SMALL = Space({"a": "w8a8{scales}{ranges}"}, {"scales": ("-pc", "-pt"), "ranges": ("-mse", "-minmax")})
 
 

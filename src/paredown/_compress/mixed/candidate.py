@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from paredown._compress.pack import pack
 from paredown._compress.quantize.placement.allocate import Point
-from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.plan import Plan, place
 from paredown._compress.quantize.ranges.choose import weight_params
 from paredown._compress.quantize.rounding import gptq
 from paredown._compress.quantize.weight_only import store
@@ -68,7 +68,7 @@ class Writer:
         model.meta[FLOAT] = self.source
         graph = model.graph
         released = {name: self.why.get(name, BESIDE) for name in point.released}
-        plan = place(graph, ORT_CPU, self.context.keep_float, released)
+        plan = place(graph, self.context.policy, self.context.keep_float, released)
         if not plan.roles and self.ungated is not None:
             return replace(self, source=self.ungated, ungated=None).write(point, chosen, added)
         grids = {group: self.grid_of[members[0]] for group, members in plan.members().items()}

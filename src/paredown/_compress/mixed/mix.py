@@ -28,7 +28,7 @@ from paredown._compress.quantize.kernels import require_kernels
 from paredown._compress.quantize.placement import allocate
 from paredown._compress.quantize.placement.allocate import Choices, Point
 from paredown._compress.quantize.placement.costs import Costs, costs_from
-from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.plan import Plan, place
 from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown._compress.quantize.ranges.choose import activation_params, weight_params
 from paredown._compress.quantize.sensitivity.guard import BUDGET, FLOOR, Guarded, guard, heads_of
@@ -133,10 +133,10 @@ def apply(step: Mixed, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     if step.ms and context.time_nodes is None:
         raise UsageError(
             "a limit on latency cannot be kept without timing on the device",
-            got=f"{step.ms:g} ms on {context.profile.name!r}",
+            got=f"{step.ms:g} ms on {context.device.name!r}",
             hint="run paredown on the device itself, or limit the drop or the size only",
         )
-    plan = place(model.graph, ORT_CPU, context.keep_float)
+    plan = place(model.graph, context.policy, context.keep_float)
     if not plan.group:
         return model, records(step, plan, {}, {})
     source = to_model(model, context.source)
@@ -144,7 +144,7 @@ def apply(step: Mixed, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     weights = _weight_damages(model.graph, ranged, source, context)
     grid_of = {t: ranged.grids[g] for t, g in ranged.plan.group.items()}
     apart = replace(context, lessons=None, further=None)  # what judges must not have been fitted to
-    writer = Writer(source, grid_of, context.profile.weight_bits, apart)
+    writer = Writer(source, grid_of, context.policy.weight_bits, apart)
     choices = _choices(model.graph, ranged, weights, writer, context)
     writer = replace(writer, why=reasons(choices), ungated=gates.without(model, source))
     made, tried = _decide(step, choices, weights, writer, context)
@@ -174,7 +174,7 @@ def _weight_damages(graph: ir.Graph, ranged: Guarded, source: Model, context: Co
     """The damage of every weight alone in 8 and in 4 bits, at the heads."""
     nodes = [n for n in graph if n in ranged.plan.roles and weight_of(n) is not None]
     heads, found = heads_of(ranged.plan, graph), []
-    for bits in (context.profile.weight_bits, 4):
+    for bits in (context.policy.weight_bits, 4):
         grids = {n: weight_params(n, "pc", bits) for n in nodes}
         errors = {str(n.name): error for n, error in rounding_errors(grids).items()}
         switched = SwitchedWeights(source, errors, heads, ranged.images[:1], context.threads)
@@ -187,7 +187,7 @@ def _choices(graph: ir.Graph, ranged: Guarded, weights: Weights, writer: Writer,
     """What the allocator chooses from; the costs are timed where the device is at hand."""
     members = ranged.plan.members()
     damage = {t: ranged.alone[g] / len(members[g]) for t, g in ranged.plan.group.items()}
-    choices = Choices(graph, ranged.plan, context.keep_float, damage, weights.damage8, None)
+    choices = Choices(graph, ranged.plan, context.policy, context.keep_float, damage, weights.damage8, None)
     if context.time_nodes is None:
         return choices
     return replace(choices, costs=_costs(choices, weights, writer, context))

@@ -18,7 +18,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.pack.codebook import lattice
-from paredown._compress.quantize.placement.plan import ORT_CPU, place
+from paredown._compress.quantize.placement.plan import place
 from paredown._compress.quantize.sensitivity.guard import heads_of
 from paredown._compress.quantize.sensitivity.weights import damages
 from paredown._compress.recipe import Context
@@ -46,7 +46,7 @@ def sensitivities(
         return {}
     noise = {n: float(np.mean(e**2) / max(np.var(weights[n]), 1e-30)) for n, e in errors.items()}
     graph = to_ir(network).graph
-    heads = heads_of(place(graph, ORT_CPU), graph)
+    heads = heads_of(place(graph, context.policy), graph)
     damage = damages(network, {n: e for n, e in errors.items() if noise[n] > 0}, heads, IMAGES, context)
     alone = {node: found / noise[node] for node, found in damage.items()}
     median = float(np.median(list(alone.values()))) if alone else 0.0

@@ -43,7 +43,7 @@ def apply(step: Dynamic, model: ir.Model, context: Context) -> tuple[ir.Model, t
     for node in [n for n in graph if weight_of(n) is not None]:
         why = _why_not(node, node in body, context)
         if not why:
-            _rewrite(graph, node, measured, context.profile.weight_bits)
+            _rewrite(graph, node, measured, context.policy.weight_bits)
         action = "float" if why else "quantized"
         log.append(
             StepRecord(step.name, str(node.name), action, why or "product in integers", {"op": node.op_type})

@@ -27,7 +27,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.quantize.cle import class_factors, freeze_kept, scale_around, weighted_in_body
-from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.plan import Plan, place
 from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown._compress.quantize.ranges.choose import activation_params
 from paredown._compress.quantize.ranges.outliers import loudness_of
@@ -144,13 +144,13 @@ class _Gridded:
 
 def _gridded(model: Model, seen: dict[str, Seen], context: Context) -> _Gridded:
     graph = to_ir(model).graph
-    plan = place(graph, ORT_CPU, context.keep_float)
+    plan = place(graph, context.policy, context.keep_float)
     return _Gridded(model, plan, heads_of(plan, graph), activation_params(graph, plan, seen, "mse", True))
 
 
 def _seen(model: Model, context: Context) -> dict[str, Seen]:
     """What some images leave in every tensor that gets a grid."""
-    plan = place(to_ir(model).graph, ORT_CPU, context.keep_float)
+    plan = place(to_ir(model).graph, context.policy, context.keep_float)
     images = islice(iter(context.images()), LOOKED_AT)
     return calibrate(
         model,

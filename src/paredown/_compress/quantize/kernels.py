@@ -7,21 +7,21 @@ from paredown.errors import UsageError
 
 
 def require_kernels(context: Context, step: str, *, per_channel: bool) -> None:
-    """Nothing, or UsageError: a step that would write what the profile says is slow or absent there.
+    """Nothing, or UsageError: a step that would write what the policy says is slow or absent there.
 
     Every step that computes in integers writes uint8 activations and int8 weights, the fast ones of ONNX
-    Runtime on x86 and right on ARM; a profile that wants others needs a step that writes them.
+    Runtime on x86 and right on ARM; a runtime that wants others needs a step that writes them.
     """
-    profile = context.profile
-    if profile.activations != "uint8" or profile.weights != "int8":
+    policy, name = context.policy, context.device.name
+    if policy.activations != "uint8" or policy.weights != "int8":
         raise UsageError(
-            f"step {step!r} cannot be made for {profile.name!r}",
-            got=f"{profile.activations} activations, {profile.weights} weights",
+            f"step {step!r} cannot be made for {name!r}",
+            got=f"{policy.activations} activations, {policy.weights} weights",
             expected="uint8 activations, int8 weights",
             hint="weight-only recipes (w8) compute in float and run anywhere",
         )
-    if per_channel and not profile.per_channel:
+    if per_channel and not policy.per_channel:
         raise UsageError(
-            f"step {step!r} has a weight scale per channel, which {profile.name!r} cannot compute with",
+            f"step {step!r} has a weight scale per channel, which {name!r} cannot compute with",
             hint="take a recipe with one scale per tensor: w8a8-pt, ort-static-pt",
         )

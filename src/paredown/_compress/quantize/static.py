@@ -12,7 +12,7 @@ import onnx_ir as ir
 from paredown._compress.quantize import gates
 from paredown._compress.quantize.kernels import require_kernels
 from paredown._compress.quantize.placement.costs import justified
-from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.plan import Plan, place
 from paredown._compress.quantize.placement.timed import faster_in_float
 from paredown._compress.quantize.placement.widths import Layers, Width, read_by_few_bits, spared, widths
 from paredown._compress.quantize.ranges.calibrate import calibrate
@@ -125,13 +125,13 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
     """The QDQ graph and one record for every node."""
     require_kernels(context, step.name, per_channel=step.weights == "pc")
     graph = model.graph
-    plan = place(graph, ORT_CPU, context.keep_float)
+    plan = place(graph, context.policy, context.keep_float)
     if not plan.group:  # every layer was kept float as asked
         return model, records(step, plan, {}, {})
     source = to_model(model, context.source)
     faster, notes = faster_in_float(step, plan, graph, source, context) if step.timed else ({}, ())
     if faster:
-        plan = place(graph, ORT_CPU, context.keep_float, faster)
+        plan = place(graph, context.policy, context.keep_float, faster)
         if not plan.group:
             return _weights_only(step, gates.without(model, source) or source, faster, notes, context)
         context = replace(context, keep_float=(*context.keep_float, *faster))
@@ -144,14 +144,14 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         seed=context.seed,
         progress=context.progress,
     )
-    width = widths(plan, step.bits, context.profile.weight_bits, step.layers)
+    width = widths(plan, step.bits, context.policy.weight_bits, step.layers)
     weights: dict[ir.Node, QuantParams] = {}
     if step.keep:
         asked = [n for n, (bits, _) in width.items() if bits == step.bits]
         weights = {n: _weight_grid(step, n, step.bits) for n in asked}
         errors = rounding_errors(weights)
         damage = damages(model.meta[FLOAT], errors, heads_of(plan, graph), KEEP_IMAGES, context)
-        width = spared(width, damage, step.keep / 100, context.profile.weight_bits)
+        width = spared(width, damage, step.keep / 100, context.policy.weight_bits)
     few = read_by_few_bits(plan, width, step.bits, step.activation_bits)
     grids = activation_params(graph, plan, seen, step.ranges, step.weights == "pc", few)
     calibrated = {tensor: grids[group] for tensor, group in plan.group.items()}
@@ -183,7 +183,7 @@ def _weights_only(
 ) -> tuple[ir.Model, tuple[StepRecord, ...]]:
     """The float network with its weights in 8 bits: no layer is faster in integers."""
     model = to_ir(source)
-    plan = place(model.graph, ORT_CPU, context.keep_float, faster)
+    plan = place(model.graph, context.policy, context.keep_float, faster)
     _store(model.graph, faster)
     drop_unused(model.graph)
     return model, (*notes, *records(step, plan, {}, {}))
@@ -205,7 +205,7 @@ def _all_in_integers(
 ) -> Model:
     """The network with nothing released, to be timed: its ranges are the first ones found."""
     model = to_ir(source)
-    plan = place(model.graph, ORT_CPU, context.keep_float)
+    plan = place(model.graph, context.policy, context.keep_float)
     grids = {group: grid_of[members[0]] for group, members in plan.members().items()}
     weights = {n: weight_params(n, step.weights, 8) for n in plan.roles if weight_of(n) is not None}
     insert(model.graph, plan, grids, weights)

@@ -24,7 +24,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown._compress.quantize.placement.plan import ORT_CPU, place
+from paredown._compress.quantize.placement.plan import place
 from paredown._compress.quantize.placement.widths import widths
 from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown._compress.quantize.writing.qdq import FLOAT, add_constant, drop_unused, quantize_weight
@@ -47,7 +47,7 @@ class Xnor(Step):
 def apply(step: Xnor, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
     """The graph with sums of signs, and one record for every layer."""
     graph = model.graph
-    plan = place(graph, ORT_CPU, context.keep_float)
+    plan = place(graph, context.policy, context.keep_float)
     log = [
         StepRecord(step.name, str(n.name), "float", why, {"op": n.op_type})
         for n, why in plan.left.items()

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from paredown._compress.quantize.placement.costs import Costs
-from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.plan import Plan, place
 from paredown.graph.walk import consumers, data_inputs, weight_of
+from paredown.policy import Policy
 
 ALIKE = 0.05  # of a price: what estimates, layouts and a busy device blur anyway
 _BEHIND = frozenset({"Sigmoid", "HardSigmoid", "Mul", "LeakyRelu", "Relu", "Clip"})  # belong to the layer
@@ -48,6 +49,7 @@ class Choices:
 
     graph: ir.Graph
     base: Plan
+    policy: Policy
     keep_float: tuple[str, ...]
     grid_damage: Mapping[str, float]
     weight_damage: Mapping[str, float]
@@ -60,7 +62,7 @@ class Choices:
         activation function now float; and all of it, where no layer is left and the rest only moves values.
         """
         why = dict.fromkeys(released, "released")
-        plan = place(self.graph, ORT_CPU, self.keep_float, why) if released else self.base
+        plan = place(self.graph, self.policy, self.keep_float, why) if released else self.base
         bare = plan.group.keys() - self.base.group.keys()
         more = {str(n.name) for n in plan.roles if not bare.isdisjoint(str(v.name) for v in n.outputs)}
         if plan.roles and not any(weight_of(n) is not None for n in plan.roles):

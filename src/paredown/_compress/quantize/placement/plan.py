@@ -17,7 +17,6 @@ import onnx_ir as ir
 
 from paredown.errors import UnknownName, UnsupportedModel
 from paredown.graph.walk import (
-    SHAPE_ONLY,
     WEIGHTED,
     attribute,
     constant,
@@ -29,43 +28,9 @@ from paredown.graph.walk import (
     upstream,
     weight_of,
 )
+from paredown.policy import Policy
 
 Role = Literal["kernel", "same", "absorbed"]
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Which ops a runtime computes in integers.
-
-    kernel: with an integer kernel of their own, every input and output on a grid of its own. same: output on
-    the input's grid (values are only moved). absorbed: folded into their output's grid (a clipped range).
-    """
-
-    name: str
-    kernel: frozenset[str]
-    same: frozenset[str]
-    absorbed: frozenset[str]
-
-
-ORT_CPU = Policy(
-    "ONNX Runtime CPU",
-    kernel=frozenset(
-        [
-            "Conv",
-            "Gemm",
-            "MatMul",
-            "Add",
-            "Mul",
-            "Sigmoid",
-            "LeakyRelu",
-            "Concat",
-            "AveragePool",
-            "GlobalAveragePool",
-        ]
-    ),
-    same=frozenset([*SHAPE_ONLY, "MaxPool", "Resize", "Pad"]),
-    absorbed=frozenset(["Relu", "Clip"]),
-)
 
 
 @dataclass

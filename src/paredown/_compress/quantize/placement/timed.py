@@ -18,7 +18,7 @@ import onnx_ir as ir
 
 from paredown._compress.quantize.placement.allocate import Choices, Point, blocks, path
 from paredown._compress.quantize.placement.costs import Costs, costs_from
-from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.plan import Plan, place
 from paredown._compress.quantize.ranges.choose import weight_params
 from paredown._compress.quantize.writing.insert import insert
 from paredown._compress.recipe import Context, Step
@@ -40,14 +40,14 @@ def faster_in_float(
 
     plan: everything in integers that can be. source: the graph, serialized.
     """
-    if context.profile.sums_products or context.time_nodes is None:
+    if context.device.sums_products or context.time_nodes is None:
         return {}, ()
-    whole = Choices(graph, plan, context.keep_float, {}, {}, None).point(frozenset())
+    whole = Choices(graph, plan, context.policy, context.keep_float, {}, {}, None).point(frozenset())
     floats, integers = context.time_nodes([source, _made_up(source, whole, context)])
     if integers.total_s < CLEARLY * floats.total_s:
         return {}, (_note(step, floats.total_s, integers.total_s, integers.total_s, whole),)
     costs = _costs(whole, graph, source, context)
-    choices = Choices(graph, plan, context.keep_float, {}, {}, costs)
+    choices = Choices(graph, plan, context.policy, context.keep_float, {}, {}, costs)
     points = _candidates(path(choices, choices.point(frozenset()).price))
     seconds = [t.total_s for t in context.time_nodes([_made_up(source, p, context) for p in points])]
     best = int(np.argmin(seconds))
@@ -60,7 +60,7 @@ def faster_in_float(
 def _costs(whole: Point, graph: ir.Graph, source: Model, context: Context) -> Costs:
     """What every node costs in either form, and a border: from three graphs timed in turns."""
     assert context.time_nodes is not None
-    choices = Choices(graph, whole.plan, context.keep_float, {}, {}, None)
+    choices = Choices(graph, whole.plan, context.policy, context.keep_float, {}, {}, None)
     mixed = choices.point(frozenset().union(*blocks(graph, whole.plan)[1::2]))
     made = [_made_up(source, point, context) for point in (whole, mixed)]
     floats, integers, alternating = context.time_nodes([source, *made])
@@ -79,10 +79,10 @@ def _candidates(found: Sequence[Point]) -> list[Point]:
 def _made_up(source: Model, point: Point, context: Context) -> Model:
     """The network with that much in integers, on ranges that mean nothing, to be timed."""
     model = to_ir(source)
-    plan = place(model.graph, ORT_CPU, context.keep_float, dict.fromkeys(point.released, "released"))
+    plan = place(model.graph, context.policy, context.keep_float, dict.fromkeys(point.released, "released"))
     grids = dict.fromkeys(plan.group.values(), affine(-1.0, 1.0))
     weights = {
-        n: weight_params(n, "pc", context.profile.weight_bits) for n in plan.roles if weight_of(n) is not None
+        n: weight_params(n, "pc", context.policy.weight_bits) for n in plan.roles if weight_of(n) is not None
     }
     insert(model.graph, plan, grids, weights)
     return to_model(model, source)

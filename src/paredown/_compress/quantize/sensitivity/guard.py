@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown._compress.quantize.placement.plan import ORT_CPU, Plan, place
+from paredown._compress.quantize.placement.plan import Plan, place
 from paredown._compress.quantize.ranges.choose import pool
 from paredown._compress.quantize.sensitivity.activations import (
     Behind,
@@ -77,7 +77,7 @@ def guard(
         search.refine(group, pool([seen[m] for m in plan.members()[group]]))
     released, after = search.release() if release else ([], search.together(switched.groups))
     why = {n: text for g in released for n, text in _around(graph, plan, g, search.alone[g]).items()}
-    new = place(graph, ORT_CPU, context.keep_float, why) if why else plan
+    new = place(graph, context.policy, context.keep_float, why) if why else plan
     carried = {group: search.grids[plan.group[members[0]]] for group, members in new.members().items()}
     return Guarded(new, carried, search.alone, why, float(before.mean()), after, tuple(search.images))
 

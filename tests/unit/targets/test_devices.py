@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from paredown.cores import usable_cores
+from paredown.device import Device
 from paredown.errors import TargetError, UnknownName, UsageError
 from paredown.hosts import cpu
-from paredown.profile import Profile
-from paredown.targets import TARGETS, local_profile, profiles, read_profile, target, unfit_reasons
-from paredown.targets.profile_file import parse_profile
+from paredown.runtimes import RUNTIMES
+from paredown.targets import devices, read_device, target, unfit_reasons
+from paredown.targets.device_file import parse_device
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, arch: str, *isa: str, board: str = "") -> None:
@@ -19,12 +21,12 @@ def machine(monkeypatch: pytest.MonkeyPatch, arch: str, *isa: str, board: str = 
     monkeypatch.setattr(cpu, "model_name", lambda: "")
 
 
-def test_every_shipped_profile_is_complete() -> None:
-    for name, profile in profiles().items():
-        assert profile.name == name
-        assert profile.summary
-        assert profile.arch
-        assert profile.runtime in TARGETS
+def test_every_shipped_device_is_complete() -> None:
+    for name, device in devices().items():
+        assert device.name == name
+        assert device.summary
+        assert device.arch
+        assert set(device.runtimes) <= set(RUNTIMES)
         target(name)
 
 
@@ -49,30 +51,30 @@ def test_an_unknown_name_gets_a_suggestion() -> None:
 )
 def test_wrong_keys_and_values_are_refused(extra: dict, error: type, text: str) -> None:
     with pytest.raises(error, match=text):
-        parse_profile({"name": "b", "summary": "a board", **extra}, "b.toml")
+        parse_device({"name": "b", "summary": "a board", **extra}, "b.toml")
 
 
-def test_a_profile_file_of_the_user(tmp_path: Path) -> None:
+def test_a_device_file_of_the_user(tmp_path: Path) -> None:
     path = tmp_path / "my-board.toml"
     path.write_text('summary = "mine"\nthreads = 2\n')
-    assert read_profile(str(path)) == Profile("my-board", "mine", threads=2)
+    assert read_device(str(path)) == Device("my-board", "mine", threads=2)
     path.write_text("summary = ")
     with pytest.raises(UsageError, match="no TOML file"):
-        read_profile(str(path))
+        read_device(str(path))
     path.write_text('summary = "mine"\nruntime = "onnxruntim"\n')
     with pytest.raises(UnknownName, match="did you mean 'onnxruntime'"):
         target(str(path))
     with pytest.raises(UsageError, match="cannot read"):
-        read_profile(str(tmp_path / "none.toml"))
+        read_device(str(tmp_path / "none.toml"))
 
 
 def test_saturation_follows_the_instruction_set(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, "x86_64", "avx2")
-    assert local_profile().weight_bits == 7
+    assert target("local").policy.weight_bits == 7
     machine(monkeypatch, "x86_64", "avx2", "vnni")
-    assert local_profile().weight_bits == 8
+    assert target("local").policy.weight_bits == 8
     machine(monkeypatch, "aarch64", "neon")
-    assert local_profile().weight_bits == 8
+    assert target("local").policy.weight_bits == 8
 
 
 def test_a_target_that_is_not_this_machine_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,8 +93,8 @@ def test_a_board_is_known_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> No
     assert target("raspberry-pi-5").runs_here
     assert target("arm-dotprod").runs_here
     assert not target("raspberry-pi-4").runs_here
-    assert "runs other kernels" in unfit_reasons(read_profile("arm-a72"))[0]
+    assert "runs other kernels" in unfit_reasons(read_device("arm-a72"))[0]
 
 
 def test_cores_are_at_least_one() -> None:
-    assert cpu.usable_cores() >= 1
+    assert usable_cores() >= 1

@@ -11,10 +11,13 @@ import pytest
 import nets
 from paredown._measure.environment import saturated, threads_set
 from paredown.card import Card, Preprocess
+from paredown.cores import usable_cores
 from paredown.deploy import detect_main
 from paredown.families.yolov8 import decode
-from paredown.targets import ort, ort_nodes, target
-from paredown.targets.session_options import EXACT_PRODUCTS, session_options
+from paredown.graph.session_options import EXACT_PRODUCTS, session_options
+from paredown.runtimes import onnxruntime as ort
+from paredown.runtimes import onnxruntime_nodes
+from paredown.targets import target
 
 ENTRIES = ("session.force_spinning_stop", EXACT_PRODUCTS, "session.intra_op.allow_spinning")
 CARD = Card("yolov8", "detect", Preprocess((16, 16)), ("disc", "box"))
@@ -68,7 +71,7 @@ def test_a_bundle_opens_a_model_as_it_was_measured(
 
 
 def test_node_times_are_taken_with_the_same_options(opened: list[Any]) -> None:
-    ort_nodes.node_times([nets.detector()], threads=2, rounds=1)
+    onnxruntime_nodes.node_times([nets.detector()], threads=2, rounds=1)
     apart = {"log_severity_level", "enable_profiling", "profile_file_prefix", "optimized_model_filepath"}
     usual = {k: v for k, v in spelled(session_options(2)).items() if k not in apart}
     for options in opened:
@@ -100,8 +103,6 @@ def test_surroundings_tell_what_a_bundle_must_know() -> None:
 
 
 def test_threads_are_those_asked_for_then_the_devices_then_all(tmp_path: Path) -> None:
-    from paredown.hosts import cpu
-
     def board(text: str) -> Any:
         file = tmp_path / "board.toml"
         file.write_text(f'summary = "a board"\n{text}')
@@ -109,7 +110,7 @@ def test_threads_are_those_asked_for_then_the_devices_then_all(tmp_path: Path) -
 
     assert board("threads = 3").used_threads() == 3
     assert board("threads = 3").used_threads(2) == 2
-    assert board("").used_threads() == cpu.usable_cores()
+    assert board("").used_threads() == usable_cores()
     elsewhere = board('threads = 64\narch = "another"')
-    assert elsewhere.used_threads() == cpu.usable_cores()  # 64 is the number of cores of the other machine
+    assert elsewhere.used_threads() == usable_cores()  # 64 is the number of cores of the other machine
     assert target("reference").used_threads(4) == 1

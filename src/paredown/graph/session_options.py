@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import onnxruntime
 
-from paredown.hosts.cpu import usable_cores
+from paredown.cores import usable_cores
 
 SILENT = 4  # what goes wrong is raised; the runtime's own lines would hold names of nodes as they stand
 EXACT_PRODUCTS = "session.x64quantprecision"

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from paredown.errors import TargetError
 from paredown.model import TensorSpec
 from paredown.protocols import Array
-from paredown.targets import proto
-from paredown.targets.tensors import check_feeds
+from paredown.runtimes import onnxruntime, proto
+from paredown.runtimes.tensors import check_feeds
+
+MULTITHREADED = False
+node_times = None
+policy = onnxruntime.policy  # a model is made as for that, and then not computed
 
 
 class NullSession:
@@ -34,11 +37,8 @@ def compile(
     *,
     threads: int = 0,
     extra_outputs: Sequence[str] = (),
-    optimized_path: Path | None = None,
 ) -> NullSession:
     """A session that knows the model's inputs and outputs and nothing else of it."""
-    if optimized_path is not None:
-        raise TargetError("the null target has no optimized graph to write")
     graph = proto.with_outputs(model, extra_outputs).graph
     stored = {i.name for i in graph.initializer}
     return NullSession(proto.specs(i for i in graph.input if i.name not in stored), proto.specs(graph.output))

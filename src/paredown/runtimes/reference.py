@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from onnx.reference import ReferenceEvaluator
 
+from paredown.device import Device
 from paredown.errors import ModelError, TargetError
+from paredown.policy import Policy
 from paredown.protocols import Array
-from paredown.targets import proto
-from paredown.targets.tensors import check_feeds
+from paredown.runtimes import onnxruntime, proto
+from paredown.runtimes.tensors import check_feeds
 
 _REFUSED = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError)
 """What the evaluator's numpy code raises on a model it cannot run; it wraps none of it."""
+
+
+MULTITHREADED = False
+node_times = None
+
+
+def policy(device: Device) -> Policy:
+    """That of ONNX Runtime, whose files it checks; its own sums never saturate."""
+    return replace(onnxruntime.policy(device), weight_bits=8)
 
 
 class ReferenceSession:
@@ -41,11 +53,8 @@ def compile(
     *,
     threads: int = 0,
     extra_outputs: Sequence[str] = (),
-    optimized_path: Path | None = None,
 ) -> ReferenceSession:
     """A session of `model` as it is. `threads` changes nothing: the evaluator has one."""
-    if optimized_path is not None:
-        raise TargetError("the reference evaluator has no optimized graph to write")
     graph = proto.with_outputs(model, extra_outputs)
     try:
         return ReferenceSession(ReferenceEvaluator(graph), graph)

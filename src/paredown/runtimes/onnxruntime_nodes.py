@@ -27,9 +27,9 @@ import onnxruntime
 from paredown.errors import TargetError
 from paredown.graph.load import to_proto
 from paredown.graph.run import random_feeds
+from paredown.graph.session_options import session_options
 from paredown.model import Model
 from paredown.protocols import Array, NodeTimes
-from paredown.targets.session_options import session_options
 
 WARMUP = 3  # runs left out
 ROUNDS = 20  # runs of each model, in turns: what slows the machine down slows all of them

@@ -8,7 +8,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from paredown.errors import ModelError, TargetError, UnknownName
-from paredown.targets import TARGETS, target
+from paredown.runtimes import RUNTIMES
+from paredown.targets import target
 
 
 def tiny_model() -> bytes:
@@ -92,15 +93,6 @@ def test_an_unknown_operator_is_refused_without_internals(name: str) -> None:
     assert "ONNXRuntimeError" not in str(caught.value)
 
 
-def test_the_optimized_graph_is_written(tmp_path: Path) -> None:
-    path = tmp_path / "optimized.onnx"
-    target("local").compile(tiny_model(), optimized_path=path)
-    assert onnx.load(path).graph.output[0].name == "y"
-    for name in ("reference", "null"):
-        with pytest.raises(TargetError, match="no optimized graph"):
-            target(name).compile(tiny_model(), optimized_path=path)
-
-
 def test_a_file_compiles_like_its_bytes(tmp_path: Path) -> None:
     path = tmp_path / "tiny.onnx"
     path.write_bytes(tiny_model())
@@ -109,4 +101,4 @@ def test_a_file_compiles_like_its_bytes(tmp_path: Path) -> None:
 
 
 def test_every_runtime_has_a_target() -> None:
-    assert {target(name).profile.runtime for name in ("local", "reference", "null")} == set(TARGETS)
+    assert {target(name).runtime for name in ("local", "reference", "null")} == set(RUNTIMES)

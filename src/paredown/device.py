@@ -1,8 +1,8 @@
-"""The noun `Profile`: facts of a device that change a recipe. One TOML file each in `targets/profiles/`."""
+"""The noun `Device`: facts of hardware that change a recipe. One TOML file each in `targets/devices/`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 DOT_PRODUCTS = frozenset({"vnni", "dotprod"})
@@ -10,33 +10,28 @@ DOT_PRODUCTS = frozenset({"vnni", "dotprod"})
 
 
 @dataclass(frozen=True)
-class Profile:
-    """A device as a table.
+class Device:
+    """A device as a table. What a runtime makes of it is the runtime's `Policy`.
 
-    activations, weights: the integer types whose kernels are fast there. per_channel: whether they take a
-    weight scale for every channel. A step that would write what is not there is refused. saturates: products
-    are summed in 16 bits (x86 without VNNI), so weights need 7 bits (`reduce_range`).
+    activations, weights: the only integer type that its arithmetic takes; "" where it takes both, and the
+    runtime decides. per_channel: whether it can scale every channel of a weight by itself. saturates: sums of
+    products are cut off at 16 bits (x86 without VNNI). runtimes: that it can run, the usual one first.
     """
 
     name: str
     summary: str
-    runtime: str = "onnxruntime"  # key of targets.TARGETS
+    runtimes: tuple[str, ...] = ("onnxruntime",)  # keys of runtimes.RUNTIMES
     arch: str = ""  # "x86_64", "aarch64", ...
     board: str = ""  # stands in the machine's or its CPU's own name ("Raspberry Pi 5"); "" fits any board
     isa: tuple[str, ...] = ()  # needed instruction sets: "avx2", "avx512_vnni", "dotprod", ...
-    activations: Literal["uint8", "int8"] = "uint8"
-    weights: Literal["int8", "uint8"] = "int8"
+    activations: Literal["", "uint8", "int8"] = ""
+    weights: Literal["", "int8", "uint8"] = ""
     saturates: bool = False
     per_channel: bool = True
     memory_bytes: int | None = None
     threads: int | None = None
     sensors: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def weight_bits(self) -> int:
-        """7 where 8-bit weights would saturate, else 8."""
-        return 7 if self.saturates else 8
+    notes: tuple[str, ...] = ()
 
     @property
     def sums_products(self) -> bool:

@@ -11,8 +11,8 @@ from paredown.errors import TargetError
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.model import Model
+from paredown.runtimes.onnxruntime_nodes import node_times, owners_of
 from paredown.targets import target
-from paredown.targets.ort_nodes import node_times, owners_of
 
 
 def proto(*nodes: tuple[str, str, list[str], list[str]]) -> onnx.ModelProto:

@@ -1,4 +1,4 @@
-"""Reading a device profile: a TOML file whose keys are the fields of `Profile`, and nothing else."""
+"""Reading a device table: a TOML file whose keys are the fields of `Device`, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,32 +6,38 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from paredown.device import Device
 from paredown.errors import UnknownName, UsageError
-from paredown.profile import Profile
 from paredown.reading import read_toml
 
-_WORDS = {"activations": ("uint8", "int8"), "weights": ("int8", "uint8")}
-_LISTS = ("isa", "sensors", "notes")
+_WORDS = {"activations": ("", "uint8", "int8"), "weights": ("", "int8", "uint8")}
+_LISTS = ("runtimes", "isa", "sensors", "notes")
 _SWITCHES = ("saturates", "per_channel")
 _COUNTS = ("memory_bytes", "threads")
-_TEXTS = ("name", "summary", "runtime", "arch", "board")
+_TEXTS = ("name", "summary", "arch", "board")
 
 
-def read_profile_file(path: Path) -> Profile:
-    """The profile in `path`; its name is the file's, unless the file names it. Raises UsageError."""
-    table = read_toml(path, what="the device profile", error=UsageError)
-    return parse_profile({"name": path.stem, **table}, path.name)
+def read_device_file(path: Path) -> Device:
+    """The device in `path`; its name is the file's, unless the file names it. Raises UsageError."""
+    table = read_toml(path, what="the device table", error=UsageError)
+    return parse_device({"name": path.stem, **table}, path.name)
 
 
-def parse_profile(table: dict[str, Any], source: str) -> Profile:
-    """The profile that a table of plain values spells. `source` names it in errors."""
-    known = [f.name for f in fields(Profile)]
+def parse_device(table: dict[str, Any], source: str) -> Device:
+    """The device that a table of plain values spells. `source` names it in errors.
+
+    `runtime = "x"` is another spelling of `runtimes = ["x"]`, in files written when a device had but one.
+    """
+    if "runtime" in table:
+        table = {**table, "runtimes": [table["runtime"]]}
+        del table["runtime"]
+    known = [f.name for f in fields(Device)]
     for key in table:
         if key not in known:
             raise UnknownName(f"key in {source}", key, known)
     if not table.get("summary"):
         raise UsageError(f"{source} has no summary", expected='summary = "one sentence"')
-    return Profile(**{key: _checked(key, value, source) for key, value in table.items()})
+    return Device(**{key: _checked(key, value, source) for key, value in table.items()})
 
 
 def _checked(key: str, value: Any, source: str) -> Any:
@@ -42,7 +48,7 @@ def _checked(key: str, value: Any, source: str) -> Any:
     elif key in _WORDS:
         if value in _WORDS[key]:
             return value
-        expected = " or ".join(_WORDS[key])
+        expected = " or ".join(word for word in _WORDS[key] if word)
     elif key in _SWITCHES:
         if isinstance(value, bool):
             return value

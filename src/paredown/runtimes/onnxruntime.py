@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
+from paredown.device import Device
 from paredown.errors import ModelError, ParedownError, TargetError
-from paredown.model import TensorSpec
-from paredown.protocols import Array
-from paredown.targets.session_options import session_options
-from paredown.targets.tensors import check_feeds
+from paredown.graph.session_options import session_options
+from paredown.model import Model, TensorSpec
+from paredown.policy import Policy
+from paredown.protocols import Array, NodeTimes
+from paredown.runtimes.tensors import check_feeds
 
 _NUMPY = {
     "float": "float32",
@@ -33,6 +35,54 @@ _REFUSED = (
     RuntimeError,
     ValueError,  # the Python side of the border: a feed that is no tensor
 )
+
+
+MULTITHREADED = True
+KERNEL = frozenset(
+    [
+        "Conv",
+        "Gemm",
+        "MatMul",
+        "Add",
+        "Mul",
+        "Sigmoid",
+        "LeakyRelu",
+        "Concat",
+        "AveragePool",
+        "GlobalAveragePool",
+    ]
+)
+SAME = frozenset(
+    [
+        "Reshape",
+        "Transpose",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Split",
+        "Slice",
+        "Gather",
+        "Identity",
+        "MaxPool",
+        "Resize",
+        "Pad",
+    ]
+)
+ABSORBED = frozenset(["Relu", "Clip"])
+
+
+def policy(device: Device) -> Policy:
+    """What the CPU kernels compute in integers: uint8 times int8, which is fast on x86 and right on ARM."""
+    return Policy(
+        "ONNX Runtime CPU",
+        KERNEL,
+        SAME,
+        ABSORBED,
+        activations=device.activations or "uint8",
+        weights=device.weights or "int8",
+        per_channel=device.per_channel,
+        weight_bits=7 if device.saturates else 8,
+    )
 
 
 class OrtSession:
@@ -59,15 +109,12 @@ def compile(
     *,
     threads: int = 0,
     extra_outputs: Sequence[str] = (),
-    optimized_path: Path | None = None,
 ) -> OrtSession:
     """A session of `model`, all graph optimisations on. threads: 0 takes all usable physical cores."""
     options = session_options(threads)
-    if optimized_path is not None:
-        options.optimized_model_filepath = str(optimized_path)
     if extra_outputs:
         # Imported here because most sessions, those of measured processes among them, must not hold onnx.
-        proto = importlib.import_module("paredown.targets.proto")
+        proto = import_module("paredown.runtimes.proto")
         model = cast(bytes, proto.with_outputs(model, extra_outputs).SerializeToString())
     source = str(model) if isinstance(model, Path) else model
     try:
@@ -101,3 +148,11 @@ def _spec(info: Any) -> TensorSpec:
     word = info.type.removeprefix("tensor(").removesuffix(")")
     shape = tuple(d if isinstance(d, int) else None for d in info.shape or ())
     return TensorSpec(info.name, shape, _NUMPY.get(word, word))
+
+
+def node_times(models: Sequence[Model], *, threads: int = 0) -> list[NodeTimes]:
+    """The seconds of every node of each model, timed in turns."""
+    timed: list[NodeTimes] = import_module("paredown.runtimes.onnxruntime_nodes").node_times(
+        models, threads=threads
+    )
+    return timed
