@@ -11,7 +11,8 @@ import nets
 from paredown._compress.quantize.placement.plan import place
 from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown._compress.quantize.ranges.choose import activation_params
-from paredown._compress.quantize.sensitivity.activations import Behind, Switched, _cut
+from paredown._compress.quantize.sensitivity.activations import Behind, Switched
+from paredown.graph.cut import cut
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
@@ -103,8 +104,8 @@ def test_where_types_are_not_known_nothing_is_cut_off() -> None:
     proto = to_proto(switches.model)
     group = switches.groups[-1]
     members = switches.plan.members()[group]
-    assert _cut(proto, members, switches.heads)[0].graph.node
+    assert cut(proto, members, switches.heads)[0].graph.node
     proto.graph.ClearField("value_info")
-    front, back = _cut(proto, members, switches.heads)
+    front, back = cut(proto, members, switches.heads)
     assert not front.graph.node
     assert len(back.graph.node) == len(proto.graph.node)

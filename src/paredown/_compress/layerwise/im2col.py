@@ -20,8 +20,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown._compress.layerwise.run import nodes_before
 from paredown._compress.quantize.writing.qdq import GRID, float_name
+from paredown.graph.cut import nodes_before
 from paredown.graph.learnable import limits_behind
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session

@@ -15,8 +15,9 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 
+from paredown.graph.cut import nodes_before, part_of
 from paredown.graph.run import open_session
 from paredown.graph.subgraphs import reads
 from paredown.graph.walk import constant
@@ -73,12 +74,10 @@ class LayerwiseRun:
         inputs = sorted(read - set(constants))
         outputs = sorted(t for t in made if t == wanted or self._lasts(t, stop))
         stored = [numpy_helper.from_array(_plain(self.graph.initializers[t]), t) for t in constants]
-        piece = helper.make_graph(
-            nodes, "piece", [self._types[t] for t in inputs], [self._types[t] for t in outputs], stored
+        proto = part_of(
+            self._proto, nodes, [self._types[t] for t in inputs], [self._types[t] for t in outputs], stored
         )
-        imports, version = self._proto.opset_import, self._proto.ir_version
-        made_model = helper.make_model(piece, opset_imports=imports, ir_version=version)
-        session = open_session(made_model.SerializeToString(), self.threads)
+        session = open_session(proto.SerializeToString(), self.threads)
         left = []
         for state in self.states or self._unread:
             answers = session.run(outputs, {name: state[name] for name in inputs})
@@ -93,16 +92,6 @@ class LayerwiseRun:
         return self._waiting[tensor] > 0 or (
             tensor not in self._again and self._read_last.get(tensor, -1) >= stop
         )
-
-
-def nodes_before(graph: onnx.GraphProto, tensors: Iterable[str]) -> list[onnx.NodeProto]:
-    """The nodes that these tensors depend on: the runtime runs others all the same."""
-    needed, kept = set(tensors), []
-    for node in reversed(graph.node):
-        if not needed.isdisjoint(node.output):
-            needed.update(reads(node))
-            kept.append(node)
-    return kept[::-1]
 
 
 def _plain(value: ir.Value) -> NDArray[Any]:

@@ -9,7 +9,7 @@ Noise of different grids is close to independent, so damages add up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
@@ -21,9 +21,10 @@ from onnx import TensorProto, helper, numpy_helper
 from paredown._compress.quantize.placement.plan import Plan
 from paredown._compress.quantize.sensitivity.noise import Answer, answers
 from paredown._compress.recipe import Context
+from paredown.graph.cut import cut
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
-from paredown.graph.subgraphs import reads, rename_reads
+from paredown.graph.subgraphs import rename_reads
 from paredown.model import Model
 from paredown.numerics.quant_params import QuantParams
 
@@ -105,7 +106,7 @@ class Behind(Switched):
         self.groups, self.index = list(groups), {group: i for i, group in enumerate(groups)}
         self._float = whole._float
         members = self.plan.members()
-        front, back = _cut(to_proto(self.model), [t for g in groups for t in members[g]], self.heads)
+        front, back = cut(to_proto(self.model), [t for g in groups for t in members[g]], self.heads)
         session = open_session(front.SerializeToString(), self.threads)
         names = [o.name for o in session.get_outputs()]
         self._states = {
@@ -183,41 +184,6 @@ def by_halves(
     if items:
         split(items, damage(items))
     return found
-
-
-def _border(graph: onnx.GraphProto, first: int, wanted: Collection[str]) -> set[str]:
-    """What is there before the first of the later nodes and is read by these, or wanted."""
-    nodes = list(graph.node)
-    read = {name for node in nodes[first:] for name in reads(node)} | set(wanted)
-    return read & ({name for node in nodes[:first] for name in node.output} | {v.name for v in graph.input})
-
-
-def _cut(
-    proto: onnx.ModelProto, tensors: Collection[str], heads: Sequence[str]
-) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-    """The nodes before the first that reads one of the tensors, and all from there on. What the first part
-    makes and the second reads, and the heads and tensors among it, are its outputs and the second's inputs.
-
-    All nodes are in the second part where a border cannot be drawn: a tensor of unknown type is no input.
-    """
-    nodes, graph = list(proto.graph.node), proto.graph
-    first = next((i for i, n in enumerate(nodes) if not set(tensors).isdisjoint(reads(n))), len(nodes))
-    known = {v.name: v for v in (*graph.input, *graph.value_info, *graph.output)}
-    names = _border(graph, first, {*tensors, *heads})
-    if not names <= known.keys():
-        first = 0
-        names = _border(graph, first, {*tensors, *heads})
-    border = [known[name] for name in sorted(names)]
-    halves = []
-    for part, inputs, outputs in (
-        (nodes[:first], list(graph.input), border),
-        (nodes[first:], border, list(graph.output)),
-    ):
-        used = {name for node in part for name in reads(node)}
-        stored = [t for t in graph.initializer if t.name in used]
-        half = helper.make_graph(part, graph.name, inputs, outputs, stored)
-        halves.append(helper.make_model(half, opset_imports=proto.opset_import, ir_version=proto.ir_version))
-    return halves[0], halves[1]
 
 
 def _add_switches(
