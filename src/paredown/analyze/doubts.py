@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from paredown.measurement import Doubt, Trial
+from paredown.measurement import Doubt, Quantity, Trial
 
 # kind -> what it means for a study, said once for all trials that have it. The order is that of harm.
 SAID = {
+    "gain": "The float model is probably read or fed wrongly: a compressed one did better",
     "throttled": "The processor was slowed down by heat or power",
     "busy": "The machine was busy with other work",
     "withheld": "The host of this virtual machine withheld processor time",
@@ -18,7 +19,22 @@ SAID = {
     "target": "The device and the model do not fit",
     "untimed": "A model was not timed",
 }
+GAIN = 2.0  # points: of thirty recipes one or two gain less by chance, and a noisy rounding can
 ALL = ("governor", "target")  # one fact of the machine: its text is the whole sentence
+
+
+def gain_doubts(found: Iterable[Quantity]) -> tuple[Doubt, ...]:
+    """The doubt where a model does better than float by GAIN points and by more than chance.
+
+    Compression has nothing to teach a model. Where it helps, the float model's answers are read wrongly, or
+    nothing takes out the doubles among them, or its input is not what it was trained on.
+    """
+    drops = [q for q in found if q.name.endswith("_drop") and q.high is not None and q.high < 0]
+    return tuple(
+        Doubt("gain", f"{-q.value:.1f} points gained ({-q.high:.1f} .. {-q.low:.1f})", -q.value)
+        for q in drops
+        if q.value <= -GAIN and q.low is not None and q.high is not None
+    )
 
 
 def summed_up(trials: Sequence[Trial]) -> tuple[str, ...]:

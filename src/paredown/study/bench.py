@@ -16,6 +16,7 @@ from paredown._measure.accuracy import Predicted, accuracy, predict_timed
 from paredown._measure.environment import environment
 from paredown._measure.latency import measure_latency
 from paredown._measure.reference import check_reference
+from paredown.analyze.doubts import gain_doubts
 from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.measurement import Doubt, Measurement, Quantity
@@ -85,6 +86,7 @@ class Bench:
             found, more = accuracy(predicted.predictions, self.judged, self.card, reference)
             quantities += (*found, *predicted.quantities)
             curves |= more
+            doubts += gain_doubts(found)
             seconds["accuracy"] = time.monotonic() - started
         why = untimed(quantities)
         if why:

@@ -43,7 +43,14 @@ def reasons(
     asked = _asked(baseline, limits)
     kept = f"Limits: {asked}" if met else f"The limits are not met: {asked}"
     if best is not baseline:
-        told = (_accuracy(best, baseline), _latency(best, baseline), _size(best, baseline), why, kept)
+        told = (
+            _accuracy(best, baseline),
+            _gain(best),
+            _latency(best, baseline),
+            _size(best, baseline),
+            why,
+            kept,
+        )
         return tuple(part for part in told if part)
     measured = [t for t in others if t.measurement is not None]
     if not measured:
@@ -52,6 +59,17 @@ def reasons(
     figures = (_accuracy(near, baseline), _latency(near, baseline), _size(near, baseline))
     nearest = f"The nearest is {near.label}"
     return ("No compressed model is better within the limits", nearest, *(f for f in figures if f), kept)
+
+
+def _gain(trial: Trial) -> str:
+    """What a gain over float says of the float model; "" where there is none beyond chance."""
+    doubts = () if trial.measurement is None else trial.measurement.doubts
+    if not any(d.kind == "gain" for d in doubts):
+        return ""
+    return (
+        "That is a gain by more than chance, which compression does not bring: the float model is probably "
+        "read or fed wrongly (`paredown inspect MODEL --data DATA --out DIR` draws what it finds)"
+    )
 
 
 def figures(trial: Trial, baseline: Trial) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
 from made_up_trials import BUSY, trial
 
-from paredown.analyze.doubts import summed_up
-from paredown.measurement import Doubt
+from paredown.analyze.doubts import gain_doubts, summed_up
+from paredown.measurement import Doubt, Quantity
 
 
 def busy(cores: float, *, unfit: bool = False) -> Doubt:
@@ -46,3 +46,21 @@ def test_doubts_of_an_older_study_that_differ_in_figures_only_are_one_sentence()
 
 def test_without_doubts_nothing_is_said() -> None:
     assert summed_up([trial("float"), trial("int8")]) == ()
+
+
+def drop(value: float, low: float, high: float) -> Quantity:
+    return Quantity("map50_95_drop", value, "points", "lower", "derived", low=low, high=high)
+
+
+def test_a_gain_beyond_chance_casts_doubt_on_the_float_model() -> None:
+    (doubt,) = gain_doubts([drop(-15.2, -18.0, -12.1)])
+    assert (doubt.kind, str(doubt), doubt.unfit) == ("gain", "15.2 points gained (12.1 .. 18.0)", False)
+    (said,) = summed_up([trial("float"), trial("int8", doubts=(doubt,))])
+    assert said == (
+        "The float model is probably read or fed wrongly: a compressed one did better in 1 of 2 trials "
+        "(int8: 15.2 points gained (12.1 .. 18.0))."
+    )
+
+
+def test_a_loss_or_a_gain_that_can_be_chance_casts_none() -> None:
+    assert gain_doubts([drop(-3.0, -7.0, 0.4), drop(-0.6, -1.3, -0.1), drop(5.0, 3.0, 7.0)]) == ()

@@ -6,6 +6,7 @@ import pytest
 from made_up_trials import BUSY, trial, yolo11n
 
 from paredown.analyze.against_float import points_lost
+from paredown.analyze.doubts import gain_doubts
 from paredown.card import Card, Preprocess
 from paredown.cli.closing import as_values, trial_table
 from paredown.job import Outcome
@@ -137,3 +138,13 @@ def test_the_json_holds_the_figures_of_the_table() -> None:
     assert int8["latency_at_float_s"] == pytest.approx(0.180)
     assert int8["quantities"]["float_latency_s"]["value"] == pytest.approx(0.387, abs=1e-3)
     assert int8["quantities"]["latency_ratio"]["how"] == "derived"
+
+
+def test_a_gain_beyond_chance_is_doubted_in_the_verdict_itself() -> None:
+    gained = Quantity("map50_95_drop", -15.2, "points", "lower", "derived", low=-18.0, high=-12.1)
+    better = trial("int8", 0.552, (0.5, 0.49, 0.51), drop=gained, doubts=gain_doubts([gained]))
+    verdict = choose_best((FLOAT, better), Limits())
+    assert "15.20 points gained" in verdict.headline
+    assert "the float model is probably read or fed wrongly" in verdict.sentence
+    kept = trial("int8", 0.399, (0.5, 0.49, 0.51))
+    assert "wrongly" not in choose_best((FLOAT, kept), Limits()).sentence
