@@ -18,15 +18,14 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
 from common import arguments, first_line, read_rows, say, write
 from held_out import HeldOut, open_subject
 
+from paredown._compress.draft import Draft
 from paredown._compress.layerwise.im2col import FEW_BITS, MatmulLayer, im2col, indices, positions
 from paredown._compress.layerwise.reconstruction import LayerSamples
 from paredown._compress.layerwise.run import LayerwiseRun
 from paredown._compress.quantize.rounding import gptq as second_order
-from paredown._compress.quantize.writing.qdq import FLOAT, UNROUNDED
 from paredown._compress.recipe import Context
 from paredown.errors import ParedownError
 from paredown.graph.walk import to_ir
@@ -72,23 +71,23 @@ def _row(args: argparse.Namespace, subject: HeldOut, bits: int, rounding: str) -
     return {"recipe": recipe, "cpu_s": seconds, **subject.judge(made.model), **counts, **judged}
 
 
-def apart(model: ir.Model, layers: Sequence[MatmulLayer], context: Context) -> Iterator[LayerSamples]:
+def apart(draft: Draft, layers: Sequence[MatmulLayer], context: Context) -> Iterator[LayerSamples]:
     """In place of `layer_samples`: every layer by itself, reading and answering as in the float network."""
     at = positions(layers, FEW_BITS, context.seed)
     images, asked = islice(context.images(), FEW_BITS.images), [layer.source for layer in layers]
-    run = LayerwiseRun(to_ir(model.meta[FLOAT]), asked, images, context.threads)
+    run = LayerwiseRun(to_ir(draft.float_model), asked, images, context.threads)
     for layer, place in zip(layers, at, strict=True):
         where = indices(layer, place)
         real = np.concatenate([im2col(where, x, 0.0) for x in run.to(layer.source)])
         read = np.clip(np.rint(real / layer.scale) + layer.zero, layer.low, layer.high).astype(np.int16)
-        rows = layer.rows(layer.weight.meta[UNROUNDED])
+        rows = layer.rows(layer.found.unrounded)
         wanted = np.einsum("ngk,gok->ngo", read.astype(np.float32) - layer.zero, rows, optimize=True)
         yield LayerSamples(layer, read, wanted)
 
 
 @contextmanager
 def patched(function: Callable[..., Iterator[LayerSamples]]) -> Iterator[None]:
-    """`gptq` on another chain."""
+    """`gptq` on other samples."""
     before = second_order.layer_samples
     second_order.layer_samples = function
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from paredown._compress.draft import Draft
 from paredown._compress.recipe import Compressed, Context, Recipe, require_packages
 from paredown._compress.steps import STEPS
 from paredown._compress.weight_bits import weight_bits
@@ -67,21 +68,21 @@ def compress(
     )
     if recipe.steps:
         require_float(model)
-    graph = to_ir(model)
-    names = {str(node.name) for node in graph.graph}
+    draft = Draft(to_ir(model))
+    names = {str(node.name) for node in draft.graph}
     if unknown := next((name for name in keep_float if name not in names), None):
         raise UnknownName("node", unknown, names)
     log: list[StepRecord] = []
     for step in recipe.steps:
-        graph, records = STEPS[step.kind][1](step, graph, context)
-        log += records
+        log += STEPS[step.kind][1](step, draft, context)
     if not recipe.steps:
         return Compressed(model, model.sha256, recipe, (), time.perf_counter() - started)
-    graph.metadata_props[PROFILE_KEY] = device.name
-    graph.metadata_props[RECIPE_KEY] = recipe.name
-    if (bits := weight_bits(graph.graph)) is not None:
-        graph.metadata_props[WEIGHT_BITS_KEY] = str(bits)
-    made = to_model(graph, model)
+    metadata = draft.model.metadata_props
+    metadata[PROFILE_KEY] = device.name
+    metadata[RECIPE_KEY] = recipe.name
+    if (bits := weight_bits(draft.graph)) is not None:
+        metadata[WEIGHT_BITS_KEY] = str(bits)
+    made = to_model(draft.model, model)
     if {s.name for s in made.outputs} != {s.name for s in model.outputs}:
         raise ModelError("a step changed the model's outputs", got=[s.name for s in made.outputs])
     open_session(made.data, threads)

@@ -21,7 +21,7 @@ from paredown.policy import Policy
 from paredown.protocols import Array, ImageTensors, Judge, Progress, TimeNodes, silent
 
 if TYPE_CHECKING:
-    import onnx_ir as ir
+    from paredown._compress.draft import Draft
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ class Context:
         yield from self.further() if self.further else ()
 
 
-Apply = Callable[[Any, "ir.Model", Context], "tuple[ir.Model, tuple[StepRecord, ...]]"]
-"""apply(step, graph, context) -> new graph, what was done. The graph given may be changed in place."""
+Apply = Callable[[Any, "Draft", Context], tuple[StepRecord, ...]]
+"""apply(step, draft, context) -> what was done; the draft is changed."""
 
 
 @dataclass(frozen=True)

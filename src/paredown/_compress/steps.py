@@ -18,8 +18,8 @@ from paredown._compress.recipe import Apply, Step
 def _lazily(module: str) -> Apply:
     """The module's `apply`, the module (and torch with it) imported when it is first called."""
 
-    def apply(step: Any, model: Any, context: Any) -> Any:
-        return import_module(module).apply(step, model, context)
+    def apply(step: Any, draft: Any, context: Any) -> Any:
+        return import_module(module).apply(step, draft, context)
 
     return apply
 

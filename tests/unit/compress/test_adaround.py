@@ -1,4 +1,4 @@
-"""Learned rounding and the chain it stands on, on cases small enough to compute by hand."""
+"""Learned rounding and the samples it stands on, on cases small enough to compute by hand."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import nets
-from paredown._compress.layerwise.im2col import MatmulLayer, layer_of
-from paredown._compress.layerwise.reconstruction import layer_samples
+from paredown._compress.draft import Draft
+from paredown._compress.layerwise.reconstruction import layer_samples, layers_of
 from paredown._compress.quantize.static import Static, apply
-from paredown._compress.quantize.writing.qdq import UNROUNDED, replace_constant
+from paredown._compress.quantize.writing.qdq import replace_constant
 from paredown._compress.recipe import Context
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import constant, to_ir
@@ -94,13 +94,13 @@ def test_a_factor_for_every_channel_finds_its_channel() -> None:
 
 
 @pytest.mark.parametrize("name", ["detector", "depthwise", "classifier", "attention"])
-def test_links_of_the_chain_fit_each_other(name: str) -> None:
+def test_what_a_layer_reads_and_answers_fit_each_other(name: str) -> None:
     """With 8-bit weights, what a layer makes of what it reads is nearly what it should answer."""
     model = prepare(nets.NETS[name]())
     context = Context(model, nets.images, nets.ANY_BOARD, nets.POLICY)
-    graph, _ = apply(Static(), to_ir(model), context)
-    found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
-    for samples in layer_samples(graph, [f for f in found if isinstance(f, MatmulLayer)], context):
+    draft = Draft(to_ir(model))
+    apply(Static(), draft, context)
+    for samples in layer_samples(draft, layers_of(draft, "")[0], context):
         rows = samples.layer.rows(np.asarray(constant(samples.layer.weight.inputs[0])))
         made = np.einsum("ngk,gok->ngo", samples.read.astype(np.float32) - samples.layer.zero, rows)
         assert np.abs(made - samples.wanted).mean() < 0.05 * np.ptp(samples.wanted)
@@ -110,9 +110,9 @@ def test_each_layer_reads_what_the_one_before_has_become() -> None:
     """Zeroed weights in front are seen at once: the next layer reads one value everywhere."""
     model = prepare(nets.NETS["residual"]())
     context = Context(model, nets.images, nets.ANY_BOARD, nets.POLICY)
-    graph, _ = apply(Static(), to_ir(model), context)
-    found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
-    taken = layer_samples(graph, [f for f in found if isinstance(f, MatmulLayer)], context)
+    draft = Draft(to_ir(model))
+    apply(Static(), draft, context)
+    taken = layer_samples(draft, layers_of(draft, "")[0], context)
     first = next(taken)
     stored = first.layer.weight.inputs[0]
     assert stored is not None

@@ -14,20 +14,20 @@ from onnx import TensorProto, helper, numpy_helper
 
 import nets
 from paredown._compress.compress import compress
+from paredown._compress.draft import Draft
 from paredown._compress.layerwise.im2col import (
     FEW_BITS,
-    MatmulLayer,
     answers,
     im2col,
     indices,
-    layer_of,
     positions,
 )
+from paredown._compress.layerwise.reconstruction import layers_of
 from paredown._compress.pack.codebook import kmeans
 from paredown._compress.presets import PRESETS, parse_recipe
 from paredown._compress.quantize.rounding.gptq import DAMPING, round_rows
 from paredown._compress.quantize.static import Static4, apply
-from paredown._compress.quantize.writing.qdq import UNROUNDED, float_name
+from paredown._compress.quantize.writing.qdq import float_name
 from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
@@ -93,9 +93,9 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
     model = prepare(nets.NETS[name]())
     float_weights = {n.name: n.input[1:] for n in to_proto(model).graph.node}
     constants = {t.name: numpy_helper.to_array(t) for t in to_proto(model).graph.initializer}
-    graph, _ = apply(Static4(), to_ir(model), Context(model, nets.images, nets.ANY_BOARD, nets.POLICY))
-    found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
-    layers = [layer for layer in found if isinstance(layer, MatmulLayer)]
+    draft = Draft(to_ir(model))
+    apply(Static4(), draft, Context(model, nets.images, nets.ANY_BOARD, nets.POLICY))
+    layers, _ = layers_of(draft, "")
     assert layers
     image = nets.images(1)[0]
     at = positions(layers, FEW_BITS, seed=0)
@@ -115,9 +115,9 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
 
 
 def test_no_more_is_drawn_than_fits(wide: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    graph, _ = apply(Static4(), to_ir(wide), Context(wide, nets.images, nets.ANY_BOARD, nets.POLICY))
-    found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
-    layers = [layer for layer in found if isinstance(layer, MatmulLayer)]
+    draft = Draft(to_ir(wide))
+    apply(Static4(), draft, Context(wide, nets.images, nets.ANY_BOARD, nets.POLICY))
+    layers, _ = layers_of(draft, "")
     many = [len(at) for at in positions(layers, FEW_BITS, seed=0)]
     patches_module = import_module("paredown._compress.layerwise.im2col")
     monkeypatch.setattr(patches_module, "BUDGET", 192 * 4 * 68 * 10)

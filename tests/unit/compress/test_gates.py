@@ -7,6 +7,7 @@ import pytest
 
 import nets
 from paredown._compress.compress import compress
+from paredown._compress.draft import Draft
 from paredown._compress.presets import parse_recipe
 from paredown._compress.quantize import gates
 from paredown._compress.quantize.ranges.calibrate import calibrate
@@ -112,12 +113,12 @@ def test_a_network_that_mixed_leaves_float_pays_for_no_factors() -> None:
 
 
 def test_what_changed_behind_gates_is_not_undone() -> None:
-    model = to_ir(uneven())
-    gates.apply(gates.Gates(), model, context_of(uneven()))
-    gated_model = to_model(model, uneven())
-    assert gates.without(model, gated_model) is not None
-    assert gates.without(model, uneven()) is None
-    assert gates.without(to_ir(uneven()), uneven()) is None
+    draft = Draft(to_ir(uneven()))
+    gates.apply(gates.Gates(), draft, context_of(uneven()))
+    gated_model = to_model(draft.model, uneven())
+    assert gates.without(draft, gated_model) is not None
+    assert gates.without(draft, uneven()) is None
+    assert gates.without(Draft(to_ir(uneven())), uneven()) is None
 
 
 def test_channels_that_are_alike_are_left() -> None:

@@ -9,6 +9,7 @@ import onnx_ir as ir
 import pytest
 
 import nets
+from paredown._compress.draft import Draft
 from paredown._compress.quantize.placement.plan import Plan, place
 from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown._compress.quantize.ranges.choose import activation_params
@@ -28,14 +29,15 @@ class Case:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.graph: ir.Graph = to_ir(model).graph
+        self.draft = Draft(to_ir(model))
+        self.graph: ir.Graph = self.draft.graph
         self.plan: Plan = place(self.graph, nets.POLICY)
         self.seen: dict[str, Seen] = calibrate(model, sorted(self.plan.group), nets.images())
         self.grids = activation_params(self.graph, self.plan, self.seen, "mse", per_channel=True)
 
     def guarded(self, **changed: QuantParams) -> Guarded:
         context = Context(self.model, nets.images, nets.ANY_BOARD, nets.POLICY, threads=1)
-        return guard(self.graph, self.model, self.plan, {**self.grids, **changed}, self.seen, context)
+        return guard(self.draft, self.model, self.plan, {**self.grids, **changed}, self.seen, context)
 
     def inner(self) -> str:
         """A group in the middle of the network: one tensor, a grid of one scale, not the input."""

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 import nets
-from paredown._compress.layerwise.im2col import MatmulLayer, layer_of
+from paredown._compress.draft import Draft
+from paredown._compress.layerwise.im2col import MatmulLayer
+from paredown._compress.layerwise.reconstruction import layers_of
 from paredown._compress.layerwise.run import LayerwiseRun
 from paredown._compress.quantize.static import Static, apply
-from paredown._compress.quantize.writing.qdq import UNROUNDED, replace_constant
+from paredown._compress.quantize.writing.qdq import replace_constant
 from paredown._compress.recipe import Context
 from paredown.graph.prepare import prepare
 from paredown.graph.run import open_session
@@ -19,9 +21,9 @@ from paredown.model import Model
 
 def quantized(name: str) -> tuple[Model, list[MatmulLayer]]:
     model = prepare(nets.NETS[name]())
-    graph, _ = apply(Static(), to_ir(model), Context(model, nets.images, nets.ANY_BOARD, nets.POLICY))
-    found = [layer_of(n) for n in graph.graph if UNROUNDED in n.meta]
-    return to_model(graph, model), [layer for layer in found if isinstance(layer, MatmulLayer)]
+    draft = Draft(to_ir(model))
+    apply(Static(), draft, Context(model, nets.images, nets.ANY_BOARD, nets.POLICY))
+    return to_model(draft.model, model), layers_of(draft, "")[0]
 
 
 @pytest.mark.parametrize("name", ["detector", "depthwise", "residual"])

@@ -13,11 +13,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from paredown._compress.draft import Draft
 from paredown._compress.finetune.settings import Distill
 from paredown._compress.finetune.trainer import Training, distill, training_record
-from paredown._compress.pack.cluster import UNSHARED
-from paredown._compress.prune.shrink import LEFT
-from paredown._compress.quantize.writing.qdq import FLOAT
 from paredown._compress.recipe import Context
 from paredown.graph.learnable import learnables, stored_behind, zeros_kept
 from paredown.graph.walk import constant, to_ir, to_model
@@ -27,16 +25,15 @@ from paredown.measurement import StepRecord
 BLENDED = 0.5  # of small images: a few hundred show more that way
 
 
-def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The same graph with learned weights, and a record of how near it came."""
-    if FLOAT in model.meta:
+def apply(step: Distill, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Puts learned weights into the graph; a record of how near it came."""
+    model = draft.model
+    if draft.float_model is not None:
         why = "the graph is quantized: its integers are learned by qat"
-        return model, (StepRecord(step.name, "", "skipped", why),)
+        return (StepRecord(step.name, "", "skipped", why),)
     if _same(model.graph, to_ir(context.source).graph):
         why = "nothing was lost yet: put this step behind prune"
-        return model, (StepRecord(step.name, "", "skipped", why),)
-    books = [node for node in model.graph if UNSHARED in node.meta]
-    dense = {str(node.name): node.meta[UNSHARED] for node in books}
+        return (StepRecord(step.name, "", "skipped", why),)
     learned = distill(
         to_model(model, context.source),
         context.source,
@@ -48,23 +45,23 @@ def apply(step: Distill, model: ir.Model, context: Context) -> tuple[ir.Model, t
             seed=context.seed,
             threads=context.threads,
             blended=BLENDED,
-            brief=not books,
+            brief=not draft.codebooks,
             folder=context.folder,
         ),
-        unrounded=dense,
-        masks=zeros_kept(learnables(model.graph), dense),
-        left=model.meta.get(LEFT, {}),
+        unrounded=draft.codebooks,
+        masks=zeros_kept(learnables(model.graph), draft.codebooks),
+        left=draft.kept_channels,
         further=context.further,
         progress=context.progress,
     )
     if learned.error >= 1:
-        return model, (training_record(step, learned),)
+        return (training_record(step, learned),)
     write_into(model.graph, learned.arrays)
-    for node in books:
+    for node in [n for n in model.graph if str(n.name) in draft.codebooks]:
         indices = stored_behind(node, 1)
         if indices is not None and str(indices.name) in learned.arrays:
-            node.meta[UNSHARED] = learned.arrays[str(indices.name)]
-    return model, (training_record(step, learned),)
+            draft.codebooks[str(node.name)] = learned.arrays[str(indices.name)]
+    return (training_record(step, learned),)
 
 
 def _same(graph: ir.Graph, source: ir.Graph) -> bool:

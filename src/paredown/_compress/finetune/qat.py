@@ -10,12 +10,14 @@ logarithms.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx_ir as ir
 
+from paredown._compress.draft import Draft
 from paredown._compress.finetune.settings import Qat
 from paredown._compress.finetune.trainer import Training, distill, training_record
-from paredown._compress.quantize.writing.qdq import FLOAT, UNROUNDED
 from paredown._compress.recipe import Context
 from paredown.graph.learnable import along
 from paredown.graph.walk import constant, consumers, to_model
@@ -23,14 +25,15 @@ from paredown.graph.write_back import write_into
 from paredown.measurement import StepRecord
 
 
-def apply(step: Qat, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The same graph with learned integers and scales, and a record for every layer."""
-    if FLOAT not in model.meta:
+def apply(step: Qat, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Puts learned integers and scales into the graph; a record for every layer."""
+    model, teacher = draft.model, draft.float_model
+    if teacher is None:
         why = "nothing is quantized: put this step behind w8a8 or w4a8"
-        return model, (StepRecord(step.name, "", "skipped", why),)
-    weights = [node for node in model.graph if UNROUNDED in node.meta]
-    before = {node: np.asarray(constant(node.inputs[0])) for node in weights}
-    pupil, teacher = to_model(model, context.source), model.meta[FLOAT]
+        return (StepRecord(step.name, "", "skipped", why),)
+    weights = _weights(draft)
+    before = {name: np.asarray(constant(dq.inputs[0])) for name, dq in weights.items()}
+    pupil = to_model(model, context.source)
     training = Training(
         step.steps,
         rate=step.rate,
@@ -44,19 +47,32 @@ def apply(step: Qat, model: ir.Model, context: Context) -> tuple[ir.Model, tuple
         teacher,
         context.lessons or context.images,
         training,
-        unrounded={str(node.name): node.meta[UNROUNDED] for node in weights},
+        unrounded={str(dq.name): draft.layers[name].unrounded for name, dq in weights.items()},
         further=context.further,
         progress=context.progress,
     )
     if learned.error >= 1:  # not even the last digits of a scale should change
-        return model, (training_record(step, learned),)
+        return (training_record(step, learned),)
     write_into(model.graph, learned.arrays)
-    for node in weights:
+    for name, node in weights.items():
         value = node.inputs[0]
         if value is not None and (real := learned.arrays.get(str(value.name))) is not None:
             scale = np.asarray(constant(node.inputs[1]), np.float32)
-            node.meta[UNROUNDED] = real / along(node, scale, real.shape)
-    return model, (training_record(step, learned), *(_layer(step, node, before[node]) for node in weights))
+            unrounded = real / along(node, scale, real.shape)
+            draft.layers[name] = replace(draft.layers[name], unrounded=unrounded)
+    layers = (_layer(step, dq, before[name]) for name, dq in weights.items())
+    return (training_record(step, learned), *layers)
+
+
+def _weights(draft: Draft) -> dict[str, ir.Node]:
+    """Layer -> its weight's DequantizeLinear."""
+    found = {}
+    for node in draft.graph:
+        if str(node.name) in draft.layers and node.inputs[1] is not None:
+            dequantize = node.inputs[1].producer()
+            assert dequantize is not None
+            found[str(node.name)] = dequantize
+    return found
 
 
 def _layer(step: Qat, node: ir.Node, before: np.ndarray) -> StepRecord:

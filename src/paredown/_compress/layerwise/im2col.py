@@ -20,7 +20,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown._compress.quantize.writing.qdq import GRID, float_name
+from paredown._compress.draft import QuantizedLayer
+from paredown._compress.quantize.writing.qdq import float_name
 from paredown.graph.cut import nodes_before
 from paredown.graph.learnable import limits_behind
 from paredown.graph.load import to_proto
@@ -58,7 +59,7 @@ class MatmulLayer:
 
     node: the Conv, Gemm or MatMul. weight: its weight's DequantizeLinear. source, answer: the tensors of the
     float network that it reads and makes, `shape` the source's shape. scale, zero: the source's grid, from
-    `low` to `high`.
+    `low` to `high`. found: what its weight became; None for a layer that is float still.
     """
 
     node: ir.Node
@@ -70,6 +71,7 @@ class MatmulLayer:
     zero: int
     low: int
     high: int
+    found: QuantizedLayer | None = None
 
     @property
     def groups(self) -> int:
@@ -99,8 +101,8 @@ class MatmulLayer:
     @property
     def grid(self) -> QuantParams:
         """Of its weights."""
-        grid: QuantParams = self.weight.meta[GRID]
-        return grid
+        assert self.found is not None  # only a float layer has none, and nobody asks it
+        return self.found.params
 
     @property
     def quantized(self) -> str:
@@ -131,14 +133,10 @@ class MatmulLayer:
         )
 
 
-def reader_of(dq: ir.Node) -> ir.Node:
-    """The one layer that reads a weight's DequantizeLinear."""
-    return next(iter(dq.outputs[0].uses())).node
-
-
-def layer_of(weight: ir.Node) -> MatmulLayer | str:
-    """The layer behind a weight's DequantizeLinear, or why its patches cannot be taken."""
-    node = reader_of(weight)
+def layer_of(node: ir.Node, found: QuantizedLayer) -> MatmulLayer | str:
+    """The layer of a node whose weight is in integers, or why its patches cannot be taken."""
+    weight = None if node.inputs[1] is None else node.inputs[1].producer()
+    assert weight is not None  # its DequantizeLinear
     reading = node.inputs[0]
     source = None if reading is None else reading.producer()
     quantizer = None if source is None else quantizer_of(source)
@@ -155,7 +153,8 @@ def layer_of(weight: ir.Node) -> MatmulLayer | str:
     if not (convolves or multiplies):
         return f"no patches are taken of {node.op_type} with a weight of {rank} dimensions"
     read, made = float_name(value), float_name(node.outputs[0])
-    return MatmulLayer(node, weight, read, made, shape, float(scale), int(zero), *limits_behind(quantizer))
+    limits = limits_behind(quantizer)
+    return MatmulLayer(node, weight, read, made, shape, float(scale), int(zero), *limits, found)
 
 
 def _size(layer: MatmulLayer) -> tuple[int, int]:

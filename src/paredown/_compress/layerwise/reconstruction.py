@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-import onnx_ir as ir
 
+from paredown._compress.draft import Draft
 from paredown._compress.layerwise.im2col import (
     EIGHT_BITS,
     FEW_BITS,
@@ -29,10 +29,8 @@ from paredown._compress.layerwise.im2col import (
     indices,
     layer_of,
     positions,
-    reader_of,
 )
 from paredown._compress.layerwise.run import LayerwiseRun
-from paredown._compress.quantize.writing.qdq import FLOAT, GRID, HEAD, UNROUNDED
 from paredown._compress.recipe import Context
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
@@ -51,36 +49,37 @@ class LayerSamples:
     wanted: Rows
 
 
-def layers_of(model: ir.Model, step: str) -> tuple[list[MatmulLayer], list[StepRecord]]:
+def layers_of(draft: Draft, step: str) -> tuple[list[MatmulLayer], list[StepRecord]]:
     """The layers whose weights can be rounded again, in order, and a record for each that cannot."""
-    weights = [node for node in model.graph if UNROUNDED in node.meta]
-    if not weights:
+    nodes = [node for node in draft.graph if str(node.name) in draft.layers]
+    if not nodes:
         why = "no weight to round again: put this step behind w8a8 or w4a8"
         return [], [StepRecord(step, "", "skipped", why)]
     layers, skipped = [], []
-    for dq in weights:
-        found = "its weights are signs" if isinstance(dq.meta[GRID], Signs) else layer_of(dq)
+    for node in nodes:
+        made = draft.layers[str(node.name)]
+        found = "its weights are signs" if isinstance(made.params, Signs) else layer_of(node, made)
         if isinstance(found, MatmulLayer):
             layers.append(found)
         else:
-            node = reader_of(dq)
             skipped.append(StepRecord(step, str(node.name), "skipped", found, {"op": node.op_type}))
     return layers, skipped
 
 
-def layer_samples(model: ir.Model, layers: Sequence[MatmulLayer], context: Context) -> Iterator[LayerSamples]:
+def layer_samples(draft: Draft, layers: Sequence[MatmulLayer], context: Context) -> Iterator[LayerSamples]:
     """The layers in order. Each is read when it is asked for: by then the caller has changed those before."""
     if not layers:
         return
     few = any(layer.bits < 7 for layer in layers)
     draw = FEW_BITS if few else EIGHT_BITS
     given = (context.lessons if few else None) or context.images
-    at, source = positions(layers, draw, context.seed), model.meta[FLOAT]
+    at, source = positions(layers, draw, context.seed), draft.float_model
+    assert source is not None  # layers in integers have one
     images, again = (
         islice(given(), draw.images) for _ in range(2)
     )  # read twice, so that few are held at once
     answered = answers(source, layers, at, images, threads=context.threads, progress=context.progress)
-    run = LayerwiseRun(model, [layer.quantized for layer in layers], again, context.threads)
+    run = LayerwiseRun(draft.model, [layer.quantized for layer in layers], again, context.threads)
     pairs = list(zip(layers, at, strict=True))
     for layer, place in context.progress(pairs, "rounding layer by layer", len(pairs)):
         where = indices(layer, place)
@@ -90,7 +89,7 @@ def layer_samples(model: ir.Model, layers: Sequence[MatmulLayer], context: Conte
 
 def _in_steps(layer: MatmulLayer, answer: Rows) -> Rows:
     """A float answer, (n, G O), as int32 sums without the bias, (n, G, O)."""
-    head = layer.node.meta.get(HEAD)
+    head = None if layer.found is None else layer.found.head
     if head is not None:  # this layer answers in integers of a grid for every channel
         answer = answer / head.scale + head.zero_point
     steps = answer / layer.unit

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import onnx_ir as ir
 
+from paredown._compress.draft import Draft
 from paredown._compress.pack import pack
 from paredown._compress.quantize.placement.allocate import Point
 from paredown._compress.quantize.placement.plan import Plan, place
@@ -16,7 +17,6 @@ from paredown._compress.quantize.ranges.choose import weight_params
 from paredown._compress.quantize.rounding import gptq
 from paredown._compress.quantize.weight_only import store
 from paredown._compress.quantize.writing.insert import insert
-from paredown._compress.quantize.writing.qdq import FLOAT
 from paredown._compress.recipe import Context
 from paredown.graph.walk import constant, to_ir, to_model, weight_of
 from paredown.model import Model
@@ -36,7 +36,7 @@ class Candidate:
     damage: float
     plan: Plan
     grids: dict[str, QuantParams]
-    graph: ir.Model = field(repr=False)
+    draft: Draft = field(repr=False)
     model: Model = field(repr=False)
 
 
@@ -64,9 +64,8 @@ class Writer:
 
     def write(self, point: Point, chosen: Mapping[str, Choice], added: float = 0.0) -> Candidate:
         """The candidate. chosen: layer -> choice. added: damage that the point does not know of."""
-        model = to_ir(self.source)
-        model.meta[FLOAT] = self.source
-        graph = model.graph
+        draft = Draft(to_ir(self.source), self.source)
+        graph = draft.graph
         released = {name: self.why.get(name, BESIDE) for name in point.released}
         plan = place(graph, self.context.policy, self.context.keep_float, released)
         if not plan.roles and self.ungated is not None:
@@ -81,13 +80,13 @@ class Writer:
             elif choice == "w8":
                 weight = np.asarray(constant(weight_of(node)), np.float32)
                 store(graph, node, weight, weight_params(node, "pc", 8))
-        insert(graph, plan, grids, weights)
+        draft.layers = insert(graph, plan, grids, weights)
         if weights and self.rounds:
-            model, _ = gptq.apply(gptq.SecondOrder(), model, self.context)
+            gptq.apply(gptq.SecondOrder(), draft, self.context)
         if "w4a8" in chosen.values():
-            model, _ = pack.apply(pack.Pack(), model, self.context)
-        made = to_model(model, self.context.source)
-        return Candidate(point, chosen, point.damage + added, plan, grids, model, made)
+            pack.apply(pack.Pack(), draft, self.context)
+        made = to_model(draft.model, self.context.source)
+        return Candidate(point, chosen, point.damage + added, plan, grids, draft, made)
 
 
 def coarser(grid: QuantParams) -> QuantParams:

@@ -19,6 +19,7 @@ from typing import ClassVar
 import numpy as np
 import onnx_ir as ir
 
+from paredown._compress.draft import Draft
 from paredown._compress.mixed import candidate
 from paredown._compress.mixed.candidate import Candidate, Weights, Writer
 from paredown._compress.mixed.log import layer_records, reasons, summary_records
@@ -127,8 +128,8 @@ def _spelled(
     return {word: value for word, value in given.items() if value is not None}
 
 
-def apply(step: Mixed, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The mixed graph; one record for the whole, and one for every node with its choice and why."""
+def apply(step: Mixed, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Writes the mixed graph; one record for the whole, and one for every node with its choice and why."""
     require_kernels(context, step.name, per_channel=True)
     if step.ms and context.time_nodes is None:
         raise UsageError(
@@ -136,27 +137,29 @@ def apply(step: Mixed, model: ir.Model, context: Context) -> tuple[ir.Model, tup
             got=f"{step.ms:g} ms on {context.device.name!r}",
             hint="run paredown on the device itself, or limit the drop or the size only",
         )
+    model = draft.model
     plan = place(model.graph, context.policy, context.keep_float)
     if not plan.group:
-        return model, records(step, plan, {}, {})
+        return records(step, plan, {}, {})
     source = to_model(model, context.source)
-    ranged = _ranges(model.graph, plan, source, context)
+    ranged = _ranges(draft, plan, source, context)
     weights = _weight_damages(model.graph, ranged, source, context)
     grid_of = {t: ranged.grids[g] for t, g in ranged.plan.group.items()}
     apart = replace(context, lessons=None, further=None)  # what judges must not have been fitted to
     writer = Writer(source, grid_of, context.policy.weight_bits, apart)
     choices = _choices(model.graph, ranged, weights, writer, context)
-    writer = replace(writer, why=reasons(choices), ungated=gates.without(model, source))
+    writer = replace(writer, why=reasons(choices), ungated=gates.without(draft, source))
     made, tried = _decide(step, choices, weights, writer, context)
     held = step.held_to(tried[0].lost.metric) if tried else ""
     log = (
         *summary_records(step, made, tried, held, choices, context),
         *layer_records(step, made, choices, weights),
     )
-    return made.graph, log
+    draft.model, draft.float_model, draft.layers = made.draft.model, made.draft.float_model, made.draft.layers
+    return log
 
 
-def _ranges(graph: ir.Graph, plan: Plan, source: Model, context: Context) -> Guarded:
+def _ranges(draft: Draft, plan: Plan, source: Model, context: Context) -> Guarded:
     """Every tensor's grid, the worst searched by damage, and the damage of each alone. None is released."""
     seen = calibrate(
         source,
@@ -166,8 +169,8 @@ def _ranges(graph: ir.Graph, plan: Plan, source: Model, context: Context) -> Gua
         seed=context.seed,
         progress=context.progress,
     )
-    grids = activation_params(graph, plan, seen, "mse", True)
-    return guard(graph, source, plan, grids, seen, context, release=False)
+    grids = activation_params(draft.graph, plan, seen, "mse", True)
+    return guard(draft, source, plan, grids, seen, context, release=False)
 
 
 def _weight_damages(graph: ir.Graph, ranged: Guarded, source: Model, context: Context) -> Weights:

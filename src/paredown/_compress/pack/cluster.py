@@ -20,6 +20,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from paredown._compress.draft import Draft
 from paredown._compress.pack.codebook import Book, entropy, kmeans, lattice, widths
 from paredown._compress.pack.feedback import rounded
 from paredown._compress.pack.pack import INT4, integers_of, raise_opset
@@ -35,7 +36,6 @@ NOT_FASTER = (
     "codebooks make the file smaller, most of all once it is packed (.pdz); the runtime turns them back "
     "when it loads the model and computes as before, so expect no gain in latency"
 )
-UNSHARED = "paredown.unshared"  # on a codebook's Gather: the weight before it took the table's values
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ class Cluster(Step):
             raise UsageError(f"{self.name}: no such size", got=f"{self.bits:g} bits", expected="0.5 to 8")
 
 
-def apply(step: Cluster, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The graph with shared weights, and a record for every layer."""
+def apply(step: Cluster, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Puts shared weights into the graph; a record for every layer."""
     step.check()
-    if not any(_weight(node) is not None for node in model.graph):
-        return model, (StepRecord(step.name, "", "skipped", "no layer with a constant weight"),)
-    model = raise_opset(model, INT4)
+    if not any(_weight(node) is not None for node in draft.graph):
+        return (StepRecord(step.name, "", "skipped", "no layer with a constant weight"),)
+    model = draft.model = raise_opset(draft.model, INT4)
     weights = {node: array for node in model.graph if (array := _weight(node)) is not None}
     spared = {node: why for node, w in weights.items() if (why := _why_spared(step, node, w, context))}
     books = _books(step, model, {node: w for node, w in weights.items() if node not in spared}, context)
@@ -85,11 +85,11 @@ def apply(step: Cluster, model: ir.Model, context: Context) -> tuple[ir.Model, t
             log.append(StepRecord(step.name, _layer(node), *spared[node]))
             continue
         book = books[node]
-        _store(model.graph, node, weight, book)
+        _store(draft, node, weight, book)
         gap = np.mean((book.values.astype(np.float64) - weight) ** 2) / max(np.var(weight), 1e-30)
         data = {"error": round(float(gap), 5), "bits": round(entropy(book.indices), 3)}
         log.append(StepRecord(step.name, _layer(node), "changed", f"{len(book.table)} values", data))
-    return model, tuple(log)
+    return tuple(log)
 
 
 def _why_spared(
@@ -135,8 +135,8 @@ def _reader(dq: ir.Node) -> str:
     return str(next(iter(dq.outputs[0].uses())).node.name)
 
 
-def _store(graph: ir.Graph, node: ir.Node, weight: NDArray[Any], book: Book) -> None:
+def _store(draft: Draft, node: ir.Node, weight: NDArray[Any], book: Book) -> None:
     place = 0 if node.op_type == "DequantizeLinear" else 1
-    gather = read_from_table(graph, node, place, book.table, book.indices)
+    gather = read_from_table(draft.graph, node, place, book.table, book.indices)
     if weight.dtype == np.float32:
-        gather.meta[UNSHARED] = weight if book.start is None else book.start
+        draft.codebooks[str(gather.name)] = weight if book.start is None else book.start

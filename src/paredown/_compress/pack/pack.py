@@ -22,6 +22,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from paredown._compress.draft import Draft
 from paredown._compress.pack.names import shorten
 from paredown._compress.pack.table import LARGEST, NARROW, initializer, read_from_table
 from paredown._compress.quantize.writing.qdq import drop_unused
@@ -65,21 +66,21 @@ class Pack(Step):
     summary: ClassVar[str] = "weights of few values stored in 4 or 2 bits, turned into INT8 when loaded"
 
 
-def apply(step: Pack, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The same function in fewer bytes, and a record for every weight."""
-    weights = {str(n.name): array for n in model.graph if (array := integers_of(n)) is not None}
+def apply(step: Pack, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """The same function in fewer bytes; a record for every weight."""
+    weights = {str(n.name): array for n in draft.graph if (array := integers_of(n)) is not None}
     few = {n for n, array in weights.items() if INT4.holds(array) or len(np.unique(array)) <= NARROW}
     narrow = {n: array for n, array in weights.items() if n in few and array.size >= WORTH}
     if not narrow:
         why = "no weight of 16 integers or fewer: put this step behind w4a8 or w2a8"
-        return model, (StepRecord(step.name, "", "skipped", why),)
+        return (StepRecord(step.name, "", "skipped", why),)
     log: list[StepRecord] = []
     widest = INT4
     if any(INT2.holds(array) for array in narrow.values()):
         refusal = refused(INT2, context)
         widest = INT4 if refusal else INT2
         log += [StepRecord(step.name, "", "note", f"2-bit weights stored in 4: {refusal}")] if refusal else []
-    model = raise_opset(model, widest)
+    model = draft.model = raise_opset(draft.model, widest)
     for node in [n for n in model.graph if str(n.name) in weights]:
         array, reader = weights[str(node.name)], str(next(iter(node.outputs[0].uses())).node.name)
         if str(node.name) not in narrow:
@@ -96,7 +97,7 @@ def apply(step: Pack, model: ir.Model, context: Context) -> tuple[ir.Model, tupl
     log += _store_constants(step, model.graph)
     saved = shorten(model.graph, {str(node.name) for node in to_ir(context.source).graph})
     why = f"inner tensors have short names, which saves {saved} bytes; the nodes of the source keep theirs"
-    return model, (*log, StepRecord(step.name, "", "note", why))
+    return (*log, StepRecord(step.name, "", "note", why))
 
 
 def _store_constants(step: Pack, graph: ir.Graph) -> list[StepRecord]:

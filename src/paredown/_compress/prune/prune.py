@@ -14,13 +14,13 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from paredown._compress.draft import Draft
 from paredown._compress.prune.choose import Choice, choose
 from paredown._compress.prune.l1 import by_weights
 from paredown._compress.prune.moments import Moments, Place, moments
 from paredown._compress.prune.refit import refit
 from paredown._compress.prune.settings import Prune
-from paredown._compress.prune.shrink import LEFT, shrink
-from paredown._compress.quantize.writing.qdq import FLOAT
+from paredown._compress.prune.shrink import shrink
 from paredown._compress.recipe import Context
 from paredown.errors import UsageError
 from paredown.graph.inspect import macs_of
@@ -36,15 +36,16 @@ _KEPT = "kept float as asked"
 _WORTH = "every channel is worth more than the operations it takes"
 
 
-def apply(step: Prune, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The graph with fewer channels, and a record for every layer with weights.
+def apply(step: Prune, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Takes channels out of the graph; a record for every layer with weights.
 
     Raises: UsageError for an amount that is no part of a whole.
     """
     _check(step)
-    if FLOAT in model.meta:
+    model = draft.model
+    if draft.float_model is not None:
         why = "the graph is quantized already: put this step in front of w8a8 or w4a8"
-        return model, (StepRecord(step.name, "", "skipped", why),)
+        return (StepRecord(step.name, "", "skipped", why),)
     graph = model.graph
     found = removable(graph)
     for operand in found.operands:
@@ -59,16 +60,16 @@ def apply(step: Prune, model: ir.Model, context: Context) -> tuple[ir.Model, tup
         whole = to_model(model, context.source)
         left = shrink(found, choice.removed, known)
         refit(model, whole, left, context)
-        _remember(model, left)
-    return model, (
+        _remember(draft, left)
+    return (
         _summary(step, choice, before),
         *(_layer(step, node, size, found, context) for node, size in before.items()),
     )
 
 
-def _remember(model: ir.Model, left: dict[str, Ids]) -> None:
+def _remember(draft: Draft, left: dict[str, Ids]) -> None:
     """Which of the source's channels every tensor has, also after several prunings."""
-    before: dict[str, Ids] = model.meta.setdefault(LEFT, {})
+    before = draft.kept_channels
     before |= {name: before[name][kept] if name in before else kept for name, kept in left.items()}
 
 

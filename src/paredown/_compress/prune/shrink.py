@@ -31,7 +31,6 @@ from paredown.graph.moves import Ids, slice_bounds
 from paredown.graph.removal import Operand, Removable
 from paredown.graph.walk import attribute, constant, data_inputs, shape_of
 
-LEFT = "paredown.left"  # key of `meta`: tensor -> which of the source's channels it still has
 RIDGE = 1e-3  # of the mean variance, added to each: channels that nearly repeat each other stay solvable
 
 Floats = NDArray[np.float64]

@@ -16,6 +16,7 @@ from importlib import import_module
 import numpy as np
 import onnx_ir as ir
 
+from paredown._compress.draft import Draft
 from paredown._compress.prune.masks import SparseLayer, Weights, masks_at_once
 from paredown._compress.prune.pattern import layer_shares, why_not
 from paredown._compress.prune.settings import Sparse
@@ -40,23 +41,23 @@ NOT_FASTER = (
 )
 
 
-def apply(step: Sparse, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The graph with zeros among its weights, and a record for every layer."""
+def apply(step: Sparse, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Puts zeros among the weights; a record for every layer."""
     step.check()
-    layers, spared = _choose(step, model.graph, context)
+    layers, spared = _choose(step, draft.graph, context)
     if not layers:
         why = "no layer with float weights that may be pruned: put this step in front of quantizing ones"
-        return model, (StepRecord(step.name, "", "skipped", why), *spared)
+        return (StepRecord(step.name, "", "skipped", why), *spared)
     learned: tuple[StepRecord, ...] = ()
     if step.learning:
         surgery = import_module("paredown._compress.prune.surgery")  # needs torch, the rest does without
-        learned = surgery.learn(step, model, layers, context)
+        learned = surgery.learn(step, draft.model, layers, context)
     else:
         masks = masks_at_once(step, layers)
         for layer in layers:
             _set(layer.weight, layer.numbers * masks[str(layer.weight.name)])
     log = [StepRecord(step.name, "", "note", NOT_FASTER), *learned, *spared]
-    return model, (*log, *(_record(step, layer) for layer in layers))
+    return (*log, *(_record(step, layer) for layer in layers))
 
 
 def _choose(step: Sparse, graph: ir.Graph, context: Context) -> tuple[list[SparseLayer], list[StepRecord]]:

@@ -24,6 +24,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from paredown._compress.draft import Draft
 from paredown._compress.quantize.placement.plan import body_of
 from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown._compress.quantize.ranges.outliers import LOUD, loudness_of, stands_out
@@ -45,13 +46,13 @@ class Equalize(Step):
     summary: ClassVar[str] = "cross-layer equalization of channel ranges (Nagel 2019)"
 
 
-def apply(step: Equalize, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The same function with equalized weights, and one record for every convolution and matrix product."""
-    graph = model.graph
+def apply(step: Equalize, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Equalized weights for the same function; one record for every convolution and matrix product."""
+    graph = draft.graph
     channels = channel_classes(graph)
     nodes = weighted_in_body(graph)
     kept = freeze_kept(nodes, channels, context)
-    loudness = _loudness(nodes, channels, model, context)
+    loudness = _loudness(nodes, channels, draft.model, context)
     factors = class_factors(nodes, channels, loudness) if loudness else np.ones(len(channels.parent))
     log = []
     for node in nodes:
@@ -63,7 +64,7 @@ def apply(step: Equalize, model: ir.Model, context: Context) -> tuple[ir.Model, 
             data |= _outlier(str(data_inputs(node)[0].name), loudness, channels, factors)
         log.append(StepRecord(step.name, str(node.name), action, why, data))
     drop_unused(graph)
-    return model, tuple(log)
+    return tuple(log)
 
 
 def _outlier(

@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 import onnx_ir as ir
 
+from paredown._compress.draft import Draft
 from paredown._compress.quantize.kernels import require_kernels
 from paredown._compress.quantize.placement.plan import body_of, unreadable
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
@@ -33,10 +34,10 @@ class Dynamic(Step):
 _INTEGER = {"Conv": "ConvInteger", "MatMul": "MatMulInteger"}
 
 
-def apply(step: Dynamic, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The graph with integer products, and a record for every layer."""
+def apply(step: Dynamic, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Writes integer products; a record for every layer."""
     require_kernels(context, step.name, per_channel=True)
-    graph = model.graph
+    graph = draft.graph
     body = body_of(graph)
     measured: dict[ir.Value, ir.Node] = {}
     log = []
@@ -49,7 +50,7 @@ def apply(step: Dynamic, model: ir.Model, context: Context) -> tuple[ir.Model, t
             StepRecord(step.name, str(node.name), action, why or "product in integers", {"op": node.op_type})
         )
     drop_unused(graph)
-    return model, tuple(log)
+    return tuple(log)
 
 
 def _why_not(node: ir.Node, in_body: bool, context: Context) -> str:

@@ -26,6 +26,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from paredown._compress.draft import Draft, Ungated
 from paredown._compress.quantize.cle import class_factors, freeze_kept, scale_around, weighted_in_body
 from paredown._compress.quantize.placement.plan import Plan, place
 from paredown._compress.quantize.ranges.calibrate import calibrate
@@ -47,7 +48,6 @@ SPREAD = 4.0  # largest over smallest factor, from which a tensor is worth a try
 GAIN = 0.8  # the damage must fall below this part of what it was
 LEAST = 0.0002  # damage that is not worth a product more
 LOOKED_AT = 12  # images that ranges are taken of, for comparing
-UNGATED = "paredown.ungated"  # key of `meta`: the model without factors, and the sha256 of that with them
 IMAGES = 2  # that measure the damage: with and without factors it differs by times
 
 
@@ -76,15 +76,16 @@ class _Bundle:
         return [StepRecord(step.name, str(node.name), action, why, data) for node in self.products]
 
 
-def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The same function with factors at its gates, and one record for every product with a gate."""
+def apply(step: Gates, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Factors at gates for the same function; one record for every product with a gate."""
+    model = draft.model
     channels = channel_classes(model.graph, through_gates=True)
     nodes = weighted_in_body(model.graph)
     freeze_kept(nodes, channels, context)
     bundles = _bundles(model.graph, channels)
     if not bundles:
         why = "no product of a tensor and its own sigmoid stands between convolutions"
-        return model, (StepRecord(step.name, "", "skipped", why),)
+        return (StepRecord(step.name, "", "skipped", why),)
     source = to_model(model, context.source)
     seen = _seen(source, context)
     read = {str(data_inputs(node)[0].name) for node in nodes} & seen.keys() & channels.ids.keys()
@@ -93,7 +94,7 @@ def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tup
     tried = [b for b in bundles if _spread(b, channels, factors) >= SPREAD]
     log = [record for b in bundles if b not in tried for record in b.records(step, "skipped", _ALIKE)]
     if not tried:
-        return model, tuple(log)
+        return tuple(log)
     trial, applied = to_ir(source), _only(factors, tried)
     _rewrite(trial.graph, channels, applied)
     before = _gridded(source, seen, context)
@@ -101,7 +102,7 @@ def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tup
         to_model(trial, context.source), _seen_scaled(model.graph, seen, channels, applied), context
     )
     kept = []
-    for bundle, old, new in _damages(tried, before, after, model.graph, context):
+    for bundle, old, new in _damages(tried, before, after, draft, context):
         pays = new is not None and new < GAIN * old
         kept += [bundle] if pays else []
         why = f"noise at the heads of its tensors {old:.2%} of the signal, "
@@ -109,17 +110,17 @@ def apply(step: Gates, model: ir.Model, context: Context) -> tuple[ir.Model, tup
         log += bundle.records(step, "changed" if pays else "skipped", why)
     if kept:
         _rewrite(model.graph, channels, _only(factors, kept))
-        model.meta[UNGATED] = source, to_model(model, context.source).sha256
-    return model, tuple(log)
+        draft.ungated = Ungated(source, to_model(model, context.source).sha256)
+    return tuple(log)
 
 
-def without(model: ir.Model, source: Model) -> Model | None:
+def without(draft: Draft, source: Model) -> Model | None:
     """The model as it was before factors came to its gates; None where it has none, or was changed since.
 
     source: the model, serialized.
     """
-    ungated, gated = model.meta.get(UNGATED, (None, ""))
-    return ungated if gated == source.sha256 else None
+    ungated = draft.ungated
+    return ungated.model if ungated is not None and ungated.gated_sha256 == source.sha256 else None
 
 
 _ALIKE = "its channels are alike: factors could not help much"
@@ -173,13 +174,13 @@ def _seen_scaled(
 
 
 def _damages(
-    bundles: list[_Bundle], before: _Gridded, after: _Gridded, graph: ir.Graph, context: Context
+    bundles: list[_Bundle], before: _Gridded, after: _Gridded, draft: Draft, context: Context
 ) -> Iterator[tuple[_Bundle, float, float | None]]:
     """What each bundle's tensors damage without factors and with them; None where that could not pay."""
     old, new = ({b: of.groups(b) for b in bundles} for of in (before, after))
     plain = before.switched((g for groups in old.values() for g in groups), context.threads)
     scaled = after.switched((g for groups in new.values() for g in groups), context.threads)
-    images = with_most_objects(plain, graph, context, IMAGES)
+    images = with_most_objects(plain, draft, context, IMAGES)
     for bundle in context.progress(bundles, "weighing factors at gates"):
         first = Behind(plain, old[bundle], images, before.grids).damage(images, old[bundle], before.grids)
         if first.mean() <= LEAST:

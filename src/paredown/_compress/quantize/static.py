@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import onnx_ir as ir
 
+from paredown._compress.draft import Draft
 from paredown._compress.quantize import gates
 from paredown._compress.quantize.kernels import require_kernels
 from paredown._compress.quantize.placement.costs import justified
@@ -22,7 +23,7 @@ from paredown._compress.quantize.sensitivity.guard import Guarded, guard, heads_
 from paredown._compress.quantize.sensitivity.weights import damages, rounding_errors
 from paredown._compress.quantize.weight_only import store
 from paredown._compress.quantize.writing.insert import insert
-from paredown._compress.quantize.writing.qdq import FLOAT, drop_unused
+from paredown._compress.quantize.writing.qdq import drop_unused
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import constant, to_ir, to_model, weight_of
 from paredown.measurement import StepRecord
@@ -121,23 +122,24 @@ class Static1x4(Static4x4):
 KEEP_IMAGES = 4  # that tell which layers keep 8 bits
 
 
-def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The QDQ graph and one record for every node."""
+def apply(step: Static, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Writes the QDQ graph; one record for every node."""
     require_kernels(context, step.name, per_channel=step.weights == "pc")
-    graph = model.graph
+    model, graph = draft.model, draft.graph
     plan = place(graph, context.policy, context.keep_float)
     if not plan.group:  # every layer was kept float as asked
-        return model, records(step, plan, {}, {})
+        return records(step, plan, {}, {})
     source = to_model(model, context.source)
     faster, notes = faster_in_float(step, plan, graph, source, context) if step.timed else ({}, ())
     if faster:
         plan = place(graph, context.policy, context.keep_float, faster)
         if not plan.group:
-            return _weights_only(step, gates.without(model, source) or source, faster, notes, context)
+            draft.model = to_ir(gates.without(draft, source) or source)
+            return (*notes, *_weights_only(step, draft.model, faster, context))
         context = replace(context, keep_float=(*context.keep_float, *faster))
-    model.meta[FLOAT] = source
+    draft.float_model = source
     seen = calibrate(
-        model.meta[FLOAT],
+        source,
         sorted(plan.group),
         context.images(),
         threads=context.threads,
@@ -150,43 +152,42 @@ def apply(step: Static, model: ir.Model, context: Context) -> tuple[ir.Model, tu
         asked = [n for n, (bits, _) in width.items() if bits == step.bits]
         weights = {n: _weight_grid(step, n, step.bits) for n in asked}
         errors = rounding_errors(weights)
-        damage = damages(model.meta[FLOAT], errors, heads_of(plan, graph), KEEP_IMAGES, context)
+        damage = damages(source, errors, heads_of(plan, graph), KEEP_IMAGES, context)
         width = spared(width, damage, step.keep / 100, context.policy.weight_bits)
     few = read_by_few_bits(plan, width, step.bits, step.activation_bits)
     grids = activation_params(graph, plan, seen, step.ranges, step.weights == "pc", few)
     calibrated = {tensor: grids[group] for tensor, group in plan.group.items()}
     guarded = None
     if step.guard:
-        guarded = guard(graph, model.meta[FLOAT], plan, grids, seen, context)
+        guarded = guard(draft, source, plan, grids, seen, context)
         plan, grids = guarded.plan, guarded.grids
     width = {node: w for node, w in width.items() if node in plan.roles}  # the guard may have released some
     weights = {
         n: weights[n] if n in weights and bits == step.bits else _weight_grid(step, n, bits)
         for n, (bits, _) in width.items()
     }
-    insert(graph, plan, grids, weights)
+    draft.layers = insert(graph, plan, grids, weights)
     _store(graph, faster)
     plan.left |= {node: faster[str(node.name)] for node in plan.left if str(node.name) in faster}
     log = with_outliers(
         records(step, plan, grids, width), graph, seen, WrittenParams(plan, grids, calibrated)
     )
     if guarded is None:
-        return model, (*notes, *log)
+        return (*notes, *log)
     if guarded.released and context.time_nodes is not None:
-        whole = _all_in_integers(step, model.meta[FLOAT], calibrated, context)
-        log = justified(log, guarded.released, *context.time_nodes([model.meta[FLOAT], whole]))
-    return model, (_guard_record(step, guarded), *notes, *log)
+        whole = _all_in_integers(step, source, calibrated, context)
+        log = justified(log, guarded.released, *context.time_nodes([source, whole]))
+    return (_guard_record(step, guarded), *notes, *log)
 
 
 def _weights_only(
-    step: Static, source: Model, faster: Mapping[str, str], notes: tuple[StepRecord, ...], context: Context
-) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The float network with its weights in 8 bits: no layer is faster in integers."""
-    model = to_ir(source)
+    step: Static, model: ir.Model, faster: Mapping[str, str], context: Context
+) -> tuple[StepRecord, ...]:
+    """Weights in 8 bits for the float network: no layer is faster in integers."""
     plan = place(model.graph, context.policy, context.keep_float, faster)
     _store(model.graph, faster)
     drop_unused(model.graph)
-    return model, (*notes, *records(step, plan, {}, {}))
+    return records(step, plan, {}, {})
 
 
 def _store(graph: ir.Graph, names: Mapping[str, str]) -> None:

@@ -26,6 +26,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
+from paredown._compress.draft import Draft
 from paredown._compress.quantize.kernels import require_kernels
 from paredown._compress.quantize.placement.plan import body_of
 from paredown._compress.recipe import Context, Step
@@ -65,12 +66,10 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return None if image is None else {self.name: image}
 
 
-def apply_static(
-    step: StockStatic, model: ir.Model, context: Context
-) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The graph that quantize_static writes."""
+def apply_static(step: StockStatic, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Takes the graph that quantize_static writes."""
     require_kernels(context, step.name, per_channel=step.weights == "pc")
-    graph = model.graph
+    graph = draft.graph
     body = body_of(graph)
     excluded = [str(n.name) for n in graph if n not in body] if step.tail else []
     excluded += list(context.keep_float)
@@ -80,7 +79,7 @@ def apply_static(
         "entropy": CalibrationMethod.Entropy,
         "percentile": CalibrationMethod.Percentile,
     }
-    with _files(model) as (before, after), _quiet():
+    with _files(draft.model) as (before, after), _quiet():
         try:
             quantize_static(
                 before,
@@ -96,23 +95,21 @@ def apply_static(
             )
         except (ValueError, RuntimeError, AssertionError, IndexError) as error:
             raise CalibrationError("quantize_static gave up on this model", got=error) from error
-        made = ir.from_proto(onnx.load(after))
+        draft.model = ir.from_proto(onnx.load(after))
     why = (
         "left to onnxruntime.quantization, its defaults" if not step.tail else "decode tail excluded by name"
     )
-    return made, (StepRecord(step.name, "", "changed", why, {"excluded": excluded}),)
+    return (StepRecord(step.name, "", "changed", why, {"excluded": excluded}),)
 
 
-def apply_dynamic(
-    step: StockDynamic, model: ir.Model, context: Context
-) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The graph that quantize_dynamic writes."""
-    with _files(model) as (before, after), _quiet():
+def apply_dynamic(step: StockDynamic, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Takes the graph that quantize_dynamic writes."""
+    with _files(draft.model) as (before, after), _quiet():
         quantize_dynamic(
             before, after, weight_type=QuantType.QUInt8, nodes_to_exclude=list(context.keep_float)
         )
-        made = ir.from_proto(onnx.load(after))
-    return made, (StepRecord(step.name, "", "changed", "left to onnxruntime.quantization"),)
+        draft.model = ir.from_proto(onnx.load(after))
+    return (StepRecord(step.name, "", "changed", "left to onnxruntime.quantization"),)
 
 
 @contextmanager

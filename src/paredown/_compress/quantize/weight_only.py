@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import onnx_ir as ir
 
+from paredown._compress.draft import Draft
 from paredown._compress.quantize.placement.plan import body_of
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import Context, Step
@@ -31,9 +32,9 @@ class WeightOnly(Step):
     weights: Literal["pc", "pt"] = "pc"
 
 
-def apply(step: WeightOnly, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The graph with its weights stored as int8, and a record for every layer."""
-    graph = model.graph
+def apply(step: WeightOnly, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Stores the weights as int8; a record for every layer."""
+    graph = draft.graph
     body = body_of(graph)
     log = []
     for node in [n for n in graph if weight_of(n) is not None]:
@@ -49,7 +50,7 @@ def apply(step: WeightOnly, model: ir.Model, context: Context) -> tuple[ir.Model
             StepRecord(step.name, str(node.name), "quantized", "weight stored as int8", {"op": node.op_type})
         )
     drop_unused(graph)
-    return model, tuple(log)
+    return tuple(log)
 
 
 def store(graph: ir.Graph, node: ir.Node, weight: np.ndarray, grid: QuantParams) -> None:

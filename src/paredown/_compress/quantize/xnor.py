@@ -24,13 +24,15 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from paredown._compress.draft import Draft, QuantizedLayer
 from paredown._compress.quantize.placement.plan import place
 from paredown._compress.quantize.placement.widths import widths
 from paredown._compress.quantize.ranges.calibrate import calibrate
-from paredown._compress.quantize.writing.qdq import FLOAT, add_constant, drop_unused, quantize_weight
+from paredown._compress.quantize.writing.qdq import add_constant, drop_unused, quantize_weight
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import attribute, constant, shape_of, to_model, weight_of
 from paredown.measurement import StepRecord
+from paredown.model import Model
 from paredown.numerics.quant_params import binary
 
 Floats = NDArray[np.float32]
@@ -44,9 +46,9 @@ class Xnor(Step):
     summary: ClassVar[str] = "signs times signs with scales (Rastegari 2016); needs qat, computed in float"
 
 
-def apply(step: Xnor, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The graph with sums of signs, and one record for every layer."""
-    graph = model.graph
+def apply(step: Xnor, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Writes sums of signs; one record for every layer."""
+    graph = draft.graph
     plan = place(graph, context.policy, context.keep_float)
     log = [
         StepRecord(step.name, str(n.name), "float", why, {"op": n.op_type})
@@ -61,10 +63,10 @@ def apply(step: Xnor, model: ir.Model, context: Context) -> tuple[ir.Model, tupl
         if why
     ]
     if layers:
-        model.meta[FLOAT] = to_model(model, context.source)
-        means = _means(model, layers, context)
+        draft.float_model = to_model(draft.model, context.source)
+        means = _means(draft.float_model, layers, context)
         for node in layers:
-            _binarize(graph, node, means[str(node.inputs[0].name)])  # type: ignore[union-attr]
+            draft.layers[str(node.name)] = _binarize(graph, node, means[str(node.inputs[0].name)])  # type: ignore[union-attr]
             why = "signs times signs, computed in float"
             log.append(
                 StepRecord(
@@ -72,7 +74,7 @@ def apply(step: Xnor, model: ir.Model, context: Context) -> tuple[ir.Model, tupl
                 )
             )
         drop_unused(graph)
-    return model, tuple(log)
+    return tuple(log)
 
 
 def _unfit(node: ir.Node) -> str:
@@ -87,11 +89,11 @@ def _unfit(node: ir.Node) -> str:
     return ""
 
 
-def _means(model: ir.Model, layers: list[ir.Node], context: Context) -> dict[str, Floats]:
+def _means(model: Model, layers: list[ir.Node], context: Context) -> dict[str, Floats]:
     """Mean of every channel of what the layers read, (C,) by tensor name."""
     read = sorted({str(n.inputs[0].name) for n in layers if n.inputs[0] is not None})
     seen = calibrate(
-        model.meta[FLOAT],
+        model,
         read,
         context.images(),
         threads=context.threads,
@@ -106,7 +108,7 @@ def _means(model: ir.Model, layers: list[ir.Node], context: Context) -> dict[str
     return found
 
 
-def _binarize(graph: ir.Graph, node: ir.Node, mean: Floats) -> None:
+def _binarize(graph: ir.Graph, node: ir.Node, mean: Floats) -> QuantizedLayer:
     """Rewrites one convolution. mean: (C,) of its input."""
     x, made, name = node.inputs[0], node.outputs[0], str(node.name)
     assert x is not None
@@ -126,7 +128,7 @@ def _binarize(graph: ir.Graph, node: ir.Node, mean: Floats) -> None:
     graph.insert_before(node, front)
     graph.insert_after(node, [scaled, whole])
     grid = binary(weight, 0)
-    quantize_weight(graph, node, grid, grid.quantize(weight), weight)
+    return quantize_weight(graph, node, grid, grid.quantize(weight), weight)
 
 
 def _front(graph: ir.Graph, node: ir.Node, x: ir.Value, mean: Floats) -> list[ir.Node]:

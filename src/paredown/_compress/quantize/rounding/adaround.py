@@ -28,13 +28,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
 
+from paredown._compress.draft import Draft
 from paredown._compress.finetune.settings import AdaRound
 from paredown._compress.layerwise.reconstruction import LayerSamples, layer_samples, layers_of
 from paredown._compress.quantize.ranges.post_activation import post_activation
 from paredown._compress.quantize.rounding.gptq import HELD_OUT
-from paredown._compress.quantize.writing.qdq import FLOAT, HEAD, UNROUNDED, replace_constant, shift_bias
+from paredown._compress.quantize.writing.qdq import replace_constant, shift_bias
 from paredown._compress.recipe import Context
 from paredown.graph.executor import threads
 from paredown.graph.torch_ops import Tensor, torch
@@ -53,15 +53,15 @@ BATCH = 256  # patches
 Torched = Callable[[Tensor], Tensor]
 
 
-def apply(step: AdaRound, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The same graph with other integers in its weights and biases, and a record for every layer."""
-    layers, log = layers_of(model, step.name)
-    source = to_ir(model.meta[FLOAT]).graph if layers else ()
+def apply(step: AdaRound, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Puts other integers into weights and biases; a record for every layer."""
+    layers, log = layers_of(draft, step.name)
+    source = to_ir(draft.float_model).graph if layers and draft.float_model is not None else ()
     after = {str(v.name): post_activation(v) for node in source for v in node.outputs}
     with threads(context.threads):
-        for samples in layer_samples(model, layers, context):
+        for samples in layer_samples(draft, layers, context):
             log.append(_round_layer(step, samples, after[samples.layer.answer], context.seed))
-    return model, tuple(log)
+    return tuple(log)
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,9 @@ def _round_layer(
 def _problem(samples: LayerSamples, after: Function | PerChannel | None) -> Problem:
     """The layer's numbers as tensors. A layer that answers in a head's integers is judged in those."""
     layer, (groups, outer) = samples.layer, samples.wanted.shape[1:]
-    f = _identity if after is None or HEAD in layer.node.meta else _torched(_shaped(after, groups, outer))
+    assert layer.found is not None
+    in_integers = layer.found.head is not None
+    f = _identity if after is None or in_integers else _torched(_shaped(after, groups, outer))
     bias = (
         np.zeros(1, np.float32)
         if layer.bias is None
@@ -180,7 +182,7 @@ def _problem(samples: LayerSamples, after: Function | PerChannel | None) -> Prob
         np.broadcast_to(a, groups * outer).reshape(groups, 1, outer).copy() for a in (layer.unit, bias)
     )
     wanted = torch.from_numpy(samples.wanted.transpose(1, 0, 2) * unit + bias * unit)
-    steps = layer.rows(layer.weight.meta[UNROUNDED])
+    steps = layer.rows(layer.found.unrounded)
     below, above = (torch.from_numpy(side.astype(np.float32)) for side in layer.grid.around(steps))
     return Problem(
         torch.from_numpy(steps),

@@ -30,14 +30,16 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from paredown._compress.draft import Draft
 from paredown._compress.layerwise.run import LayerwiseRun
-from paredown._compress.quantize.writing.qdq import FLOAT, HEAD, float_name, shift_bias
+from paredown._compress.quantize.writing.qdq import float_name, shift_bias
 from paredown._compress.recipe import Context, Step
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.graph.walk import constant, shape_of
 from paredown.measurement import StepRecord
 from paredown.model import Model
+from paredown.numerics.quant_params import QuantParams
 from paredown.protocols import most
 
 IMAGES = 12  # of the calibration images: a mean over positions settles early, and all are held at once
@@ -57,13 +59,13 @@ class BiasCorrection(Step):
     summary: ClassVar[str] = "empirical bias correction (Nagel 2019)"
 
 
-def apply(step: BiasCorrection, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The same graph with other biases, and a record for every layer."""
+def apply(step: BiasCorrection, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Shifts the biases; a record for every layer."""
+    model, source = draft.model, draft.float_model
     layers = {str(n.outputs[0].name): n for n in model.graph if _bias(n) is not None}
-    if not layers or FLOAT not in model.meta:
+    if not layers or source is None:
         why = "no quantized bias to correct: put this step behind w8a8 or w4a8"
-        return model, (StepRecord(step.name, "", "skipped", why),)
-    source: Model = model.meta[FLOAT]
+        return (StepRecord(step.name, "", "skipped", why),)
     rng = np.random.default_rng(context.seed)
     positions = {float_name(n.outputs[0]): _positions(n.outputs[0], rng) for n in layers.values()}
     wanted = _drawn(source, list(positions), positions, context)
@@ -72,12 +74,12 @@ def apply(step: BiasCorrection, model: ir.Model, context: Context) -> tuple[ir.M
     for layer, node in context.progress(layers.items(), "correcting biases", len(layers)):
         name = float_name(node.outputs[0])
         got = [y.reshape(y.shape[1], -1)[:, positions[name]] for y in run.to(layer)]
-        shift, moved = _correct(node, wanted[name], np.concatenate(got, axis=1))
+        shift, moved = _correct(node, wanted[name], np.concatenate(got, axis=1), _head(draft, node))
         for state in run.states:
             state[layer] = _moved(state[layer], moved)
         data = {"op": node.op_type, "largest": float(np.abs(shift).max())}
         log.append(StepRecord(step.name, str(node.name), "changed", "mean shift taken back", data))
-    return model, tuple(log)
+    return tuple(log)
 
 
 def _bias(node: ir.Node) -> ir.Node | None:
@@ -93,9 +95,13 @@ def _positions(value: ir.Value, rng: np.random.Generator) -> Positions:
     return np.sort(rng.permutation(int(np.prod(shape_of(value)[2:], initial=1)))[:POSITIONS]).astype(np.int64)
 
 
-def _correct(node: ir.Node, wanted: Sample, got: Sample) -> tuple[Mean, Mean]:
+def _head(draft: Draft, node: ir.Node) -> QuantParams | None:
+    found = draft.layers.get(str(node.name))
+    return None if found is None else found.head
+
+
+def _correct(node: ir.Node, wanted: Sample, got: Sample, head: QuantParams | None) -> tuple[Mean, Mean]:
     """Shifts the bias. Gives the shift in real units, and what the layer's output moves by, (C,)."""
-    head = node.meta.get(HEAD)
     unit: Any = 1.0 if head is None else head.scale
     if head is not None:  # this layer answers in integers of a grid for every channel
         got = (got - head.zero_point[:, None]) * head.scale[:, None]

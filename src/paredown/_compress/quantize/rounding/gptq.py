@@ -26,16 +26,16 @@ Shapes: G groups, O rows, K values in a patch, n sampled patches.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-import onnx_ir as ir
 from numpy.typing import NDArray
 
+from paredown._compress.draft import Draft
 from paredown._compress.layerwise.im2col import Rows
 from paredown._compress.layerwise.reconstruction import LayerSamples, layer_samples, layers_of
-from paredown._compress.quantize.writing.qdq import UNROUNDED, replace_constant, shift_bias
+from paredown._compress.quantize.writing.qdq import replace_constant, shift_bias
 from paredown._compress.recipe import Context, Step
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
@@ -57,21 +57,20 @@ class SecondOrder(Step):
     summary: ClassVar[str] = "second-order rounding of quantized weights (Frantar 2022)"
 
 
-def apply(step: SecondOrder, model: ir.Model, context: Context) -> tuple[ir.Model, tuple[StepRecord, ...]]:
-    """The same graph with other integers in its weights and biases, and a record for every layer."""
-    layers, skipped = layers_of(model, step.name)
-    return model, (
-        *skipped,
-        *(_round_layer(step, samples) for samples in layer_samples(model, layers, context)),
-    )
+def apply(step: SecondOrder, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
+    """Puts other integers into weights and biases; a record for every layer."""
+    layers, skipped = layers_of(draft, step.name)
+    made = (_round_layer(step, samples, draft) for samples in layer_samples(draft, layers, context))
+    return (*skipped, *made)
 
 
-def _round_layer(step: SecondOrder, samples: LayerSamples) -> StepRecord:
+def _round_layer(step: SecondOrder, samples: LayerSamples, draft: Draft) -> StepRecord:
     """Rounds one layer's integers again where that lowers its error on the patches that judge."""
     layer, stored = samples.layer, samples.layer.weight.inputs[0]
+    found = draft.layers[str(layer.node.name)]
     assert stored is not None
     before = np.asarray(constant(stored))
-    wanted, old = layer.rows(layer.weight.meta[UNROUNDED]), layer.rows(before)
+    wanted, old = layer.rows(found.unrounded), layer.rows(before)
     new, shift, errors = old.copy(), np.zeros(old.shape[:2]), np.zeros(2)
     for g in range(layer.groups):
         answer, free = samples.wanted[:, g], layer.bias is not None
@@ -80,7 +79,8 @@ def _round_layer(step: SecondOrder, samples: LayerSamples) -> StepRecord:
         )
         errors += left
     replace_constant(stored, layer.shaped(new).astype(before.dtype))
-    layer.weight.meta[UNROUNDED] = layer.shaped(layer.grid.beside(new, wanted, INSIDE))
+    unrounded = layer.shaped(layer.grid.beside(new, wanted, INSIDE))
+    draft.layers[str(layer.node.name)] = replace(found, unrounded=unrounded)
     if layer.bias is not None:
         shift_bias(layer.bias, shift.reshape(-1))
     kept = float(errors[1] / errors[0]) if errors[0] > 0 else 1.0

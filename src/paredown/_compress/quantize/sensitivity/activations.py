@@ -14,10 +14,10 @@ from itertools import islice
 
 import numpy as np
 import onnx
-import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from paredown._compress.draft import Draft
 from paredown._compress.quantize.placement.plan import Plan
 from paredown._compress.quantize.sensitivity.noise import Answer, answers
 from paredown._compress.recipe import Context
@@ -121,23 +121,20 @@ class Behind(Switched):
 PARTS = 6  # of the groups, in order: each is asked for with what lies behind it alone
 STRAY = 0.1  # of the damage of a set: how far the sum of its halves may be off
 LOOKED_AT = 24  # images among which those are found that show most objects
-MOST_OBJECTS = (
-    "paredown.images_by_objects"  # key of `meta`: these images by number, the one with most objects first
-)
 
 
 def with_most_objects(
-    switched: Switched, graph: ir.Graph, context: Context, number: int
+    switched: Switched, draft: Draft, context: Context, number: int
 ) -> list[NDArray[np.generic]]:
     """The images in which the float model finds most: the others hardly tell what is lost.
 
-    graph: keeps their order for the next step that asks.
+    draft: keeps their order for the next step that asks.
     """
-    if MOST_OBJECTS not in graph.meta:
+    if not draft.by_objects:
         plain = Switched(switched.model, switched.plan, {}, switched.heads, switched.threads, ())
         found = [plain.found(image, {}) for image in islice(iter(context.images()), LOOKED_AT)]
-        graph.meta[MOST_OBJECTS] = np.argsort(found, kind="stable")[::-1].tolist()
-    best = set(graph.meta[MOST_OBJECTS][:number])
+        draft.by_objects = np.argsort(found, kind="stable")[::-1].tolist()
+    best = set(draft.by_objects[:number])
     again = enumerate(islice(iter(context.images()), LOOKED_AT))  # read twice, so that few are held at once
     return [image for i, image in again if i in best]
 

@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from paredown._compress.draft import Draft
 from paredown._compress.quantize.placement.plan import Plan, place
 from paredown._compress.quantize.ranges.choose import pool
 from paredown._compress.quantize.sensitivity.activations import (
@@ -54,7 +55,7 @@ class Guarded:
 
 
 def guard(
-    graph: ir.Graph,
+    draft: Draft,
     model: Model,
     plan: Plan,
     grids: dict[str, QuantParams],
@@ -63,13 +64,14 @@ def guard(
     *,
     release: bool = True,
 ) -> Guarded:
-    """The plan with the damage at the heads brought towards `BUDGET`. model: the same graph, serialized.
+    """The plan with the damage at the heads brought towards `BUDGET`. model: the draft's graph, serialized.
 
     release: whether what is still too much may be left float; else only the ranges are searched.
     """
+    graph = draft.graph
     heads = heads_of(plan, graph)
     switched = Switched(model, plan, grids, heads, context.threads)
-    search = _Search(switched, with_most_objects(switched, graph, context, IMAGES), dict(grids))
+    search = _Search(switched, with_most_objects(switched, draft, context, IMAGES), dict(grids))
     before = switched.damage(search.images, switched.groups, grids)
     search.alone = damage_alone(switched, search.images[0], grids, FLOOR)
     worst = [g for g in search.ranked()[:WORST] if search.alone[g] > FLOOR and grids[g].axis is None]

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
+from paredown._compress.draft import QuantizedLayer
 from paredown._compress.quantize.placement.plan import Plan
 from paredown._compress.quantize.writing.qdq import (
     BIAS_LIMIT,
-    HEAD,
     drop_unused,
     quantize_bias,
     quantize_constants,
@@ -24,15 +24,20 @@ from paredown.numerics.quant_params import Floats, QuantParams
 
 def insert(
     graph: ir.Graph, plan: Plan, grids: dict[str, QuantParams], weights: dict[ir.Node, QuantParams]
-) -> None:
-    """Write the plan into the graph: weights and biases first, then Q and DQ behind every planned tensor."""
+) -> dict[str, QuantizedLayer]:
+    """The layers whose weights are in integers now, by node name.
+
+    Weights and biases are written first, then Q and DQ behind every planned tensor.
+    """
+    layers: dict[str, QuantizedLayer] = {}
     for node, grid in weights.items():
         source, made = node.inputs[0], str(node.outputs[0].name)
         assert source is not None
         head = grids[plan.group[made]] if made in plan.heads else None  # one behind a ReLU has no grid at all
         if head is not None and head.axis is None:
             head = None
-        _insert_weight(graph, node, grid, grids[plan.group[str(source.name)]], head)
+        feeding = grids[plan.group[str(source.name)]]
+        layers[str(node.name)] = _insert_weight(graph, node, grid, feeding, head)
     for node in plan.roles:
         if node.op_type in ("Add", "Mul"):
             quantize_constants(graph, node)
@@ -44,11 +49,12 @@ def insert(
         else:
             quantize_head(graph, values[tensor], grids[group])
     drop_unused(graph)
+    return layers
 
 
 def _insert_weight(
     graph: ir.Graph, node: ir.Node, grid: QuantParams, feeding: QuantParams, head: QuantParams | None
-) -> None:
+) -> QuantizedLayer:
     """Weight and bias on their grids. With `head`, a grid for every output channel, the convolution itself
     answers in that grid's integers (output scale 1, zero point 0): its rows are divided by the channel's
     scale, which changes no stored integer, and the zero points ride in the bias."""
@@ -60,13 +66,12 @@ def _insert_weight(
         bias = (0.0 if bias is None else bias) / head.scale + head.zero_point
         weight = (weight / _column(head.scale, weight.ndim)).astype(np.float32)
         grid = replace(grid, scale=(grid.scale / head.scale).astype(np.float32))
-        node.meta[HEAD] = head
     if bias is not None:
         roomy = _room_for_bias(grid, bias, feeding)
         if np.any(roomy.scale != grid.scale):
             grid, integers = roomy, roomy.quantize(weight)
         quantize_bias(graph, node, bias.astype(np.float32), grid.scale * feeding.scale)
-    quantize_weight(graph, node, grid, integers, weight)
+    return replace(quantize_weight(graph, node, grid, integers, weight), head=head)
 
 
 def _column(values: Floats, ndim: int) -> Floats:

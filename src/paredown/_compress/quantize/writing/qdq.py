@@ -11,17 +11,11 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from paredown._compress.draft import QuantizedLayer
 from paredown.graph.walk import constant, readers_of_integers
 from paredown.numerics.quant_params import QuantParams, exact
 
 BIAS_LIMIT = 2**30  # half of what int32 holds: the other half is left to the sums of products
-
-# Keys of onnx_ir's `meta`, which never reaches a file: what later steps need of the float network.
-FLOAT = "paredown.float"  # on the model: the float `Model` that was quantized
-UNROUNDED = "paredown.unrounded"  # on a weight's DequantizeLinear: the weight in steps of its grid, near its
-# integer once that was chosen with care; learning starts there
-GRID = "paredown.grid"  # beside it: the `QuantParams` of those steps
-HEAD = "paredown.head"  # on a convolution that answers in a head's integers: that head's QuantParams
 
 
 def add_constant(graph: ir.Graph, name: str, array: NDArray[np.generic]) -> ir.Value:
@@ -117,7 +111,7 @@ def _insert_pair(
 
 def quantize_weight(
     graph: ir.Graph, node: ir.Node, grid: QuantParams, integers: NDArray[np.int32], real: NDArray[np.float32]
-) -> None:
+) -> QuantizedLayer:
     """The weight of a node becomes `integers` on `grid` behind a DQ; `real` is what they stand for."""
     weight = node.inputs[1]
     assert weight is not None
@@ -133,10 +127,9 @@ def quantize_weight(
         grid.axis,
     )
     dq.outputs[0].type = weight.type
-    dq.meta[UNROUNDED] = grid.steps_of(real)
-    dq.meta[GRID] = grid
     graph.insert_before(node, dq)
     node.replace_input_with(1, dq.outputs[0])
+    return QuantizedLayer(grid, grid.steps_of(real))
 
 
 def quantize_constants(graph: ir.Graph, node: ir.Node) -> None:
