@@ -28,6 +28,7 @@ from paredown.pictures import contact_sheet
 from paredown.preprocessing.values import FED, feeding
 from paredown.progress import default_voice
 from paredown.protocols import Progress
+from paredown.quantities import QUANTITIES, UNITS, limited
 from paredown.report_data import read_story, write_end, write_start
 from paredown.sample import Dataset
 from paredown.study.again import apart_notes, measured_elsewhere
@@ -205,8 +206,10 @@ def command(asked: Asked, out: Path) -> str:
         "--target": options.target if options.target != normal.target else None,
         "--max-drop": limits.max_drop,
         "--min-agreement": limits.min_agreement,
-        "--max-latency": None if limits.max_latency_s is None else 1000 * limits.max_latency_s,
-        "--max-size": None if limits.max_size_bytes is None else limits.max_size_bytes / 1e6,
+        **{
+            limited()[name].option: most * UNITS[QUANTITIES[name].unit].scale
+            for name, most in limits.at_most.items()
+        },
         "--recipes": ",".join(options.recipes) or None,
         "--search": options.search or None,
         "--learn-from": options.learn_from,

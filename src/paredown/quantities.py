@@ -64,7 +64,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit on the quantity that a user may ask for, in the unit it is shown in: option, metavar, help."""
+    """A limit on the quantity that a user may ask for, typed in the unit it is shown in."""
 
     option: str  # "--max-latency"
     help: str
@@ -145,9 +145,9 @@ _ROWS = (
 QUANTITIES: dict[str, QuantityKind] = {kind.name: kind for kind in _ROWS}
 
 
-def limited() -> dict[str, QuantityKind]:
-    """The quantities that a limit can be set on, by name."""
-    return {name: kind for name, kind in QUANTITIES.items() if kind.limit is not None}
+def limited() -> dict[str, Limit]:
+    """The limits that can be set, by the name of the quantity."""
+    return {name: kind.limit for name, kind in QUANTITIES.items() if kind.limit is not None}
 
 
 def in_unit(value: float, unit: str, form: str = "g") -> str:
@@ -155,10 +155,3 @@ def in_unit(value: float, unit: str, form: str = "g") -> str:
     look = UNITS[unit]
     text = f"{value * look.scale:{form}}"
     return f"{text} {look.shown}" if look.shown.isalpha() else text + look.shown
-
-
-def from_shown(value: float, unit: str) -> float:
-    """The value in base units of one that was typed in the unit shown: 33 (ms) is 0.033 (s)."""
-    look = UNITS[unit]
-    base = value / look.scale
-    return round(base) if look.whole else base

@@ -22,8 +22,8 @@ from paredown.job import Outcome
 from paredown.measurement import Quantity, Trial
 from paredown.preprocessing.values import feeding_values
 from paredown.printable import printable
-from paredown.quantities import QUANTITIES, UNITS, QuantityKind, in_unit
-from paredown.study.limits import Limits
+from paredown.quantities import QUANTITIES, UNITS, QuantityKind, in_unit, limited
+from paredown.study.limits import Limits, read_limits
 from paredown.study.options import Options
 from paredown.study.store import read_trials
 from paredown.study.verdict import Verdict
@@ -32,12 +32,8 @@ from paredown.study.words import metric_title
 
 def limits_of(args: argparse.Namespace) -> Limits:
     """The limits typed on the command line, in base units."""
-    return Limits(
-        max_drop=args.max_drop,
-        max_latency_s=None if args.max_latency is None else args.max_latency / 1000,
-        max_size_bytes=None if args.max_size is None else round(args.max_size * 1e6),
-        min_agreement=args.min_agreement,
-    )
+    asked = {QUANTITIES[name].limit_key: getattr(args, name) for name in limited()}
+    return read_limits({"max_drop": args.max_drop, "min_agreement": args.min_agreement, **asked})
 
 
 def options_of(args: argparse.Namespace) -> Options:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from paredown.agreement import least_agreement
 from paredown.errors import UnknownName, UsageError
+from paredown.quantities import QUANTITIES, UNITS, limited
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,30 +51,18 @@ def duration(text: str) -> float:
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
-def milliseconds(text: str) -> float:
-    """Milliseconds from "33", "33ms" or "0.033s"."""
-    return _with_unit(text, {"": 1, "ms": 1, "s": 1000, "us": 1e-3}, "33, 33ms or 0.033s")
+def amount(unit: str) -> Callable[[str], float]:
+    """What reads an amount with its unit: amount("s") makes 0.033 of "33", "33ms" and "0.033s"."""
+    look = UNITS[unit]
 
+    def read(text: str) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z%]*)", text.strip().lower())
+        if match is None or match[2] not in look.spellings:
+            raise argparse.ArgumentTypeError(f"{text!r} is not understood: write {look.example}")
+        base = float(match[1]) * look.spellings[match[2]] / look.scale
+        return round(base) if look.whole else base
 
-def megabytes(text: str) -> float:
-    """Megabytes of 10^6 bytes from "3", "3MB", "3000kB" or "2.9MiB"."""
-    units = {
-        "": 1,
-        "mb": 1,
-        "kb": 1e-3,
-        "gb": 1e3,
-        "mib": 2**20 / 1e6,
-        "kib": 2**10 / 1e6,
-        "gib": 2**30 / 1e6,
-    }
-    return _with_unit(text, units, "3, 3MB or 3000kB")
-
-
-def _with_unit(text: str, units: Mapping[str, float], example: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)", text.strip().lower())
-    if match is None or match[2] not in units:
-        raise argparse.ArgumentTypeError(f"{text!r} is not understood: write {example}")
-    return float(match[1]) * units[match[2]]
+    return read
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -217,15 +206,11 @@ def add_limits(parser: argparse.ArgumentParser, default_drop: str, default_agree
         help="images without truth: per cent of agreement with the float model's answers to keep "
         f"(default: {default_agreement})",
     )
-    parser.add_argument(
-        "--max-latency",
-        metavar="MS",
-        type=milliseconds,
-        help="milliseconds one inference may take: 33 or 33ms",
-    )
-    parser.add_argument(
-        "--max-size", metavar="MB", type=megabytes, help="megabytes the model file may have: 3 or 3MB"
-    )
+    for name, limit in limited().items():
+        unit = QUANTITIES[name].unit
+        parser.add_argument(
+            limit.option, metavar=UNITS[unit].shown.upper(), type=amount(unit), dest=name, help=limit.help
+        )
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:

@@ -127,7 +127,7 @@ def _readme(model: Model, card: Card, trial: Trial, source_name: str) -> str:
     text = template.substitute(
         name=printable(f"{name}, {trial.label}" if trial.label != name else name),
         summary=summary,
-        figures="\n".join(_figures(model, trial)),
+        figures="\n".join(figures(model, trial)),
         source_name=printable(source_name or model.name),
         source_sha=trial.source_sha256,
         recipe=trial.recipe,
@@ -138,7 +138,7 @@ def _readme(model: Model, card: Card, trial: Trial, source_name: str) -> str:
     return printable(text, keep_lines=True)
 
 
-def _figures(model: Model, trial: Trial) -> list[str]:
+def figures(model: Model, trial: Trial) -> list[str]:
     """Rows of the table: the measured quantities, and on what."""
     rows = [f"| file size | {model.size_bytes / 1e6:.2f} MB |"]
     if trial.measurement is None:

@@ -21,9 +21,9 @@ from paredown.study.private import hidden
 from paredown.study.records import json_text, plain, read_json
 from paredown.study.store import read_study
 from paredown.study.trials import Work
-from paredown.study.typed import build
 from paredown.study.verdict import Verdict
 from paredown.tasks import headline
+from paredown.typed import build
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 
 from paredown._compress.mixed.mix import takes_limits, with_limits
 from paredown._compress.recipe import Recipe
 from paredown.agreement import is_agreement, least_agreement
 from paredown.checking import check_fields
-from paredown.errors import UsageError
+from paredown.errors import UnknownName, UsageError
+from paredown.quantities import QUANTITIES, limited
+from paredown.typed import UnknownKey, build
 
 DEFAULT_MAX_DROP = 1.0  # points
 
@@ -20,23 +23,27 @@ def in_points(value: float) -> str:
 
 @dataclass(frozen=True)
 class Limits:
-    """None: not asked for. The accuracy is then held to DEFAULT_MAX_DROP or, without truth, to the agreement
-    with the float model that goes with it (`agreement.least_agreement`).
+    """What the best model must keep to; None: not asked for. The accuracy is then held to DEFAULT_MAX_DROP,
+    or without truth to the agreement with the float model that goes with it (`agreement.least_agreement`).
 
     max_drop: points of mAP50-95 or top-1, which need truth: 0.5 means 0.414 -> 0.409. min_agreement: per cent
-    of agreement with the float model, which judges where there is no truth.
+    of agreement with the float model, which judges where there is no truth. more: other quantities that a
+    limit can be set on (`QUANTITIES`), name -> the most that it may be, in the quantity's unit.
     """
 
     max_drop: float | None = None
     max_latency_s: float | None = None
     max_size_bytes: int | None = None
     min_agreement: float | None = None
+    more: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for name in ("max_drop", "max_latency_s", "max_size_bytes", "min_agreement"):
-            value = getattr(self, name)
-            if value is not None and not value >= 0:
+        for name in self.more:
+            if name not in limited():
+                raise UnknownName("quantity that a limit can be set on", name, limited())
+        for name, value in self._numbers().items():
+            if not value >= 0:
                 raise UsageError(f"{name} must not be negative", got=value)
         if self.min_agreement is not None and self.min_agreement > 100:
             raise UsageError(
@@ -80,6 +87,20 @@ class Limits:
         )
 
     @property
+    def at_most(self) -> dict[str, float]:
+        """The quantities that were limited, by name, in the order of `QUANTITIES`."""
+        asked = {"latency_s": self.max_latency_s, "size_bytes": self.max_size_bytes, **self.more}
+        return {name: value for name in limited() if (value := asked.get(name)) is not None}
+
+    def _numbers(self) -> dict[str, float]:
+        return {key: value for key, value in self.table().items() if isinstance(value, int | float)}
+
+    def table(self) -> dict[str, object]:
+        """The limits by the keys of study.toml."""
+        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "more"}
+        return {**named, **{QUANTITIES[name].limit_key: value for name, value in self.more.items()}}
+
+    @property
     def drop(self) -> float:
         return DEFAULT_MAX_DROP if self.max_drop is None else self.max_drop
 
@@ -93,3 +114,14 @@ class Limits:
     def asked(self, metric: str) -> float | None:
         """The one of the two limits that counts for this metric; None where it was not asked for."""
         return self.min_agreement if is_agreement(metric) else self.max_drop
+
+
+def read_limits(table: Mapping[str, object]) -> Limits:
+    """The limits by the keys of study.toml. Raises typed.UnknownKey, typed.Misfit, UsageError."""
+    own = {f.name for f in fields(Limits)} - {"more"}
+    others = {key: name for name in limited() if (key := QUANTITIES[name].limit_key) not in own}
+    for key in table:
+        if key not in own | others.keys():
+            raise UnknownKey("", key, sorted(own | others.keys()))
+    more = {others[key]: value for key, value in table.items() if key in others and value is not None}
+    return build(Limits, {**{key: value for key, value in table.items() if key in own}, "more": more})

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self, get_args, get_origin, get_type_hints
+from typing import Self
 
 from paredown.checking import check_fields
 from paredown.errors import UnknownName, UsageError
 from paredown.families.hints import Hints
 from paredown.reading import read_toml
-from paredown.study.limits import Limits
+from paredown.study.limits import Limits, read_limits
+from paredown.typed import Misfit, UnknownKey, build
 
 CALIBRATION_IMAGES = 100  # more hardly move a range
 
@@ -76,7 +77,7 @@ class Asked:
         """The tables of study.toml."""
         return {
             "asked": {"model": self.model, "data": self.data, "calib": self.calib},
-            "limits": asdict(self.limits),
+            "limits": self.limits.table(),
             "options": asdict(self.options),
         }
 
@@ -97,13 +98,12 @@ class Asked:
         for key in asked:
             if key not in ("model", "data", "calib"):
                 raise UnknownName("key in [asked]", key, ("model", "data", "calib"))
-        return cls(
-            model=str(asked["model"]),
-            data=str(asked["data"]),
-            calib=None if asked.get("calib") is None else str(asked["calib"]),
-            limits=_from_table(Limits, tables.get("limits", {}), "limits"),
-            options=_from_table(Options, tables.get("options", {}), "options"),
-        )
+        with _in_table("limits"):
+            limits = read_limits(tables.get("limits", {}))
+        with _in_table("options"):
+            options = build(Options, dict(tables.get("options", {})))
+        calib = None if asked.get("calib") is None else str(asked["calib"])
+        return cls(str(asked["model"]), str(asked["data"]), calib, limits, options)
 
 
 def read_asked(path: Path) -> Asked:
@@ -111,28 +111,15 @@ def read_asked(path: Path) -> Asked:
     return Asked.parse(read_toml(path, what="the study", error=UsageError))
 
 
-def _from_table(cls: type[Any], table: Mapping[str, object], where: str) -> Any:
-    hints = get_type_hints(cls)
-    values = {}
-    for key, value in table.items():
-        if key not in hints:
-            raise UnknownName(f"key in [{where}]", key, [f.name for f in fields(cls)])
-        if not _fits(value, hints[key]):
-            raise UsageError(
-                f"[{where}] {key} has a value of the wrong type", got=repr(value), expected=hints[key]
-            )
-        values[key] = tuple(value) if isinstance(value, list) else value
-    return cls(**values)
-
-
-def _fits(value: object, hint: Any) -> bool:
-    """Whether a TOML value may stand where `hint` is: str, int, float, bool, X | None or tuple[str, ...]."""
-    if get_origin(hint) is types.UnionType:
-        return any(_fits(value, part) for part in get_args(hint) if part is not types.NoneType)
-    if get_origin(hint) is tuple:
-        return isinstance(value, list) and all(isinstance(v, str) for v in value)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
+@contextlib.contextmanager
+def _in_table(where: str) -> Iterator[None]:
+    """What does not fit as an error of the user's study.toml."""
+    try:
+        yield
+    except UnknownKey as e:
+        raise UnknownName(f"key in [{where}]", e.key, e.known) from e
+    except Misfit as e:
+        key = e.where.partition("[")[0]
+        raise UsageError(
+            f"[{where}] {key} has a value of the wrong type", got=repr(e.got), expected=e.expected
+        ) from e

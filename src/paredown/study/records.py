@@ -19,7 +19,7 @@ from paredown.errors import StorageError
 from paredown.measurement import Trial
 from paredown.printable import quoted
 from paredown.study.private import Hide, hidden
-from paredown.study.typed import build
+from paredown.typed import build
 
 _LONGEST_NUMBER = 300  # digits
 

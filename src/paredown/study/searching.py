@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from paredown._compress.recipe import Recipe
 from paredown.agreement import is_agreement, least_agreement
-from paredown.analyze.against_float import accuracy_of, points_lost, rescaled_latency
+from paredown.analyze.against_float import accuracy_of, compared, points_lost
 from paredown.detections import Prediction
 from paredown.errors import UsageError
 from paredown.measurement import Quantity, Trial
@@ -83,12 +83,10 @@ def tried(trial: Trial, baseline: Trial, limits: Limits) -> Tried:
     if floats.value("latency_ratio") is not None:
         costs.append(measured.value("latency_ratio") or 1.0)
     over = 0.0 if accuracy is None else max(lost - limits.allowed(accuracy.name), 0.0)
-    for quantity, limit in (
-        (rescaled_latency(trial, baseline), limits.max_latency_s),
-        (measured.get("size_bytes"), limits.max_size_bytes),
-    ):
-        if limit and quantity is not None:
-            over += max(quantity.value / limit - 1, 0.0)
+    for name, most in limits.at_most.items():
+        quantity = compared(trial, baseline, name)
+        if most and quantity is not None:
+            over += max(quantity.value / most - 1, 0.0)
     return Tried(trial.recipe, tuple(costs), over)
 
 

@@ -10,14 +10,15 @@ from paredown.analyze.against_float import (
     SAME,
     accuracy_of,
     bounds,
+    compared,
     points_lost,
     ratio_of,
-    rescaled_latency,
     rounded,
     speed_of,
 )
 from paredown.errors import UsageError
 from paredown.measurement import Trial
+from paredown.quantities import QUANTITIES, in_unit
 from paredown.study import words
 from paredown.study.limits import Limits
 
@@ -84,7 +85,8 @@ def _against(trial: Trial, baseline: Trial, limits: Limits) -> str:
 
 
 def _useless(trial: Trial, baseline: Trial, limits: Limits) -> str:
-    """Why the trial brings nothing over the float model; "" where it is faster, or smaller at no cost.
+    """Why the trial brings nothing over the float model; "" where it is faster, smaller at no cost, or takes
+    less of what else was limited.
 
     Where its speed is not known it is no reason against it either, unless its rounds all say slower.
     """
@@ -94,7 +96,10 @@ def _useless(trial: Trial, baseline: Trial, limits: Limits) -> str:
     slower = speed is not None and (
         speed.found == "slower" or (not speed.known and bounds(speed.ratio)[0] > 1 + SAME)
     )
-    if words.is_smaller(trial, baseline) and (limits.max_size_bytes is not None or not slower):
+    smaller = words.is_less(trial, baseline, "size_bytes")
+    if smaller and (limits.max_size_bytes is not None or not slower):
+        return ""
+    if any(words.is_less(trial, baseline, name) for name in limits.more):
         return ""
     if slower:
         return (
@@ -104,12 +109,11 @@ def _useless(trial: Trial, baseline: Trial, limits: Limits) -> str:
 
 
 def _over(trial: Trial, baseline: Trial, limits: Limits) -> str:
-    """Which of the asked limits on latency and size the trial breaks; "" where none."""
-    latency, size = rescaled_latency(trial, baseline), _value(trial, "size_bytes")
-    if limits.max_latency_s is not None and (latency is None or latency.value > limits.max_latency_s):
-        return f"over {1000 * limits.max_latency_s:g} ms"
-    if limits.max_size_bytes is not None and (size is None or size > limits.max_size_bytes):
-        return f"over {limits.max_size_bytes / 1e6:g} MB"
+    """Which of the limits on quantities the trial breaks first; "" where none. Not measured is not kept."""
+    for name, most in limits.at_most.items():
+        found = compared(trial, baseline, name)
+        if found is None or found.value > most:
+            return f"over {in_unit(most, QUANTITIES[name].unit)}"
     return ""
 
 

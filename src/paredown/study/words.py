@@ -16,8 +16,8 @@ from paredown.analyze.against_float import (
     speed_of,
 )
 from paredown.measurement import Quantity, Trial
-from paredown.metrics import title_of
-from paredown.quantities import in_unit
+from paredown.metrics import HEADLINES, title_of
+from paredown.quantities import QUANTITIES, UNITS, in_unit
 from paredown.study.limits import Limits, in_points
 
 TIMES = "\u00d7"
@@ -40,25 +40,25 @@ def reasons(
     best: Trial, baseline: Trial, others: Sequence[Trial], limits: Limits, met: bool, why: str
 ) -> tuple[str, ...]:
     """The figures of the best model, what decided, and the limits; of the nearest one where float is kept."""
-    asked = _asked(baseline, limits)
-    kept = f"Limits: {asked}" if met else f"The limits are not met: {asked}"
+    accuracy = accuracy_of(baseline)
+    said = ", ".join(asked(HEADLINES[0] if accuracy is None else accuracy.name, limits))
+    kept = f"Limits: {said}" if met else f"The limits are not met: {said}"
     if best is not baseline:
-        told = (
-            _accuracy(best, baseline),
-            _gain(best),
-            _latency(best, baseline),
-            _size(best, baseline),
-            why,
-            kept,
-        )
-        return tuple(part for part in told if part)
+        parts = [*_figures(best, baseline, limits), why, kept]
+        return tuple(part for part in parts if part)
     measured = [t for t in others if t.measurement is not None]
     if not measured:
         return ("Every recipe failed" if others else "Nothing else was tried", kept)
     near = min(measured, key=lambda t: _badness(t, baseline, limits))
-    figures = (_accuracy(near, baseline), _latency(near, baseline), _size(near, baseline))
     nearest = f"The nearest is {near.label}"
-    return ("No compressed model is better within the limits", nearest, *(f for f in figures if f), kept)
+    found = _figures(near, baseline, limits)
+    return ("No compressed model is better within the limits", nearest, *(f for f in found if f), kept)
+
+
+def _figures(trial: Trial, baseline: Trial, limits: Limits) -> list[str]:
+    """One sentence each; "" for what was not measured."""
+    own = (_accuracy(trial, baseline), _gain(trial), _latency(trial, baseline), _size(trial, baseline))
+    return [*own, *_limited(trial, baseline, limits)]
 
 
 def _gain(trial: Trial) -> str:
@@ -157,10 +157,10 @@ def less_good(trial: Trial, baseline: Trial, loses_more: bool) -> str:
     return f"as fast, {why}" if speed is not None and speed.known else why
 
 
-def is_smaller(trial: Trial, baseline: Trial) -> bool:
-    """Whether its file is smaller by more than what counts as the same."""
-    size, float_size = _value(trial, "size_bytes"), _value(baseline, "size_bytes")
-    return size is not None and float_size is not None and size < (1 - SAME) * float_size
+def is_less(trial: Trial, baseline: Trial, name: str) -> bool:
+    """Whether the quantity is smaller than float's by more than what counts as the same."""
+    mine, floats = _value(trial, name), _value(baseline, name)
+    return mine is not None and floats is not None and mine < (1 - SAME) * floats
 
 
 def metric_title(name: str) -> str:
@@ -214,10 +214,8 @@ def _size(trial: Trial, baseline: Trial) -> str:
     return f"File of {in_unit(size, 'bytes', '.1f')}, {size / float_size:.2f} of float"
 
 
-def _asked(baseline: Trial, limits: Limits) -> str:
-    """The limits in words, the one on what may be lost first."""
-    accuracy = accuracy_of(baseline)
-    name = "map50_95" if accuracy is None else accuracy.name
+def asked(name: str, limits: Limits) -> tuple[str, ...]:
+    """The limits in words, the one on what may be lost first. name: of the metric that judges."""
     allowed, default = limits.allowed(name), "" if limits.asked(name) is not None else " (the default)"
     if is_agreement(name):
         parts = [f"at least {100 - allowed:g} % agreement with the float model{default}"]
@@ -225,11 +223,27 @@ def _asked(baseline: Trial, limits: Limits) -> str:
             parts[0] += f", not {in_points(limits.max_drop)}, which cannot be counted without truth"
     else:
         parts = [f"at most {in_points(allowed)} lost{default}"]
-    if limits.max_latency_s is not None:
-        parts.append(f"at most {1000 * limits.max_latency_s:g} ms")
-    if limits.max_size_bytes is not None:
-        parts.append(f"at most {limits.max_size_bytes / 1e6:g} MB")
-    return ", ".join(parts)
+    parts += [_at_most(name, most) for name, most in limits.at_most.items()]
+    return tuple(parts)
+
+
+def _at_most(name: str, most: float) -> str:
+    """ "at most 33 ms"; with the quantity's name where the unit does not say it."""
+    kind = QUANTITIES[name]
+    of = "" if name in ("latency_s", "size_bytes") else f" of {kind.title}"
+    return f"at most {in_unit(most, kind.unit)}{of}"
+
+
+def _limited(trial: Trial, baseline: Trial, limits: Limits) -> list[str]:
+    """The other quantities that a limit was asked for: "Energy 0.412 J, 0.50 of float"."""
+    said = []
+    for name in limits.more:
+        kind, value, floats = QUANTITIES[name], _value(trial, name), _value(baseline, name)
+        if value is not None:
+            beside = f", {value / floats:.2f} of float" if floats else ""
+            shown = in_unit(value, kind.unit, f".{UNITS[kind.unit].decimals}f")
+            said.append(f"{_upper(kind.title)} {shown}{beside}")
+    return said
 
 
 def _badness(trial: Trial, baseline: Trial, limits: Limits) -> tuple[float, float]:

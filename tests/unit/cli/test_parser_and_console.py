@@ -8,7 +8,7 @@ import pytest
 from paredown.card import Card, Preprocess
 from paredown.cli import main
 from paredown.cli.console import Voice
-from paredown.cli.parser import count, duration, megabytes, milliseconds, names, number
+from paredown.cli.parser import amount, count, duration, names, number
 from paredown.protocols import most
 from paredown.sample import Dataset
 from paredown.study.bench import Tensors
@@ -44,20 +44,20 @@ def test_what_is_no_such_value_is_refused(convert, text):
     ("text", "ms"), [("33", 33), ("33ms", 33), (" 33 MS", 33), ("0.033s", 33), ("500us", 0.5), (".5", 0.5)]
 )
 def test_milliseconds(text, ms):
-    assert milliseconds(text) == pytest.approx(ms)
+    assert amount("s")(text) == pytest.approx(ms / 1e3)
 
 
 @pytest.mark.parametrize(
     ("text", "mb"), [("3", 3), ("3MB", 3), ("3000kB", 3), ("1 GB", 1000), ("1MiB", 1.048576), ("2.", 2)]
 )
 def test_megabytes(text, mb):
-    assert megabytes(text) == pytest.approx(mb)
+    assert amount("bytes")(text) == pytest.approx(mb * 1e6, abs=1)
 
 
 @pytest.mark.parametrize("text", ["", "ms", "-3", "3 m", "1e3", "nan", "inf", "3mb"])
 def test_a_latency_with_another_unit_is_refused(text):
     with pytest.raises(argparse.ArgumentTypeError, match="33ms"):
-        milliseconds(text)
+        amount("s")(text)
 
 
 def test_names():
