@@ -1,7 +1,4 @@
-"""Tiny networks, one for each habit of real ones, and what is needed to run and to look into them.
-
-Every network takes `image` (1, 3, 16, 16) float32 in 0..1 and has fixed-seed weights.
-"""
+"""The tiny networks of `paredown.testing`, and what is needed to compress, run and look into them."""
 
 from __future__ import annotations
 
@@ -13,168 +10,31 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime as ort
-from onnx import TensorProto, helper, numpy_helper
 
 from paredown._compress.compress import compress
 from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed
 from paredown.device import Device
-from paredown.graph.load import from_proto
 from paredown.graph.session_options import session_options
 from paredown.hosts.cpu import saturates
 from paredown.model import Model
 from paredown.runtimes.onnxruntime import policy
+from paredown.testing.networks import (
+    NETS,
+    SIZE,
+    Net,
+    attention,
+    classifier,
+    depthwise,
+    detector,
+    images,
+    residual,
+)
 
-SIZE = 16
+__all__ = ["NETS", "SIZE", "Net", "attention", "classifier", "depthwise", "detector", "images", "residual"]
+
 ANY_BOARD = Device("any-board", "what every device can do")
 POLICY = policy(ANY_BOARD)
-
-
-class Net:
-    """Writes an ONNX graph down, one call a node; every call gives the name of the tensor it made."""
-
-    def __init__(self, opset: int = 17, seed: int = 0) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.opset = opset
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, array: np.ndarray) -> str:
-        name = f"constant{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
-        return name
-
-    def normal(self, *shape: int, spread: float = 1.0, mean: float = 0.0) -> str:
-        return self.constant((self.rng.normal(size=shape) * spread + mean).astype(np.float32))
-
-    def node(self, op: str, *inputs: str, outputs: int = 1, **attributes: object) -> str:
-        """The first output's name; the others end in _1, _2, ..."""
-        stem = f"{op.lower()}{len(self.nodes)}"
-        names = [stem if i == 0 else f"{stem}_{i}" for i in range(outputs)]
-        self.nodes.append(helper.make_node(op, inputs, names, name=f"N{len(self.nodes)}", **attributes))
-        return stem
-
-    def conv(
-        self,
-        x: str,
-        inner: int,
-        outer: int,
-        kernel: int = 3,
-        stride: int = 1,
-        group: int = 1,
-        bias: bool = True,
-    ) -> str:
-        """A convolution that keeps the spread of its input about as it is."""
-        fan_in = inner // group * kernel * kernel
-        weights = [self.normal(outer, inner // group, kernel, kernel, spread=1.7 / fan_in**0.5)]
-        weights += [self.normal(outer, spread=0.1)] if bias else []
-        pads = [kernel // 2] * 4
-        return self.node("Conv", x, *weights, strides=[stride] * 2, pads=pads, group=group)
-
-    def silu(self, x: str) -> str:
-        return self.node("Mul", x, self.node("Sigmoid", x))
-
-    def reshape(self, x: str, *shape: int) -> str:
-        return self.node("Reshape", x, self.constant(np.array(shape, np.int64)))
-
-    def proto(
-        self,
-        *outputs: str,
-        inputs: dict[str, list[int | str]] | None = None,
-        metadata: dict[str, str] | None = None,
-    ) -> onnx.ModelProto:
-        """The checked model; outputs get the shapes that inference finds."""
-        given = inputs or {"image": [1, 3, SIZE, SIZE]}
-        graph = helper.make_graph(
-            self.nodes,
-            "net",
-            [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in given.items()],
-            [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs],
-            self.constants,
-        )
-        proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
-        helper.set_model_props(proto, metadata or {})
-        proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
-        onnx.checker.check_model(proto)
-        return proto
-
-    def model(self, *outputs: str, **more: dict[str, list[int | str]] | dict[str, str] | None) -> Model:
-        return from_proto(self.proto(*outputs, **more), "net")  # type: ignore[arg-type]
-
-
-def detector(opset: int = 17) -> Model:
-    """SiLU, a pool, a concat, a resize, two heads; a tail of split, softmax integral (DFL) and sigmoid."""
-    net = Net(opset)
-    x = net.silu(net.conv("image", 3, 8, stride=2))
-    deep = net.silu(net.conv(x, 8, 8, stride=2))
-    pooled = net.node("MaxPool", deep, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-    scales = net.constant(np.array([1, 1, 2, 2], np.float32))
-    up = net.node(
-        "Resize",
-        pooled,
-        "",
-        scales,
-        mode="nearest",
-        coordinate_transformation_mode="asymmetric",
-        nearest_mode="floor",
-    )
-    both = net.node("Concat", up, x, axis=1)
-    left = net.node("Split", both, net.constant(np.array([8, 8])), axis=1, outputs=2)
-    neck = net.silu(net.conv(net.node("Add", left, f"{left}_1"), 8, 8))
-    boxes, scores = net.conv(neck, 8, 16, 1), net.conv(neck, 8, 2, 1)
-    joined = net.reshape(net.node("Concat", boxes, scores, axis=1), 1, 18, 64)
-    halves = net.node("Split", joined, net.constant(np.array([16, 2])), axis=1, outputs=2)
-    bins = net.node("Transpose", net.reshape(halves, 1, 4, 4, 64), perm=[0, 2, 1, 3])
-    steps = net.constant(np.arange(4, dtype=np.float32).reshape(1, 4, 1, 1))
-    integral = net.node("Conv", net.node("Softmax", bins, axis=1), steps)
-    pixels = net.node("Mul", net.reshape(integral, 1, 4, 64), net.constant(np.array(8, np.float32)))
-    answer = net.node("Concat", pixels, net.node("Sigmoid", f"{halves}_1"), axis=1)
-    return net.model(answer, metadata={"names": "{0: 'disc', 1: 'box'}", "stride": "2"})
-
-
-def depthwise() -> Model:
-    """LeakyReLU around a depthwise convolution whose channels differ in range."""
-    net = Net(seed=1)
-    x = net.node("LeakyRelu", net.conv("image", 3, 8), alpha=0.1)
-    x = net.node("LeakyRelu", net.conv(x, 8, 8, group=8), alpha=0.1)
-    return net.model(net.conv(x, 8, 4, 1))
-
-
-def classifier() -> Model:
-    """ReLU, ReLU6, global pooling, a Gemm."""
-    net = Net(seed=2)
-    x = net.node("Relu", net.conv("image", 3, 8, stride=2))
-    limits = [net.constant(np.array(v, np.float32)) for v in (0, 6)]
-    x = net.node("Clip", net.conv(x, 8, 8), *limits)
-    x = net.node("Flatten", net.node("GlobalAveragePool", x))
-    return net.model(net.node("Gemm", x, net.normal(10, 8, spread=0.5), net.normal(10), transB=1))
-
-
-def residual() -> Model:
-    """A block with a sum, ReLU behind it."""
-    net = Net(seed=3)
-    x = net.node("Relu", net.conv("image", 3, 8))
-    inner = net.conv(net.node("Relu", net.conv(x, 8, 8)), 8, 8)
-    x = net.node("Relu", net.node("Add", inner, x))
-    return net.model(net.conv(x, 8, 4, 1))
-
-
-def attention() -> Model:
-    """A convolution, then tokens (1, 64, 8) that attend to each other, then a projection."""
-    net = Net(seed=4)
-    tokens = net.node("Transpose", net.reshape(net.conv("image", 3, 8, stride=2), 1, 8, 64), perm=[0, 2, 1])
-    q, k, v = (net.node("MatMul", tokens, net.normal(8, 8, spread=0.35)) for _ in range(3))
-    weights = net.node("Softmax", net.node("MatMul", q, net.node("Transpose", k, perm=[0, 2, 1])), axis=-1)
-    return net.model(net.node("MatMul", net.node("MatMul", weights, v), net.normal(8, 4, spread=0.35)))
-
-
-NETS = {f.__name__: f for f in (detector, depthwise, classifier, residual, attention)}
-
-
-def images(n: int = 4, seed: int = 0) -> list[np.ndarray]:
-    """n inputs for any of the networks."""
-    rng = np.random.default_rng(seed)
-    return [rng.random((1, 3, SIZE, SIZE), dtype=np.float32) for _ in range(n)]
 
 
 def compressed(model: Model, recipe: str, *, device: Device = ANY_BOARD, **more: object) -> Compressed:

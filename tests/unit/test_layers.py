@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +60,7 @@ LAYERS = {
     "cli": 5,
     "__init__": 5,
     "__main__": 5,
+    "testing": 5,
 }
 SHELVES = {name for name, layer in LAYERS.items() if layer == 2}
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -143,15 +143,9 @@ def test_every_public_name_is_there():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_help_is_quick():
-    times = []  # of the processor: what else the machine does must not fail a test
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "paredown", "--help"], check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(times) < 0.3
-    code = "import sys; from paredown.cli import main; main(['run', '--help'])"
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"]])
+def test_help_loads_nothing_heavy(words):
+    code = f"import sys; from paredown.cli import main; main({words})"
     code += "; heavy = {'numpy', 'onnx', 'cv2', 'rich', 'onnxruntime', 'plotly'} & set(sys.modules)"
     code += "; assert not heavy, heavy"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -69,8 +69,9 @@ def test_what_is_well_is_left_alone() -> None:
     assert found.before < BUDGET
     assert found.plan is case.plan
     assert found.released == {}
-    touched = [g for g in case.grids if found.grids[g] is not case.grids[g]]
-    assert len(touched) < len(case.grids)
+    quiet = [g for g, damage in found.alone.items() if damage < FLOOR / 10]
+    assert quiet, "a network in which every grid does damage says nothing here"
+    assert all(found.grids[g] is case.grids[g] for g in quiet)
     assert found.after <= found.before
 
 
@@ -83,16 +84,17 @@ def test_a_ruinous_range_is_searched_the_others_stay() -> None:
     assert found.after < found.before / 20
     assert found.released == {}
     assert float(np.ptp(found.grids[group].bounds())) < float(np.ptp(wide.bounds())) / 20
-    assert max(found.alone, key=lambda g: found.alone[g]) in case.grids
+    kept = [g for g in case.grids if g != group and found.grids[g] is case.grids[g]]
+    assert len(kept) >= len(case.grids) / 2
 
 
 def test_what_does_no_damage_is_not_searched() -> None:
     case = Case(prepare(nets.residual()))
     group = case.inner()
     found = case.guarded(**{group: case.widened(group, 60.0)})
-    for other, damage in found.alone.items():
-        if other != group and damage < FLOOR / 10:
-            assert found.grids[other] is case.grids[other]
+    others = [g for g, damage in found.alone.items() if g != group and damage < FLOOR / 10]
+    assert others
+    assert all(found.grids[other] is case.grids[other] for other in others)
 
 
 def test_what_nothing_helps_is_released_and_told() -> None:
@@ -122,12 +124,20 @@ def test_a_released_node_is_in_the_log_and_the_answer_is_saved() -> None:
     assert all("noise" in told[name] for name in released)
 
 
-@pytest.mark.parametrize("build", [amplified_whispers, lambda: prepare(nets.depthwise())])
-def test_only_what_costs_is_released(build) -> None:  # type: ignore[no-untyped-def]
-    found = Case(build()).guarded()
-    assert found.after <= BUDGET or max(found.alone.values()) <= BUDGET / 4
-    if found.before <= BUDGET:
-        assert not found.released
+def test_only_nodes_around_a_noisy_grid_are_released() -> None:
+    """Each has in its reason the noise of a group next to it; what does no damage keeps its neighbours."""
+    case = Case(amplified_whispers())
+    found = case.guarded()
+    noisy = [g for g in found.alone if found.alone[g] > BUDGET / 10]
+    assert 0 < len(noisy) < len(found.alone)
+    assert found.released
+    assert all(any(repr(g) in why for g in noisy) for why in found.released.values())
+
+
+def test_nothing_is_released_while_all_together_keep_the_budget() -> None:
+    found = Case(prepare(nets.depthwise())).guarded()
+    assert found.before <= BUDGET
+    assert not found.released
 
 
 def test_the_same_every_time() -> None:

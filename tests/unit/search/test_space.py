@@ -3,7 +3,7 @@
 import pytest
 
 from paredown._compress.mixed.mix import Mixed
-from paredown._compress.presets import PRESETS, parse_recipe
+from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Recipe
 from paredown._compress.steps import STEPS
 from paredown.device import Device
@@ -37,11 +37,20 @@ def test_a_hand_made_space_spells_what_it_should():
 
 def test_what_people_ask_for_by_name_lies_in_the_space():
     space = space_for(POLICY, [])
-    for preset in ("int8", "int8-minmax", "int8-per-tensor", "int4", "int8-dynamic", "int8-weights"):
-        assert space.choices(parse_recipe(preset).name) is not None
+    inside = {
+        "int8": "int8",
+        "int8-minmax": "int8",
+        "int8-per-tensor": "int8",
+        "int4": "int4",
+        "int8-dynamic": "dynamic",
+        "int8-weights": "stored-int8",
+    }
+    for preset, scheme in inside.items():
+        choices = space.choices(parse_recipe(preset).name)
+        assert choices is not None, preset
+        assert choices["scheme"] == scheme, preset
     for stock in ("ort-static", "ort-dynamic"):
         assert space.choices(parse_recipe(stock).name) is None
-    assert all(PRESETS)
 
 
 def test_learning_is_in_it_as_it_was_named_and_only_where_torch_is(monkeypatch):

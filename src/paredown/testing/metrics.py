@@ -1,0 +1,108 @@
+"""What every metric must do.
+
+    @pytest.mark.parametrize("check", metrics.CHECKS)
+    def test_my_metric(check):
+        check(MY_METRIC, metrics.counted(MY_METRIC))
+
+A metric of a task of your own brings its evidence itself: a function that gives the tally of weights (R, N).
+R: weightings of the N images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paredown.card import Card, Preprocess
+from paredown.detections import ClassScores, Detections
+from paredown.metrics.metric import Metric
+from paredown.metrics.tally import against_reference, against_truth, tally
+from paredown.sample import Labels
+
+IMAGES, CLASSES = 12, 7
+Weights = NDArray[np.int64]
+Counted = Callable[[Weights], Any]
+"""Weights (R, N) -> the tally that `Metric.compute` takes."""
+
+
+def counted(metric: Metric) -> Counted:
+    """The tally of made-up answers to `IMAGES` images of the metric's task, "detect" or "classify"."""
+    card, rng = Card("any", metric.task, Preprocess((8, 8)), tuple("abcdefg")), np.random.default_rng(0)
+    if metric.task == "detect":
+        boxes, other = ([_detections(rng) for _ in range(IMAGES)] for _ in range(2))
+        truth = [Labels(p.boxes, p.classes, np.zeros(len(p), bool), _area(p.boxes)) for p in other]
+        if metric.against == "truth":
+            return lambda weights: tally(against_truth(boxes, truth, card), weights)
+        return lambda weights: tally(against_reference(boxes, other, card), weights)
+    scores, wanted = ([_scores(rng) for _ in range(IMAGES)] for _ in range(2))
+    if metric.against == "truth":
+        right = [int(p.scores.argmax()) for p in wanted]
+        return lambda weights: tally(against_truth(scores, right, card), weights)
+    return lambda weights: tally(against_reference(scores, wanted, card), weights)
+
+
+def it_is_named_and_explained(metric: Metric, counted: Counted) -> None:
+    """In the table's words: a title, a sentence, and "float" where it is held against the float model."""
+    assert metric.name and metric.title and metric.summary, metric  # noqa: PT018
+    says = metric.against == "truth" or "float" in metric.summary
+    assert says, f"held against the float model, and the summary does not say so: {metric.summary}"
+
+
+def it_gives_a_number_within_its_limits_for_every_weighting(metric: Metric, counted: Counted) -> None:
+    values = metric.compute(counted(_resampled()))
+    assert values.shape == (5,), values.shape
+    assert values.dtype == np.float64, values.dtype
+    low, high = metric.limits
+    known = values[~np.isnan(values)]
+    assert len(known), "no number for any weighting of made-up answers"
+    assert ((known >= low) & (known <= high)).all(), f"{known} outside {metric.limits}"
+
+
+def a_weighting_knows_nothing_of_the_others(metric: Metric, counted: Counted) -> None:
+    weights = _resampled()
+    alone = [metric.compute(counted(row[None]))[0] for row in weights]
+    np.testing.assert_allclose(metric.compute(counted(weights)), alone, atol=1e-12)
+
+
+def counting_every_image_thrice_changes_nothing(metric: Metric, counted: Counted) -> None:
+    once, thrice = (metric.compute(counted(np.full((1, IMAGES), k))) for k in (1, 3))
+    np.testing.assert_allclose(once, thrice, atol=1e-12)
+
+
+def where_no_image_counts_there_is_no_value(metric: Metric, counted: Counted) -> None:
+    (value,) = metric.compute(counted(np.zeros((1, IMAGES), np.int64)))
+    assert np.isnan(value), value
+
+
+CHECKS: tuple[Callable[[Metric, Counted], None], ...] = (
+    it_is_named_and_explained,
+    it_gives_a_number_within_its_limits_for_every_weighting,
+    a_weighting_knows_nothing_of_the_others,
+    counting_every_image_thrice_changes_nothing,
+    where_no_image_counts_there_is_no_value,
+)
+
+
+def _resampled() -> Weights:
+    """(5, IMAGES) bootstrap weights."""
+    return np.random.default_rng(1).multinomial(IMAGES, np.full(IMAGES, 1 / IMAGES), size=5)
+
+
+def _detections(rng: np.random.Generator) -> Detections:
+    n = int(rng.integers(2, 9))
+    corner = rng.uniform(0, 20, (n, 2))
+    sides = rng.choice([20, 60, 150], (n, 1)) * rng.uniform(0.8, 1.2, (n, 2))  # small, medium and large
+    boxes = np.hstack([corner, corner + sides]).astype(np.float32)
+    return Detections(boxes, rng.random(n).astype(np.float32), rng.integers(0, 2, n))
+
+
+def _scores(rng: np.random.Generator) -> ClassScores:
+    return ClassScores(rng.normal(0, 3, CLASSES).astype(np.float32))
+
+
+def _area(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    area: NDArray[np.float32] = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return area

@@ -1,0 +1,43 @@
+"""Every runtime in RUNTIMES passes the checks of `paredown.testing.runtimes`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from paredown.runtimes import RUNTIMES
+from paredown.runtimes import runtime as find_runtime
+from paredown.testing import runtimes
+
+COMPUTE = sorted(set(RUNTIMES) - {"null"})  # which answers zeros
+
+
+@pytest.mark.parametrize("check", runtimes.CHECKS)
+@pytest.mark.parametrize("name", sorted(RUNTIMES))
+def test_every_runtime(name, check):
+    check(find_runtime(name))
+
+
+@pytest.mark.parametrize("check", runtimes.ANSWERS)
+@pytest.mark.parametrize("name", COMPUTE)
+def test_those_that_compute(name, check):
+    check(find_runtime(name))
+
+
+@pytest.mark.parametrize("name", COMPUTE)
+def test_ours_refuse_no_type_of_number(name):
+    assert runtimes.refused_types(find_runtime(name)) == []
+
+
+@pytest.mark.parametrize("check", runtimes.ANSWERS)
+def test_a_runtime_that_does_not_compute_is_found_out(check):
+    with pytest.raises(AssertionError):
+        check(find_runtime("null"))
+
+
+@pytest.mark.parametrize(("kind", "part"), [("float32", 1e-5), ("float16", 1e-2), ("int8", 5 / 255)])
+def test_what_lies_further_off_than_its_type_allows_is_found_out(kind, part):
+    want = {"y": np.linspace(0, 2, 11)}
+    runtimes._check_near(want, want, kind)
+    with pytest.raises(AssertionError, match=kind):
+        runtimes._check_near({"y": want["y"] + 2 * part}, want, kind)
