@@ -98,7 +98,7 @@ def _measure(
         files = Path(folder, "small.onnx"), Path(folder, "float.onnx")
         files[0].write_bytes(made.data)
         files[1].write_bytes(model.data)
-        measured, _ = bench.measure(made, *files, bench.predict(made), reference, what=("map",))
+        measured = bench.measurement(made, bench.judge(made, bench.predict(made), reference))
         timed = measure_latency(*files, bench.target, bench.feeds(model), threads=1, plan=SHORT)[0]
     ratio = next(q.value for q in timed if q.name == "latency_ratio")
     return {

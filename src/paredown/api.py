@@ -242,11 +242,13 @@ def measure(
         judges_itself = floats is None and RECIPE_KEY not in model.metadata
         predicted = (bench.ask_reference if judges_itself else bench.predict)(model, progress)
         reference = None if floats is None else bench.ask_reference(floats, progress).predictions
+    judged = bench.judge(model, predicted, reference)
     with tempfile.TemporaryDirectory(prefix="paredown-") as folder:
         file, beside = Path(folder, "model.onnx"), Path(folder, "baseline.onnx")
         file.write_bytes(model.data)
         beside.write_bytes((floats or model).data)
-        measured, _ = bench.measure(model, file, beside, predicted, reference, progress, what=what)
+        timed = bench.time(model, file, beside, progress, what=what)
+    measured = bench.measurement(model, judged, timed)
     warning = made_for_another(model.metadata, where.host.facts())
     if warning is not None and where.runs_here and where.runtime == "onnxruntime":
         doubt = Doubt("target", f"{warning.what}: {warning.why}")

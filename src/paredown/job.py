@@ -40,8 +40,9 @@ from paredown.study.options import Asked, Options
 from paredown.study.private import hiding, portable, portable_path
 from paredown.study.searching import check_search, run_search
 from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
-from paredown.study.trials import Say, Work, choose_recipes, float_trial, run_trials
+from paredown.study.trials import choose_recipes, float_trial, run_trials
 from paredown.study.verdict import FLOAT, Verdict, choose_best
+from paredown.study.work import Say, Work
 from paredown.targets import Target, target
 from paredown.tasks import headline
 

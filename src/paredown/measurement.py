@@ -1,4 +1,4 @@
-"""The nouns `Quantity`, `Doubt`, `Measurement`, `Trial`: a number keeps its evidence."""
+"""The nouns `Quantity`, `Doubt`, `Readings`, `Measurement`, `Trial`: a number keeps its evidence."""
 
 from __future__ import annotations
 
@@ -90,6 +90,16 @@ class Measurement:
         return None if q is None else q.value
 
 
+@dataclass(frozen=True)
+class Readings:
+    """What one look at a model gave: a part of its measurement. seconds: taken, by what was done."""
+
+    quantities: tuple[Quantity, ...] = ()
+    curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
+    doubts: tuple[Doubt, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
 def machine_name(measurement: Measurement) -> str:
     """The target with the processor that stood for it: "local (AMD EPYC, 2 cores)"."""
     facts = measurement.environment
@@ -115,7 +125,10 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Trial:
-    """One line of trials.jsonl: recipe x model x target x seed -> measurement, or what stopped it."""
+    """One line of trials.jsonl: recipe x model x target x seed -> measurement, or what stopped it.
+
+    target: the device's name; with `runtime` and `host` it is the whole of it.
+    """
 
     recipe: str  # Recipe name; "float" is the untouched model
     label: str  # what the table shows: the preset's name where it has one
@@ -128,3 +141,7 @@ class Trial:
     error: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)  # compress, accuracy, latency
     origin: Literal["named", "search"] = "named"  # who asked for this recipe
+    model: str = ""  # the float model's name; older studies did not say
+    runtime: str = "onnxruntime"
+    size: tuple[int, int] | None = None  # height and width that the model is fed with; older: unknown
+    host: str = "local"

@@ -102,7 +102,7 @@ def test_where_every_recipe_fails_the_exit_code_says_so_and_the_report_is_there(
     toy, tmp_path, monkeypatch, capsys
 ) -> None:
     from paredown.errors import CalibrationError
-    from paredown.study import trials as loop
+    from paredown.study import trial as loop
 
     def failing(*args: object, **more: object) -> None:
         raise CalibrationError("the tensor 'x' holds nan")

@@ -66,7 +66,7 @@ def test_nothing_of_this_machine_is_written(alice: Path, tmp_path: Path, monkeyp
 
 def test_an_error_that_names_a_path_is_kept_without_it(alice: Path, tmp_path: Path, monkeypatch) -> None:
     from paredown.errors import CalibrationError
-    from paredown.study import trials as loop
+    from paredown.study import trial as loop
 
     def failing(*args: object, **more: object) -> None:
         raise CalibrationError(f"cannot read {str(alice / 'pictures' / 'x.png')!r} or {tmp_path / 'out'}")

@@ -70,7 +70,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from paredown.cli import main
-from paredown.study import trials as loop
+from paredown.study import trial as loop
 
 honest = loop.compress
 

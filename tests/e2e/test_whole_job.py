@@ -149,7 +149,7 @@ def wait_for(true, process, seconds=120.0):
 
 
 def test_a_recipe_that_fails_is_a_trial_and_the_others_go_on(toy, tmp_path, monkeypatch):
-    from paredown.study import trials as loop
+    from paredown.study import trial as loop
 
     honest = loop.compress
 

@@ -17,6 +17,7 @@ from paredown._report.write import render
 from paredown.errors import ParedownError
 from paredown.job import judge, run
 from paredown.report_data import read_story
+from paredown.study.environments import TrialKey
 from paredown.study.options import Options, read_asked
 from paredown.study.store import Store, read_study, read_trials
 
@@ -98,7 +99,7 @@ def read_all(directory: Path) -> None:
 
 def resume(directory: Path) -> None:
     with Store(directory) as store:
-        store.finished("int8", "sha", "local", 0)
+        store.finished(TrialKey("int8", "sha", "local", 0))
         asked = read_asked(directory / "study.toml")
         store.settle(asked.tables(), read_study(directory).get("settings", {}), {})
         store.apart({})

@@ -15,7 +15,7 @@ from paredown import data, demo, errors
 from paredown._compress.presets import PRESETS, parse_recipe
 from paredown.errors import MissingDependency, ParedownError, UnknownName
 from paredown.sample import Dataset
-from paredown.targets import profiles, target
+from paredown.targets import devices, target
 
 
 def travelled(value: Any) -> Any:
@@ -69,7 +69,7 @@ def test_recipes_travel(name: str) -> None:
 
 
 def test_targets_travel() -> None:
-    for name in profiles():
+    for name in devices():
         assert travelled(target(name)) == target(name)
 
 

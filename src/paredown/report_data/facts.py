@@ -20,8 +20,8 @@ from paredown.sample import Labels
 from paredown.study.private import hidden
 from paredown.study.records import json_text, plain, read_json
 from paredown.study.store import read_study
-from paredown.study.trials import Work
 from paredown.study.verdict import Verdict
+from paredown.study.work import Work
 from paredown.tasks import headline
 from paredown.typed import build
 

@@ -14,8 +14,8 @@ from paredown.files import make_directory, storage_errors, write_whole
 from paredown.measurement import Trial
 from paredown.study.predictions import load_predictions, predictions_path
 from paredown.study.store import read_trials
-from paredown.study.trials import Work
 from paredown.study.verdict import FLOAT, Verdict
+from paredown.study.work import Work
 
 
 @dataclass(frozen=True)

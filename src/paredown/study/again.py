@@ -9,7 +9,7 @@ from paredown._compress.recipe import Recipe
 from paredown.errors import ParedownError
 from paredown.measurement import Trial
 from paredown.model import Model
-from paredown.study.environments import Apart, Facts, Key, may_reuse, trial_key
+from paredown.study.environments import Apart, Facts, TrialKey, may_reuse, trial_key
 from paredown.study.store import Store, model_of
 from paredown.study.verdict import FLOAT
 
@@ -34,7 +34,7 @@ def measured_elsewhere(
     return found
 
 
-def made_before(store: Store, key: Key, now: Facts) -> tuple[Trial, Model] | None:
+def made_before(store: Store, key: TrialKey, now: Facts) -> tuple[Trial, Model] | None:
     """The trial of another environment whose model its recipe would make here too, and that model."""
     for trial in (t for a in store.apart(now) for t in a.trials if trial_key(t) == key):
         if may_reuse(trial, now):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from paredown._measure.reference import check_reference
 from paredown.analyze.doubts import gain_doubts
 from paredown.card import Card
 from paredown.detections import Prediction
-from paredown.measurement import Doubt, Measurement, Quantity
+from paredown.measurement import Doubt, Measurement, Quantity, Readings
 from paredown.metrics import kind_of
 from paredown.model import Model
 from paredown.preprocessing.tensor import preprocess
@@ -30,13 +30,6 @@ from paredown.targets import Target
 WHAT = ("map", "latency", "memory")
 PACKED = ("sparse", "cluster")  # steps that pay once the file is packed
 LATENCY = frozenset({"latency", "memory"})  # what a timed process gives
-
-Untimed = Callable[[Sequence[Quantity]], str]
-"""untimed(size and accuracy of a model) -> why it need not be timed; "" where it should be."""
-
-
-def always_timed(quantities: Sequence[Quantity]) -> str:
-    return ""
 
 
 @dataclass(frozen=True)
@@ -60,55 +53,57 @@ class Bench:
         check_reference(predicted.predictions, self.judged, self.card, session)
         return predicted
 
-    def measure(
+    def judge(
+        self, model: Model, predicted: Predicted | None, reference: list[Prediction] | None
+    ) -> Readings:
+        """The model's size and, of what it predicted, its accuracy.
+
+        `predicted` None: no accuracy. `reference`: what the float model says; the same list as
+        `predicted.predictions` where this is the float model.
+        """
+        quantities = [Quantity.listed("size_bytes", model.size_bytes), *_packed(model)]
+        doubts = tuple(Doubt("target", text) for text in self.target.doubts)
+        if predicted is None:
+            return Readings(tuple(quantities), doubts=doubts)
+        started = monotonic()
+        found, curves = accuracy(predicted.predictions, self.judged, self.card, reference)
+        quantities += (*found, *predicted.quantities)
+        seconds = {"accuracy": monotonic() - started}
+        return Readings(tuple(quantities), curves, (*doubts, *gain_doubts(found)), seconds)
+
+    def time(
         self,
         model: Model,
         file: Path,
         baseline: Path,
-        predicted: Predicted | None,
-        reference: list[Prediction] | None,
         progress: Progress = silent,
         *,
         what: Sequence[str] = WHAT,
-        untimed: Untimed = always_timed,
-    ) -> tuple[Measurement, dict[str, float]]:
-        """The measurement of the model in `file`, and the seconds that accuracy and latency took.
+    ) -> Readings:
+        """The model's latency and memory, of the target alone: nothing else may run on its host meanwhile.
 
-        `predicted` None: no accuracy. `reference`: what the float model says; the same list as
-        `predicted.predictions` where this is the float model. `baseline`: the float model, timed in turns.
+        file: the model's. baseline: the float model's, timed in turns with it. Nothing where this is not the
+        target.
         """
-        quantities = [Quantity.listed("size_bytes", file.stat().st_size), *_packed(model)]
-        curves: dict[str, tuple[float, ...]] = {}
-        doubts = [Doubt("target", text) for text in self.target.doubts]
-        seconds = {}
-        if predicted is not None:
-            started = time.monotonic()
-            found, more = accuracy(predicted.predictions, self.judged, self.card, reference)
-            quantities += (*found, *predicted.quantities)
-            curves |= more
-            doubts += gain_doubts(found)
-            seconds["accuracy"] = time.monotonic() - started
-        why = untimed(quantities)
-        if why:
-            doubts.append(Doubt("untimed", f"not timed: {why}"))
-        elif LATENCY & set(what) and self.target.runs_here:
-            started = time.monotonic()
-            timed, more, reasons = measure_latency(
-                file, baseline, self.target, self.feeds(model), threads=self.threads, progress=progress
-            )
-            quantities += [q for q in timed if kind_of(q.name).what in what]
-            curves |= more
-            doubts += reasons
-            seconds["latency"] = time.monotonic() - started
-        measured = Measurement(
+        if not (LATENCY & set(what) and self.target.runs_here):
+            return Readings()
+        started = monotonic()
+        found, curves, doubts = measure_latency(
+            file, baseline, self.target, self.feeds(model), threads=self.threads, progress=progress
+        )
+        wanted = tuple(q for q in found if kind_of(q.name).what in what)
+        return Readings(wanted, curves, doubts, {"latency": monotonic() - started})
+
+    def measurement(self, model: Model, *parts: Readings) -> Measurement:
+        """What the parts say of the model together, in the surroundings of now."""
+        return Measurement(
             model.sha256,
             self.target.name,
             self.environment(),
-            tuple(quantities),
-            curves,
-            tuple(doubts),
+            tuple(q for part in parts for q in part.quantities),
+            {name: curve for part in parts for name, curve in part.curves.items()},
+            tuple(doubt for part in parts for doubt in part.doubts),
         )
-        return measured, seconds
 
     def environment(self) -> Mapping[str, object]:
         """The surroundings of what is measured here and now."""

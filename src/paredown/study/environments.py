@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from paredown.measurement import Trial
 from paredown.study.fingerprints import digest
@@ -35,7 +36,16 @@ PACKAGES = ("onnxruntime", "paredown", "numpy", "opencv-python-headless", "faste
 _MAKING = ("CPU", "architecture", "instruction sets", "threads", "paredown")
 _RUNTIME_MAKES = ("mix", "ort-")  # kinds of steps that ask the runtime how to make a model
 
-Key = tuple[str, str, str, int]
+
+class TrialKey(NamedTuple):
+    """What makes two trials the same one, repeated. Not the input size: a study has one, in its card."""
+
+    recipe: str
+    source_sha256: str
+    target: str
+    seed: int
+    runtime: str = "onnxruntime"
+    host: str = "local"
 
 
 @dataclass(frozen=True)
@@ -86,9 +96,9 @@ def may_reuse(trial: Trial, now: Facts) -> bool:
     return all(old.get(name) == new.get(name) for name in names)
 
 
-def trial_key(trial: Trial) -> Key:
-    """What makes two trials the same one, repeated."""
-    return trial.recipe, trial.source_sha256, trial.target, trial.seed
+def trial_key(trial: Trial) -> TrialKey:
+    """The key of a trial."""
+    return TrialKey(trial.recipe, trial.source_sha256, trial.target, trial.seed, trial.runtime, trial.host)
 
 
 def latest_key(trials: Sequence[Trial]) -> str:
@@ -102,7 +112,7 @@ def ranked(trials: Sequence[Trial], key: str) -> tuple[Trial, ...]:
 
     A trial that failed gives way to one that was measured, whenever that was.
     """
-    kept: dict[Key, Trial] = {}
+    kept: dict[TrialKey, Trial] = {}
     for trial in trials:
         before = kept.get(trial_key(trial))
         if trial.measurement is None:
@@ -118,7 +128,7 @@ def set_apart(trials: Sequence[Trial], key: str, now: Facts | None = None) -> tu
 
     now: the facts of the environment `key`, where no trial of it tells them yet.
     """
-    groups: dict[str, dict[Key, Trial]] = {}
+    groups: dict[str, dict[TrialKey, Trial]] = {}
     for trial in trials:
         if trial.measurement is None:
             continue

@@ -11,6 +11,7 @@ import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def hiding(asked: Asked, directory: Path) -> Hide:
     pattern = re.compile(
         "|".join(rf"(?<![\w.]){re.escape(f)}(?:{re.escape(os.sep)}|(?![\w.-]))" for f in ordered)
     )
-    return lambda text: pattern.sub("", text)
+    return partial(pattern.sub, "")
 
 
 def hidden(value: Any, hide: Hide) -> Any:

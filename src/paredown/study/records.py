@@ -107,6 +107,8 @@ def _writable(text: str) -> str:
 
 def _modern(trial: Any) -> Any:
     """A trial as older studies wrote it, as it is written now: what is not understood stays as it is."""
+    if isinstance(trial, dict) and trial.get("target") in ("reference", "null"):
+        trial = {"runtime": trial["target"], **trial}  # the runtime had the target's name
     measured = trial.get("measurement") if isinstance(trial, dict) else None
     if not isinstance(measured, dict):
         return trial

@@ -31,7 +31,15 @@ from paredown.graph.load import load_model
 from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.reading import read_toml
-from paredown.study.environments import Apart, environment_key, latest_key, ranked, set_apart, trial_key
+from paredown.study.environments import (
+    Apart,
+    TrialKey,
+    environment_key,
+    latest_key,
+    ranked,
+    set_apart,
+    trial_key,
+)
 from paredown.study.files import Lock, toml_text
 from paredown.study.private import Hide
 from paredown.study.records import to_line
@@ -120,10 +128,9 @@ class Store:
         """The trials taken in other environments; now: the facts of this one."""
         return read_apart(self.directory, now)
 
-    def finished(self, recipe: str, source_sha256: str, target: str, seed: int) -> Trial | None:
+    def finished(self, key: TrialKey) -> Trial | None:
         """The trial that need not be repeated, or None. One that failed is tried again."""
-        wanted = (recipe, source_sha256, target, seed)
-        done = (t for t in self.trials() if trial_key(t) == wanted and t.error is None)
+        done = (t for t in self.trials() if trial_key(t) == key and t.error is None)
         return next(done, None)
 
     def save_model(self, data: bytes, stem: str) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from time import monotonic
 
-from paredown._compress.compress import compress
 from paredown._compress.presets import PRESETS, parse_recipe
 from paredown._compress.recipe import Compressed, Recipe, require_packages
 from paredown.detections import Prediction
@@ -22,56 +19,13 @@ from paredown.errors import (
 )
 from paredown.measurement import Trial
 from paredown.model import Model
-from paredown.protocols import Judge, Progress, silent
 from paredown.study.again import made_before
-from paredown.study.bench import Bench, Tensors, Untimed, always_timed
-from paredown.study.choosing import choosing_images, judge_on, learning_images
-from paredown.study.crops import crops
-from paredown.study.fingerprints import digest, images_digest, truth_digest
-from paredown.study.images import Images
-from paredown.study.options import Options
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
-from paredown.study.private import Hide
 from paredown.study.store import Store
+from paredown.study.trial import Judged, Untimed, always_timed, judge, make, time
 from paredown.study.verdict import FLOAT
 from paredown.study.words import figures
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Work:
-    """One study, ready to start. `model`: the float baseline as loaded; `prepared`: recipes start from it.
-
-    hide: what takes the paths of this machine out of a text that is written (`private.py`).
-    """
-
-    model: Model
-    prepared: Model
-    images: Images
-    bench: Bench
-    options: Options
-    progress: Progress = silent
-    say: Say = lambda text: None
-    hide: Hide = str
-
-    def settings(self) -> dict[str, object]:
-        """What decides the meaning of a number. A directory holds trials of one such setting only."""
-        options, card, where = self.options, self.bench.card, self.bench.target
-        further = self.images.further
-        return {
-            "model_sha256": self.model.sha256,
-            "card": digest((repr((card.family, card.preprocess, card.classes, card.iou, card.decode)),)),
-            "judged_on": images_digest(self.images.judged),
-            "truth": truth_digest(self.images.judged),
-            "calibrated_on": images_digest(self.images.calibration),
-            "learned_from": None if further is None else images_digest(further),
-            "target": where.name,
-            "profile": digest((repr(where.device),)) if where.own_file else None,
-            "threads": options.threads,
-            "keep_float": list(options.keep_float),
-            "seed": options.seed,
-        }
+from paredown.study.work import Work
 
 
 def choose_recipes(names: Sequence[str]) -> dict[str, Recipe]:
@@ -107,15 +61,15 @@ def run_trials(
     does not take a trial: then nothing more can be kept.
     """
     todo = [(label, r) for label, r in recipes.items() if _missing(work, store, label, r)]
-    started = time.monotonic()
+    started = monotonic()
     for done, (label, recipe) in enumerate(work.progress(todo, "recipes", len(todo))):
-        if deadline is not None and time.monotonic() > deadline:
+        if deadline is not None and monotonic() > deadline:
             return tuple(label for label, _ in todo[done:])
         work.say(f"[{done + 1}/{len(todo)}] {label}")
         trial = attempt(work, store, label, recipe, reference)
         trial = replace(trial, origin="search") if label in found else trial
         store.append(trial)
-        work.say(f"    {result_line(trial, store)}; {pace(time.monotonic() - started, done + 1, len(todo))}")
+        work.say(f"    {result_line(trial, store)}; {pace(monotonic() - started, done + 1, len(todo))}")
     return ()
 
 
@@ -143,7 +97,7 @@ def minutes(seconds: float) -> str:
 
 
 def _missing(work: Work, store: Store, label: str, recipe: Recipe) -> bool:
-    if store.finished(recipe.name, work.model.sha256, work.bench.target.name, work.options.seed) is None:
+    if store.finished(work.key(recipe.name)) is None:
         return True
     work.say(f"{label}: measured before, kept")
     return False
@@ -151,23 +105,18 @@ def _missing(work: Work, store: Store, label: str, recipe: Recipe) -> bool:
 
 def float_trial(work: Work, store: Store) -> list[Prediction]:
     """What the float model says about the judged images, asked now or before."""
-    path = predictions_path(store.directory, FLOAT)
-    done = store.finished(FLOAT, work.model.sha256, work.bench.target.name, work.options.seed)
-    kept = load_predictions(path, len(work.images.judged), work.bench.card.task) if done else None
+    path, task = predictions_path(store.directory, FLOAT), work.bench.card.task
+    done = store.finished(work.key(FLOAT))
+    kept = load_predictions(path, len(work.images.judged), task) if done else None
     if kept is not None:
         work.say("float model: measured before, kept")
         return kept
     work.say("float model")
-    predicted = work.bench.ask_reference(work.model, work.progress)
-    save_predictions(path, predicted.predictions, work.bench.card.task)
-    file = store.directory / store.save_model(work.model.data, FLOAT)
-    measured, seconds = work.bench.measure(
-        work.model, file, file, predicted, predicted.predictions, work.progress
-    )
-    trial = _trial(work, FLOAT, FLOAT, file, measurement=measured, seconds=seconds)
+    judged = judge(work, work.model, None)
+    trial = _measured(work, store, work.trial(FLOAT, FLOAT), work.model, judged)
     store.append(trial)
     work.say(f"    {figures(trial, trial)}")
-    return predicted.predictions
+    return judged.predictions
 
 
 def attempt(
@@ -179,13 +128,46 @@ def attempt(
     untimed: Untimed = always_timed,
 ) -> Trial:
     """One recipe from start to end; it is not on the disk yet."""
+    trial = work.trial(recipe.name, label)
     try:
-        return _compress_and_measure(work, store, label, recipe, reference, untimed)
+        made = _made_before(work, store, label, recipe) or make(work, recipe, store.directory / "learning")
+        judged = judge(work, made.model, reference)
+        trial = replace(trial, log=made.log, seconds={"compress": made.seconds})
+        return _measured(work, store, trial, made.model, judged, untimed)
     except StorageError:
         raise
     except Exception as e:  # also a defect in one recipe must not cost the user what the others found
         error = _what_stopped(e)
-    return _trial(work, recipe.name, label, None, error=error)
+    return replace(trial, log=(), seconds={}, error=error)
+
+
+def _measured(
+    work: Work, store: Store, trial: Trial, model: Model, judged: Judged, untimed: Untimed = always_timed
+) -> Trial:
+    """The trial with its model and predictions on the disk, and with its measurement once it was timed."""
+    file = store.directory / store.save_model(model.data, trial.label)
+    path = predictions_path(store.directory, trial.label)
+    save_predictions(path, judged.predictions, work.bench.card.task)
+    baseline = file if trial.recipe == FLOAT else store.directory / "models" / f"{FLOAT}.onnx"
+    timed = time(work, model, file, baseline, judged, untimed)
+    return replace(
+        trial,
+        model_file=f"models/{file.name}",
+        measurement=work.bench.measurement(model, judged.readings, timed),
+        seconds={**trial.seconds, **judged.readings.seconds, **timed.seconds},
+    )
+
+
+def _made_before(work: Work, store: Store, label: str, recipe: Recipe) -> Compressed | None:
+    """What the recipe made on another machine or runtime, where it would make the same model here."""
+    before = made_before(store, work.key(recipe.name), work.bench.environment())
+    if before is None:
+        return None
+    trial, model = before
+    work.say(f"{label}: made before, measured again")
+    return Compressed(
+        model, trial.source_sha256, recipe, trial.log, float(trial.seconds.get("compress", 0.0))
+    )
 
 
 def _what_stopped(error: Exception) -> str:
@@ -195,82 +177,3 @@ def _what_stopped(error: Exception) -> str:
     if isinstance(error, ParedownError):
         return str(error)
     return f"a defect in paredown: {type(error).__name__}: {error}"
-
-
-def _compress_and_measure(
-    work: Work, store: Store, label: str, recipe: Recipe, reference: list[Prediction], untimed: Untimed
-) -> Trial:
-    made = _made(work, store, label, recipe)
-    predicted = work.bench.predict(made.model, work.progress)
-    file = store.directory / store.save_model(made.model.data, label)
-    path = predictions_path(store.directory, label)
-    save_predictions(path, predicted.predictions, work.bench.card.task)
-    baseline = store.directory / "models" / f"{FLOAT}.onnx"
-    measured, seconds = work.bench.measure(
-        made.model, file, baseline, predicted, reference, work.progress, untimed=untimed
-    )
-    return _trial(
-        work,
-        recipe.name,
-        label,
-        file,
-        measurement=measured,
-        log=made.log,
-        seconds={"compress": made.seconds, **seconds},
-    )
-
-
-def _made(work: Work, store: Store, label: str, recipe: Recipe) -> Compressed:
-    """What the recipe makes: made now, or on another machine or runtime where that is the same model."""
-    images, card = work.images, work.bench.card
-    key = (recipe.name, work.model.sha256, work.bench.target.name, work.options.seed)
-    before = made_before(store, key, work.bench.environment())
-    if before is not None:
-        trial, model = before
-        work.say(f"{label}: made before, measured again")
-        return Compressed(
-            model, trial.source_sha256, recipe, trial.log, float(trial.seconds.get("compress", 0.0))
-        )
-    return compress(
-        work.prepared,
-        recipe,
-        lambda: Tensors(images.calibration, card),
-        work.bench.target.device,
-        work.bench.target.policy,
-        threads=work.options.threads,
-        keep_float=work.options.keep_float,
-        seed=work.options.seed,
-        progress=work.progress,
-        judge=_judge(work),
-        time_nodes=work.bench.target.time_nodes(work.options.threads),
-        lessons=lambda: Tensors(learning_images(images.given, images.calibration, images.judged), card),
-        further=None if images.further is None else partial(crops, images.further, card, work.options.seed),
-        folder=store.directory / "learning",
-    )
-
-
-def _judge(work: Work) -> Judge:
-    """What a recipe that chooses judges its candidates by: never the images of the verdict."""
-
-    images, bench = work.images, work.bench
-    return judge_on(
-        lambda: choosing_images(images.given, images.calibration, images.judged),
-        work.prepared,
-        bench.card,
-        bench.target,
-        bench.threads,
-        work.progress,
-    )
-
-
-def _trial(work: Work, recipe: str, label: str, file: Path | None, **more: object) -> Trial:
-    fields: dict[str, object] = {"measurement": None, **more}
-    return Trial(
-        recipe=recipe,
-        label=label,
-        source_sha256=work.model.sha256,
-        model_file=None if file is None else f"models/{file.name}",
-        target=work.bench.target.name,
-        seed=work.options.seed,
-        **fields,  # type: ignore[arg-type]
-    )

@@ -10,6 +10,7 @@ from paredown._measure.environment import environment
 from paredown.hosts import open_host
 from paredown.measurement import Measurement, Trial
 from paredown.study.environments import (
+    TrialKey,
     differences,
     environment_key,
     may_reuse,
@@ -100,19 +101,19 @@ def test_a_failure_elsewhere_does_not_hide_what_was_measured_here() -> None:
 
 
 def test_a_study_finishes_nothing_that_another_machine_measured(tmp_path) -> None:
-    wanted = ("int8", "source", "local", 0)
+    wanted = TrialKey("int8", "source", "local", 0)
     with Store(tmp_path) as store:
         store.settle({}, {}, HERE)
         store.append(trial("int8", HERE))
-        assert store.finished(*wanted) is not None
+        assert store.finished(wanted) is not None
     with Store(tmp_path) as store:
         store.settle({}, {}, {**HERE, "cpu": "another"})
-        assert store.finished(*wanted) is None
+        assert store.finished(wanted) is None
         assert read_trials(tmp_path) == ()
         assert read_apart(tmp_path, {**HERE, "cpu": "another"})[0].differs == ("CPU Cortex-A76 -> another",)
     with Store(tmp_path) as store:
         store.settle({}, {}, HERE)
-        assert store.finished(*wanted) is not None
+        assert store.finished(wanted) is not None
 
 
 def test_a_model_of_another_environment_keeps_its_file(tmp_path) -> None:

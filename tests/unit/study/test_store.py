@@ -10,6 +10,7 @@ import pytest
 import nets
 from paredown.errors import StorageError, UsageError
 from paredown.measurement import Measurement, Trial
+from paredown.study.environments import TrialKey
 from paredown.study.store import Store, file_stem, model_of, read_study, read_trials
 
 
@@ -50,19 +51,19 @@ def test_a_damaged_line_is_named_and_costs_no_other_trial_its_place(tmp_path):
     assert [t.recipe for t in read_trials(tmp_path)] == ["a", "b"]
     with Store(tmp_path) as store:
         assert any("line 2 of trials.jsonl cannot be read" in note for note in store.notes)
-        assert store.finished("a", "sha", "local", 0)
+        assert store.finished(TrialKey("a", "sha", "local", 0))
 
 
 def test_finished_means_the_same_recipe_source_target_and_seed_without_error(tmp_path):
     with Store(tmp_path) as store:
         store.append(trial("a"))
         store.append(trial("b", error="no"))
-        assert store.finished("a", "sha", "local", 0)
-        assert store.finished("a", "sha", "local", 1) is None
-        assert store.finished("a", "other", "local", 0) is None
-        assert store.finished("b", "sha", "local", 0) is None
+        assert store.finished(TrialKey("a", "sha", "local", 0))
+        assert store.finished(TrialKey("a", "sha", "local", 1)) is None
+        assert store.finished(TrialKey("a", "other", "local", 0)) is None
+        assert store.finished(TrialKey("b", "sha", "local", 0)) is None
         store.append(trial("b"))
-        assert store.finished("b", "sha", "local", 0)
+        assert store.finished(TrialKey("b", "sha", "local", 0))
         assert len(store.trials()) == 2
 
 

@@ -1,0 +1,90 @@
+"""The noun `Work`: one study, ready to start, and what of it decides the meaning of a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from paredown.measurement import Trial
+from paredown.model import Model
+from paredown.protocols import Progress, silent
+from paredown.study.bench import Bench
+from paredown.study.environments import TrialKey
+from paredown.study.fingerprints import digest, images_digest, truth_digest
+from paredown.study.images import Images
+from paredown.study.options import Options
+from paredown.study.private import Hide
+
+Say = Callable[[str], None]
+
+
+def quiet(text: str) -> None:
+    """The Say that says nothing."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One study, ready to start. `model`: the float baseline as loaded; `prepared`: recipes start from it.
+
+    hide: what takes the paths of this machine out of a text that is written (`private.py`).
+    """
+
+    model: Model
+    prepared: Model
+    images: Images
+    bench: Bench
+    options: Options
+    progress: Progress = silent
+    say: Say = quiet
+    hide: Hide = str
+
+    def settings(self) -> dict[str, object]:
+        """What decides the meaning of a number. A directory holds trials of one such setting only."""
+        options, card, where = self.options, self.bench.card, self.bench.target
+        further = self.images.further
+        return {
+            "model_sha256": self.model.sha256,
+            "card": digest((repr((card.family, card.preprocess, card.classes, card.iou, card.decode)),)),
+            "judged_on": images_digest(self.images.judged),
+            "truth": truth_digest(self.images.judged),
+            "calibrated_on": images_digest(self.images.calibration),
+            "learned_from": None if further is None else images_digest(further),
+            "target": where.name,
+            "profile": digest((repr(where.device),)) if where.own_file else None,
+            "threads": options.threads,
+            "keep_float": list(options.keep_float),
+            "seed": options.seed,
+        }
+
+    def key(self, recipe: str) -> TrialKey:
+        """What tells the trial of that recipe from others."""
+        where = self.bench.target
+        return TrialKey(
+            recipe,
+            self.model.sha256,
+            where.name,
+            self.options.seed,
+            where.runtime,
+            where.host.name,
+        )
+
+    def trial(self, recipe: str, label: str) -> Trial:
+        """A trial of that recipe of which nothing is known yet."""
+        key = self.key(recipe)
+        return Trial(
+            recipe,
+            label,
+            key.source_sha256,
+            model_file=None,
+            target=key.target,
+            seed=key.seed,
+            measurement=None,
+            model=self.model.name,
+            runtime=key.runtime,
+            size=self.bench.card.preprocess.size,
+            host=key.host,
+        )
+
+    def sendable(self) -> Work:
+        """The same work without those who watch it here: it pickles, for another process."""
+        return replace(self, progress=silent, say=quiet)
