@@ -138,5 +138,5 @@ def test_a_line_of_an_older_study_is_the_same_trial(target: str, runtime: str) -
     read = from_line(json.dumps(line))
     assert trial_key(read) == TrialKey("w8a8", "sha", target, 0, runtime, "local")
     assert read.size is None
-    with pytest.raises(ValueError, match="size is .*not a list of 2"):
+    with pytest.raises(ValueError, match=r"size is .*not a list of 2"):
         from_line(json.dumps({**line, "size": [1, 2, 3]}))
