@@ -12,7 +12,7 @@ import onnx
 import onnxruntime as ort
 
 from paredown._compress.compress import compress
-from paredown._compress.presets import parse_recipe
+from paredown._compress.presets import spelled
 from paredown._compress.recipe import Compressed
 from paredown.device import Device
 from paredown.graph.session_options import session_options
@@ -39,7 +39,7 @@ POLICY = policy(ANY_BOARD)
 
 def compressed(model: Model, recipe: str, *, device: Device = ANY_BOARD, **more: object) -> Compressed:
     """A prepared model after a recipe, calibrated on four images."""
-    return compress(model, parse_recipe(recipe), images, device, policy(device), **more)  # type: ignore[arg-type]
+    return compress(model, spelled(recipe), images, device, policy(device), **more)  # type: ignore[arg-type]
 
 
 def run(model: Model, image: np.ndarray) -> list[np.ndarray]:

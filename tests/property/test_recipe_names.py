@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paredown._compress.presets import PRESETS, parse_recipe
+from paredown._compress.order import check_order
+from paredown._compress.presets import PRESETS, parse_recipe, spelled
 from paredown._compress.recipe import Recipe, Step
 from paredown._compress.steps import STEPS
 from paredown.errors import UsageError
@@ -37,14 +38,46 @@ ANY_STEP = st.one_of([steps_of(kind) for kind, _ in STEPS.values()])
 @given(st.lists(ANY_STEP, max_size=4))
 def test_names_parse_back(steps: list[Step]) -> None:
     recipe = Recipe(tuple(steps))
-    assert parse_recipe(recipe.name) == recipe
+    assert spelled(recipe.name) == recipe
+    try:
+        check_order(recipe)
+    except UsageError:
+        with pytest.raises(UsageError, match="cannot do anything at its place"):
+            parse_recipe(recipe.name)
+    else:
+        assert parse_recipe(recipe.name) == recipe
+
+
+ORDERS = ["cle+gates+w8a8+gptq+bc+qat", "w4a8+gptq+pack", "prune30+sparse50+cluster+distill", "xnor+qat"]
+ORDERS += ["w8a8+gptq+cluster", "w2a8+adaround+qat+pack", "prune30+distill+mix", "mix+qat", "sparse50+w8"]
+SENSELESS = ["w4a8+pack+qat", "w8a8+pack", "gptq+w8a8", "w8a8+cle", "cluster+w8a8", "w8a8+distill", "qat"]
+SENSELESS += ["w8a8+cluster+qat", "mix-mb2+qat", "w8a8+w8a8", "distill", "dynamic+gptq", "xnor+gptq"]
+
+
+@pytest.mark.parametrize("recipe", ORDERS)
+def test_steps_that_find_what_they_need(recipe: str) -> None:
+    assert parse_recipe(recipe) == spelled(recipe)
+
+
+@pytest.mark.parametrize("recipe", SENSELESS)
+def test_a_step_that_could_do_nothing_is_refused_with_a_hint(recipe: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_recipe(recipe)
+    assert "hint: " in str(refused.value)
+
+
+def test_the_hint_says_where_the_step_could_stand() -> None:
+    with pytest.raises(UsageError, match="put qat in front of pack"):
+        parse_recipe("w4a8+pack+qat")
+    with pytest.raises(UsageError, match="put pack behind w4a8 or w2a8"):
+        parse_recipe("w8a8+pack")
 
 
 @pytest.mark.parametrize("kind", STEPS)
 def test_the_default_of_every_step(kind: str) -> None:
     step = STEPS[kind][0]()
     assert step.kind == kind
-    assert parse_recipe(kind) == parse_recipe(step.name) == Recipe((step,))
+    assert spelled(kind) == spelled(step.name) == Recipe((step,))
     assert step.summary
 
 
@@ -113,7 +146,7 @@ def test_any_text_gives_a_recipe_or_a_usage_error(text: str) -> None:
 @given(st.sampled_from(sorted(STEPS)), st.text("abcpt0123456789-.", max_size=12))
 def test_any_words_behind_a_kind(kind: str, words: str) -> None:
     try:
-        recipe = parse_recipe(f"{kind}-{words}")
+        recipe = spelled(f"{kind}-{words}")
     except UsageError:
         return
-    assert parse_recipe(recipe.name) == recipe
+    assert spelled(recipe.name) == recipe

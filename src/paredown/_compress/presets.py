@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from paredown._compress.order import check_order
 from paredown._compress.recipe import Recipe, Step
 from paredown._compress.steps import STEPS
 from paredown.errors import UnknownName, UsageError
@@ -69,10 +70,16 @@ def parse_recipe(text: str) -> Recipe:
 
     Raises:
         UnknownName: a name that is neither, with a did-you-mean.
-        UsageError: a step with a word it does not know, or a file that says something else.
+        UsageError: a step with a word it does not know, or one that could do nothing where it stands; a file
+            that says something else.
     """
-    if text.endswith(".toml"):
-        return _from_file(Path(text))
+    recipe = _from_file(Path(text)) if text.endswith(".toml") else spelled(text)
+    check_order(recipe)
+    return recipe
+
+
+def spelled(text: str) -> Recipe:
+    """The recipe behind a name, its steps in whatever order. Raises as `parse_recipe`, orders left aside."""
     if text == "float":
         return Recipe()
     parts = [step for part in text.split("+") for step in PRESETS.get(part.strip(), (part,))[0].split("+")]
@@ -106,4 +113,4 @@ def _from_file(path: Path) -> Recipe:
             got=", ".join(table) or "nothing",
             expected='recipe = "..." or steps = ["...", ...]',
         )
-    return parse_recipe("+".join(steps))
+    return spelled("+".join(steps))

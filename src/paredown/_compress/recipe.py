@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args, get_type_hints
 
 import numpy as np
 
@@ -24,6 +24,28 @@ if TYPE_CHECKING:
     from paredown._compress.draft import Draft
 
 
+Stage = Literal[
+    "float", "pruned", "codebooks", "stored", "integers", "few bits", "signs", "dynamic", "foreign", "packed"
+]
+"""What steps have made of the graph so far; order.py says how each looks."""
+
+FLOAT_WEIGHTS: frozenset[Stage] = frozenset({"float", "pruned"})
+IN_INTEGERS: frozenset[Stage] = frozenset({"integers", "few bits"})
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Limits that a step may choose by; None: not asked for.
+
+    drop: points of accuracy that may be lost. agreement: per cent of agreement with the float model.
+    """
+
+    drop: float | None = None
+    latency_s: float | None = None
+    size_bytes: float | None = None
+    agreement: float | None = None
+
+
 @dataclass(frozen=True)
 class Step:
     """Base of every frozen setting. `kind` starts the step's name, its field values follow, joined by "-".
@@ -31,11 +53,28 @@ class Step:
     A field is a Literal of words, each word belonging to one field only (always spelled; "" is the silent
     word), or a number spelled behind its field's name ("k16") where it differs from the default. The number
     field named by `amount` is always spelled, right behind the kind: "prune30".
+
+    requires: the stages of a graph at which the step can work. comes_behind: kinds of steps that bring a
+    graph there, in words.
     """
 
     kind: ClassVar[str]
     summary: ClassVar[str]
     amount: ClassVar[str] = ""
+    requires: ClassVar[frozenset[Stage]] = FLOAT_WEIGHTS
+    comes_behind: ClassVar[str] = ""
+
+    def provides(self, stage: Stage) -> Stage:
+        """The stage that the step leaves, `stage` being the one it found."""
+        return stage
+
+    def limited(self, bounds: Bounds) -> Self:
+        """The step under these bounds: itself, unless it chooses by bounds and names none of its own."""
+        return self
+
+    def takes(self, bounds: Bounds) -> bool:
+        """True where it chooses by bounds, and under these by just these."""
+        return False
 
     @property
     def learns(self) -> bool:
@@ -143,6 +182,10 @@ class Recipe:
     @property
     def name(self) -> str:
         return "+".join(s.name for s in self.steps) or "float"
+
+    def limited(self, bounds: Bounds) -> Recipe:
+        """The recipe under these bounds, in the steps that choose by some."""
+        return Recipe(tuple(step.limited(bounds) for step in self.steps))
 
     @property
     def learns(self) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from paredown._compress.mixed.mix import takes_limits, with_limits
-from paredown._compress.recipe import Recipe
+from paredown._compress.order import check_order
+from paredown._compress.recipe import Bounds, Recipe
 from paredown.agreement import is_agreement, least_agreement
 from paredown.checking import check_fields
 from paredown.errors import UnknownName, UsageError
@@ -77,14 +77,21 @@ class Limits:
             )
 
     def on(self, recipe: Recipe) -> Recipe:
-        """The recipe with these limits in the steps that choose by limits."""
-        return with_limits(recipe, self.max_drop, self.max_latency_s, self.max_size_bytes, self.min_agreement)
+        """The recipe with these limits in the steps that choose by limits.
+
+        Raises: UsageError where under these limits a step behind one of them could do nothing.
+        """
+        limited = recipe.limited(self._bounds)
+        check_order(limited)
+        return limited
 
     def taken_by(self, recipe: Recipe) -> bool:
         """Whether some step of the recipe chooses by limits, and by these."""
-        return takes_limits(
-            recipe, self.max_drop, self.max_latency_s, self.max_size_bytes, self.min_agreement
-        )
+        return any(step.takes(self._bounds) for step in recipe.steps)
+
+    @property
+    def _bounds(self) -> Bounds:
+        return Bounds(self.max_drop, self.max_latency_s, self.max_size_bytes, self.min_agreement)
 
     @property
     def at_most(self) -> dict[str, float]:

@@ -9,11 +9,11 @@ import pytest
 
 import nets
 from paredown._compress.mixed.candidate import Weights, coarser, narrowed, plain_choices
-from paredown._compress.mixed.mix import Mixed, with_limits
+from paredown._compress.mixed.mix import Mixed
 from paredown._compress.presets import parse_recipe
 from paredown._compress.quantize.placement.allocate import Point
 from paredown._compress.quantize.placement.plan import place
-from paredown._compress.recipe import Compressed, Recipe
+from paredown._compress.recipe import Bounds, Compressed, Recipe
 from paredown.errors import UnsupportedModel, UsageError
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
@@ -70,13 +70,13 @@ def first_note(made: Compressed) -> StepRecord:
 
 
 def test_limits_fill_what_the_recipe_leaves_open() -> None:
-    recipe = with_limits(parse_recipe("mixed"), 0.3, 0.0125, 2_500_000)
+    recipe = parse_recipe("mixed").limited(Bounds(0.3, 0.0125, 2_500_000))
     assert recipe.steps[-1] == Mixed(0.3, 12.5, 2.5)
     assert recipe.name == "cle+gates+mix-drop0.3-ms12.5-mb2.5"
     assert parse_recipe(recipe.name) == recipe
-    assert with_limits(parse_recipe("mix-drop0.1"), 0.3, None, None).steps == (Mixed(0.1),)
-    assert with_limits(parse_recipe("int8"), 0.3, 1.0, 1.0) == parse_recipe("int8")
-    assert with_limits(Recipe(), 0.3, None, None) == Recipe()
+    assert parse_recipe("mix-drop0.1").limited(Bounds(0.3)).steps == (Mixed(0.1),)
+    assert parse_recipe("int8").limited(Bounds(0.3, 1.0, 1.0)) == parse_recipe("int8")
+    assert Recipe().limited(Bounds(0.3)) == Recipe()
 
 
 def test_without_judge_and_clock_it_goes_by_damage_and_says_so() -> None:

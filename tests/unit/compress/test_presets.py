@@ -21,7 +21,7 @@ def test_spelled_names() -> None:
         == parse_recipe("w8a8-entropy-pt")
         == Recipe((Static("pt", "entropy"),))
     )
-    assert parse_recipe("w8-pt + w8a8").steps == (WeightOnly("pt"), Static())
+    assert parse_recipe("w8a8 + w8-pt").steps == (Static(), WeightOnly("pt"))
     assert parse_recipe("float") == Recipe()
     assert Recipe().name == "float"
 
@@ -68,12 +68,12 @@ def test_the_words_that_would_fit_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['recipe = "w8+w8a8-pt"', 'steps = ["w8", "w8a8-pt"]', 'name = "x"\nsteps = ["w8", "w8a8-pt"]']
+    "text", ['recipe = "w8a8-pt+w8"', 'steps = ["w8a8-pt", "w8"]', 'name = "x"\nsteps = ["w8a8-pt", "w8"]']
 )
 def test_files(tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(text)
-    assert parse_recipe(str(path)) == parse_recipe("w8+w8a8-pt")
+    assert parse_recipe(str(path)) == parse_recipe("w8a8-pt+w8")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from paredown._compress.recipe import Step
+from paredown._compress.recipe import IN_INTEGERS, Stage, Step
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,8 @@ class Qat(Step):
 
     kind: ClassVar[str] = "qat"
     summary: ClassVar[str] = "learn a quantized graph's weights and scales from plain images (needs torch)"
+    requires: ClassVar[frozenset[Stage]] = IN_INTEGERS | {"signs"}
+    comes_behind: ClassVar[str] = "w8a8 or w4a8"
 
     steps: int = 5000
     minutes: float = 30.0  # whichever ends first
@@ -34,6 +36,8 @@ class AdaRound(Step):
 
     kind: ClassVar[str] = "adaround"
     summary: ClassVar[str] = "learned rounding of quantized weights (Nagel 2020; needs torch)"
+    requires: ClassVar[frozenset[Stage]] = IN_INTEGERS
+    comes_behind: ClassVar[str] = "w8a8 or w4a8"
 
     steps: int = 300  # of the optimiser, each layer
 
@@ -48,6 +52,8 @@ class Distill(Step):
 
     kind: ClassVar[str] = "distill"
     summary: ClassVar[str] = "recover a pruned model from plain images (needs torch)"
+    requires: ClassVar[frozenset[Stage]] = frozenset({"pruned", "codebooks", "stored"})
+    comes_behind: ClassVar[str] = "prune, sparse or cluster"
 
     steps: int = 2000
     minutes: float = 30.0  # whichever ends first

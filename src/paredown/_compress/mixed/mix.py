@@ -35,7 +35,7 @@ from paredown._compress.quantize.ranges.choose import activation_params, weight_
 from paredown._compress.quantize.sensitivity.guard import BUDGET, FLOOR, Guarded, guard, heads_of
 from paredown._compress.quantize.sensitivity.weights import SwitchedWeights, rounding_errors
 from paredown._compress.quantize.static import records
-from paredown._compress.recipe import Context, Recipe, Step
+from paredown._compress.recipe import Bounds, Context, Stage, Step
 from paredown.agreement import is_agreement, least_agreement, likely_loss
 from paredown.errors import UnsupportedModel, UsageError
 from paredown.graph.walk import constant, to_model, weight_of
@@ -65,6 +65,19 @@ class Mixed(Step):
     mb: float = 0.0
     agree: float = 0.0
 
+    def provides(self, stage: Stage) -> Stage:
+        return "packed" if self.mb else "integers"
+
+    def limited(self, bounds: Bounds) -> Mixed:
+        """With the bounds where it names none of its own."""
+        plain = Mixed()
+        given = _spelled(bounds)
+        return replace(self, **{k: v for k, v in given.items() if getattr(self, k) == getattr(plain, k)})
+
+    def takes(self, bounds: Bounds) -> bool:
+        limited = self.limited(bounds)
+        return all(getattr(limited, word) == value for word, value in _spelled(bounds).items())
+
     def allowed(self, metric: str) -> float:
         """Points of the metric that may be lost; of full agreement where the images have no truth."""
         if not is_agreement(metric):
@@ -81,46 +94,11 @@ class Mixed(Step):
         )
 
 
-def with_limits(
-    recipe: Recipe,
-    drop: float | None,
-    latency_s: float | None,
-    size_bytes: float | None,
-    agreement: float | None = None,
-) -> Recipe:
-    """The recipe with these limits in its `mix` steps, where they name none of their own."""
-    given = _spelled(drop, latency_s, size_bytes, agreement)
-
-    def limited(step: Step) -> Step:
-        if not isinstance(step, Mixed):
-            return step
-        plain = Mixed()
-        taken = {k: v for k, v in given.items() if getattr(step, k) == getattr(plain, k)}
-        return replace(step, **taken)
-
-    return Recipe(tuple(limited(step) for step in recipe.steps))
-
-
-def takes_limits(
-    recipe: Recipe,
-    drop: float | None,
-    latency_s: float | None,
-    size_bytes: float | None,
-    agreement: float | None = None,
-) -> bool:
-    """Whether the recipe has a `mix` step, and every one of them ends with these limits."""
-    given = _spelled(drop, latency_s, size_bytes, agreement)
-    limited = with_limits(recipe, drop, latency_s, size_bytes, agreement)
-    steps = [s for s in limited.steps if isinstance(s, Mixed)]
-    return bool(steps) and all(getattr(step, k) == v for step in steps for k, v in given.items())
-
-
-def _spelled(
-    drop: float | None, latency_s: float | None, size_bytes: float | None, agreement: float | None
-) -> dict[str, float]:
-    """The limits given, by the step's words for them."""
+def _spelled(bounds: Bounds) -> dict[str, float]:
+    """The bounds that were asked for, by the step's words for them."""
+    latency_s, size_bytes, agreement = bounds.latency_s, bounds.size_bytes, bounds.agreement
     given = {
-        "drop": drop,
+        "drop": bounds.drop,
         "ms": None if latency_s is None else round(1000 * latency_s, 6),
         "mb": None if size_bytes is None else round(size_bytes / 1e6, 6),
         "agree": None if agreement is None else max(agreement, 0.01),  # 0 is the step's word for no limit

@@ -26,7 +26,7 @@ from paredown._compress.pack.feedback import rounded
 from paredown._compress.pack.pack import INT4, integers_of, raise_opset
 from paredown._compress.pack.sensitivity import sensitivities
 from paredown._compress.pack.table import LARGEST, NARROW, read_from_table
-from paredown._compress.recipe import Context, Step
+from paredown._compress.recipe import FLOAT_WEIGHTS, IN_INTEGERS, Context, Stage, Step
 from paredown.errors import UsageError
 from paredown.graph.walk import constant, to_model, weight_of
 from paredown.measurement import StepRecord
@@ -44,11 +44,15 @@ class Cluster(Step):
 
     kind: ClassVar[str] = "cluster"
     summary: ClassVar[str] = "codebooks of 16 values a layer (Han 2016), turned back when loaded"
+    requires: ClassVar[frozenset[Stage]] = FLOAT_WEIGHTS | IN_INTEGERS | {"signs", "foreign"}
 
     # with bits: errors that make up for each other (feedback.py), bits where they matter (sensitivity.py)
     rounding: Literal["", "gptq"] = ""
     k: int = 0  # values of a table, at most; 0: 16, or 256 where bits are given
     bits: float = 0.0  # a weight, entropy-coded; 0: as many as k values need
+
+    def provides(self, stage: Stage) -> Stage:
+        return "codebooks" if stage in FLOAT_WEIGHTS else "packed"
 
     @property
     def learns(self) -> bool:

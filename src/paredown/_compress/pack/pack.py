@@ -26,7 +26,7 @@ from paredown._compress.draft import Draft
 from paredown._compress.pack.names import shorten
 from paredown._compress.pack.table import LARGEST, NARROW, initializer, read_from_table
 from paredown._compress.quantize.writing.qdq import drop_unused
-from paredown._compress.recipe import Context, Step
+from paredown._compress.recipe import Context, Stage, Step
 from paredown.errors import UnsupportedModel
 from paredown.graph.prepare import convert_opset
 from paredown.graph.run import open_session
@@ -64,6 +64,11 @@ class Pack(Step):
 
     kind: ClassVar[str] = "pack"
     summary: ClassVar[str] = "weights of few values stored in 4 or 2 bits, turned into INT8 when loaded"
+    requires: ClassVar[frozenset[Stage]] = frozenset({"few bits", "signs"})
+    comes_behind: ClassVar[str] = "w4a8 or w2a8"
+
+    def provides(self, stage: Stage) -> Stage:
+        return "packed"
 
 
 def apply(step: Pack, draft: Draft, context: Context) -> tuple[StepRecord, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from paredown._compress.recipe import Step
+from paredown._compress.recipe import Stage, Step
 from paredown.errors import UsageError
 
 
@@ -23,6 +23,9 @@ class Prune(Step):
     percent: float = 30.0
     by: Literal["l1", "taylor", "slim"] = "taylor"
     align: int = 8
+
+    def provides(self, stage: Stage) -> Stage:
+        return "pruned"
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -46,6 +49,9 @@ class Sparse(Step):
     steps: int = 2000  # of learning
     minutes: float = 30.0  # whichever ends first
     rate: float = 0.001
+
+    def provides(self, stage: Stage) -> Stage:
+        return "pruned"
 
     @property
     def learns(self) -> bool:

@@ -17,7 +17,7 @@ from paredown._compress.draft import Draft
 from paredown._compress.quantize.kernels import require_kernels
 from paredown._compress.quantize.placement.plan import body_of, unreadable
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
-from paredown._compress.recipe import Context, Step
+from paredown._compress.recipe import Context, Stage, Step
 from paredown.graph.walk import constant, data_inputs, output_axis, shape_of, weight_of
 from paredown.measurement import StepRecord
 from paredown.numerics.quant_params import symmetric, weight_limits
@@ -29,6 +29,9 @@ class Dynamic(Step):
 
     kind: ClassVar[str] = "dynamic"
     summary: ClassVar[str] = "dynamic INT8: no calibration, activation ranges found at every run"
+
+    def provides(self, stage: Stage) -> Stage:
+        return "dynamic"
 
 
 _INTEGER = {"Conv": "ConvInteger", "MatMul": "MatMulInteger"}

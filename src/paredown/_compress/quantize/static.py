@@ -24,7 +24,7 @@ from paredown._compress.quantize.sensitivity.weights import damages, rounding_er
 from paredown._compress.quantize.weight_only import store
 from paredown._compress.quantize.writing.insert import insert
 from paredown._compress.quantize.writing.qdq import drop_unused
-from paredown._compress.recipe import Context, Step
+from paredown._compress.recipe import Context, Stage, Step
 from paredown.graph.walk import constant, to_ir, to_model, weight_of
 from paredown.measurement import StepRecord
 from paredown.model import Model
@@ -53,6 +53,9 @@ class Static(Step):
     values: ClassVar[str] = ""
     layers: ClassVar[Layers] = ""
     keep: ClassVar[float] = 0.0
+
+    def provides(self, stage: Stage) -> Stage:
+        return "integers" if self.bits == 8 else "few bits"
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from onnxruntime.quantization import (
 from paredown._compress.draft import Draft
 from paredown._compress.quantize.kernels import require_kernels
 from paredown._compress.quantize.placement.plan import body_of
-from paredown._compress.recipe import Context, Step
+from paredown._compress.recipe import Context, Stage, Step
 from paredown.errors import CalibrationError
 from paredown.measurement import StepRecord
 
@@ -48,6 +48,9 @@ class StockStatic(Step):
     tail: Literal["", "tail"] = ""
     reduce: Literal["", "rr"] = ""
 
+    def provides(self, stage: Stage) -> Stage:
+        return "foreign"
+
 
 @dataclass(frozen=True)
 class StockDynamic(Step):
@@ -55,6 +58,9 @@ class StockDynamic(Step):
 
     kind: ClassVar[str] = "ort-dynamic"
     summary: ClassVar[str] = "stock baseline: onnxruntime.quantization.quantize_dynamic"
+
+    def provides(self, stage: Stage) -> Stage:
+        return "foreign"
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]

@@ -16,7 +16,7 @@ import onnx_ir as ir
 from paredown._compress.draft import Draft
 from paredown._compress.quantize.placement.plan import body_of
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
-from paredown._compress.recipe import Context, Step
+from paredown._compress.recipe import FLOAT_WEIGHTS, IN_INTEGERS, Context, Stage, Step
 from paredown.graph.walk import constant, output_axis, weight_of
 from paredown.measurement import StepRecord
 from paredown.numerics.quant_params import QuantParams, symmetric, weight_limits
@@ -28,8 +28,13 @@ class WeightOnly(Step):
 
     kind: ClassVar[str] = "w8"
     summary: ClassVar[str] = "weight-only INT8: a quarter of the file, float arithmetic"
+    # behind quantizing steps: the weights that those left float
+    requires: ClassVar[frozenset[Stage]] = FLOAT_WEIGHTS | IN_INTEGERS | {"dynamic", "signs", "foreign"}
 
     weights: Literal["pc", "pt"] = "pc"
+
+    def provides(self, stage: Stage) -> Stage:
+        return "stored" if stage in FLOAT_WEIGHTS else stage
 
 
 def apply(step: WeightOnly, draft: Draft, context: Context) -> tuple[StepRecord, ...]:

@@ -29,7 +29,7 @@ from paredown._compress.quantize.placement.plan import place
 from paredown._compress.quantize.placement.widths import widths
 from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused, quantize_weight
-from paredown._compress.recipe import Context, Step
+from paredown._compress.recipe import Context, Stage, Step
 from paredown.graph.walk import attribute, constant, shape_of, to_model, weight_of
 from paredown.measurement import StepRecord
 from paredown.model import Model
@@ -44,6 +44,9 @@ class Xnor(Step):
 
     kind: ClassVar[str] = "xnor"
     summary: ClassVar[str] = "signs times signs with scales (Rastegari 2016); needs qat, computed in float"
+
+    def provides(self, stage: Stage) -> Stage:
+        return "signs"
 
 
 def apply(step: Xnor, draft: Draft, context: Context) -> tuple[StepRecord, ...]:

@@ -33,7 +33,7 @@ from onnx import TensorProto, helper, numpy_helper
 from paredown._compress.draft import Draft
 from paredown._compress.layerwise.run import LayerwiseRun
 from paredown._compress.quantize.writing.qdq import float_name, shift_bias
-from paredown._compress.recipe import Context, Step
+from paredown._compress.recipe import IN_INTEGERS, Context, Stage, Step
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.graph.walk import constant, shape_of
@@ -57,6 +57,8 @@ class BiasCorrection(Step):
 
     kind: ClassVar[str] = "bc"
     summary: ClassVar[str] = "empirical bias correction (Nagel 2019)"
+    requires: ClassVar[frozenset[Stage]] = IN_INTEGERS
+    comes_behind: ClassVar[str] = "w8a8 or w4a8"
 
 
 def apply(step: BiasCorrection, draft: Draft, context: Context) -> tuple[StepRecord, ...]:

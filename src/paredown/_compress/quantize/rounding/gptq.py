@@ -36,7 +36,7 @@ from paredown._compress.draft import Draft
 from paredown._compress.layerwise.im2col import Rows
 from paredown._compress.layerwise.reconstruction import LayerSamples, layer_samples, layers_of
 from paredown._compress.quantize.writing.qdq import replace_constant, shift_bias
-from paredown._compress.recipe import Context, Step
+from paredown._compress.recipe import IN_INTEGERS, Context, Stage, Step
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
 from paredown.numerics.quant_params import QuantParams
@@ -55,6 +55,8 @@ class SecondOrder(Step):
 
     kind: ClassVar[str] = "gptq"
     summary: ClassVar[str] = "second-order rounding of quantized weights (Frantar 2022)"
+    requires: ClassVar[frozenset[Stage]] = IN_INTEGERS
+    comes_behind: ClassVar[str] = "w8a8 or w4a8"
 
 
 def apply(step: SecondOrder, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
