@@ -81,9 +81,9 @@ class Limits:
 
         Raises: UsageError where under these limits a step behind one of them could do nothing.
         """
-        limited = recipe.limited(self._bounds)
-        check_order(limited)
-        return limited
+        bounded = recipe.limited(self._bounds)
+        check_order(bounded)
+        return bounded
 
     def taken_by(self, recipe: Recipe) -> bool:
         """Whether some step of the recipe chooses by limits, and by these."""
