@@ -39,7 +39,7 @@ def at_size(model: Model, size: tuple[int, int]) -> Model:
     graph = to_ir(model)
     image, height, width = _image(graph.graph, model)
     if min(size) < 1:
-        raise UsageError("an input size is at least 1 x 1", got=f"{size[0]} x {size[1]}")
+        raise UsageError("an input size is at least 1 x 1", got=f"{size[1]} x {size[0]}")
     have = (shape_of(image)[height], shape_of(image)[width])
     if have == tuple(size):
         return model
@@ -54,6 +54,7 @@ def at_size(model: Model, size: tuple[int, int]) -> Model:
     )
     for node in graph.graph:
         _step(node, walk)
+    _regrow(walk)
     _write(graph, walk)
     return _checked(graph, model, walk)
 
@@ -75,13 +76,21 @@ def _step(node: ir.Node, walk: Walk) -> None:
     try:
         found = rule(node, walk)
     except Unproven as why:
-        new = " x ".join(map(str, walk.size.new))
-        raise UnsupportedModel(
-            f"the model cannot be proved right at {new}",
-            got=f"node {str(node.name)!r} ({node.op_type}): {why}",
-            hint="export it at that size, or try a size that is a multiple of its largest stride (mostly 32)",
-        ) from None
+        raise _unproven(f"node {str(node.name)!r} ({node.op_type}): {why}", walk) from None
     walk.axes |= dict(zip(node.outputs, found, strict=True))
+
+
+def _regrow(walk: Walk) -> None:
+    try:
+        walk.regrow()
+    except Unproven as why:
+        raise _unproven(f"a constant of its head: {why}", walk) from None
+
+
+def _unproven(got: str, walk: Walk) -> UnsupportedModel:
+    height, width = walk.size.new
+    hint = "export it at that size, or try a size that is a multiple of its largest stride (mostly 32)"
+    return UnsupportedModel(f"the model cannot be proved right at {width} x {height}", got=got, hint=hint)
 
 
 def _write(graph: ir.Model, walk: Walk) -> None:

@@ -9,13 +9,21 @@ fractions is taken back to pixels first. Whatever is no plane is refused.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.graph.input_size.axes import Axes, Axis, Segment, Unproven, is_fixed, new_length, old_length
+from paredown.graph.input_size.axes import (
+    Axes,
+    Axis,
+    Segment,
+    Unproven,
+    is_fixed,
+    new_length,
+    old_length,
+)
 
 Float = NDArray[np.float64]
 EXACT = 2e-6  # of the largest value: a plane is one to the last digits of single precision
@@ -62,8 +70,11 @@ class Block:
         return moved, order, y, x
 
 
-def blocks(values: Float, axes: Axes) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...], Block]]:
+def blocks(
+    array: NDArray[np.generic], axes: Axes
+) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...], Block]]:
     """The parts of a constant that belong to one feature map each: where it stood, where it will stand."""
+    values = array.astype(np.float64)
     for combination in product(*(_parts(axis) for axis in axes)):
         old, new, segments = zip(*combination, strict=True)
         yield tuple(old), tuple(new), Block(values[tuple(old)], tuple(segments))
@@ -78,19 +89,33 @@ def _parts(axis: Axis) -> list[tuple[slice, slice, Segment]]:
     return found
 
 
-def regrow(array: NDArray[np.generic], axes: Axes, size: Size) -> NDArray[np.generic]:
+def counts_in_fractions(array: NDArray[np.generic], axes: Axes) -> bool | None:
+    """Whether places in a constant are fractions of the input, not cells or pixels; None for no places."""
+    fits = [_fit(block, array) for _, _, block in blocks(array, axes)]
+    spans = _spans(fits)
+    if not spans.size:
+        return None
+    if spans.min() < OF_THE_INPUT <= spans.max():
+        raise Unproven("some of its columns count in cells and others in fractions of the input")
+    return bool(spans.max() < OF_THE_INPUT)
+
+
+def regrow(array: NDArray[np.generic], axes: Axes, size: Size, fractions: bool) -> NDArray[np.generic]:
     """The constant at the new size. axes: one for each of its own; those that it broadcasts are fixed ones.
 
-    Raises Unproven where a part of it is no plane, or where cells and fractions cannot be told apart.
+    fractions: whether the model's places are fractions of the input. Then sizes are, where they differ from
+    map to map (prior boxes): in pixels, which is what the network sees, they stay what they are.
+
+    Raises Unproven where a part of it is no plane, or where it does not say what it is a fraction of.
     """
-    values = array.astype(np.float64)
-    parts = list(blocks(values, axes))
-    largest = max(float(np.abs(values).max(initial=0.0)), 1e-12)
-    fits = [_fit(block, EXACT * largest) for _, _, block in parts]
-    fractions = _fractions(fits, largest, size)
+    parts = list(blocks(array, axes))
+    fits = [_fit(block, array) for _, _, block in parts]
+    spans = _spans(fits)
+    scaled = fractions and (spans.size > 0 or _differ(fits))
     result = np.zeros([new_length(axis) for axis in axes], np.float64)
     for (_, new, block), fit in zip(parts, fits, strict=True):
-        result[new] = _grown(block, fit, fractions, size).reshape(result[new].shape)
+        grown = _grown(block, _in_fractions(fit, size) if scaled else fit)
+        result[new] = grown.reshape(result[new].shape)
     return np.rint(result).astype(array.dtype) if array.dtype.kind in "iu" else result.astype(array.dtype)
 
 
@@ -102,18 +127,18 @@ class Fit:
     dy: Float
     dx: Float
     cells: tuple[int, int]
-    varies: bool  # whether the block stands on a feature map at all
 
 
-def _fit(block: Block, within: float) -> Fit:
-    planes, _, y, x = block.planes()
+def _fit(block: Block, array: NDArray[np.generic]) -> Fit:
+    planes, *_ = block.planes()
     rows, columns = planes.shape[-2:]
     start = planes[..., 0, 0]
     dy = (planes[..., -1, 0] - start) / max(rows - 1, 1)
     dx = (planes[..., 0, -1] - start) / max(columns - 1, 1)
+    within = EXACT * max(float(np.abs(array).max(initial=0)), 1e-12)
     if np.abs(_plane(start, dy, dx, rows, columns) - planes).max(initial=0.0) > within:
         raise Unproven("its values are no plane over the feature map")
-    return Fit(start, dy, dx, (rows, columns), y is not None or x is not None)
+    return Fit(start, dy, dx, (rows, columns))
 
 
 def _plane(start: Float, dy: Float, dx: Float, rows: int, columns: int) -> Float:
@@ -122,48 +147,44 @@ def _plane(start: Float, dy: Float, dx: Float, rows: int, columns: int) -> Float
     return plane
 
 
-def _fractions(fits: Sequence[Fit], largest: float, size: Size) -> bool:
-    """Whether the constant counts in fractions of the input; cells and pixels go on as they are."""
-    spans = [np.abs(step) * n for f in fits for step, n in ((f.dy, f.cells[0]), (f.dx, f.cells[1])) if n > 1]
-    wide = np.concatenate([np.zeros(0), *(s.ravel() for s in spans)])
-    wide = wide[wide > 1e-9]
-    if wide.size:
-        if wide.max() < OF_THE_INPUT:
-            return True
-        if wide.min() < OF_THE_INPUT:
-            raise Unproven("some of its columns count in cells and others in fractions of the input")
-        return False
-    levels = [f.start.ravel() for f in fits if f.varies]
-    differ = any(a.shape == b.shape and not np.allclose(a, b) for a in levels for b in levels)
-    return differ and largest < OF_THE_INPUT  # sizes of priors; strides in pixels are 4 and more
+def _spans(fits: Sequence[Fit]) -> Float:
+    """How far places go over each feature map, for every column that goes at all: cells times step."""
+    steps = [
+        np.abs(step).ravel() * n for f in fits for step, n in zip((f.dy, f.dx), f.cells, strict=True) if n > 1
+    ]
+    spans = np.concatenate([np.zeros(0), *steps])
+    return spans[spans > 1e-9]
 
 
-def _grown(block: Block, fit: Fit, fractions: bool, size: Size) -> Float:
+def _differ(fits: Sequence[Fit]) -> bool:
+    """Whether what does not go over the maps is something else on each of them."""
+    levels = [np.unique(f.start) for f in fits]
+    return any(a.shape != b.shape or not np.allclose(a, b) for a in levels for b in levels)
+
+
+def _grown(block: Block, fit: Fit) -> Float:
     factors = [f for segment in block.segments for f in segment]
     _, order, y, x = block.planes()
-    rows = factors[y].new if y is not None else 1
-    columns = factors[x].new if x is not None else 1
-    if any(n == 1 and wanted > 1 for n, wanted in zip(fit.cells, (rows, columns), strict=True)):
+    cells = (factors[y].new if y is not None else 1, factors[x].new if x is not None else 1)
+    if any(n == 1 and wanted > 1 for n, wanted in zip(fit.cells, cells, strict=True)):
         raise Unproven("a feature map of one cell tells no distance between cells")
-    start, dy, dx = fit.start, fit.dy, fit.dx
-    if fractions and fit.varies:
-        start, dy, dx = _in_fractions(fit, size)
-    plane = _plane(start, dy, dx, rows, columns)
+    plane = _plane(fit.start, fit.dy, fit.dx, *cells)
     for at, axis in ((x, -1), (y, -1 if x is None else -2)):
         if at is None:
             plane = np.squeeze(plane, axis)
     return plane.transpose(np.argsort(order))
 
 
-def _in_fractions(fit: Fit, size: Size) -> tuple[Float, Float, Float]:
-    down, right = size.shrinks
+def _in_fractions(fit: Fit, size: Size) -> Fit:
+    """The same pixels as fractions of the new input."""
     along_y, along_x = np.abs(fit.dy) > 1e-9, np.abs(fit.dx) > 1e-9
+    down, right = size.shrinks
     if abs(down - right) > 1e-9 and not np.all(along_y ^ along_x):
         raise Unproven(
             "fractions of the height or of the width: it does not say which; ask for a size of the same ratio"
         )
     by = np.where(along_y, down, right)
-    return fit.start * by, fit.dy * by, fit.dx * by
+    return replace(fit, start=fit.start * by, dy=fit.dy * by, dx=fit.dx * by)
 
 
 def depends(axes: Axes) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from paredown.graph.input_size.axes import (
     Axes,
@@ -23,7 +22,6 @@ from paredown.graph.input_size.axes import (
     reshaped,
     same,
 )
-from paredown.graph.input_size.grids import depends, regrow
 from paredown.graph.input_size.walk import Rule, Walk
 from paredown.graph.input_size.windows import blocks, global_pool, one_factor, resize, spatial
 from paredown.graph.walk import attribute, constant, has_shape, shape_of
@@ -50,7 +48,7 @@ def broadcast(node: ir.Node, walk: Walk) -> Sequence[Axes]:
         array = constant(value)
         if array is not None:
             meets = [met[i] if old_length(axes[i]) > 1 else fixed(1) for i in range(rank)]
-            _grow(node, index, array, tuple(meets[rank - array.ndim :]), walk)
+            walk.grow(node, index, array, tuple(meets[rank - array.ndim :]))
     return [tuple(result)]
 
 
@@ -64,11 +62,6 @@ def _meet(axes: Sequence[Axis]) -> Axis:
         spelled = " and ".join(sorted({f"{new_length(a)}" for a in wide}))
         raise Unproven(f"tensors of {spelled} cells would meet")
     return best
-
-
-def _grow(node: ir.Node, index: int, array: NDArray[np.generic], axes: Axes, walk: Walk) -> None:
-    if depends(axes) and array.size > 1:
-        walk.changed[node, index] = regrow(array, axes, walk.size)
 
 
 def _reshape(node: ir.Node, walk: Walk) -> Sequence[Axes]:
@@ -103,7 +96,7 @@ def _concat(node: ir.Node, walk: Walk) -> Sequence[Axes]:
         array = constant(value)
         if array is not None:
             beside = tuple(parts[index][i] if i == along else axis for i, axis in enumerate(met))
-            _grow(node, index, array, beside, walk)
+            walk.grow(node, index, array, beside)
     met[along] = joined(p[along] for p in parts)
     return [tuple(met)]
 
