@@ -1,0 +1,54 @@
+"""Constants that the graph computes from others, such as weights behind a table of levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import onnx
+from onnx import numpy_helper
+
+from paredown.graph.cut import nodes_before, part_of
+from paredown.graph.load import from_proto, to_proto
+from paredown.graph.run import run_once
+from paredown.graph.subgraphs import reads
+from paredown.model import Model
+
+_FOUR_BITS = (onnx.TensorProto.INT4, onnx.TensorProto.UINT4)
+
+
+def fold_constants(model: Model) -> tuple[Model, frozenset[str]]:
+    """The model without nodes that read constants only, and the constants that were stored in four bits.
+
+    A DequantizeLinear stays: its integers and scales are what is written.
+    """
+    proto = to_proto(model)
+    graph = proto.graph
+    four = {t.name for t in graph.initializer if t.data_type in _FOUR_BITS}
+    known, folded = {t.name for t in graph.initializer}, []
+    for node in graph.node:
+        if node.op_type != "DequantizeLinear" and known.issuperset(reads(node)):
+            folded.append(node)
+            known.update(node.output)
+            if four.intersection(node.input):
+                four.update(node.output)
+    if not folded:
+        return model, frozenset(four)
+    kept = [node for node in graph.node if node not in folded]
+    constants = _evaluated(proto, folded, kept)
+    del graph.node[:]
+    graph.node.extend(kept)
+    graph.initializer.extend(constants)
+    return from_proto(proto, model.name), frozenset(four)
+
+
+def _evaluated(
+    proto: onnx.ModelProto, folded: list[onnx.NodeProto], kept: Iterable[onnx.NodeProto]
+) -> list[onnx.TensorProto]:
+    """What the other nodes read of the folded ones."""
+    needed = {name for node in kept for name in reads(node)} | {v.name for v in proto.graph.output}
+    names = sorted(needed.intersection(o for node in folded for o in node.output))
+    types = {v.name: v for v in (*proto.graph.value_info, *proto.graph.output)}
+    outputs = [types.get(name) or onnx.ValueInfoProto(name=name) for name in names]
+    part = part_of(proto, nodes_before(proto.graph, names), [], outputs)
+    answers = run_once(part.SerializeToString(), {})
+    return [numpy_helper.from_array(answers[name], name) for name in names]
