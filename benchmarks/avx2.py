@@ -23,10 +23,10 @@ from emulated import HASWELL, Arrays, Running, emulator, running
 
 import paredown
 from paredown._measure.accuracy import accuracy, predict_all
+from paredown.hosts import open_host
 from paredown.metrics import headline
 from paredown.model import Model, TensorSpec
 from paredown.numerics.saturate import kernel_rows, share_at_risk
-from paredown.targets import local_device
 
 JUDGED = {"detect": 16, "classify": 100}  # images
 STOCK = "ort-static-pc-minmax-tail"
@@ -62,7 +62,7 @@ def main() -> int:
     """Exit code. Without the emulator the models are measured on this machine alone, and it says so."""
     models = ["resnet20_cifar10", "squeezenet1_1", "yolov8n"]
     args = arguments(__doc__, "avx2.json", models).parse_args()
-    if local_device().saturates:
+    if open_host().facts().saturates:
         say("this CPU has no VNNI: its own figures are those of a saturating CPU")
     if not emulator():
         say(f"skipped {HASWELL}: qemu-x86_64 is not installed (apt-get install qemu-user)")

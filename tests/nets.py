@@ -16,7 +16,7 @@ from paredown._compress.presets import spelled
 from paredown._compress.recipe import Compressed
 from paredown.device import Device
 from paredown.graph.session_options import session_options
-from paredown.hosts.cpu import saturates
+from paredown.hosts import open_host
 from paredown.model import Model
 from paredown.runtimes.onnxruntime import policy
 from paredown.testing.networks import (
@@ -44,7 +44,7 @@ def compressed(model: Model, recipe: str, *, device: Device = ANY_BOARD, **more:
 
 def run(model: Model, image: np.ndarray) -> list[np.ndarray]:
     """The outputs in order, on ONNX Runtime; also right where this processor's 8-bit sums saturate."""
-    options = session_options(exact_products=saturates())
+    options = session_options(exact_products=open_host().facts().saturates)
     session = ort.InferenceSession(model.data, options, providers=["CPUExecutionProvider"])
     return list(session.run(None, {model.inputs[0].name: image}))
 

@@ -13,7 +13,7 @@ import pytest
 from paredown._compress.presets import PRESETS
 from paredown.cli import COMMANDS, main
 from paredown.cli.parser import Parser
-from paredown.hosts import cpu
+from paredown.hosts import open_host
 from paredown.study.words import points_phrase
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +74,7 @@ def test_doctor_gives_findings_and_a_verdict(capsys):
 
 
 def test_a_file_made_for_another_cpu_is_told(toy, tmp_path, capsys):
-    out, other = tmp_path / "small", "raspberry-pi-5" if cpu.arch() == "x86_64" else "x86-vnni"
+    out, other = tmp_path / "small", "raspberry-pi-5" if open_host().facts().arch == "x86_64" else "x86-vnni"
     made = ["--recipe", "int8-dynamic", "--calib", toy.calib, "--out", out, "--target", other]
     told(capsys, "compress", toy.model, *made)
     main(["doctor", str(out / "model.onnx"), "--json"])

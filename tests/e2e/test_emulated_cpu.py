@@ -16,8 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import nets
 from paredown.graph.prepare import prepare
+from paredown.hosts import open_host
 from paredown.numerics.saturate import saturating_conv, saturating_matmul
-from paredown.targets import local_device
 
 
 def _load() -> ModuleType:
@@ -39,7 +39,9 @@ pytestmark = [
         emulated.emulator() is None,
         reason="qemu-x86_64 is not installed: apt-get install qemu-user (7.2 or later)",
     ),
-    pytest.mark.skipif(local_device().saturates, reason="this CPU saturates itself: nothing to compare with"),
+    pytest.mark.skipif(
+        open_host().facts().saturates, reason="this CPU saturates itself: nothing to compare with"
+    ),
 ]
 ZERO_POINT = 100
 

@@ -127,6 +127,36 @@ def test_a_ring_is_found():
     assert rings({"a": {"a", "b"}, "b": set()}) == []
 
 
+ASKING = {"psutil", "platform", "resource", "subprocess"}  # modules that ask the machine
+ON_THE_MACHINE = {"cores", "hosts"}  # what may: `cores` is also in the bundle, which runs on the device
+
+
+def asks_the_machine(module: str) -> list[str]:
+    """What in a file asks this machine: modules imported, or files of the system named."""
+    found = [f"paredown.hosts.{name.rpartition('.')[2]}" for name in imports_of(MODULES[module])
+             if name.startswith("paredown.hosts.") and name != "paredown.hosts.memory"]  # fmt: skip
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [str(node.module)]
+            found += [name for name in names if name.partition(".")[0] in ASKING]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found += [node.value] if node.value.startswith(("/proc/", "/sys/")) else []
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_a_host_asks_the_machine(module):
+    if part_of(module) in ON_THE_MACHINE:
+        return
+    allowed = {"paredown.deploy.detect_main": ["paredown.hosts.cpu"]}  # carried to the device
+    assert asks_the_machine(module) == allowed.get(module, []), "ask the Host that is handed on"
+
+
+def test_what_asks_the_machine_is_found():
+    assert "psutil" in asks_the_machine("paredown.hosts.local")
+    assert "/proc/cpuinfo" in asks_the_machine("paredown.hosts.cpu")
+
+
 def test_core_imports_without_torch():
     code = "import sys; sys.modules['torch'] = None; import paredown.api, paredown.job, paredown.cli.run"
     subprocess.run([sys.executable, "-c", code], check=True)

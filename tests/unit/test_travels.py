@@ -14,6 +14,7 @@ import pytest
 from paredown import data, demo, errors
 from paredown._compress.presets import PRESETS, parse_recipe
 from paredown.errors import MissingDependency, ParedownError, UnknownName
+from paredown.hosts import open_host
 from paredown.sample import Dataset
 from paredown.targets import devices, target
 
@@ -69,7 +70,7 @@ def test_recipes_travel(name: str) -> None:
 
 
 def test_targets_travel() -> None:
-    for name in devices():
+    for name in devices(open_host().facts()):
         assert travelled(target(name)) == target(name)
 
 

@@ -14,7 +14,7 @@ from paredown.device import DOT_PRODUCTS
 from paredown.errors import UnknownName
 from paredown.machine import Counters, Machine, Throttling
 from paredown.protocols import Host
-from paredown.targets import Target, target
+from paredown.targets import Target, read_device, unfit_reasons
 from paredown.telemetry import all_switches, too_late_for
 
 Level = Literal["ok", "warn", "bad"]
@@ -74,7 +74,7 @@ def made_for_another(metadata: Mapping[str, str], machine: Machine) -> Finding |
             "warn", what, why, f"{hint}, or see docs/cpus.md for the session option that avoids it"
         )
     try:
-        reasons = target(name).unfit
+        reasons = unfit_reasons(read_device(name, machine), machine)
     except UnknownName:
         return Finding("warn", what, "this installation knows no such profile: whether it fits is unknown")
     return Finding("warn", what, "; ".join(reasons), hint) if reasons else None

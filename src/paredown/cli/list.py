@@ -42,6 +42,7 @@ def summaries(kind: str) -> dict[str, str]:
     from paredown._compress.presets import PRESETS
     from paredown._compress.steps import STEPS
     from paredown.families import FAMILIES
+    from paredown.hosts import open_host
     from paredown.metrics import METRICS
     from paredown.targets import devices
 
@@ -49,7 +50,7 @@ def summaries(kind: str) -> dict[str, str]:
         "recipes": lambda: {name: f"{spelled}: {summary}" for name, (spelled, summary) in PRESETS.items()},
         "steps": lambda: {name: step.summary for name, (step, _) in STEPS.items()},
         "families": lambda: {name: family.SUMMARY for name, family in FAMILIES.items()},
-        "targets": lambda: {name: device.summary for name, device in devices().items()},
+        "targets": lambda: {name: device.summary for name, device in devices(open_host().facts()).items()},
         "metrics": lambda: {name: metric.summary for name, metric in METRICS.items()},
         "formats": lambda: {name: form.summary for name, form in data.FORMATS.items()},
     }

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from paredown.cores import usable_cores
 from paredown.device import Device
 from paredown.errors import UnknownName, UsageError
-from paredown.hosts import cpu
+from paredown.hosts import open_host
+from paredown.machine import Machine
+from paredown.protocols import Host
 from paredown.runtimes import RUNTIMES
 from paredown.targets.device_file import read_device_file
 from paredown.targets.target import Target, unfit_reasons
@@ -21,19 +22,24 @@ __all__ = ["Target", "devices", "local_device", "read_device", "target", "unfit_
 _DEVICES = Path(__file__).parent / "devices"
 
 
-def target(name: str) -> Target:
-    """The target of a known name ("local", "raspberry-pi-5", ...) or of a device's file ("my-board.toml")."""
-    device = read_device(name)
+def target(name: str, host: Host | None = None) -> Target:
+    """The target of a known name ("local", "raspberry-pi-5", ...) or of a device's file ("my-board.toml").
+
+    host: the machine that stands for it; None is this one.
+    """
+    where = open_host() if host is None else host
+    machine = where.facts()
+    device = read_device(name, machine)
     usual = device.runtimes[0]
     if usual not in RUNTIMES:
         raise UnknownName(f"runtime of device {device.name}", usual, RUNTIMES)
-    return Target(device.name, device, usual, unfit_reasons(device), name.endswith(".toml"))
+    return Target(device.name, device, usual, unfit_reasons(device, machine), name.endswith(".toml"), where)
 
 
-def read_device(name: str) -> Device:
-    """The device of a known name, or the one in a file whose path ends in ".toml"."""
+def read_device(name: str, machine: Machine) -> Device:
+    """The device of a known name, or of a file whose path ends in ".toml". machine: what "local" is."""
     if name in _HERE:
-        return _HERE[name]()
+        return _HERE[name](machine)
     path = _DEVICES / f"{name}.toml"
     if name.endswith(".toml"):
         return read_device_file(Path(name))
@@ -42,39 +48,39 @@ def read_device(name: str) -> Device:
     return read_device_file(path)
 
 
-def devices() -> dict[str, Device]:
-    """Every known device by name: those of this machine first, then the devices."""
-    return {name: read_device(name) for name in [*_HERE, *_names()]}
+def devices(machine: Machine) -> dict[str, Device]:
+    """Every known device by name: first those that the machine stands for whatever it is."""
+    return {name: read_device(name, machine) for name in [*_HERE, *_names()]}
 
 
-def local_device() -> Device:
-    """This machine, from what its processor says of itself."""
-    if not cpu.saturates():
+def local_device(machine: Machine) -> Device:
+    """The machine itself, from what its processor says."""
+    if not machine.saturates:
         note = "8-bit products do not saturate"
-    elif cpu.features_known():
+    elif machine.tells_instruction_sets:
         note = "8-bit products are summed in 16 bits and saturate"
     else:
         note = "instruction sets unknown: 7-bit weights, which are right on every x86"
     return Device(
         name="local",
-        summary=f"this machine{_named()}, ONNX Runtime on the CPU",
-        arch=cpu.arch(),
-        isa=tuple(sorted(cpu.features())),
-        saturates=cpu.saturates(),
-        threads=usable_cores(),
+        summary=f"this machine{_named(machine)}, ONNX Runtime on the CPU",
+        arch=machine.arch,
+        isa=tuple(sorted(machine.instruction_sets)),
+        saturates=machine.saturates,
+        threads=machine.cores_usable,
         notes=(note,),
     )
 
 
-def _named() -> str:
+def _named(machine: Machine) -> str:
     """ " (AMD EPYC, 2 cores)", or nothing where the system does not tell its processor."""
-    cores = usable_cores()
-    return f" ({cpu.model_name()}, {cores} core{'' if cores == 1 else 's'})" if cpu.model_name() else ""
+    cores = machine.cores_usable
+    return f" ({machine.cpu}, {cores} core{'' if cores == 1 else 's'})" if machine.cpu else ""
 
 
-def _reference() -> Device:
+def _reference(machine: Machine) -> Device:
     return replace(
-        local_device(),
+        local_device(machine),
         name="reference",
         summary="the ONNX reference evaluator on this machine: slow, obvious, defines the truth",
         runtimes=("reference",),
@@ -83,9 +89,9 @@ def _reference() -> Device:
     )
 
 
-def _null() -> Device:
+def _null(machine: Machine) -> Device:
     return replace(
-        local_device(),
+        local_device(machine),
         name="null",
         summary="answers zeros at once: measures the harness instead of the model",
         runtimes=("null",),

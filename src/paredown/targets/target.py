@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from paredown.cores import usable_cores
 from paredown.device import DOT_PRODUCTS, Device
 from paredown.errors import TargetError
-from paredown.hosts import cpu, open_host
+from paredown.hosts import open_host
+from paredown.machine import Machine
 from paredown.policy import Policy
 from paredown.protocols import Host, Session, TimeNodes
 from paredown.runtimes import runtime as find_runtime
@@ -56,7 +56,7 @@ class Target:
         if not find_runtime(self.runtime).MULTITHREADED:
             return 1
         device = self.device.threads if self.runs_here else None
-        return asked or device or usable_cores()
+        return asked or device or self.host.facts().cores_usable
 
     def compile(
         self,
@@ -89,19 +89,18 @@ class Target:
             )
 
 
-def unfit_reasons(device: Device) -> tuple[str, ...]:
-    """Why this machine is not the device: another architecture, board or instruction set."""
-    here = cpu.arch()
-    if device.arch and device.arch != here:
-        return (f"the device is {device.arch}, this CPU is {here}",)
-    names = f"{cpu.board_name()} {cpu.model_name()}"
+def unfit_reasons(device: Device, machine: Machine) -> tuple[str, ...]:
+    """Why the machine is not the device: another architecture, board or instruction set."""
+    if device.arch and device.arch != machine.arch:
+        return (f"the device is {device.arch}, this CPU is {machine.arch}",)
+    names = f"{machine.board} {machine.cpu}"
     if device.board and device.board not in names:
         return (f"this machine does not call itself a {device.board}",)
     if not device.isa:
         return ()
-    if not cpu.features_known():
+    if not machine.tells_instruction_sets:
         return ("this system does not tell its instruction sets",)
-    wanted, have = frozenset(device.isa), cpu.features()
+    wanted, have = frozenset(device.isa), machine.instruction_sets
     lacking, reasons = wanted - have, []
     if lacking:
         reasons.append(f"this CPU lacks {', '.join(sorted(lacking))}")

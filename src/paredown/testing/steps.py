@@ -24,7 +24,7 @@ from paredown.errors import UnknownName
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.session_options import session_options
-from paredown.hosts.cpu import saturates
+from paredown.hosts import open_host
 from paredown.model import Model
 from paredown.runtimes import onnxruntime
 from paredown.testing import networks
@@ -83,7 +83,7 @@ def the_runtime_agrees_with_the_definition(step: Step, network: str) -> None:
         if not opset.domain:
             opset.version = OPSET
     reference = ReferenceEvaluator(proto)
-    options = session_options(exact_products=saturates())
+    options = session_options(exact_products=open_host().facts().saturates)
     session = ort.InferenceSession(made.data, options, providers=["CPUExecutionProvider"])
     for image in networks.images(2, seed=9):
         feeds = {made.inputs[0].name: image}

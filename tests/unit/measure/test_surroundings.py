@@ -12,7 +12,7 @@ import pytest
 
 from paredown._measure import doctor, noise
 from paredown._measure.environment import environment
-from paredown.hosts import cpu, memory, open_host
+from paredown.hosts import memory, open_host
 from paredown.machine import Counters, Machine, Throttling
 from paredown.targets import target
 
@@ -36,15 +36,12 @@ def test_doctor_looks_at_everything() -> None:
 
 
 def test_another_device_is_not_fit_to_time() -> None:
-    name = "raspberry-pi-5" if cpu.arch() == "x86_64" else "x86-vnni"
+    name = "raspberry-pi-5" if open_host().facts().arch == "x86_64" else "x86-vnni"
     assert not doctor.fit_to_time(doctor.check(target(name)))
 
 
-def test_a_model_made_for_another_cpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu, "arch", lambda: "x86_64")
-    monkeypatch.setattr(cpu, "features", lambda: frozenset({"avx2"}))
-    monkeypatch.setattr(cpu, "features_known", lambda: True)
-    machine = open_host().facts()
+def test_a_model_made_for_another_cpu_is_told() -> None:
+    machine = Machine("x86_64", instruction_sets=frozenset({"avx2"}))
     assert doctor.made_for_another({}, machine) is None
     fitting = {"paredown.profile": "x86-avx2", "paredown.weight_bits": "7"}
     assert doctor.made_for_another(fitting, machine) is None

@@ -1,28 +1,41 @@
 """Profiles are read strictly, and a machine that is not the device says so."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from paredown.cores import usable_cores
 from paredown.device import Device
 from paredown.errors import TargetError, UnknownName, UsageError
-from paredown.hosts import cpu
+from paredown.hosts import open_host
+from paredown.machine import Machine
 from paredown.runtimes import RUNTIMES
 from paredown.targets import devices, read_device, target, unfit_reasons
 from paredown.targets.device_file import parse_device
 
+HERE = open_host().facts()
 
-def machine(monkeypatch: pytest.MonkeyPatch, arch: str, *isa: str, board: str = "") -> None:
-    monkeypatch.setattr(cpu, "arch", lambda: arch)
-    monkeypatch.setattr(cpu, "features", lambda: frozenset(isa))
-    monkeypatch.setattr(cpu, "features_known", lambda: True)
-    monkeypatch.setattr(cpu, "board_name", lambda: board)
-    monkeypatch.setattr(cpu, "model_name", lambda: "")
+
+@dataclass(frozen=True)
+class Made:
+    """A host whose machine is made up."""
+
+    machine: Machine
+    name: str = "local"
+    times: bool = True
+
+    def facts(self) -> Machine:
+        return self.machine
+
+
+def host(arch: str, *isa: str, board: str = "") -> Any:
+    return Made(Machine(arch, board=board, instruction_sets=frozenset(isa), cores_usable=3))
 
 
 def test_every_shipped_device_is_complete() -> None:
-    for name, device in devices().items():
+    for name, device in devices(HERE).items():
         assert device.name == name
         assert device.summary
         assert device.arch
@@ -57,43 +70,45 @@ def test_wrong_keys_and_values_are_refused(extra: dict, error: type, text: str) 
 def test_a_device_file_of_the_user(tmp_path: Path) -> None:
     path = tmp_path / "my-board.toml"
     path.write_text('summary = "mine"\nthreads = 2\n')
-    assert read_device(str(path)) == Device("my-board", "mine", threads=2)
+    assert read_device(str(path), HERE) == Device("my-board", "mine", threads=2)
     path.write_text("summary = ")
     with pytest.raises(UsageError, match="no TOML file"):
-        read_device(str(path))
+        read_device(str(path), HERE)
     path.write_text('summary = "mine"\nruntime = "onnxruntim"\n')
     with pytest.raises(UnknownName, match="did you mean 'onnxruntime'"):
         target(str(path))
     with pytest.raises(UsageError, match="cannot read"):
-        read_device(str(tmp_path / "none.toml"))
+        read_device(str(tmp_path / "none.toml"), HERE)
 
 
-def test_saturation_follows_the_instruction_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine(monkeypatch, "x86_64", "avx2")
-    assert target("local").policy.weight_bits == 7
-    machine(monkeypatch, "x86_64", "avx2", "vnni")
-    assert target("local").policy.weight_bits == 8
-    machine(monkeypatch, "aarch64", "neon")
-    assert target("local").policy.weight_bits == 8
+def test_saturation_follows_the_instruction_set() -> None:
+    assert target("local", host("x86_64", "avx2")).policy.weight_bits == 7
+    assert target("local", host("x86_64", "avx2", "vnni")).policy.weight_bits == 8
+    assert target("local", host("aarch64", "neon")).policy.weight_bits == 8
 
 
-def test_a_target_that_is_not_this_machine_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine(monkeypatch, "x86_64", "avx2", "vnni")
-    assert target("x86-vnni").runs_here
-    other = target("x86-avx2")
+def test_a_target_that_is_not_its_host_is_not_timed() -> None:
+    there = host("x86_64", "avx2", "vnni")
+    assert target("x86-vnni", there).runs_here
+    other = target("x86-avx2", there)
     assert not other.runs_here
     assert "vnni" in other.doubts[0]
     with pytest.raises(TargetError, match="cannot be measured on this machine"):
         other.require_timing()
-    assert "aarch64" in target("raspberry-pi-5").unfit[0]
+    assert "aarch64" in target("raspberry-pi-5", there).unfit[0]
 
 
-def test_a_board_is_known_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine(monkeypatch, "aarch64", "neon", "dotprod", board="Raspberry Pi 5 Model B Rev 1.0")
-    assert target("raspberry-pi-5").runs_here
-    assert target("arm-dotprod").runs_here
-    assert not target("raspberry-pi-4").runs_here
-    assert "runs other kernels" in unfit_reasons(read_device("arm-a72"))[0]
+def test_a_board_is_known_by_its_own_name() -> None:
+    there = host("aarch64", "neon", "dotprod", board="Raspberry Pi 5 Model B Rev 1.0")
+    assert target("raspberry-pi-5", there).runs_here
+    assert target("arm-dotprod", there).runs_here
+    assert not target("raspberry-pi-4", there).runs_here
+    assert "runs other kernels" in unfit_reasons(read_device("arm-a72", HERE), there.facts())[0]
+
+
+def test_threads_left_open_are_the_cores_of_the_host() -> None:
+    assert target("local", host("aarch64", "neon")).used_threads() == 3
+    assert target("x86-vnni", host("aarch64", "neon")).used_threads() == 3
 
 
 def test_cores_are_at_least_one() -> None:
