@@ -17,7 +17,7 @@ from paredown._compress.compress import compress
 from paredown._compress.draft import Draft
 from paredown._compress.layerwise.im2col import (
     FEW_BITS,
-    answers,
+    answer_taps,
     im2col,
     indices,
     positions,
@@ -31,6 +31,7 @@ from paredown._compress.quantize.writing.qdq import float_name
 from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
+from paredown.graph.taps import Tapped
 from paredown.graph.walk import to_ir
 from paredown.model import Model
 from paredown.numerics import levels
@@ -99,7 +100,9 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
     assert layers
     image = nets.images(1)[0]
     at = positions(layers, FEW_BITS, seed=0)
-    for layer, place, y in zip(layers, at, answers(model, layers, at, [image]), strict=True):
+    tapped = Tapped(model, answer_taps(layers, at))
+    assert list(tapped.passing([image])) == [image]
+    for layer, place, (y,) in zip(layers, at, tapped.kept, strict=True):
         where = indices(layer, place)
         x = im2col(where, tensor(model, layer.source, image), 0.0)
         weight, *bias = float_weights[str(layer.node.name)]
@@ -181,7 +184,7 @@ def test_biases_take_a_shift_back(wide: Model) -> None:
     ],
 )
 def test_packed_weights_run_as_int8(wide: Model, recipe: str, dtype: int) -> None:
-    """The same answers, the same graph after loading, packed bytes in the file."""
+    """The same answer_taps, the same graph after loading, packed bytes in the file."""
     plain, packed = nets.compressed(wide, recipe).model, nets.compressed(wide, f"{recipe}+pack").model
     image = nets.images(1)[0]
     assert np.array_equal(nets.run(plain, image)[0], nets.run(packed, image)[0])

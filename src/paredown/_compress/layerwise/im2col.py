@@ -1,8 +1,8 @@
 """What a layer's weights are multiplied with, and what it answers: a bounded sample of both.
 
-A convolution is a matrix product of its weight rows with patches of its input (im2col). The graph is
-instrumented with a Gather of the answers at fixed random output positions, so no whole tensor leaves the
-runtime; patches are kept as integers of the layer's input grid, a byte each.
+A convolution is a matrix product of its weight rows with patches of its input (im2col). Answers are tapped at
+fixed random output positions (graph/taps.py); patches are kept as integers of the layer's input grid, a byte
+each.
 
 Shapes: n sampled positions, G groups, K values in a patch (inner channels x kernel), O output channels of a
 group.
@@ -10,26 +10,20 @@ group.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from paredown._compress.draft import QuantizedLayer
 from paredown._compress.quantize.writing.qdq import float_name
-from paredown.graph.cut import nodes_before
 from paredown.graph.learnable import limits_behind
-from paredown.graph.load import to_proto
-from paredown.graph.run import open_session
+from paredown.graph.taps import Tap
 from paredown.graph.walk import attribute, constant, output_axis, quantizer_of, shape_of
-from paredown.model import Model
 from paredown.numerics.quant_params import QuantParams
-from paredown.protocols import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -212,42 +206,11 @@ def im2col(where: NDArray[np.int64], x: NDArray[Any], padding: float) -> NDArray
     return np.where(where < 0, np.asarray(padding, x.dtype), x.reshape(-1)[np.maximum(where, 0)])
 
 
-def answers(
-    network: Model,
-    layers: Sequence[MatmulLayer],
-    at: Sequence[Positions],
-    images: Iterable[NDArray[np.generic]],
-    *,
-    threads: int = 0,
-    progress: Progress = silent,
-) -> list[Rows]:
-    """What every layer answers at these places: (n, G O) float32, image by image."""
-    wheres = []
+def answer_taps(layers: Sequence[MatmulLayer], at: Sequence[Positions]) -> list[Tap]:
+    """Where the float network says what every layer answers at these positions: (positions, G O) each."""
+    taps = []
     for layer, place in zip(layers, at, strict=True):
         channel = np.arange(shape_of(layer.weight.outputs[0])[output_axis(layer.node)])
         apart = (1, int(np.prod(_size(layer)))) if layer.node.op_type == "Conv" else (len(channel), 1)
-        wheres.append(place[:, None] * apart[0] + channel * apart[1])
-    session = open_session(instrument(network, [layer.answer for layer in layers], wheres), threads)
-    kept: list[list[Rows]] = [[] for _ in layers]
-    for image in progress(images, "running the float network"):
-        drawn = session.run(None, {network.inputs[0].name: image})
-        for values, where, parts in zip(drawn, wheres, kept, strict=True):
-            parts.append(values.reshape(where.shape))
-    return [np.concatenate(parts) for parts in kept]
-
-
-def instrument(network: Model, tensors: Sequence[str], wheres: Sequence[NDArray[np.int64]]) -> bytes:
-    """The network up to these tensors, its only outputs their values at flat positions."""
-    proto: onnx.ModelProto = to_proto(network)
-    graph = proto.graph
-    graph.initializer.append(numpy_helper.from_array(np.array([-1], np.int64), "/flat"))
-    kept = nodes_before(graph, tensors)
-    del graph.node[:], graph.output[:]
-    graph.node.extend(kept)
-    for index, (tensor, where) in enumerate(zip(tensors, wheres, strict=True)):
-        at = numpy_helper.from_array(where.reshape(-1), f"/{index}/where")
-        graph.initializer.append(at)
-        graph.node.append(helper.make_node("Reshape", [tensor, "/flat"], [f"/{index}/flat"]))
-        graph.node.append(helper.make_node("Gather", [f"/{index}/flat", at.name], [f"/{index}/drawn"]))
-        graph.output.append(helper.make_tensor_value_info(f"/{index}/drawn", TensorProto.FLOAT, None))
-    return bytes(proto.SerializeToString())
+        taps.append(Tap(layer.answer, place[:, None] * apart[0] + channel * apart[1]))
+    return taps

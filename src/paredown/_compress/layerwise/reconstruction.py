@@ -24,7 +24,7 @@ from paredown._compress.layerwise.im2col import (
     MatmulLayer,
     Patches,
     Rows,
-    answers,
+    answer_taps,
     im2col,
     indices,
     layer_of,
@@ -32,6 +32,7 @@ from paredown._compress.layerwise.im2col import (
 )
 from paredown._compress.layerwise.run import LayerwiseRun
 from paredown._compress.recipe import Context
+from paredown.graph.taps import Tapped
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
 from paredown.numerics.quant_params import Signs
@@ -75,16 +76,16 @@ def layer_samples(draft: Draft, layers: Sequence[MatmulLayer], context: Context)
     given = (context.lessons if few else None) or context.images
     at, source = positions(layers, draw, context.seed), draft.float_model
     assert source is not None  # layers in integers have one
-    images, again = (
-        islice(given(), draw.images) for _ in range(2)
-    )  # read twice, so that few are held at once
-    answered = answers(source, layers, at, images, threads=context.threads, progress=context.progress)
-    run = LayerwiseRun(draft.model, [layer.quantized for layer in layers], again, context.threads)
+    images = context.progress(islice(given(), draw.images), "running the float network")
+    answers = Tapped(source, answer_taps(layers, at), context.threads)
+    passing = answers.passing(images)
+    run = LayerwiseRun(draft.model, [layer.quantized for layer in layers], passing, context.threads)
+    run.reach(layers[0].quantized)  # the float network answers meanwhile: images are read once, few held
     pairs = list(zip(layers, at, strict=True))
     for layer, place in context.progress(pairs, "rounding layer by layer", len(pairs)):
         where = indices(layer, place)
         read = np.concatenate([im2col(where, x, layer.zero) for x in run.to(layer.quantized)])
-        yield LayerSamples(layer, read, _in_steps(layer, answered.pop(0)))
+        yield LayerSamples(layer, read, _in_steps(layer, np.concatenate(answers.kept.pop(0))))
 
 
 def _in_steps(layer: MatmulLayer, answer: Rows) -> Rows:

@@ -55,12 +55,16 @@ class LayerwiseRun:
                 until = self._read_last.get(node.output[0], i) if node.op_type == AGAIN else i
                 self._read_last[t] = max(until, self._read_last.get(t, i))
 
-    def to(self, tensor: str) -> list[NDArray[Any]]:
-        """The tensor of every image, run as far as it needs where it was not reached before."""
+    def reach(self, tensor: str) -> None:
+        """Runs as far as the tensor, which will be asked for, where it was not reached before."""
         stop = self._made_at.get(tensor, -1) + 1
         if stop > self.at:
             self._run(self._nodes[self.at : stop], stop, tensor)
         self.states += self._unread
+
+    def to(self, tensor: str) -> list[NDArray[Any]]:
+        """The tensor of every image, run as far as it needs where it was not reached before."""
+        self.reach(tensor)
         self._waiting[tensor] -= 1
         return [state[tensor] for state in self.states]
 

@@ -21,7 +21,7 @@ from paredown._compress.layerwise.im2col import (
     FEW_BITS,
     MatmulLayer,
     Rows,
-    answers,
+    answer_taps,
     im2col,
     indices,
     positions,
@@ -32,6 +32,7 @@ from paredown._compress.quantize.rounding.gptq import INSIDE, round_group
 from paredown._compress.quantize.writing.qdq import replace_constant
 from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
+from paredown.graph.taps import Tapped
 from paredown.graph.walk import attribute, constant, to_ir
 from paredown.model import Model
 from paredown.numerics.quant_params import whole
@@ -53,16 +54,20 @@ def rounded(
     if not layers:
         return
     at = positions(layers, FEW_BITS, context.seed)
-    images, again = (islice(context.shown(), FEW_BITS.images) for _ in range(2))
-    answered = answers(network, layers, at, images, threads=context.threads, progress=context.progress)
+    images = context.progress(islice(context.shown(), FEW_BITS.images), "running the float network")
+    answers = Tapped(network, answer_taps(layers, at), context.threads)
     made = to_ir(network)
     nodes = {str(node.name): node for node in made.graph}
-    run = LayerwiseRun(made, [layer.source for layer in layers], again, context.threads)
+    passing = answers.passing(images)
+    run = LayerwiseRun(made, [layer.source for layer in layers], passing, context.threads)
+    run.reach(layers[0].source)
     pairs = list(zip(layers, at, strict=True))
     for layer, place in context.progress(pairs, "rounding layer by layer", len(pairs)):
         where = indices(layer, place)
         x = np.concatenate([im2col(where, x, 0.0) for x in run.to(layer.source)])
-        book = _round(layer, weights[layer.node], widths[layer.node], k, x, answered.pop(0))
+        book = _round(
+            layer, weights[layer.node], widths[layer.node], k, x, np.concatenate(answers.kept.pop(0))
+        )
         twin = nodes[str(layer.node.name)]
         for value, array in ((twin.inputs[1], book.values), (_bias(twin), constant(_bias(layer.node)))):
             if value is not None and array is not None:

@@ -24,17 +24,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from paredown._compress.layerwise.run import LayerwiseRun
 from paredown._compress.prune.shrink import replace_input
 from paredown._compress.recipe import Context
-from paredown.graph.load import to_proto
 from paredown.graph.moves import Ids
-from paredown.graph.run import open_session
+from paredown.graph.taps import Tap, Tapped
 from paredown.graph.walk import attribute, constant, consumers, shape_of
 from paredown.model import Model
 
@@ -117,22 +114,17 @@ def _drawn(
     model: Model, fits: Sequence[_Fit], images: Sequence[NDArray[np.generic]], context: Context
 ) -> list[NDArray[np.float32]]:
     """What every goal was at its places, (n, G O)."""
-    proto: onnx.ModelProto = to_proto(model)
-    graph = proto.graph
-    del graph.output[:]
-    graph.initializer.append(numpy_helper.from_array(np.array([0, 0, -1], np.int64), "/flat"))
-    for i, fit in enumerate(fits):
-        width = shape_of(fit.node.outputs[0])[3]
-        graph.initializer.append(numpy_helper.from_array(fit.rows * width + fit.columns, f"/{i}/where"))
-        graph.node.append(helper.make_node("Reshape", [fit.goal, "/flat"], [f"/{i}/flat"]))
-        graph.node.append(helper.make_node("Gather", [f"/{i}/flat", f"/{i}/where"], [f"/{i}/drawn"], axis=2))
-        graph.output.append(helper.make_tensor_value_info(f"/{i}/drawn", TensorProto.FLOAT, None))
-    session = open_session(proto.SerializeToString(), context.threads, frugal=True)
-    answers = [
-        session.run(None, {model.inputs[0].name: image})
-        for image in context.progress(images, "running the whole network", len(images))
-    ]
-    return [np.concatenate([a[i][0].T for a in answers]) for i in range(len(fits))]
+    tapped = Tapped(model, [_tap(fit) for fit in fits], context.threads)
+    for _ in tapped.passing(context.progress(images, "running the whole network", len(images))):
+        pass
+    return [np.concatenate(values) for values in tapped.kept]
+
+
+def _tap(fit: _Fit) -> Tap:
+    """The goal at the places, every channel, (places, C)."""
+    _, channels, height, width = shape_of(fit.node.outputs[0])
+    places = fit.rows * width + fit.columns
+    return Tap(fit.goal, places[:, None] + np.arange(channels) * (height * width))
 
 
 def _at(fit: _Fit, x: NDArray[np.generic]) -> NDArray[np.float32]:

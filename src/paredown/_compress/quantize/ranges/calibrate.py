@@ -27,6 +27,7 @@ from paredown._compress.quantize.ranges.post_activation import sigmoid
 from paredown.errors import CalibrationError
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
+from paredown.graph.taps import Tap, add_taps
 from paredown.model import Model
 from paredown.numerics.ranges import Seen
 from paredown.protocols import Progress, silent
@@ -90,10 +91,14 @@ def calibrate(
     proto = to_proto(model)
     gates = _gates(proto, set(tensors))
     watched = [name for name in tensors if name not in gates]
-    proto, channel_of = _instrument(proto, watched, seed)
+    channel_of, drawn_names = _instrument(proto, watched, seed)
     session = open_session(proto.SerializeToString(), threads, frugal=True)
     stores = {name: _Store(channel_of[name]) for name in watched}
-    wanted = [f"{name}/{part}" for name in watched for part in ("drawn", "low", "high")]
+    wanted = [
+        output
+        for name, drawn in zip(watched, drawn_names, strict=True)
+        for output in (drawn, f"{name}/low", f"{name}/high")
+    ]
     feed = model.inputs[0].name
     number = 0
     for number, image in enumerate(progress(images, "calibrating"), 1):
@@ -136,8 +141,9 @@ def _not_finite(tensor: str, number: int) -> CalibrationError:
 
 def _instrument(
     proto: onnx.ModelProto, tensors: Sequence[str], seed: int
-) -> tuple[onnx.ModelProto, dict[str, NDArray[np.int32]]]:
-    """The proto whose only outputs are the statistics, and the channel of every drawn position."""
+) -> tuple[dict[str, NDArray[np.int32]], list[str]]:
+    """The channel of every drawn position, and the outputs that are drawn; the proto has no other outputs
+    than these and the extremes."""
     shapes = {
         v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim)
         for v in (*proto.graph.input, *proto.graph.value_info, *proto.graph.output)
@@ -145,8 +151,8 @@ def _instrument(
     rng = np.random.default_rng(seed)
     graph = proto.graph
     opset = max(o.version for o in proto.opset_import if o.domain in ("", "ai.onnx"))
-    graph.initializer.append(numpy_helper.from_array(np.array([-1], np.int64), "/flat"))
     channel_of: dict[str, NDArray[np.int32]] = {}
+    taps = []
     del graph.output[:]
     for name in tensors:
         shape = shapes[name]
@@ -156,10 +162,7 @@ def _instrument(
         where = np.sort(rng.choice(size, min(PER_IMAGE, size), replace=False))
         where = rng.permutation(where)  # thinning takes every second: the order must carry no pattern
         channel_of[name] = ((where // inner) % channels).astype(np.int32)
-        graph.initializer.append(numpy_helper.from_array(where.astype(np.int64), f"{name}/where"))
-        graph.node.append(helper.make_node("Reshape", [name, "/flat"], [f"{name}/flat"]))
-        graph.node.append(helper.make_node("Gather", [f"{name}/flat", f"{name}/where"], [f"{name}/drawn"]))
-        graph.output.append(helper.make_tensor_value_info(f"{name}/drawn", TensorProto.FLOAT, None))
+        taps.append(Tap(name, where))
         axes = [axis for axis in range(len(shape)) if axis != 1]
         for op, part in (("ReduceMin", "low"), ("ReduceMax", "high")):
             if opset >= 18:
@@ -171,4 +174,4 @@ def _instrument(
                 node = helper.make_node(op, [name], [f"{name}/{part}"], keepdims=0, axes=axes)
             graph.node.append(node)
             graph.output.append(helper.make_tensor_value_info(f"{name}/{part}", TensorProto.FLOAT, None))
-    return proto, channel_of
+    return channel_of, add_taps(graph, taps)

@@ -25,20 +25,16 @@ from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
-import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from paredown._compress.draft import Draft
 from paredown._compress.layerwise.run import LayerwiseRun
 from paredown._compress.quantize.writing.qdq import float_name, shift_bias
 from paredown._compress.recipe import IN_INTEGERS, Context, Stage, Step
-from paredown.graph.load import to_proto
-from paredown.graph.run import open_session
+from paredown.graph.taps import Tap, Tapped
 from paredown.graph.walk import constant, shape_of
 from paredown.measurement import StepRecord
-from paredown.model import Model
 from paredown.numerics.quant_params import QuantParams
 from paredown.protocols import most
 
@@ -69,14 +65,19 @@ def apply(step: BiasCorrection, draft: Draft, context: Context) -> tuple[StepRec
         why = "no quantized bias to correct: put this step behind w8a8 or w4a8"
         return (StepRecord(step.name, "", "skipped", why),)
     rng = np.random.default_rng(context.seed)
-    positions = {float_name(n.outputs[0]): _positions(n.outputs[0], rng) for n in layers.values()}
-    wanted = _drawn(source, list(positions), positions, context)
-    run = LayerwiseRun(model, layers, islice(context.images(), IMAGES), context.threads)
+    positions = [_positions(n.outputs[0], rng) for n in layers.values()]
+    pairs = zip(layers.values(), positions, strict=True)
+    answers = Tapped(source, [_tap(n.outputs[0], at) for n, at in pairs], context.threads)
+    given = context.images()
+    images = context.progress(islice(given, IMAGES), "running the float network", most(given, IMAGES))
+    run = LayerwiseRun(model, layers, answers.passing(images), context.threads)
+    run.reach(next(iter(layers)))  # the float network answers meanwhile
     log = []
-    for layer, node in context.progress(layers.items(), "correcting biases", len(layers)):
-        name = float_name(node.outputs[0])
-        got = [y.reshape(y.shape[1], -1)[:, positions[name]] for y in run.to(layer)]
-        shift, moved = _correct(node, wanted[name], np.concatenate(got, axis=1), _head(draft, node))
+    shown = context.progress(layers.items(), "correcting biases", len(layers))
+    for index, (layer, node) in enumerate(shown):
+        got = [y.reshape(y.shape[1], -1)[:, positions[index]] for y in run.to(layer)]
+        wanted = np.concatenate(answers.kept[index], axis=1)
+        shift, moved = _correct(node, wanted, np.concatenate(got, axis=1), _head(draft, node))
         for state in run.states:
             state[layer] = _moved(state[layer], moved)
         data = {"op": node.op_type, "largest": float(np.abs(shift).max())}
@@ -95,6 +96,13 @@ def _bias(node: ir.Node) -> ir.Node | None:
 def _positions(value: ir.Value, rng: np.random.Generator) -> Positions:
     """Random positions of a tensor (1, C, ...), counted behind its channels."""
     return np.sort(rng.permutation(int(np.prod(shape_of(value)[2:], initial=1)))[:POSITIONS]).astype(np.int64)
+
+
+def _tap(value: ir.Value, at: Positions) -> Tap:
+    """The values at these positions of every channel, (C, n), in the float network."""
+    shape = shape_of(value)
+    inner = int(np.prod(shape[2:], initial=1))
+    return Tap(float_name(value), np.arange(shape[1])[:, None] * inner + at)
 
 
 def _head(draft: Draft, node: ir.Node) -> QuantParams | None:
@@ -118,30 +126,3 @@ def _correct(node: ir.Node, wanted: Sample, got: Sample, head: QuantParams | Non
 
 def _moved(y: NDArray[Any], by: Mean) -> NDArray[Any]:
     return (y + by.reshape(1, -1, *[1] * (y.ndim - 2))).astype(np.float32)
-
-
-def _drawn(
-    model: Model, tensors: list[str], positions: dict[str, Positions], context: Context
-) -> dict[str, Sample]:
-    """The values of each tensor at its positions, all images behind one another, (C, n)."""
-    session = open_session(_instrument(model, tensors, positions), context.threads)
-    given = context.images()
-    images = context.progress(islice(given, IMAGES), "running the float network", most(given, IMAGES))
-    answers = [session.run(None, {model.inputs[0].name: image}) for image in images]
-    return {t: np.concatenate([a[i][0] for a in answers], axis=1) for i, t in enumerate(tensors)}
-
-
-def _instrument(model: Model, tensors: list[str], positions: dict[str, Positions]) -> bytes:
-    """The model whose only outputs are the drawn values, (1, C, n) each."""
-    proto: onnx.ModelProto = to_proto(model)
-    graph = proto.graph
-    del graph.output[:]
-    graph.initializer.append(numpy_helper.from_array(np.array([0, 0, -1], np.int64), "/flat"))
-    for name in tensors:
-        graph.initializer.append(numpy_helper.from_array(positions[name], f"{name}/where"))
-        graph.node.append(helper.make_node("Reshape", [name, "/flat"], [f"{name}/flat"]))
-        graph.node.append(
-            helper.make_node("Gather", [f"{name}/flat", f"{name}/where"], [f"{name}/drawn"], axis=2)
-        )
-        graph.output.append(helper.make_tensor_value_info(f"{name}/drawn", TensorProto.FLOAT, None))
-    return bytes(proto.SerializeToString())

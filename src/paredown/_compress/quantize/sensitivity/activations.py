@@ -130,13 +130,20 @@ def with_most_objects(
 
     draft: keeps their order for the next step that asks.
     """
-    if not draft.by_objects:
-        plain = Switched(switched.model, switched.plan, {}, switched.heads, switched.threads, ())
-        found = [plain.found(image, {}) for image in islice(iter(context.images()), LOOKED_AT)]
-        draft.by_objects = np.argsort(found, kind="stable")[::-1].tolist()
-    best = set(draft.by_objects[:number])
-    again = enumerate(islice(iter(context.images()), LOOKED_AT))  # read twice, so that few are held at once
-    return [image for i, image in again if i in best]
+    images = enumerate(islice(iter(context.images()), LOOKED_AT))
+    if draft.by_objects:
+        chosen = set(draft.by_objects[:number])
+        return [image for i, image in images if i in chosen]
+    plain = Switched(switched.model, switched.plan, {}, switched.heads, switched.threads, ())
+    found: list[float] = []
+    best: dict[int, NDArray[np.generic]] = {}  # no more than are asked for are held
+    for i, image in images:
+        found.append(plain.found(image, {}))
+        best[i] = image
+        if len(best) > number:
+            del best[min(best, key=lambda j: (found[j], j))]
+    draft.by_objects = np.argsort(found, kind="stable")[::-1].tolist()
+    return list(best.values())
 
 
 def damage_alone(
