@@ -62,13 +62,13 @@ def refit(model: ir.Model, before: Model, left: Mapping[str, Ids], context: Cont
     """
     images = list(islice(context.images(), IMAGES))
     fits = _fits(model.graph, len(images), np.random.default_rng(context.seed))
-    wanted = _drawn(before, fits, images, context)
+    wanted = _drawn(before, fits, left, images, context)
     asked = [name for fit in fits for name in (_name(fit.node.inputs[0]), fit.added) if name]
     run = LayerwiseRun(model, asked, images, context.threads)
     found = {}
     for i, fit in enumerate(context.progress(fits, "fitting layers", len(fits))):
         x = np.concatenate([_patches(fit, image) for image in run.to(_name(fit.node.inputs[0]))])
-        y = wanted[i][:, left[fit.goal]] if fit.goal in left else wanted[i]
+        y = wanted[i]
         if fit.added:
             y = y - np.concatenate([_at(fit, a) for a in run.to(fit.added)])
         found[str(fit.node.name)] = _solve(model.graph, fit.node, x, y.astype(np.float64))
@@ -111,20 +111,25 @@ def _name(value: ir.Value | None) -> str:
 
 
 def _drawn(
-    model: Model, fits: Sequence[_Fit], images: Sequence[NDArray[np.generic]], context: Context
+    model: Model,
+    fits: Sequence[_Fit],
+    left: Mapping[str, Ids],
+    images: Sequence[NDArray[np.generic]],
+    context: Context,
 ) -> list[NDArray[np.float32]]:
-    """What every goal was at its places, (n, G O)."""
-    tapped = Tapped(model, [_tap(fit) for fit in fits], context.threads)
+    """What every goal was at its places, (n, G O), in the channels that are left."""
+    tapped = Tapped(model, [_tap(fit, left) for fit in fits], context.threads)
     for _ in tapped.passing(context.progress(images, "running the whole network", len(images))):
         pass
     return [np.concatenate(values) for values in tapped.kept]
 
 
-def _tap(fit: _Fit) -> Tap:
-    """The goal at the places, every channel, (places, C)."""
+def _tap(fit: _Fit, left: Mapping[str, Ids]) -> Tap:
+    """The goal at the places, (places, C), C the channels that are left."""
     _, channels, height, width = shape_of(fit.node.outputs[0])
     places = fit.rows * width + fit.columns
-    return Tap(fit.goal, places[:, None] + np.arange(channels) * (height * width))
+    kept = left.get(fit.goal, np.arange(channels))
+    return Tap(fit.goal, places[:, None] + kept * (height * width))
 
 
 def _at(fit: _Fit, x: NDArray[np.generic]) -> NDArray[np.float32]:
