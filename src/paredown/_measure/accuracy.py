@@ -71,6 +71,11 @@ def accuracy(
         curves_of_agreement |= {} if judged else _confusion(predictions, first)
         quantities += agreement
         curves = curves_of_agreement | curves
+    if not judged and reference is None:
+        raise DataError(
+            "there is no truth to judge by, and no float model to agree with",
+            hint="give images with truth, or the float model as --baseline (in Python: baseline=)",
+        )
     _demand_headline(quantities, card, has_truth=bool(judged))
     return tuple(quantities), curves
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
+from paredown.printable import printable
+
 VOID = {"img", "meta", "br"}
 
 
@@ -18,7 +20,10 @@ Child = str | None | Iterable["Child"]
 
 
 def text(value: str) -> Html:
-    return value if isinstance(value, Html) else Html(html.escape(value, quote=True))
+    """The value as markup; control characters of foreign names are spelled out, as on a terminal."""
+    if isinstance(value, Html):
+        return value
+    return Html(html.escape(printable(value, keep_lines=True), quote=True))
 
 
 def join(children: Iterable[Child]) -> Html:

@@ -69,11 +69,16 @@ def enter(path: Path, *, noted: bool = True) -> None:
     if real != fence.root and not real.startswith(fence.root.rstrip(os.sep) + os.sep):
         raise DataError(
             "the data set names a file outside its own folder",
-            got=f"{os.path.relpath(path, fence.root)!r}"
-            + (f", a link to {real!r}" if os.path.islink(path) else ""),
+            got=f"{_from(fence.root, path)!r}" + (f", a link to {real!r}" if os.path.islink(path) else ""),
             expected="files inside the folder of the data set",
-            hint="--allow-outside, where you made the links or lists yourself and know what they name",
+            hint="--allow-outside, where you made the links or lists yourself and know what they name "
+            "(in Python: read_dataset(path, allow_outside=True))",
         )
+
+
+def _from(root: str, path: Path) -> str:
+    """The path as seen from the data set's folder, whose own path may lead through a link."""
+    return os.path.relpath(os.path.join(os.path.realpath(path.parent), path.name), root)
 
 
 def listing(folder: Path) -> list[Path]:

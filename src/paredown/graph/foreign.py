@@ -43,6 +43,7 @@ _BY_SUFFIX: dict[str, tuple[str, str]] = {
 }
 _MODEL_FIELDS = frozenset([*range(1, 9), 14, 20, 25, 26])  # of ModelProto in onnx.proto
 _VARINT, _BYTES = 0, 2  # wire types
+_MOST_NAMED = 3  # model files of a folder that a hint names
 _MOST_FIELDS = 100_000  # of a model, its metadata one by one
 
 
@@ -71,6 +72,9 @@ def hint_for_folder(path: Path) -> str:
     """The hint where a folder was given as a model."""
     if (path / "saved_model.pb").is_file():
         return f"a TensorFlow SavedModel. {_KERAS.replace('DIR', path.name)}"
+    inside = sorted(path.glob("*.onnx"))[:_MOST_NAMED] if path.is_dir() else []
+    if inside:
+        return f"did you mean {' or '.join(str(file) for file in inside)}?"
     return "the path of an .onnx file"
 
 

@@ -221,3 +221,16 @@ def test_a_device_is_no_data_set(tmp_path: Path, place: str) -> None:
     for form in ("", *(f"{f}:" for f in data.FORMATS)):
         with pytest.raises(DataError):
             data.read_dataset(f"{form}{place}")
+
+
+def test_what_is_refused_is_named_as_seen_from_the_data_sets_folder(
+    tmp_path: Path, write_coco, secret: Path
+) -> None:
+    root = write_coco(tmp_path / "set")
+    outside = plain_link(root, secret).split(":")[-1]
+    link = tmp_path / "deeper" / "still"
+    link.parent.mkdir()
+    link.symlink_to(outside)
+    with pytest.raises(DataError, match="outside its own folder") as caught:
+        data.read_dataset(f"plain:{link}")
+    assert ".." not in str(caught.value.got)

@@ -109,9 +109,12 @@ def test_without_truth_fidelity_judges(data):
 def test_nothing_to_judge_by_is_an_error(data):
     good, blind = answers(data, 0.9, 1), pictures(*[None] * len(data), classes=())
     nothing = [d.above(2) for d in good]
-    for predictions, reference in ((good, None), (good, nothing)):
-        with pytest.raises(DataError, match="no truth to judge by"):
-            accuracy(predictions, blind, DETECTOR, reference)
+    for reference, lacking in (
+        (None, "no float model to agree with"),
+        (nothing, "no detection of the float"),
+    ):
+        with pytest.raises(DataError, match=f"no truth to judge by, and {lacking}"):
+            accuracy(good, blind, DETECTOR, reference)
     empty = Labels(
         np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0, np.float32)
     )

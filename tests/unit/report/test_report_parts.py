@@ -19,6 +19,7 @@ from paredown._report import plots
 from paredown._report.downloads import relative
 from paredown._report.evidence import rows
 from paredown._report.format import fps, kb_or_mb, ms, percent, plural
+from paredown._report.html import tag
 from paredown._report.layer_rows import layer_rows
 from paredown._report.layer_table import rows_of, summary
 from paredown._report.network import drawing, groups_of
@@ -201,3 +202,9 @@ def test_units_in_words() -> None:
     ]  # fmt: skip
     assert (plural(1, "class"), plural(3, "class")) == ("1 class", "3 classes")
     assert kb_or_mb(12_345) == "12\u202fkB"
+
+
+def test_control_characters_of_foreign_names_are_spelled_out() -> None:
+    shown = tag("td", "\x1b[31mred\x07 <b> \u202etxt\nsecond", title="\x1b]0;x\x07")
+    assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", shown)
+    assert "\\x1b[31mred\\x07 &lt;b&gt; \\u202etxt\nsecond" in shown
