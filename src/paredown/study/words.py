@@ -68,7 +68,8 @@ def _gain(trial: Trial) -> str:
         return ""
     return (
         "That is a gain by more than chance, which compression does not bring: the float model is probably "
-        "read or fed wrongly, or nothing takes out its doubles (`paredown inspect MODEL --data DATA --out DIR` draws what it finds)"
+        "read or fed wrongly, or nothing takes out its doubles (`paredown inspect MODEL --data DATA --out "
+        "DIR` draws what it finds)"
     )
 
 
