@@ -15,7 +15,7 @@ from paredown.card import Card, Preprocess
 from paredown.errors import CardError
 from paredown.families import expect
 from paredown.families.cards import toml_value
-from paredown.families.expect import Fault, Seen, faults, has_evidence, look
+from paredown.families.expect import AnswerFigures, Fault, faults, has_evidence, look
 from paredown.families.family import Match
 from paredown.families.label_maps import coco_by_id, unnamed_classes
 from paredown.families.recognition import Recognition
@@ -51,7 +51,7 @@ class Answers:
             self._kept[how] = [(tensor, self.session.run({name: tensor}), frame) for tensor, frame in fed]
         return self._kept[how]
 
-    def seen(self, card: Card) -> list[Seen]:
+    def seen(self, card: Card) -> list[AnswerFigures]:
         return [look(tensor, outputs, card, frame) for tensor, outputs, frame in self.fed(card.preprocess)]
 
 
@@ -61,7 +61,7 @@ class _Looked:
 
     way: Match
     faults: tuple[Fault, ...]
-    seen: tuple[Seen, ...]
+    seen: tuple[AnswerFigures, ...]
 
     @property
     def card(self) -> Card:
@@ -185,7 +185,7 @@ def _named_as_told(taken: _Looked, first: _Looked) -> Match:
     return replace(taken.way, cards=cards)
 
 
-def _widened(match: Match, seen: Sequence[Seen]) -> Match:
+def _widened(match: Match, seen: Sequence[AnswerFigures]) -> Match:
     """The match with as many classes as the class numbers found need, where nothing said how many."""
     largest = expect.largest_label(seen)
     if not match.open_classes or largest < len(match.cards[0].classes):

@@ -45,7 +45,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Seen:
+class AnswerFigures:
     """The figures of one image. low, high: (C,) of each score; sure: (C,) rows where it is best and high."""
 
     fed: bytes  # digests of the input and of all outputs
@@ -62,7 +62,7 @@ class Seen:
     content: tuple[float, float, float, float]  # where in the input the image lies, xyxy
 
 
-def look(tensor: NDArray[Any], outputs: Mapping[str, Any], card: Card, frame: Frame) -> Seen:
+def look(tensor: NDArray[Any], outputs: Mapping[str, Any], card: Card, frame: Frame) -> AnswerFigures:
     """What one answer looks like, read by the card."""
     fed, answered = _digest([tensor]), _digest(list(outputs.values()))
     family = FAMILIES[card.family]
@@ -84,7 +84,7 @@ def look(tensor: NDArray[Any], outputs: Mapping[str, Any], card: Card, frame: Fr
     with np.errstate(invalid="ignore"):
         whole = np.asarray((np.abs(found.scores - np.rint(found.scores)) < WHOLE).all(axis=0))
     finite = np.isfinite(found.scores).all() and np.isfinite(found.boxes[likely]).all()
-    return Seen(
+    return AnswerFigures(
         fed,
         answered,
         bool(finite) and (found.labels is None or bool(np.isfinite(found.labels).all())),
@@ -100,18 +100,18 @@ def look(tensor: NDArray[Any], outputs: Mapping[str, Any], card: Card, frame: Fr
     )
 
 
-def _look_at_classes(found: ClassScores, card: Card, fed: bytes, answered: bytes) -> Seen:
+def _look_at_classes(found: ClassScores, card: Card, fed: bytes, answered: bytes) -> AnswerFigures:
     none = np.zeros(0, np.float32)
     n, finite = len(found.scores), bool(np.isfinite(found.scores).all())
     unlike = "" if n == len(card.classes) else f"{n} scores, and the card names {len(card.classes)} classes"
     empty = np.zeros((0, 4), np.float32)
     nothing, whole = np.zeros(0, np.int64), np.zeros(0, np.bool_)
-    return Seen(
+    return AnswerFigures(
         fed, answered, finite, unlike, none, none, whole, nothing, 0, empty, None, (0.0, 0.0, 1.0, 1.0)
     )
 
 
-def faults(seen: Sequence[Seen], card: Card, *, open_classes: bool = False) -> list[Fault]:
+def faults(seen: Sequence[AnswerFigures], card: Card, *, open_classes: bool = False) -> list[Fault]:
     """What cannot be in the answers to several images. open_classes: the list may yet grow."""
     if not all(s.finite for s in seen):
         bad = sum(not s.finite for s in seen)
@@ -135,12 +135,12 @@ def faults(seen: Sequence[Seen], card: Card, *, open_classes: bool = False) -> l
     return [f if isinstance(f, Fault) else Fault(*f) for f in checks if f is not None]
 
 
-def has_evidence(seen: Sequence[Seen]) -> bool:
+def has_evidence(seen: Sequence[AnswerFigures]) -> bool:
     """Whether the model means a box in any of the images: without one, little can be told."""
     return any(len(s.boxes) for s in seen)
 
 
-def largest_label(seen: Sequence[Seen]) -> int:
+def largest_label(seen: Sequence[AnswerFigures]) -> int:
     """The largest class number of all rows; -1 where there is none."""
     return max((int(np.rint(s.labels).max(initial=-1)) for s in seen if s.labels is not None), default=-1)
 
@@ -162,7 +162,7 @@ def _content(frame: Frame, size: tuple[int, int]) -> tuple[float, float, float, 
     )
 
 
-def _constant(seen: Sequence[Seen]) -> Fault | None:
+def _constant(seen: Sequence[AnswerFigures]) -> Fault | None:
     different = len({s.fed for s in seen})
     says_something = any(s.labels is None or len(s.boxes) for s in seen)
     if different < 2 or len({s.answered for s in seen}) > 1 or not says_something:
@@ -173,7 +173,7 @@ def _constant(seen: Sequence[Seen]) -> Fault | None:
     )
 
 
-def _scores_fault(seen: Sequence[Seen], card: Card) -> Fault | None:
+def _scores_fault(seen: Sequence[AnswerFigures], card: Card) -> Fault | None:
     low, high = np.min([s.low for s in seen], axis=0), np.max([s.high for s in seen], axis=0)
     bad = np.flatnonzero((low < -SLACK) | (high > 1 + SLACK))
     if not any(s.rows for s in seen):
@@ -202,7 +202,7 @@ def _behind(count: int, low: float, high: float) -> tuple[str, str]:
     return f"ignore*{count}", f"{count} columns of something else"
 
 
-def _labels_as_scores(seen: Sequence[Seen], card: Card) -> Fault | None:
+def _labels_as_scores(seen: Sequence[AnswerFigures], card: Card) -> Fault | None:
     """Raw scores are never whole numbers over several images; class numbers are."""
     whole = np.all([s.whole for s in seen], axis=0) & (np.max([s.high for s in seen], axis=0) > SURE)
     if card.decode.get("activation", "none") != "none" or not whole.any():
@@ -213,7 +213,7 @@ def _labels_as_scores(seen: Sequence[Seen], card: Card) -> Fault | None:
     )
 
 
-def _labels_fault(seen: Sequence[Seen], n_classes: int, open_classes: bool) -> Fault | None:
+def _labels_fault(seen: Sequence[AnswerFigures], n_classes: int, open_classes: bool) -> Fault | None:
     labels = np.concatenate([s.labels for s in seen if s.labels is not None] or [np.zeros(0)])
     if len(labels) == 0:
         return None
@@ -238,7 +238,7 @@ def _sure_from(card: Card) -> float:
     return LIKELY if card.decode.get("activation") == "sigmoid" else SURE
 
 
-def _background_fault(seen: Sequence[Seen], card: Card) -> Fault | None:
+def _background_fault(seen: Sequence[AnswerFigures], card: Card) -> Fault | None:
     rows = sum(s.rows for s in seen)
     if rows < LEAST_ROWS or seen[0].labels is not None:
         return None

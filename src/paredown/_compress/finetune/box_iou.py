@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from paredown._compress.finetune.candidates import Candidates
+from paredown._compress.finetune.candidates import CandidateRows
 from paredown.graph.executor import Executor
 from paredown.graph.torch_ops import Tensor, torch
 
@@ -32,7 +32,7 @@ class BoxIou:
     heads, tail: what is fed to the tail, by name, and the tail.
     """
 
-    rows: Candidates
+    rows: CandidateRows
     heads: tuple[str, ...]
     tail: Executor
     columns: tuple[int, ...]
@@ -52,7 +52,7 @@ class BoxIou:
 
 
 def find_box_iou(
-    teacher: Executor, heads: Sequence[str], rows: Candidates, seen: Sequence[Mapping[str, Tensor]]
+    teacher: Executor, heads: Sequence[str], rows: CandidateRows, seen: Sequence[Mapping[str, Tensor]]
 ) -> BoxIou | None:
     """Where the rows hold boxes; None where what they hold does not look like any. seen: answers."""
     y = torch.cat([rows.of(made)[0] for made in seen])

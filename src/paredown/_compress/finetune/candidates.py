@@ -32,7 +32,7 @@ FEWEST = 5  # rows with a high score, to tell an objectness from
 
 
 @dataclass(frozen=True)
-class Candidates:
+class CandidateRows:
     """The rows of answers of one length.
 
     answers: names. row, channel: head -> (C, P), -1 where it has none. scores: channels of the answers.
@@ -73,7 +73,7 @@ class Candidates:
 
 def find_candidates(
     teacher: Model, heads: Mapping[str, Tensor], answers: Sequence[str], seen: Sequence[Mapping[str, Tensor]]
-) -> list[Candidates]:
+) -> list[CandidateRows]:
     """The rows of a teacher, by their number; none where it does not answer in rows with scores among them.
 
     heads: by name, one image's. answers: names of tensors that may hold rows. seen: answers on some images.
@@ -89,7 +89,7 @@ def find_candidates(
 
 def _rows_in(
     teacher: Model, heads: Mapping[str, Tensor], names: Sequence[str], seen: Sequence[Mapping[str, Tensor]]
-) -> Candidates | None:
+) -> CandidateRows | None:
     tail = Executor(teacher, names, given=heads, device=str(next(iter(heads.values())).device))
     first, second = (_trace(tail, heads, names, seed) for seed in (0, 1))
     row, channel = (
@@ -103,7 +103,7 @@ def _rows_in(
     if not row or not scores:
         return None
     found = objectness(y[:, list(scores)])
-    return Candidates(tuple(names), row, channel, scores, None if found is None else scores[found])
+    return CandidateRows(tuple(names), row, channel, scores, None if found is None else scores[found])
 
 
 def objectness(scores: Tensor) -> int | None:

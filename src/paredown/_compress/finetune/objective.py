@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from paredown._compress.finetune.box_iou import BoxIou, find_box_iou
-from paredown._compress.finetune.candidates import RARE, Candidates, find_candidates, flat
+from paredown._compress.finetune.candidates import RARE, CandidateRows, find_candidates, flat
 from paredown._compress.finetune.taps import Taps
 from paredown.graph.executor import Executor
 from paredown.graph.torch_ops import F, Tensor, torch
@@ -57,7 +57,7 @@ class Objective:
     taps: Taps
     score: dict[str, Tensor]
     spread: dict[str, Tensor]
-    rows: Sequence[Candidates] = ()
+    rows: Sequence[CandidateRows] = ()
     places: Sequence[BoxIou] = ()
     start: dict[str, float] = field(default_factory=dict)  # part -> its value before training
 
