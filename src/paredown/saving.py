@@ -19,6 +19,7 @@ from paredown.sample import Dataset
 from paredown.study.records import json_text
 from paredown.study.store import file_stem
 from paredown.targets import target as find_target
+from paredown.toml import toml_lines
 
 COMPRESSED = Layout("what `compress` writes", ("model.onnx", "recipe.toml", "log.json"), ("learning-*.pt",))
 PICTURES = Layout("what `compare` writes", ("differences.json",))
@@ -32,7 +33,7 @@ def save(made: Compressed, out: str | Path, *, force: bool = False) -> Path:
     check_directory(directory, COMPRESSED, force=force)
     make_directory(directory)
     write_whole(directory / "model.onnx", made.model.data)
-    write_whole(directory / "recipe.toml", f'recipe = "{made.recipe.name}"\n'.encode())
+    write_whole(directory / "recipe.toml", toml_lines({"recipe": made.recipe.name}).encode())
     write_whole(directory / "log.json", json_text(made.log).encode())
     if made.model.card is not None:
         write_card(made.model.card, directory / "card.toml")

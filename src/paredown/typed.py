@@ -10,7 +10,8 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 
 T = TypeVar("T")
 
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+_ITEMS = {str: " of texts", int: " of whole numbers", float: " of numbers"}
 
 
 class Misfit(ValueError):
@@ -60,7 +61,8 @@ def convert(value: object, hint: Any, where: str) -> Any:
     if origin is Literal:
         if isinstance(value, str) and value in args:
             return value
-        raise Misfit(where, value, f"one of {', '.join(map(str, args))}")
+        words = [str(arg) for arg in args if arg]
+        raise Misfit(where, value, " or ".join([", ".join(words[:-1]), *words[-1:]] if words[1:] else words))
     if origin is tuple:
         return _tuple(value, args, where)
     if origin in (Mapping, dict):
@@ -74,7 +76,8 @@ def _tuple(value: object, args: tuple[Any, ...], where: str) -> tuple[Any, ...]:
     """tuple[X, ...] of any length, tuple[X, Y] of that many."""
     open_length = args[-1] is Ellipsis
     if not isinstance(value, list | tuple) or not (open_length or len(value) == len(args)):
-        raise Misfit(where, value, "a list" if open_length else f"a list of {len(args)}")
+        items = _ITEMS.get(args[0], "")
+        raise Misfit(where, value, f"a list{items}" if open_length else f"a list of {len(args)}")
     kinds = [args[0]] * len(value) if open_length else args
     return tuple(convert(v, k, f"{where}[{i}]") for i, (v, k) in enumerate(zip(value, kinds, strict=True)))
 

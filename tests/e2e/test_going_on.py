@@ -15,9 +15,9 @@ import pytest
 from paredown.cli import main
 from paredown.errors import UsageError
 from paredown.job import run
-from paredown.study.files import toml_text
 from paredown.study.options import Asked, Options
 from paredown.study.store import read_trials
+from paredown.toml import toml_text
 
 
 def wait_for_a_trial(out: Path, process: subprocess.Popen[str], seconds: float = 120.0) -> None:

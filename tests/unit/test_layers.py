@@ -29,6 +29,7 @@ LAYERS = {
     "reading": 0,
     "sample": 0,
     "telemetry": 0,
+    "toml": 0,
     "typed": 0,
     "graph": 1,
     "numerics": 1,

@@ -9,7 +9,7 @@ from paredown._compress.order import check_order
 from paredown._compress.recipe import Recipe, Step
 from paredown._compress.steps import STEPS
 from paredown.errors import UnknownName, UsageError
-from paredown.reading import read_toml
+from paredown.toml import read_toml
 
 PRESETS: dict[str, tuple[str, str]] = {
     "int8": ("cle+gates+w8a8-pc-mse-guard-timed+gptq", "static INT8, the recipe to start with"),

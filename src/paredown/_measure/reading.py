@@ -14,7 +14,6 @@ import numpy as np
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError
 from paredown.families import expect
-from paredown.families.cards import toml_value
 from paredown.families.expect import AnswerFigures, Fault, faults, has_evidence, look
 from paredown.families.family import Match
 from paredown.families.label_maps import coco_by_id, unnamed_classes
@@ -23,6 +22,7 @@ from paredown.preprocessing.letterbox import Frame
 from paredown.preprocessing.tensor import preprocess
 from paredown.protocols import Session
 from paredown.sample import Dataset, Sample
+from paredown.toml import toml_value
 
 LOOKED_AT = 6  # images that every reading is looked at on
 USUAL_COUNTS = (80, 91, 365, 601, 1203)  # classes of COCO, COCO by id, Objects365, Open Images, LVIS

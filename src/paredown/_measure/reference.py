@@ -16,12 +16,12 @@ from paredown.card import Card
 from paredown.detections import Detections, Prediction
 from paredown.errors import CardError
 from paredown.families.candidates import box_form, with_box_form
-from paredown.families.cards import toml_value
 from paredown.families.expect import SLACK
 from paredown.families.geometry import FAMILIAR, FORMS
 from paredown.families.recognition import predict
 from paredown.protocols import Session
 from paredown.sample import Dataset, Labels, Truth
+from paredown.toml import toml_value
 
 NOTHING = 0.001  # an AP50 below finds nothing that is true
 SUSPICIOUS = 0.3  # an AP50 without classes from which on boxes are not read wrongly

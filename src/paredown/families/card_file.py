@@ -7,8 +7,8 @@ from dataclasses import fields
 
 from paredown.card import Card, Preprocess
 from paredown.families.candidates import WORDS
-from paredown.families.cards import toml_value
 from paredown.preprocessing.values import FED, describe, name_of
+from paredown.toml import toml_value
 
 _HEAD = """\
 # How Paredown feeds {name} and reads its answer. Every key is explained in docs/card.md.

@@ -28,13 +28,11 @@ scale, mean and std those that are left out are 1/255, 0 and 1 where one of them
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
@@ -44,8 +42,9 @@ from paredown.families.recognition import Recognition, recognise
 from paredown.files import write_whole
 from paredown.model import Model
 from paredown.preprocessing.values import FED, parse_values, same_values, with_colour, with_values
-from paredown.printable import quoted
-from paredown.reading import read_plain, read_toml
+from paredown.reading import read_plain
+from paredown.toml import read_toml, toml_text
+from paredown.typed import Misfit, convert
 
 NAMES_BYTES = 10_000_000
 _TABLES = {"input": "preprocess", "decode": "decode", "origin": "origin"}
@@ -93,29 +92,7 @@ def card_text(card: Card) -> str:
     tables = {name: getattr(card, attribute) for name, attribute in _TABLES.items()}
     tables["input"] = {f.name: getattr(card.preprocess, f.name) for f in fields(Preprocess)}
     plain = {f.name: getattr(card, f.name) for f in fields(Card) if f.name not in _TABLES.values()}
-    blocks = [_lines(plain), *(f"\n[{name}]\n{_lines(table)}" for name, table in tables.items() if table)]
-    return "".join(blocks)
-
-
-def _lines(table: Mapping[str, object]) -> str:
-    return "".join(f"{_key(key)} = {toml_value(value)}\n" for key, value in table.items())
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else toml_value(key)
-
-
-def toml_value(value: object) -> str:
-    """The value as TOML. Raises CardError on what is none of its plain values."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, str):  # JSON's escapes are TOML's, but for the one control character JSON allows
-        return quoted(json.dumps(value, ensure_ascii=False))
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(toml_value(v) for v in value)}]"
-    raise CardError("a card holds plain values only", got=repr(value))
+    return toml_text({"": plain, **{name: table for name, table in tables.items() if table}})
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -290,22 +267,8 @@ def _classes(path: Path, value: object) -> tuple[str, ...]:
 
 
 def _checked(path: Path, key: str, value: object, kind: Any) -> Any:
-    """The value as that type: a whole number serves as a float, a list as a tuple. Raises CardError."""
-    choices = get_args(kind)
-    if getattr(kind, "__origin__", None) is tuple:
-        item = choices[0]
-        open_length = choices[-1] is Ellipsis
-        if isinstance(value, list) and (open_length or len(value) == len(choices)):
-            return tuple(_checked(path, key, v, item) for v in value)
-        expected = "a list" if open_length else f"a list of {len(choices)}"
-    elif choices:
-        if value in choices:
-            return value
-        expected = ", ".join(map(str, choices))
-    else:
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        if type(value) is kind:
-            return value
-        expected = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}[kind]
-    raise CardError(f"{path}: {key} has a wrong value", got=repr(value), expected=expected)
+    """The value as that type. Raises CardError."""
+    try:
+        return convert(value, kind, key)
+    except Misfit as e:
+        raise CardError(f"{path}: {key} has a wrong value", got=repr(e.got), expected=e.expected) from e

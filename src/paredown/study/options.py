@@ -11,8 +11,8 @@ from typing import Self
 from paredown.checking import check_fields
 from paredown.errors import UnknownName, UsageError
 from paredown.families.hints import Hints
-from paredown.reading import read_toml
 from paredown.study.limits import Limits, read_limits
+from paredown.toml import read_toml
 from paredown.typed import Misfit, UnknownKey, build
 
 CALIBRATION_IMAGES = 100  # more hardly move a range

@@ -30,7 +30,6 @@ from paredown.files import (
 from paredown.graph.load import load_model
 from paredown.measurement import Trial
 from paredown.model import Model
-from paredown.reading import read_toml
 from paredown.study.environments import (
     Apart,
     TrialKey,
@@ -40,10 +39,11 @@ from paredown.study.environments import (
     set_apart,
     trial_key,
 )
-from paredown.study.files import Lock, toml_text
+from paredown.study.lock import Lock
 from paredown.study.private import Hide
 from paredown.study.records import to_line
 from paredown.study.trial_log import FILE, read_log
+from paredown.toml import read_toml, toml_text
 
 _LONGEST_STEM = 100
 

@@ -5,9 +5,9 @@ import tomllib
 import pytest
 
 from paredown.errors import UnknownName, UsageError
-from paredown.study.files import toml_text
 from paredown.study.limits import Limits
 from paredown.study.options import Asked, Options, read_asked
+from paredown.toml import toml_text
 
 
 def test_what_was_asked_comes_back_equal():

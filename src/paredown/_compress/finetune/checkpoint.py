@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import io
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from paredown.errors import StorageError
-from paredown.files import check_plain
+from paredown.files import make_directory, write_whole
 from paredown.graph.torch_ops import Tensor, torch
 
 
@@ -31,16 +31,11 @@ class Checkpoint:
 
 
 def save(path: Path, state: Checkpoint) -> None:
-    """Writes the file whole or not at all."""
-    check_plain(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(vars(state), temporary)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(f"cannot write the checkpoint {path}", got=error.strerror) from error
+    """Writes the file whole or not at all. Raises StorageError."""
+    data = io.BytesIO()
+    torch.save(vars(state), data)
+    make_directory(path.parent)
+    write_whole(path, data.getvalue())
 
 
 def load(path: Path, key: str) -> Checkpoint | None:

@@ -1,16 +1,13 @@
-"""The lock of a study directory; TOML text."""
+"""The lock of a study directory."""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from paredown.errors import StorageError
 from paredown.files import check_plain, storage_errors
-from paredown.printable import quoted
 
 
 class Lock:
@@ -39,24 +36,3 @@ class Lock:
     def release(self) -> None:
         """Frees it; a second call does nothing."""
         self._file.close()
-
-
-def toml_text(tables: Mapping[str, Mapping[str, object]]) -> str:
-    """TOML of flat tables of strings, numbers, booleans and lists of strings. None is left out."""
-    parts = []
-    for table, values in tables.items():
-        lines = [f"{key} = {_toml_value(value)}" for key, value in values.items() if value is not None]
-        parts.append("\n".join([f"[{table}]", *lines]))
-    return "\n\n".join(parts) + "\n"
-
-
-def _toml_value(value: object) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return repr(value)
-        case list() | tuple():
-            return f"[{', '.join(_toml_value(v) for v in value)}]"
-        case _:
-            return quoted(json.dumps(str(value), ensure_ascii=False))
