@@ -13,7 +13,7 @@ import onnxruntime as ort
 
 from paredown._compress.compress import compress
 from paredown._compress.presets import spelled
-from paredown._compress.recipe import Compressed
+from paredown._compress.recipe import Compressed, Context
 from paredown.device import Device
 from paredown.graph.session_options import session_options
 from paredown.hosts import open_host
@@ -39,7 +39,8 @@ POLICY = policy(ANY_BOARD)
 
 def compressed(model: Model, recipe: str, *, device: Device = ANY_BOARD, **more: object) -> Compressed:
     """A prepared model after a recipe, calibrated on four images."""
-    return compress(model, spelled(recipe), images, device, policy(device), **more)  # type: ignore[arg-type]
+    context = Context(model, images, device, policy(device), **more)  # type: ignore[arg-type]
+    return compress(spelled(recipe), context)
 
 
 def run(model: Model, image: np.ndarray) -> list[np.ndarray]:

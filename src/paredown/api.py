@@ -20,7 +20,7 @@ from paredown import data
 from paredown._compress.compress import RECIPE_KEY
 from paredown._compress.compress import compress as apply_recipe
 from paredown._compress.presets import parse_recipe
-from paredown._compress.recipe import Compressed, Recipe
+from paredown._compress.recipe import Compressed, Context, Recipe
 from paredown._measure.align import align
 from paredown._measure.card_choice import CardChoice
 from paredown._measure.compare import Comparison
@@ -189,9 +189,8 @@ def compress(
     further = None if learn_from is None else as_dataset(learn_from, progress)
     if limits is not None:
         limits.check(headline(card.task, more.has_truth))
-    made = apply_recipe(
+    context = Context(
         prepared,
-        wanted if limits is None else limits.on(wanted),
         lambda: Tensors(images, card),
         where.device,
         where.policy,
@@ -201,10 +200,11 @@ def compress(
         progress=progress,
         judge=judge_on(lambda: choosing_images(more, images), prepared, card, where, threads, progress),
         time_nodes=where.time_nodes(threads),
-        lessons=lambda: Tensors(learning_images(more, images), card),
-        further=None if further is None else partial(crops, further, card, seed),
+        unlabelled=lambda: Tensors(learning_images(more, images), card),
+        learn_from=None if further is None else partial(crops, further, card, seed),
         folder=None if folder is None else Path(folder),
     )
+    made = apply_recipe(wanted if limits is None else limits.on(wanted), context)
     fixed = frozen_sizes(model, prepared)
     note = (StepRecord("prepare", "", "note", fixed),) if fixed else ()
     return replace(made, log=(*note, *made.log))

@@ -12,6 +12,7 @@ import nets
 import pruned
 from paredown._compress.compress import compress
 from paredown._compress.presets import parse_recipe
+from paredown._compress.recipe import Context
 from paredown.graph.inspect import inspect
 from paredown.graph.load import load_model
 from paredown.graph.prepare import prepare
@@ -46,7 +47,6 @@ def test_the_whole_step_fits_what_is_left(name: str) -> None:
     rng = np.random.default_rng(0)
     shape = [d or 1 for d in model.inputs[0].shape]
     images = [rng.random(shape, np.float32) for _ in range(4)]
-    made = compress(
-        model, parse_recipe("prune20-l1"), lambda: iter(images), nets.ANY_BOARD, nets.POLICY, threads=2
-    )
+    context = Context(model, lambda: iter(images), nets.ANY_BOARD, nets.POLICY, threads=2)
+    made = compress(parse_recipe("prune20-l1"), context)
     assert inspect(made.model).macs <= 0.81 * inspect(model).macs

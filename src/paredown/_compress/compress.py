@@ -3,74 +3,36 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from paredown._compress.draft import Draft
 from paredown._compress.recipe import Compressed, Context, Recipe, require_packages
 from paredown._compress.steps import STEPS
 from paredown._compress.weight_bits import weight_bits
-from paredown.device import Device
 from paredown.errors import ModelError, UnknownName
 from paredown.graph.precision import require_float
 from paredown.graph.run import open_session
 from paredown.graph.walk import to_ir, to_model
 from paredown.measurement import StepRecord
-from paredown.model import Model
-from paredown.policy import Policy
-from paredown.protocols import ImageTensors, Judge, Progress, TimeNodes, silent
 
 PROFILE_KEY = "paredown.profile"  # metadata key: the device a file was made for
 RECIPE_KEY = "paredown.recipe"
 WEIGHT_BITS_KEY = "paredown.weight_bits"  # see `weight_bits`; absent where no product is in integers
 
 
-def compress(
-    model: Model,
-    recipe: Recipe,
-    images: ImageTensors,
-    device: Device,
-    policy: Policy,
-    *,
-    threads: int = 0,
-    keep_float: tuple[str, ...] = (),
-    seed: int = 0,
-    progress: Progress = silent,
-    judge: Judge | None = None,
-    time_nodes: TimeNodes | None = None,
-    lessons: ImageTensors | None = None,
-    further: ImageTensors | None = None,
-    folder: Path | None = None,
-) -> Compressed:
-    """The model after every step of the recipe, loaded once by the runtime as a check.
-
-    model: a prepared one (`graph.prepare`). images: preprocessed calibration inputs. judge, time_nodes: for
-    steps that choose; lessons, further, folder: for steps that learn; see `Context`.
+def compress(recipe: Recipe, context: Context) -> Compressed:
+    """The model `context.source` after every step of the recipe, loaded once by the runtime as a check.
 
     Raises: what the steps raise; before any work MissingDependency, and UnknownName for a `keep_float` name
     that is no node; ModelError where the runtime refuses the result (a fault of ours).
     """
     started = time.perf_counter()
     require_packages(recipe)
-    context = Context(
-        model,
-        images,
-        device,
-        policy,
-        threads,
-        keep_float,
-        seed,
-        progress,
-        judge,
-        time_nodes,
-        lessons,
-        further,
-        folder,
-    )
+    model = context.source
     if recipe.steps:
         require_float(model)
     draft = Draft(to_ir(model))
     names = {str(node.name) for node in draft.graph}
-    if unknown := next((name for name in keep_float if name not in names), None):
+    if unknown := next((name for name in context.keep_float if name not in names), None):
         raise UnknownName("node", unknown, names)
     log: list[StepRecord] = []
     for step in recipe.steps:
@@ -78,12 +40,12 @@ def compress(
     if not recipe.steps:
         return Compressed(model, model.sha256, recipe, (), time.perf_counter() - started)
     metadata = draft.model.metadata_props
-    metadata[PROFILE_KEY] = device.name
+    metadata[PROFILE_KEY] = context.device.name
     metadata[RECIPE_KEY] = recipe.name
     if (bits := weight_bits(draft.graph)) is not None:
         metadata[WEIGHT_BITS_KEY] = str(bits)
     made = to_model(draft.model, model)
     if {s.name for s in made.outputs} != {s.name for s in model.outputs}:
         raise ModelError("a step changed the model's outputs", got=[s.name for s in made.outputs])
-    open_session(made.data, threads)
+    open_session(made.data, context.threads)
     return Compressed(made, model.sha256, recipe, tuple(log), time.perf_counter() - started)

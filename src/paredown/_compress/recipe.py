@@ -78,7 +78,7 @@ class Step:
 
     @property
     def learns(self) -> bool:
-        """True where it reads `Context.further`."""
+        """True where it reads `Context.learn_from`."""
         return False
 
     @property
@@ -144,9 +144,9 @@ class Context:
     device: what the result must run on. policy: what the runtime there computes in integers.
     keep_float: node names the user wants left alone. judge: tells what a candidate loses; None where there is
     nothing to judge on. time_nodes: what each node costs on the device; None where this machine is not the
-    device. lessons: more images for steps that learn or round to few bits, those to calibrate on among them.
-    further: images of anything, for the same steps, which nothing is judged by. folder: where a step that
-    takes long keeps what it needs to go on after a stop; it may not exist yet.
+    device. unlabelled: more images of the user's own for steps that learn or round to few bits, those to
+    calibrate on among them. learn_from: images of anything, for the same steps, which nothing is judged by.
+    folder: where a step that takes long keeps what it needs to go on after a stop; it may not exist yet.
     """
 
     source: Model
@@ -159,14 +159,14 @@ class Context:
     progress: Progress = silent
     judge: Judge | None = None
     time_nodes: TimeNodes | None = None
-    lessons: ImageTensors | None = None
-    further: ImageTensors | None = None
+    unlabelled: ImageTensors | None = None
+    learn_from: ImageTensors | None = None
     folder: Path | None = None
 
-    def shown(self) -> Iterator[Array]:
+    def training_images(self) -> Iterator[Array]:
         """All there is to learn from, the user's own images first."""
-        yield from (self.lessons or self.images)()
-        yield from self.further() if self.further else ()
+        yield from (self.unlabelled or self.images)()
+        yield from self.learn_from() if self.learn_from else ()
 
 
 Apply = Callable[[Any, "Draft", Context], tuple[StepRecord, ...]]
@@ -189,7 +189,7 @@ class Recipe:
 
     @property
     def learns(self) -> bool:
-        """True where a step can learn from further images."""
+        """True where a step can learn from images of anything."""
         return any(s.learns for s in self.steps)
 
 

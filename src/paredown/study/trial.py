@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from paredown._compress.compress import compress
-from paredown._compress.recipe import Compressed, Recipe
+from paredown._compress.recipe import Compressed, Context, Recipe
 from paredown.detections import Prediction
 from paredown.measurement import Doubt, Quantity, Readings
 from paredown.model import Model
@@ -43,9 +43,8 @@ def make(work: Work, recipe: Recipe, folder: Path) -> Compressed:
     """What the recipe makes of the float model. folder: where learning keeps what it has learned so far."""
     images, bench, options = work.images, work.bench, work.options
     card = bench.card
-    return compress(
+    context = Context(
         work.prepared,
-        recipe,
         lambda: Tensors(images.calibration, card),
         bench.target.device,
         bench.target.policy,
@@ -62,10 +61,11 @@ def make(work: Work, recipe: Recipe, folder: Path) -> Compressed:
             work.progress,
         ),
         time_nodes=bench.target.time_nodes(options.threads),
-        lessons=lambda: Tensors(learning_images(images.given, images.calibration, images.judged), card),
-        further=None if images.further is None else partial(crops, images.further, card, options.seed),
+        unlabelled=lambda: Tensors(learning_images(images.given, images.calibration, images.judged), card),
+        learn_from=None if images.further is None else partial(crops, images.further, card, options.seed),
         folder=folder,
     )
+    return compress(recipe, context)
 
 
 def judge(work: Work, model: Model, reference: list[Prediction] | None) -> Judged:

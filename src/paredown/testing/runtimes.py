@@ -19,6 +19,7 @@ from onnx import helper, numpy_helper
 
 from paredown._compress.compress import compress
 from paredown._compress.presets import parse_recipe
+from paredown._compress.recipe import Context
 from paredown.device import Device
 from paredown.errors import TargetError, UnknownName, UnsupportedModel
 from paredown.graph.prepare import prepare
@@ -198,7 +199,7 @@ def _models(runtime: Runtime, kind: str) -> Iterator[bytes]:
     else:
         for make in (networks.residual, networks.depthwise):
             recipe, model = parse_recipe(_RECIPES[kind]), prepare(make(opset=21))
-            made = compress(model, recipe, networks.images, DEVICE, runtime.policy(DEVICE))
+            made = compress(recipe, Context(model, networks.images, DEVICE, runtime.policy(DEVICE)))
             yield made.model.data
 
 

@@ -18,7 +18,7 @@ import onnxruntime as ort
 from onnx.reference import ReferenceEvaluator
 
 from paredown._compress.compress import compress
-from paredown._compress.recipe import Compressed, Recipe, Step
+from paredown._compress.recipe import Compressed, Context, Recipe, Step
 from paredown.device import Device
 from paredown.errors import UnknownName
 from paredown.graph.load import to_proto
@@ -125,7 +125,7 @@ CHECKS: tuple[Callable[[Step, str], None], ...] = (
 
 def _made(step: Step, model: Model, *, keep_float: tuple[str, ...] = ()) -> Compressed:
     policy = onnxruntime.policy(DEVICE)
-    return compress(model, Recipe((step,)), networks.images, DEVICE, policy, keep_float=keep_float)
+    return compress(Recipe((step,)), Context(model, networks.images, DEVICE, policy, keep_float=keep_float))
 
 
 def _node_names(model: Model) -> list[str]:

@@ -202,7 +202,7 @@ def test_metadata_survives_packing() -> None:
 
 
 def test_the_preset_packs(wide: Model) -> None:
-    made = compress(wide, parse_recipe("int4"), nets.images, nets.ANY_BOARD, nets.POLICY)
+    made = compress(parse_recipe("int4"), Context(wide, nets.images, nets.ANY_BOARD, nets.POLICY))
     assert PRESETS["int4"][0].endswith("+pack")
     assert len(made.model.data) < 0.6 * len(wide.data)
 

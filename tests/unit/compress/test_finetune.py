@@ -120,8 +120,8 @@ def test_a_stopped_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
 def test_further_images_are_learned_from() -> None:
     source, pupil = pair("residual")
     plain = distill(pupil, source, nets.images, SHORT)
-    nothing = distill(pupil, source, nets.images, SHORT, further=lambda: nets.images(0))
-    more = distill(pupil, source, nets.images, SHORT, further=lambda: nets.images(4, seed=99))
+    nothing = distill(pupil, source, nets.images, SHORT, learn_from=lambda: nets.images(0))
+    more = distill(pupil, source, nets.images, SHORT, learn_from=lambda: nets.images(4, seed=99))
     apart = {name: float(np.abs(more.arrays[name] - want).max()) for name, want in plain.arrays.items()}
     for name, want in plain.arrays.items():
         np.testing.assert_allclose(nothing.arrays[name], want, rtol=1e-4, atol=1e-6)

@@ -46,9 +46,7 @@ def context_of(model: Model) -> Context:
 
 
 def made(model: Model, recipe: str) -> tuple[Model, list[str]]:
-    done = compress(
-        model, parse_recipe(recipe), lambda: iter(nets.images(8)), nets.ANY_BOARD, nets.POLICY, threads=1
-    )
+    done = compress(parse_recipe(recipe), context_of(model))
     return done.model, [record.action for record in done.log if record.step == "gates"]
 
 
@@ -127,13 +125,7 @@ def test_channels_that_are_alike_are_left() -> None:
 
 
 def test_without_gates_it_says_so() -> None:
-    done = compress(
-        prepare(nets.NETS["residual"]()),
-        parse_recipe("gates"),
-        lambda: iter(nets.images()),
-        nets.ANY_BOARD,
-        nets.POLICY,
-    )
+    done = nets.compressed(prepare(nets.NETS["residual"]()), "gates")
     (record,) = done.log
     assert record.action == "skipped"
     assert "sigmoid" in record.why
@@ -142,14 +134,7 @@ def test_without_gates_it_says_so() -> None:
 def test_a_node_kept_float_is_not_touched() -> None:
     model = uneven()
     kept = next(n for n in to_ir(model).graph if n.op_type == "Conv")
-    done = compress(
-        model,
-        parse_recipe("gates"),
-        lambda: iter(nets.images()),
-        nets.ANY_BOARD,
-        nets.POLICY,
-        keep_float=(str(kept.name),),
-    )
+    done = nets.compressed(model, "gates", keep_float=(str(kept.name),))
     (now,) = (n for n in to_ir(done.model).graph if n.name == kept.name)
     for value, before in zip(now.inputs[1:], kept.inputs[1:], strict=True):
         np.testing.assert_array_equal(constant(value), constant(before))

@@ -37,7 +37,7 @@ def apply(step: Distill, draft: Draft, context: Context) -> tuple[StepRecord, ..
     learned = distill(
         to_model(model, context.source),
         context.source,
-        context.lessons or context.images,
+        context.unlabelled or context.images,
         Training(
             step.steps,
             rate=step.rate,
@@ -51,7 +51,7 @@ def apply(step: Distill, draft: Draft, context: Context) -> tuple[StepRecord, ..
         unrounded=draft.codebooks,
         masks=zeros_kept(learnables(model.graph), draft.codebooks),
         left=draft.kept_channels,
-        further=context.further,
+        learn_from=context.learn_from,
         progress=context.progress,
     )
     if learned.error >= 1:

@@ -45,10 +45,10 @@ def apply(step: Qat, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
     learned = distill(
         pupil,
         teacher,
-        context.lessons or context.images,
+        context.unlabelled or context.images,
         training,
         unrounded={str(dq.name): draft.layers[name].unrounded for name, dq in weights.items()},
-        further=context.further,
+        learn_from=context.learn_from,
         progress=context.progress,
     )
     if learned.error >= 1:  # not even the last digits of a scale should change

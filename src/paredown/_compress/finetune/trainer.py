@@ -106,7 +106,7 @@ def distill(
     masks: Mapping[str, NDArray[np.bool_]] | None = None,
     sculpt: Sculpt | None = None,
     left: Mapping[str, NDArray[np.int64]] | None = None,
-    further: ImageTensors | None = None,
+    learn_from: ImageTensors | None = None,
     progress: Progress = silent,
 ) -> Learned:
     """What the pupil's graph has learned from the teacher's; neither model is changed.
@@ -114,7 +114,7 @@ def distill(
     pupil: the teacher's graph with other numbers in it, quantized or not, or with fewer channels. masks:
     weights that count as zero where they are False. sculpt: changes them on the way; what was best under
     older masks is then forgotten. left: tensor -> which of the teacher's channels the pupil still has.
-    further: images of anything, learned from as well; they judge nothing.
+    learn_from: images of anything, learned from as well; they judge nothing.
 
     Raises: CalibrationError without images; UnsupportedModel for a graph that cannot be learned through.
     """
@@ -130,7 +130,7 @@ def distill(
         seen = read(images)
         if not seen:
             raise CalibrationError("there is no image to learn from", expected="at least one, 100 are good")
-        more = read(further) if further else []
+        more = read(learn_from) if learn_from else []
         return _Trainer(taught, learner, names, seen, more, training, taps, sculpt, left).run(progress)
 
 

@@ -73,7 +73,7 @@ def layer_samples(draft: Draft, layers: Sequence[MatmulLayer], context: Context)
         return
     few = any(layer.bits < 7 for layer in layers)
     draw = FEW_BITS if few else EIGHT_BITS
-    given = (context.lessons if few else None) or context.images
+    given = (context.unlabelled if few else None) or context.images
     at, source = positions(layers, draw, context.seed), draft.float_model
     assert source is not None  # layers in integers have one
     images = context.progress(islice(given(), draw.images), "running the float network")

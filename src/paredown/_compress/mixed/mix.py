@@ -123,7 +123,7 @@ def apply(step: Mixed, draft: Draft, context: Context) -> tuple[StepRecord, ...]
     ranged = _ranges(draft, plan, source, context)
     weights = _weight_damages(model.graph, ranged, source, context)
     grid_of = {t: ranged.grids[g] for t, g in ranged.plan.group.items()}
-    apart = replace(context, lessons=None, further=None)  # what judges must not have been fitted to
+    apart = replace(context, unlabelled=None, learn_from=None)  # what judges must not have been fitted to
     writer = Writer(source, grid_of, context.policy.weight_bits, apart)
     choices = _choices(model.graph, ranged, weights, writer, context)
     writer = replace(writer, why=reasons(choices), ungated=gates.without(draft, source))

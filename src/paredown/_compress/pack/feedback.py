@@ -54,7 +54,7 @@ def rounded(
     if not layers:
         return
     at = positions(layers, FEW_BITS, context.seed)
-    images = context.progress(islice(context.shown(), FEW_BITS.images), "running the float network")
+    images = context.progress(islice(context.training_images(), FEW_BITS.images), "running the float network")
     answers = Tapped(network, answer_taps(layers, at), context.threads)
     made = to_ir(network)
     nodes = {str(node.name): node for node in made.graph}

@@ -51,7 +51,7 @@ def learn(
     learned = distill(
         to_model(model, context.source),
         context.source,
-        context.lessons or context.images,
+        context.unlabelled or context.images,
         Training(
             step.steps,
             rate=step.rate,
@@ -62,7 +62,7 @@ def learn(
         ),
         masks=masks_at_once(step, layers),
         sculpt=sculptor,
-        further=context.further,
+        learn_from=context.learn_from,
         progress=context.progress,
     )
     write_into(model.graph, learned.arrays)
