@@ -19,6 +19,7 @@ from making import make_rows, parser
 from paredown._compress.presets import PRESETS
 from paredown._measure.latency import measure_latency
 from paredown.model import Model
+from paredown.targets import target
 
 MODELS = ("yolov8n", "yolov5n", "nanodet_m_416", "yolo_fastest_1_1_xl", "yolox_nano", "resnet20_cifar10")
 FITTED = PRESETS["int4"][0]
@@ -42,7 +43,7 @@ def main() -> int:
             file.write_bytes(model.data)
             image = np.random.default_rng(0).random(source.inputs[0].shape, np.float32)
             feeds = {source.inputs[0].name: image}
-            timed, _, doubts = measure_latency(file, reference, "local", feeds, threads=args.threads)
+            timed, _, doubts = measure_latency(file, reference, target("local"), feeds, threads=args.threads)
         ratio = next(q for q in timed if q.name == "latency_ratio")
         beside = {"latency_ratio": ratio.value, "ratio_low": ratio.low, "ratio_high": ratio.high}
         return found | {"of_int8": {**beside, "doubts": [d.text for d in doubts]}}

@@ -21,6 +21,7 @@ from common import Loaded, arguments, load, say, write
 import paredown
 from paredown._measure.latency import measure_latency
 from paredown.preprocessing.tensor import preprocess
+from paredown.targets import target
 
 STOCK = "ort-static-pc-minmax-tail"
 PAIRS = {"ours / ONNX Runtime's": ("ours", "stock"), "FP32 / ours": ("float", "ours")}
@@ -61,7 +62,7 @@ def _time_pairs(loaded: Loaded, files: dict[str, Path], threads: int, repeats: i
         for pair, (candidate, baseline) in PAIRS.items():
             say(f"{loaded.name}: {pair}, {repeat + 1} of {repeats}")
             timed, curves, doubts = measure_latency(
-                files[candidate], files[baseline], "local", feeds, threads=threads
+                files[candidate], files[baseline], target("local"), feeds, threads=threads
             )
             quantities = {q.name: asdict(q) for q in timed if q.name in ("latency_s", "latency_ratio")}
             baseline_s = median(curves["baseline_latency_s"])

@@ -42,7 +42,7 @@ from paredown.preprocessing.tensor import preprocess
 from paredown.runtimes import RUNTIMES
 from paredown.sample import Dataset
 from paredown.study.bench import Tensors
-from paredown.targets import Target, target
+from paredown.targets import target
 
 IOU, MAX_DETECTIONS = 0.7, 300
 REPORTED = frozenset({"nncf", "openvino", "aimet-onnx", "onnxruntime", "onnx", "torch"})  # versions kept
@@ -231,7 +231,7 @@ def _time(ground: Ground, file: Path, threads: int) -> dict[str, Any]:
     card, model = ground.loaded.card, ground.loaded.model
     feeds = {model.inputs[0].name: preprocess(ground.judged[0].read(), card.preprocess)[0]}
     RUNTIMES["peers"] = "runtimes"
-    where = Target("peers", target("local").device, "peers")
+    where = replace(target("local"), name="peers", runtime="peers")
     files = {"openvino": file}
     if file.suffix == ".onnx":
         other = file.with_name(file.stem + OPENVINO)

@@ -1,4 +1,4 @@
-"""A runtime for the timing harness that takes ONNX files and OpenVINO's own: `compile(file) -> Session`.
+"""A runtime for the timing harness that takes ONNX files and OpenVINO's own.
 
 A file ending in .onnx runs in ONNX Runtime, one ending in .xml in OpenVINO. An ONNX file is run in OpenVINO
 by naming a copy of it so that it ends in `OPENVINO`. This folder and OpenVINO must be on the path of the
@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from paredown.errors import TargetError
 from paredown.model import TensorSpec
-from paredown.protocols import Array, Session
+from paredown.protocols import Array, Artifact, Session
 from paredown.runtimes import onnxruntime
 
 OPENVINO = ".openvino.onnx"
@@ -36,10 +35,15 @@ class OpenVinoSession:
         return {spec.name: answers[i] for i, spec in enumerate(self.outputs)}
 
 
-def compile(model: Path, *, threads: int = 0, extra_outputs: Sequence[str] = ()) -> Session:
+MULTITHREADED = True
+build = onnxruntime.build  # either runtime opens the file as it is
+
+
+def open(artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> Session:
     """A session of the file in the runtime that its name stands for."""
+    model = artifact.files[0]
     if not model.name.endswith((".xml", OPENVINO)):
-        return onnxruntime.compile(model, threads=threads)
+        return onnxruntime.open(artifact, threads=threads)
     openvino = importlib.import_module("openvino")  # a process that times ONNX Runtime must not hold it
     settings: dict[str, object] = {
         # By default float parts run in bfloat16 where the CPU can: then nothing here would be FP32.

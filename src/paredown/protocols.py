@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol, TypeVar
 
@@ -28,6 +28,26 @@ class Session(Protocol):
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]: ...
 
 
+@dataclass(frozen=True)
+class Artifact:
+    """What a runtime opens: made of one model for one device, once, before anything is timed.
+
+    files: the one to open, then what must lie beside it; none where it is held in memory. sha256: of their
+    bytes in this order. size_bytes: of all. build_s: seconds that making it took, no part of loading it.
+    """
+
+    files: tuple[Path, ...]
+    sha256: str
+    size_bytes: int
+    build_s: float = 0.0
+    data: bytes = field(default=b"", repr=False)
+
+    @property
+    def source(self) -> Path | bytes:
+        """What is opened: a file, or bytes."""
+        return self.files[0] if self.files else self.data
+
+
 class Runtime(Protocol):
     """What a file in `runtimes/` gives: the module itself is the runtime."""
 
@@ -37,8 +57,20 @@ class Runtime(Protocol):
         """What it computes in integers there. Needs none of the runtime's packages."""
         ...
 
-    def compile(self, model: bytes | Path, *, threads: int = 0, extra_outputs: Sequence[str] = ()) -> Session:
-        """A session of `model`. threads: 0 takes all usable physical cores. extra_outputs: inner tensors."""
+    def build(self, model: bytes | Path, device: Device, folder: Path, precision: str = "") -> Artifact:
+        """What it opens for this ONNX model; files that it makes are in `folder`. May take minutes.
+
+        precision: of the float part ("float16"), "" as the model is written. Raises ModelError, TargetError.
+        """
+        ...
+
+    def open(self, artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> Session:
+        """A session in this process. threads: 0 takes all usable physical cores. taps: inner tensors that it
+        answers with besides the outputs. Raises ModelError, TargetError."""
+        ...
+
+    def version(self) -> str:
+        """Of the package that computes. Raises MissingDependency where it is not installed."""
         ...
 
     @property

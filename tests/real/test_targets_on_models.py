@@ -40,7 +40,7 @@ def test_every_model_compiles_and_answers_what_it_declares(models: list[Path]) -
 
 def test_inner_tensors_of_a_real_model(models: list[Path]) -> None:
     node = next(n for n in onnx.load(models[0]).graph.node if n.op_type == "Conv")
-    session = target("local").compile(models[0], extra_outputs=[node.output[0]])
+    session = target("local").compile(models[0], taps=[node.output[0]])
     assert session.run(random_feeds(session.inputs))[node.output[0]].ndim == 4
 
 

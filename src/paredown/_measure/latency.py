@@ -23,7 +23,7 @@ from paredown.errors import UsageError
 from paredown.measurement import Doubt, Quantity
 from paredown.protocols import Array, Progress, silent
 from paredown.runtimes import RUNTIMES
-from paredown.targets import Target, target
+from paredown.targets import Target
 
 _CI_LIMIT = 0.10  # width of the ratio's interval, above which the ratio is not worth its decimals
 
@@ -85,7 +85,7 @@ Timing = tuple[tuple[Quantity, ...], dict[str, tuple[float, ...]], tuple[Doubt, 
 def measure_latency(
     candidate: Path,
     baseline: Path,
-    where: Target | str,
+    place: Target,
     feeds: Mapping[str, Array],
     *,
     baseline_feeds: Mapping[str, Array] | None = None,
@@ -95,14 +95,14 @@ def measure_latency(
 ) -> Timing:
     """The candidate's quantities, the curves of both, and the doubts.
 
-    where: a target, or its name. baseline_feeds: where the baseline's inputs differ from the candidate's.
-    threads: 0 leaves it to the target (`Target.used_threads`).
+    candidate, baseline: ONNX models; what the runtime builds of them lies beside them. baseline_feeds: where
+    the baseline's inputs differ from the candidate's. threads: 0 leaves it to `Target.used_threads`.
 
     Raises:
         TargetError: this machine is not the target, or a process crashed, hung or was refused by the runtime.
         OutOfMemory: a process ran out of memory, or was killed as the system does then.
     """
-    plan, place = plan or TimingPlan(), target(where) if isinstance(where, str) else where
+    plan = plan or TimingPlan()
     if threads < 0:
         raise UsageError("threads cannot be negative", got=threads, expected="0 for all cores, or a count")
     place.require_timing()
@@ -111,7 +111,8 @@ def measure_latency(
     with ExitStack() as stack:
         workers, records = [], []
         for model, given in [(candidate, feeds), (baseline, baseline_feeds or feeds)]:
-            worker = WorkerProcess(host, model, module, given, threads=threads, timeout_s=plan.timeout_s)
+            built = place.build(model, model.parent)
+            worker = WorkerProcess(host, built, module, given, threads=threads, timeout_s=plan.timeout_s)
             workers.append(stack.enter_context(worker))
             records.append(_warmed_up(worker, plan))
         watch = NoiseWatch(host, [record.load["pid"] for record in records])

@@ -8,7 +8,6 @@ import signal
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,7 +21,7 @@ from paredown.errors import (
     TargetError,
     ran_out_of_memory,
 )
-from paredown.protocols import Array, Host
+from paredown.protocols import Array, Artifact, Host
 
 _ERRORS: dict[str, type[ParedownError]] = {"ModelError": ModelError, "OutOfMemory": OutOfMemory}
 _STDERR_TAIL = 1500  # characters: the end of a traceback, not a log
@@ -33,23 +32,25 @@ _QUIT_S = 2.0
 class WorkerProcess:
     """A fresh process on a host with one compiled model. Leaving the `with` ends it, whatever happened.
 
-    runtime: the module that compiles.
+    artifact: in files. runtime: the module that opens it.
     """
 
     def __init__(
         self,
         host: Host,
-        model: Path,
+        artifact: Artifact,
         runtime: str,
         feeds: Mapping[str, Array],
         *,
         threads: int,
         timeout_s: float,
     ) -> None:
-        self._model, self._timeout_s = model.name, timeout_s
+        self._model, self._timeout_s = artifact.files[0].name, timeout_s
         self._feeds = {name: np.asarray(array, order="C") for name, array in feeds.items()}
         self._job = {
-            "model": host.put(model),
+            "files": [host.put(file) for file in artifact.files],
+            "sha256": artifact.sha256,
+            "size_bytes": artifact.size_bytes,
             "runtime": runtime,
             "threads": threads,
             "feeds": [[name, a.dtype.str, a.shape] for name, a in self._feeds.items()],

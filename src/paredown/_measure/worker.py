@@ -1,6 +1,6 @@
-"""The measured process: compiles one model and times it when told. `python -m paredown._measure.worker`
+"""The measured process: opens one model and times it when told. `python -m paredown._measure.worker`
 
-Talks JSON lines. It reads a job {"model", "runtime", "threads", "feeds"} and the bytes of the feeds, answers
+Talks JSON lines. It reads a job {"files", "runtime", ...} and the bytes of the feeds, answers
 how loading went, then obeys "run N" with N latencies and "quit". The end of its input ends it, so it cannot
 outlive its parent. `feeds` is a list of [name, dtype, shape]; the bytes follow in that order and touch no
 disk, so nothing of them stays behind, however a process ends.
@@ -23,7 +23,7 @@ import numpy as np
 
 from paredown.errors import ParedownError
 from paredown.hosts.memory import peak_resident_bytes, resident_bytes
-from paredown.protocols import Array, Session
+from paredown.protocols import Array, Artifact, Session
 
 
 def main() -> None:
@@ -46,12 +46,13 @@ def main() -> None:
 
 
 def _load(job: dict[str, Any], commands: IO[bytes], answers: TextIO) -> tuple[Session, dict[str, Array]]:
-    """The compiled model and its feeds; says how long compiling took and what memory was held before it."""
+    """The open model and its feeds; says how long opening took and what memory was held before it."""
     feeds = {name: _array(commands, dtype, shape) for name, dtype, shape in job["feeds"]}
     runtime = importlib.import_module(job["runtime"])
+    artifact = Artifact(tuple(map(Path, job["files"])), job["sha256"], job["size_bytes"])
     gc.collect()
     before_bytes, start = resident_bytes(), time.perf_counter()
-    session: Session = runtime.compile(Path(job["model"]), threads=job["threads"])
+    session: Session = runtime.open(artifact, threads=job["threads"])
     load_s = time.perf_counter() - start
     told = {"load_s": load_s, "before_bytes": before_bytes, "loaded_bytes": resident_bytes()}
     _say(answers, {"pid": os.getpid(), **told})

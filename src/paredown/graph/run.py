@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime as ort
 
 from paredown.errors import UnsupportedModel
+from paredown.graph.session_options import session_options
 from paredown.model import Model
 from paredown.protocols import Array
 
@@ -17,12 +18,11 @@ def open_session(
 ) -> ort.InferenceSession:
     """An ONNX Runtime CPU session. Raises UnsupportedModel with the runtime's own reason.
 
-    frugal: nodes run as soon as a tensor can be freed by it, and no arena is laid out ahead. An instrumented
-    graph, whose statistics all hang off the end otherwise, then needs a third less memory at the same speed.
+    threads: 0 takes all usable physical cores. frugal: nodes run as soon as a tensor can be freed by it, and
+    no arena is laid out ahead. An instrumented graph, whose statistics all hang off the end otherwise, then
+    needs a third less memory at the same speed.
     """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4
+    options = session_options(threads)
     if frugal:
         options.enable_mem_pattern = False
         options.execution_order = ort.ExecutionOrder.PRIORITY_BASED

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
+from paredown.device import Device
 from paredown.model import TensorSpec
-from paredown.protocols import Array
+from paredown.protocols import Array, Artifact
 from paredown.runtimes import onnxruntime, proto
+from paredown.runtimes.artifact import as_it_is
 from paredown.runtimes.tensors import check_feeds
 
 MULTITHREADED = False
@@ -32,13 +35,18 @@ class NullSession:
         return dict(self._answers)
 
 
-def compile(
-    model: bytes | Path,
-    *,
-    threads: int = 0,
-    extra_outputs: Sequence[str] = (),
-) -> NullSession:
+def build(model: bytes | Path, device: Device, folder: Path, precision: str = "") -> Artifact:
+    """The model itself, of which only the inputs and outputs are read."""
+    return as_it_is(model, "the null runtime", precision)
+
+
+def open(artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> NullSession:
     """A session that knows the model's inputs and outputs and nothing else of it."""
-    graph = proto.with_outputs(model, extra_outputs).graph
+    graph = proto.with_outputs(artifact.source, taps).graph
     stored = {i.name for i in graph.initializer}
     return NullSession(proto.specs(i for i in graph.input if i.name not in stored), proto.specs(graph.output))
+
+
+def version() -> str:
+    """Of this package: the null runtime is part of it."""
+    return metadata.version("paredown")

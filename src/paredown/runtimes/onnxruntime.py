@@ -16,7 +16,8 @@ from paredown.errors import ModelError, ParedownError, TargetError
 from paredown.graph.session_options import session_options
 from paredown.model import Model, TensorSpec
 from paredown.policy import Policy
-from paredown.protocols import Array, NodeTimes
+from paredown.protocols import Array, Artifact, NodeTimes
+from paredown.runtimes.artifact import as_it_is
 from paredown.runtimes.tensors import check_feeds
 
 _NUMPY = {
@@ -104,25 +105,31 @@ class OrtSession:
         return dict(zip(self._names, answers, strict=True))
 
 
-def compile(
-    model: bytes | Path,
-    *,
-    threads: int = 0,
-    extra_outputs: Sequence[str] = (),
-) -> OrtSession:
-    """A session of `model`, all graph optimisations on. threads: 0 takes all usable physical cores."""
-    options = session_options(threads)
-    if extra_outputs:
+def build(model: bytes | Path, device: Device, folder: Path, precision: str = "") -> Artifact:
+    """The model itself: ONNX Runtime opens it as it is."""
+    return as_it_is(model, "ONNX Runtime", precision)
+
+
+def open(artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> OrtSession:
+    """A session with all graph optimisations on. threads: 0 takes all usable physical cores."""
+    source = artifact.source
+    if taps:
         # Imported here because most sessions, those of measured processes among them, must not hold onnx.
         proto = import_module("paredown.runtimes.proto")
-        model = cast(bytes, proto.with_outputs(model, extra_outputs).SerializeToString())
-    source = str(model) if isinstance(model, Path) else model
+        source = cast(bytes, proto.with_outputs(source, taps).SerializeToString())
+    given = str(source) if isinstance(source, Path) else source
+    options = session_options(threads)
     try:
-        return OrtSession(onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"]))
+        return OrtSession(onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"]))
     except _BAD_MODEL as e:
         raise ModelError("ONNX Runtime cannot read the model", got=_useful(e)) from e
     except _REFUSED as e:
         raise _refusal(e) from e
+
+
+def version() -> str:
+    """Of the package onnxruntime."""
+    return str(onnxruntime.__version__)
 
 
 def _refusal(error: Exception) -> ParedownError:

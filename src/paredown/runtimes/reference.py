@@ -7,13 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 from onnx.reference import ReferenceEvaluator
 
 from paredown.device import Device
 from paredown.errors import ModelError, TargetError
 from paredown.policy import Policy
-from paredown.protocols import Array
+from paredown.protocols import Array, Artifact
 from paredown.runtimes import onnxruntime, proto
+from paredown.runtimes.artifact import as_it_is
 from paredown.runtimes.tensors import check_feeds
 
 _REFUSED = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError)
@@ -48,17 +50,22 @@ class ReferenceSession:
         return {spec.name: answer for spec, answer in zip(self.outputs, answers, strict=True)}
 
 
-def compile(
-    model: bytes | Path,
-    *,
-    threads: int = 0,
-    extra_outputs: Sequence[str] = (),
-) -> ReferenceSession:
-    """A session of `model` as it is. `threads` changes nothing: the evaluator has one."""
-    graph = proto.with_outputs(model, extra_outputs)
+def build(model: bytes | Path, device: Device, folder: Path, precision: str = "") -> Artifact:
+    """The model itself."""
+    return as_it_is(model, "the reference evaluator", precision)
+
+
+def open(artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> ReferenceSession:
+    """A session of the model as it is. `threads` changes nothing: the evaluator has one."""
+    graph = proto.with_outputs(artifact.source, taps)
     try:
         return ReferenceSession(ReferenceEvaluator(graph), graph)
     except _REFUSED as e:
         raise ModelError(
             "the reference evaluator cannot read the model", got=f"{type(e).__name__}: {e}"
         ) from e
+
+
+def version() -> str:
+    """Of the package onnx, which the evaluator comes with."""
+    return str(onnx.__version__)

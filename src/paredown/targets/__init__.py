@@ -33,7 +33,7 @@ def target(name: str, host: Host | None = None) -> Target:
     usual = device.runtimes[0]
     if usual not in RUNTIMES:
         raise UnknownName(f"runtime of device {device.name}", usual, RUNTIMES)
-    return Target(device.name, device, usual, unfit_reasons(device, machine), name.endswith(".toml"), where)
+    return Target(device.name, device, usual, where, unfit_reasons(device, machine), name.endswith(".toml"))
 
 
 def read_device(name: str, machine: Machine) -> Device:

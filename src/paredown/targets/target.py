@@ -1,18 +1,19 @@
-"""The noun `Target`: a device, a runtime on it, and whether this machine is that device."""
+"""The noun `Target`: a device, a runtime on it, and the host that stands for it."""
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from paredown.device import DOT_PRODUCTS, Device
 from paredown.errors import TargetError
-from paredown.hosts import open_host
 from paredown.machine import Machine
 from paredown.policy import Policy
-from paredown.protocols import Host, Session, TimeNodes
+from paredown.protocols import Artifact, Host, Session, TimeNodes
 from paredown.runtimes import runtime as find_runtime
 
 
@@ -20,16 +21,16 @@ from paredown.runtimes import runtime as find_runtime
 class Target:
     """Where a model runs: the value that is handed on, never looked up again by its name.
 
-    runtime: a key of RUNTIMES; the module is imported when something is asked of it. unfit: why this machine
-    is not the device, one reason each; empty where it is. own_file: whether the user wrote its table.
+    runtime: a key of RUNTIMES; the module is imported when something is asked of it. unfit: why the host is
+    not the device, one reason each; empty where it is. own_file: whether the user wrote the device's table.
     """
 
     name: str
     device: Device
     runtime: str
+    host: Host
     unfit: tuple[str, ...] = ()
     own_file: bool = False
-    host: Host = field(default_factory=open_host)
 
     @property
     def policy(self) -> Policy:
@@ -58,19 +59,31 @@ class Target:
         device = self.device.threads if self.runs_here else None
         return asked or device or self.host.facts().cores_usable
 
-    def compile(
-        self,
-        model: bytes | Path,
-        *,
-        threads: int = 0,
-        extra_outputs: Sequence[str] = (),
-    ) -> Session:
-        """A session of `model` on this machine that answers with `extra_outputs` besides the outputs.
+    def build(self, model: bytes | Path, folder: Path, precision: str = "") -> Artifact:
+        """What the runtime opens for an ONNX model on the device; files that it makes are in `folder`."""
+        return find_runtime(self.runtime).build(model, self.device, folder, precision)
+
+    def open(self, artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> Session:
+        """A session in this process that answers with the inner tensors `taps` besides the outputs.
 
         threads: see `used_threads`.
         """
-        used = self.used_threads(threads)
-        return find_runtime(self.runtime).compile(model, threads=used, extra_outputs=extra_outputs)
+        return find_runtime(self.runtime).open(artifact, threads=self.used_threads(threads), taps=taps)
+
+    def compile(self, model: bytes | Path, *, threads: int = 0, taps: Sequence[str] = ()) -> Session:
+        """`build` and `open` in one: what is built is kept as long as the session."""
+        folder = TemporaryDirectory(prefix="paredown-")
+        try:
+            artifact = self.build(model, Path(folder.name))
+            session = self.open(artifact, threads=threads, taps=taps)
+        except BaseException:
+            folder.cleanup()
+            raise
+        if any(Path(folder.name).iterdir()):
+            weakref.finalize(session, folder.cleanup)
+        else:
+            folder.cleanup()
+        return session
 
     def time_nodes(self, threads: int = 0) -> TimeNodes | None:
         """What times models node by node; None where this machine is not the target, or its runtime mute."""

@@ -7,9 +7,12 @@ def test_my_runtime(check):
 
 from __future__ import annotations
 
+import pickle
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +24,15 @@ from paredown._compress.compress import compress
 from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Context
 from paredown.device import Device
-from paredown.errors import TargetError, UnknownName, UnsupportedModel
+from paredown.errors import ModelError, TargetError, UnknownName, UnsupportedModel
 from paredown.graph.prepare import prepare
-from paredown.protocols import Array, Runtime
-from paredown.runtimes import reference
+from paredown.protocols import Array, Runtime, Session
+from paredown.runtimes import runtime as find_runtime
 from paredown.testing import networks
 
 DEVICE = Device("any-board", "what every device can do, whatever cuts its sums off", saturates=True)
 SHAPE = (1, 3, 8, 8)
+TRUTH = find_runtime("reference")
 INNER = ("c1", "a1")  # tensors inside `small_network`
 
 
@@ -78,9 +82,17 @@ def image() -> NDArray[np.float32]:
     return np.random.default_rng(4).random(SHAPE, dtype=np.float32)
 
 
+def opened(runtime: Runtime, model: bytes | Path, taps: Sequence[str] = ()) -> Session:
+    """A session on one thread of what the runtime builds; `taps`: inner tensors that it answers with too."""
+    folder = tempfile.TemporaryDirectory()
+    session = runtime.open(runtime.build(model, DEVICE, Path(folder.name)), threads=1, taps=taps)
+    weakref.finalize(session, folder.cleanup)
+    return session
+
+
 def names_and_shapes_are_those_of_the_model(runtime: Runtime) -> None:
     """What a session says of inputs and outputs is what it takes and gives."""
-    session = runtime.compile(small_network(), threads=1)
+    session = opened(runtime, small_network())
     (given,), (answered,) = session.inputs, session.outputs
     assert (given.name, given.shape, given.dtype) == ("image", SHAPE, "float32"), given
     assert (answered.name, answered.shape) == ("answer", (1, 2, 4, 4)), answered
@@ -95,18 +107,41 @@ def the_same_question_gets_the_same_answer(runtime: Runtime) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "small.onnx"
         path.write_bytes(data)
-        session = runtime.compile(data)
+        session = opened(runtime, data)
         answers = [session.run({"image": feed})["answer"].copy() for _ in range(2)]
-        answers.append(runtime.compile(path).run({"image": feed})["answer"])
+        answers.append(opened(runtime, path).run({"image": feed})["answer"])
         assert path.read_bytes() == small_network(), "the file was changed"
     for other in answers[1:]:
         np.testing.assert_array_equal(other, answers[0])
     np.testing.assert_array_equal(feed, image(), "the feed was changed")
 
 
+def an_artifact_knows_its_files(runtime: Runtime) -> None:
+    """Bytes and sha256 of all that `open` needs; a file that is not there and a precision that nobody has are
+    refused; an artifact travels between processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "small.onnx"
+        path.write_bytes(small_network())
+        found = runtime.build(path, DEVICE, path.parent)
+        content = b"".join(file.read_bytes() for file in found.files)
+        assert found.files, "nothing to send to a device"
+        assert (found.size_bytes, found.sha256) == (len(content), sha256(content).hexdigest()), found
+        assert pickle.loads(pickle.dumps(found)) == found
+        for model, precision, error in (
+            (path.with_name("none.onnx"), "", ModelError),
+            (path, "?", TargetError),
+        ):
+            try:
+                runtime.build(model, DEVICE, path.parent, precision)
+            except error:
+                continue
+            raise AssertionError(f"taken without a word: {model.name}, precision {precision!r}")
+    assert runtime.version(), "without a version"
+
+
 def a_wrong_feed_is_refused(runtime: Runtime) -> None:
     """A missing, a foreign and a misshapen feed raise TargetError or UnknownName before anything runs."""
-    session = runtime.compile(small_network())
+    session = opened(runtime, small_network())
     for feeds in ({}, {"picture": image()}, {"image": image()[:, :2]}, {"image": image().astype(np.uint8)}):
         try:
             session.run(feeds)
@@ -128,8 +163,8 @@ def the_policy_is_one_that_recipes_can_read(runtime: Runtime) -> None:
 
 def inner_tensors_come_with_the_answer(runtime: Runtime) -> None:
     """Those asked for, behind the model's own outputs, in float32 as near as `TOLERANCES` says."""
-    found = runtime.compile(small_network(), extra_outputs=INNER).run({"image": image()})
-    truth = reference.compile(small_network(), extra_outputs=INNER).run({"image": image()})
+    found = opened(runtime, small_network(), INNER).run({"image": image()})
+    truth = opened(TRUTH, small_network(), INNER).run({"image": image()})
     assert list(found) == ["answer", *INNER], list(found)
     _check_near(found, truth, "float32")
 
@@ -153,6 +188,7 @@ def int4_is_as_the_reference(runtime: Runtime) -> None:
 CHECKS: tuple[Callable[[Runtime], None], ...] = (
     names_and_shapes_are_those_of_the_model,
     the_same_question_gets_the_same_answer,
+    an_artifact_knows_its_files,
     a_wrong_feed_is_refused,
     the_policy_is_one_that_recipes_can_read,
 )
@@ -171,7 +207,7 @@ def refused_types(runtime: Runtime) -> list[str]:
     for kind in TOLERANCES:
         try:
             for data in _models(runtime, kind):
-                runtime.compile(data)
+                opened(runtime, data)
         except UnsupportedModel:
             refused.append(kind)
     return refused
@@ -181,7 +217,7 @@ def _check_answers(runtime: Runtime, kind: str) -> None:
     if kind != "float32" and kind in refused_types(runtime):
         return
     for data in _models(runtime, kind):
-        session, truth = runtime.compile(data, threads=1), reference.compile(data)
+        session, truth = opened(runtime, data), opened(TRUTH, data)
         (given,) = session.inputs
         shape = [1 if d is None else d for d in given.shape]
         for seed in (4, 5):

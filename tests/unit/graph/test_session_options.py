@@ -15,7 +15,6 @@ from paredown.cores import usable_cores
 from paredown.deploy import detect_main
 from paredown.families.yolov8 import decode
 from paredown.graph.session_options import EXACT_PRODUCTS, session_options
-from paredown.runtimes import onnxruntime as ort
 from paredown.runtimes import onnxruntime_nodes
 from paredown.targets import target
 
@@ -63,7 +62,7 @@ def test_a_bundle_opens_a_model_as_it_was_measured(
     monkeypatch.setattr(detect_main, "saturates", lambda: False)
     file = tmp_path / "model.onnx"
     file.write_bytes(nets.detector().data)
-    ort.compile(file, threads=threads)
+    target("local").open(target("local").build(file, tmp_path), threads=threads)
     detect_main.DeviceModel(file, CARD, decode, threads)
     measured, shipped = map(spelled, opened)
     assert measured == shipped

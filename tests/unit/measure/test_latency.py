@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 import paredown.targets
 from paredown._measure.latency import Timing, TimingPlan, measure_latency
 from paredown.errors import ModelError, OutOfMemory, TargetError, UsageError
+from paredown.targets import Target, target
 
 FEEDS = {"x": np.zeros((1, 4), np.float32)}
 QUICK = TimingPlan(min_runs=6, min_seconds=0.05, min_rounds=4, turn_s=0.01, warmup_s=0.01, timeout_s=30)
@@ -23,6 +24,7 @@ STAND_IN = '''
 """A runtime whose model file holds one Python statement, executed at every inference."""
 import os, sys, time
 from paredown.model import TensorSpec
+from paredown.runtimes.onnxruntime import build
 MULTITHREADED = True
 
 class Session:
@@ -31,23 +33,23 @@ class Session:
     def __init__(self, statement):
         self.statement = statement
     def run(self, feeds):
-        exec(self.statement)
+        exec(self.statement, {"os": os, "sys": sys, "time": time})
         return {}
 
-def compile(model, **settings):
-    return Session(model.read_text())
+def open(artifact, **settings):
+    return Session(artifact.files[0].read_text())
 '''
 
 
 @pytest.fixture
-def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a target whose models are Python statements."""
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
+    """A target whose models are Python statements."""
     (tmp_path / "stand_in_runtime.py").write_text(STAND_IN)
     (tmp_path / "stand-in.toml").write_text('summary = "stand-in"\nruntime = "stand-in"\n')
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(paredown.runtimes.RUNTIMES, "stand-in", "stand_in_runtime")
-    return str(tmp_path / "stand-in.toml")
+    return target(str(tmp_path / "stand-in.toml"))
 
 
 def model(folder: Path, name: str, statement: str) -> Path:
@@ -75,12 +77,12 @@ def tiny(tmp_path: Path) -> Path:
 
 
 def test_the_harness_itself_takes_microseconds(tiny: Path) -> None:
-    found = values(measure_latency(tiny, tiny, "null", FEEDS, plan=QUICK))
+    found = values(measure_latency(tiny, tiny, target("null"), FEEDS, plan=QUICK))
     assert found["latency_s"] < 1e-4
 
 
 def test_all_quantities_and_samples_are_kept(tiny: Path) -> None:
-    quantities, curves, _ = measure_latency(tiny, tiny, "local", FEEDS, threads=1, plan=QUICK)
+    quantities, curves, _ = measure_latency(tiny, tiny, target("local"), FEEDS, threads=1, plan=QUICK)
     found = {q.name: q for q in quantities}
     assert set(found) == {
         "latency_s",
@@ -108,7 +110,7 @@ def test_all_quantities_and_samples_are_kept(tiny: Path) -> None:
     assert curves["memory_time_s"][0] >= 0
 
 
-def test_the_ratio_is_the_ratio(tmp_path: Path, stand_in: str) -> None:
+def test_the_ratio_is_the_ratio(tmp_path: Path, stand_in: Target) -> None:
     slow = model(tmp_path, "slow", "time.sleep(0.03)")
     fast = model(tmp_path, "fast", "time.sleep(0.01)")
     found = values(measure_latency(slow, fast, stand_in, FEEDS, plan=QUICK))
@@ -116,7 +118,7 @@ def test_the_ratio_is_the_ratio(tmp_path: Path, stand_in: str) -> None:
     assert found["cpu_percent"] < 50  # it sleeps
 
 
-def test_what_a_runtime_prints_does_not_disturb(tmp_path: Path, stand_in: str) -> None:
+def test_what_a_runtime_prints_does_not_disturb(tmp_path: Path, stand_in: Target) -> None:
     noisy = model(tmp_path, "noisy", "print('hello'); os.write(1, b'from C'); time.sleep(0.001)")
     assert values(measure_latency(noisy, noisy, stand_in, FEEDS, plan=QUICK))["latency_s"] > 0
 
@@ -130,7 +132,7 @@ def test_what_a_runtime_prints_does_not_disturb(tmp_path: Path, stand_in: str) -
     ],
 )
 def test_a_crash_is_an_error_with_its_last_words(
-    tmp_path: Path, stand_in: str, statement: str, text: str
+    tmp_path: Path, stand_in: Target, statement: str, text: str
 ) -> None:
     bad, good = model(tmp_path, "bad", statement), model(tmp_path, "good", "time.sleep(0.001)")
     with pytest.raises(TargetError, match=text):
@@ -147,14 +149,14 @@ def test_a_crash_is_an_error_with_its_last_words(
         "import resource as r; r.setrlimit(r.RLIMIT_AS, (1 << 29, -1)); [bytearray(1 << 28) for _ in 'abcd']",
     ],
 )
-def test_a_process_without_memory_says_so(tmp_path: Path, stand_in: str, statement: str) -> None:
+def test_a_process_without_memory_says_so(tmp_path: Path, stand_in: Target, statement: str) -> None:
     bad, good = model(tmp_path, "bad", statement), model(tmp_path, "good", "time.sleep(0.001)")
     with pytest.raises(OutOfMemory, match="out of memory"):
         measure_latency(bad, good, stand_in, FEEDS, plan=QUICK)
     assert not children()
 
 
-def test_a_model_that_hangs_is_given_up(tmp_path: Path, stand_in: str) -> None:
+def test_a_model_that_hangs_is_given_up(tmp_path: Path, stand_in: Target) -> None:
     hangs = model(tmp_path, "hangs", "time.sleep(1000)")
     with pytest.raises(TargetError, match="did not answer within 2 s"):
         measure_latency(hangs, hangs, stand_in, FEEDS, plan=TimingPlan(timeout_s=2))
@@ -165,15 +167,15 @@ def test_an_error_of_the_runtime_comes_through(tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
     with pytest.raises(ModelError, match=r"broken\.onnx"):
-        measure_latency(broken, broken, "local", FEEDS, plan=QUICK)
+        measure_latency(broken, broken, target("local"), FEEDS, plan=QUICK)
 
 
 def test_another_machine_is_not_timed(tiny: Path) -> None:
-    elsewhere = "raspberry-pi-zero-2"
+    elsewhere = target("raspberry-pi-zero-2")
     with pytest.raises(TargetError, match="cannot be measured on this machine"):
         measure_latency(tiny, tiny, elsewhere, FEEDS)
     with pytest.raises(UsageError, match="negative"):
-        measure_latency(tiny, tiny, "local", FEEDS, threads=-1)
+        measure_latency(tiny, tiny, target("local"), FEEDS, threads=-1)
 
 
 INTERRUPTED = """
@@ -182,20 +184,21 @@ from pathlib import Path
 import numpy as np
 import paredown.runtimes
 from paredown._measure.latency import measure_latency
+from paredown.targets import target
 paredown.runtimes.RUNTIMES["stand-in"] = "stand_in_runtime"
-model, target = Path(sys.argv[1]), sys.argv[2]
-measure_latency(model, model, target, {"x": np.zeros((1, 4), np.float32)})
+model = Path(sys.argv[1])
+measure_latency(model, model, target(sys.argv[2]), {"x": np.zeros((1, 4), np.float32)})
 """
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_interrupting_leaves_no_process_and_no_file(
-    tmp_path: Path, stand_in: str, sent: signal.Signals
+    tmp_path: Path, stand_in: Target, sent: signal.Signals
 ) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     sleeper = model(tmp_path, "sleeper", f"open({str(tmp_path / 'runs')!r}, 'w').close(); time.sleep(1)")
-    script = [sys.executable, "-c", INTERRUPTED, str(sleeper), stand_in]
+    script = [sys.executable, "-c", INTERRUPTED, str(sleeper), str(tmp_path / "stand-in.toml")]
     parent = subprocess.Popen(script, stderr=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(temporary)})
     wait_for(lambda: (tmp_path / "runs").exists())
     workers = psutil.Process(parent.pid).children()

@@ -43,7 +43,7 @@ def test_a_runtime_computes_the_model(name: str) -> None:
 @pytest.mark.parametrize("name", ["local", "reference"])
 def test_inner_tensors_become_outputs_once(name: str) -> None:
     data = tiny_model()
-    session = target(name).compile(data, extra_outputs=["sum", "y", "sum"])
+    session = target(name).compile(data, taps=["sum", "y", "sum"])
     answers = session.run({"x": X})
     assert list(answers) == ["y", "sum"]
     np.testing.assert_array_equal(answers["sum"], X + 1)
@@ -81,7 +81,7 @@ def test_a_broken_file_is_a_model_error(name: str, data: bytes) -> None:
 @pytest.mark.parametrize("name", ["local", "reference", "null"])
 def test_an_unknown_inner_tensor_is_refused(name: str) -> None:
     with pytest.raises(TargetError, match="no tensor 'nothing'"):
-        target(name).compile(tiny_model(), extra_outputs=["nothing"])
+        target(name).compile(tiny_model(), taps=["nothing"])
 
 
 @pytest.mark.parametrize("name", ["local", "reference"])

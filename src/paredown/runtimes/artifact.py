@@ -1,0 +1,29 @@
+"""The artifact of a runtime that opens ONNX models as they are."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from paredown.errors import ModelError, TargetError
+from paredown.protocols import Artifact
+
+
+def as_it_is(model: bytes | Path, runtime: str, precision: str = "") -> Artifact:
+    """The artifact of an ONNX model to which nothing is done, in its file or in memory.
+
+    Raises: TargetError for a precision other than the model's own; ModelError for an unreadable file.
+    """
+    if precision:
+        raise TargetError(
+            f"{runtime} computes a model in the numbers that it is written in",
+            got=precision,
+            hint="compress the model with a recipe that writes other numbers",
+        )
+    if isinstance(model, bytes):
+        return Artifact((), hashlib.sha256(model).hexdigest(), len(model), data=model)
+    try:
+        with model.open("rb") as file:
+            return Artifact((model,), hashlib.file_digest(file, "sha256").hexdigest(), model.stat().st_size)
+    except OSError as e:
+        raise ModelError(f"cannot read {model.name}", got=e.strerror) from e
