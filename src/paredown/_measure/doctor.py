@@ -196,7 +196,8 @@ def _load(host: Host, machine: Machine) -> Finding:
     time.sleep(_LOOK_S)
     after = host.counters()
     taken_s = after.busy_s + after.withheld_s - before.busy_s - before.withheld_s
-    busy = 100 * taken_s / ((after.time_s - before.time_s) * (machine.cores_logical or 1))
+    all_s = (after.time_s - before.time_s) * (machine.cores_logical or 1)
+    busy = min(100.0, 100 * taken_s / all_s)  # the clocks tick in hundredths of a second
     what, why, hint = (
         f"other programs use {busy:.0f} % of the CPU",
         "they take time from the model",
