@@ -16,14 +16,17 @@ import numpy as np
 import pytest
 
 from made_up_models import model
-from paredown import api, data, families
+from paredown import api, data, families, tasks
 from paredown._compress.presets import parse_recipe
 from paredown._compress.steps import STEPS
 from paredown._measure import doctor
+from paredown._measure.align import align
+from paredown.card import Card, Preprocess
 from paredown.cli import main
 from paredown.cli.list import summaries
 from paredown.data.reading import FORMATS, Format
 from paredown.deploy.bundle import detect_script
+from paredown.detections import ClassScores
 from paredown.families.recognition import predict, recognise
 from paredown.hosts import HOSTS, open_host
 from paredown.measurement import Quantity
@@ -34,7 +37,9 @@ from paredown.quantities import QUANTITIES, Limit, QuantityKind
 from paredown.runtimes import RUNTIMES
 from paredown.runtimes import runtime as find_runtime
 from paredown.study.bench import Bench
+from paredown.study.fingerprints import truth_digest
 from paredown.study.limits import Limits
+from paredown.study.predictions import load_predictions, save_predictions
 from paredown.targets import target
 from paredown.testing import metrics, runtimes, steps
 from toys import Toy, write_images
@@ -141,6 +146,25 @@ def test_a_host(add, monkeypatch):
     findings = doctor.check(replace(target("local"), host=host))
     assert {f.what for f in findings}
     assert host.facts().board == "a board on the bench"
+
+
+def test_a_task(add, monkeypatch, tmp_path):
+    """What is true, what was said and what it is called are the task's: stored, compared and translated."""
+    presence = add("tasks.presence")
+    monkeypatch.setattr(tasks, "_MODULES", (*tasks._MODULES, "presence"))
+    pixels, present = np.zeros((8, 8, 3), np.uint8), presence.Present
+    images = data.from_arrays([pixels] * 2, [present((0, 1)), present((1,))], ("disc", "box"))
+    assert images.task == "presence"
+    assert truth_digest(images) != truth_digest(replace(images, samples=images.samples[::-1]))
+    card = Card("taggers", "presence", Preprocess((8, 8)), ("box", "ring"))
+    aligned, notes = align(images, card)
+    assert [s.truth for s in aligned] == [present((0,)), present((0,))]
+    assert any("disc" in note for note in notes)
+    said = [ClassScores(np.float32([0.1, 0.9])), ClassScores(np.float32([0.8, 0.7]))]
+    save_predictions(tmp_path / "kept" / "environment" / "float.npz", said, "presence")
+    kept = load_predictions(tmp_path / "kept" / "environment" / "float.npz", 2, "presence")
+    np.testing.assert_array_equal([p.scores for p in kept], [p.scores for p in said])
+    assert tasks.TASKS["presence"].WORDS.kind == "tagger"
 
 
 def test_a_quantity(monkeypatch, capsys):
