@@ -49,7 +49,7 @@ def rows(story: Story) -> tuple[Row, ...]:
 
 
 def _role(trial: Trial, story: Story) -> Role:
-    if trial.recipe == story.advice.recipe:
+    if trial.recipe == story.best:
         return "recommended"
     if trial.recipe == "float":
         return "float"
@@ -59,10 +59,10 @@ def _role(trial: Trial, story: Story) -> Role:
 def _verdict(trial: Trial, story: Story) -> str:
     if trial.error is not None:
         return "failed"
-    said = story.advice.verdicts.get(trial.recipe, "")
+    said = "" if story.verdict is None else story.verdict.remarks.get(trial.recipe, "")
     if said:
         return said
-    return "recommended" if trial.recipe == story.advice.recipe else ""
+    return "recommended" if trial.recipe == story.best else ""
 
 
 def measured(all_rows: tuple[Row, ...]) -> tuple[Row, ...]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from paredown.graph.layers import Layers
 from paredown.measurement import Trial
+from paredown.study.limits import Limits
+from paredown.study.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -39,29 +41,6 @@ class DatasetFacts:
     boxes: int | None = None
     classes: int | None = None
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the user asked for; None where nothing was asked."""
-
-    max_drop_points: float | None = None  # of the story's metric; without truth, of full agreement
-    max_latency_s: float | None = None
-    max_size_bytes: int | None = None
-
-
-@dataclass(frozen=True)
-class Advice:
-    """What to use and why. `recipe` names a trial ("float": keep the model as it is).
-
-    `reasons`: sentences with figures. `verdicts`: a few words for each recipe, shown in the table ("loses too
-    much", "slower than float"). `gate_met` is False where nothing stayed within the limits asked for.
-    """
-
-    recipe: str
-    reasons: tuple[str, ...] = ()
-    verdicts: Mapping[str, str] = field(default_factory=dict)
-    gate_met: bool = True
 
 
 @dataclass(frozen=True)
@@ -102,7 +81,7 @@ class NodeTimings:
 
 @dataclass(frozen=True)
 class Story:
-    """One study, told. `trials[0]` is the float model; `metric` is the quantity that "accuracy" means here.
+    """One study, read. `trials[0]` is the float model; `metric` is the quantity that "accuracy" means here.
 
     `layers`: by recipe, of the models whose files could be read. `stock`: recipes that are other tools'
     defaults, shown for comparison. `classes`: the card's class names, in the order of the per-class curves.
@@ -113,7 +92,7 @@ class Story:
     model: ModelFacts
     dataset: DatasetFacts
     limits: Limits
-    advice: Advice
+    verdict: Verdict | None  # None before the float model was measured
     trials: tuple[Trial, ...]
     metric: str  # "map50_95", "top1", "fidelity_map50_95", ...
     command: str
@@ -131,3 +110,8 @@ class Story:
     finished: bool = True
     to_come: tuple[str, ...] = ()  # labels of recipes without a trial yet
     made_on: str = ""  # ISO date and time, given by the caller: rendering asks no clock
+
+    @property
+    def best(self) -> str:
+        """The recipe of the recommended model; "" where nothing can be recommended yet."""
+        return "" if self.verdict is None else self.verdict.best.recipe

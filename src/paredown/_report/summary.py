@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from paredown._report import cells, evidence
 from paredown._report.evidence import Row
-from paredown._report.format import TIMES, fps, look, mb, ms, shown
+from paredown._report.format import TIMES, fps, look, shown
 from paredown._report.html import Child, Html, nothing, section, tag
-from paredown._report.story import Limits, Story
+from paredown._report.story import Story
 from paredown.agreement import is_agreement
 from paredown.analyze.against_float import speed_of
 from paredown.measurement import Quantity, machine_name
 from paredown.metrics import title_of
 from paredown.quantities import QUANTITIES
-from paredown.study.limits import in_points
-from paredown.study.words import headline, points_phrase
+from paredown.study.words import asked, headline, points_phrase
 
 MARKS = {"recommended": ("recommended", "best"), "float": ("float", "float"), "stock": ("stock", "stock")}
 
 
 def summary(story: Story, rows: tuple[Row, ...]) -> Html:
     """The recommendation with its figures and reasons."""
-    advice = story.advice
-    chosen = next((r for r in rows if r.trial.recipe == advice.recipe), None)
-    kicker = "Recommendation" if advice.gate_met else "The limits were not met"
+    verdict = story.verdict
+    met = verdict is None or verdict.gate_met
+    limits = asked(story.metric, story.limits)
+    reasons = ("The float model has not been measured yet.",) if verdict is None else verdict.reasons
+    chosen = next((r for r in rows if r.trial.recipe == story.best), None)
+    kicker = "Recommendation" if met else "The limits were not met"
     return tag(
         "section",
         tag(
@@ -30,9 +32,13 @@ def summary(story: Story, rows: tuple[Row, ...]) -> Html:
             tag("p", kicker, class_="kicker"),
             tag("h1", _headline(chosen, evidence.float_row(rows))),
             tag("div", _tiles(story, chosen, evidence.float_row(rows)), class_="tiles"),
-            tag("ul", [tag("li", reason) for reason in advice.reasons], class_="why"),
-            tag("ul", [tag("li", words) for words in _limits(story.limits, story.metric)], class_="chips"),
-            class_="hero" if advice.gate_met else "hero missed",
+            tag("ul", [tag("li", reason) for reason in reasons], class_="why"),
+            tag(
+                "ul",
+                [tag("li", f"limit: {words}") for words in asked(story.metric, story.limits)],
+                class_="chips",
+            ),
+            class_="hero" if met else "hero missed",
         ),
         id="summary",
     )
@@ -110,19 +116,6 @@ def _tile_box(name: str, value: str, note: str) -> Html:
         tag("div", note, class_="from"),
         class_="tile",
     )
-
-
-def _limits(limits: Limits, metric: str) -> list[str]:
-    asked = []
-    if limits.max_drop_points is not None and is_agreement(metric):
-        asked.append(f"limit: at least {100 - limits.max_drop_points:g} % {title_of(metric)}")
-    elif limits.max_drop_points is not None:
-        asked.append(f"limit: at most {in_points(limits.max_drop_points)} of {title_of(metric)} lost")
-    if limits.max_latency_s is not None:
-        asked.append(f"limit: at most {ms(limits.max_latency_s)}")
-    if limits.max_size_bytes is not None:
-        asked.append(f"limit: at most {mb(limits.max_size_bytes)}")
-    return asked or ["no limits"]
 
 
 def trials(story: Story, rows: tuple[Row, ...]) -> Html:

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paredown._compress.presets import STOCK
-from paredown._report.story import Advice, Elsewhere, Story
-from paredown._report.story import Limits as AskedLimits
+from paredown._report.story import Elsewhere, Story
 from paredown.errors import UnknownName
-from paredown.measurement import Measurement, Trial
+from paredown.measurement import Trial
 from paredown.report_data.facts import read_facts
 from paredown.report_data.node_times import read_layers
 from paredown.report_data.pictures import read_picture
 from paredown.study.environments import unmatched
+from paredown.study.limits import Limits
 from paredown.study.options import Asked
 from paredown.study.store import read_apart, read_study, read_trials
 from paredown.study.trial_log import read_log
-from paredown.study.verdict import FLOAT, choose_best
+from paredown.study.verdict import FLOAT, Verdict, choose_best
 
 
 def read_story(directory: Path, layers_for: str = "") -> Story:
@@ -29,8 +29,10 @@ def read_story(directory: Path, layers_for: str = "") -> Story:
     trials = sorted(read_trials(directory), key=lambda t: t.recipe != FLOAT)
     tables = {k: v for k, v in read_study(directory).items() if k in ("asked", "limits", "options")}
     asked = Asked.parse(tables)
-    advice, measured = _advice(trials, asked)
-    shown = _layered(trials, layers_for or facts.pictures_of, advice.recipe, asked_for=bool(layers_for))
+    verdict = _verdict(trials, asked.limits)
+    measured = None if verdict is None else verdict.best.measurement
+    best = "" if verdict is None else verdict.best.recipe
+    shown = _layered(trials, layers_for or facts.pictures_of, best, asked_for=bool(layers_for))
     layers, node_times = read_layers(directory, trials, shown, facts.float_layers, facts.node_times)
     others = read_apart(directory)
     others = others if asked.options.keep_other else unmatched(others, trials)
@@ -38,8 +40,8 @@ def read_story(directory: Path, layers_for: str = "") -> Story:
         title=facts.title,
         model=facts.model,
         dataset=facts.dataset,
-        limits=_limits(asked, facts.metric),
-        advice=advice,
+        limits=asked.limits,
+        verdict=verdict,
         trials=tuple(trials),
         metric=facts.metric,
         command=facts.command,
@@ -60,11 +62,6 @@ def read_story(directory: Path, layers_for: str = "") -> Story:
     )
 
 
-def _limits(asked: Asked, metric: str) -> AskedLimits:
-    limits = asked.limits
-    return AskedLimits(limits.allowed(metric), limits.max_latency_s, limits.max_size_bytes)
-
-
 def _layered(trials: Sequence[Trial], label: str, otherwise: str, *, asked_for: bool) -> str:
     """The recipe whose layers are read first."""
     made = {name: t.recipe for t in trials if t.model_file is not None for name in (t.recipe, t.label)}
@@ -73,10 +70,8 @@ def _layered(trials: Sequence[Trial], label: str, otherwise: str, *, asked_for: 
     return made.get(label, otherwise)
 
 
-def _advice(trials: Sequence[Trial], asked: Asked) -> tuple[Advice, Measurement | None]:
-    """The verdict over the trials so far; none before the float model was measured."""
-    if not any(t.recipe == FLOAT and t.measurement is not None for t in trials):
-        return Advice("", ("The float model has not been measured yet.",)), None
-    verdict = choose_best(trials, asked.limits)
-    advice = Advice(verdict.best.recipe, verdict.reasons, verdict.remarks, verdict.gate_met)
-    return advice, verdict.best.measurement
+def _verdict(trials: Sequence[Trial], limits: Limits) -> Verdict | None:
+    """The verdict over the trials so far; None before the float model was measured."""
+    if any(t.recipe == FLOAT and t.measurement is not None for t in trials):
+        return choose_best(trials, limits)
+    return None

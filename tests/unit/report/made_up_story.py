@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from paredown._report import Advice, DatasetFacts, Limits, ModelFacts, Picture, Story
+from paredown._report import DatasetFacts, ModelFacts, Picture, Story
 from paredown._report.story import NodeSeconds, NodeTimings
 from paredown.graph.layers import Layer, Layers
 from paredown.measurement import Doubt, Measurement, Quantity, StepRecord, Trial
+from paredown.study.limits import Limits
+from paredown.study.verdict import Verdict
 
 CLASSES = ("person", "car", "bicycle", "dog", "truck", "bus", "traffic light", "backpack", "umbrella", "cup")
 TABLE = [  # recipe, label, mAP, latency ms, ratio, MB, peak MB, CPU %
@@ -52,8 +55,9 @@ def story(**changed: object) -> Story:
             "100 of 206 images of coco_calib, drawn with seed 0; none of them is judged on.", 1610, 80,
             ("2 boxes stood partly outside their image and were clipped.",),
         ),
-        limits=Limits(max_drop_points=0.5),
-        advice=Advice(
+        limits=Limits(max_drop=0.5),
+        verdict=verdict(
+            trials,
             "w8a8-pc-mse+bc",
             ("Fastest of the models that lose at most 0.50 points.", "ort-static finds nothing at all."),
             {"float": "reference", "ort-static": "loses more than 0.5", "ort-dynamic": "slower than float",
@@ -75,6 +79,17 @@ def story(**changed: object) -> Story:
         made_on="2026-11-21 05:00 UTC",
     )  # fmt: skip
     return replace(made, **changed)  # type: ignore[arg-type]
+
+
+def verdict(
+    trials: Sequence[Trial],
+    recipe: str,
+    reasons: tuple[str, ...] = (),
+    remarks: Mapping[str, str] | None = None,
+    gate_met: bool = True,
+) -> Verdict:
+    best, baseline = (next(t for t in trials if t.recipe == name) for name in (recipe, "float"))
+    return Verdict(best, baseline, gate_met, f"Use {best.label}", reasons, remarks or {})
 
 
 def _trial(rng: np.random.Generator, recipe: str, label: str, ap: float, *figures: float) -> Trial:
@@ -172,15 +187,15 @@ def without_truth() -> Story:
         trials=tuple(trials),
         metric="fidelity_map50_95",
         dataset=replace(told.dataset, has_truth=False),
-        limits=Limits(max_drop_points=12.0),
-        advice=replace(told.advice, reasons=(), verdicts={}),
+        limits=Limits(),
+        verdict=replace(told.verdict, reasons=(), remarks={}),
     )
 
 
 def with_layers(**changed: object) -> Story:
     """The study with layers of its recommended model: a chain with a skip, and a float tail."""
     made = story(**changed)
-    recipe = made.advice.recipe
+    recipe = made.best
     seconds = {f"/model.{i}/conv/Conv": 1e-3 * (i + 1) for i in range(63)} | {"/model.22/Mul_0": 2e-4}
     times = {name: NodeSeconds({k: v * slower for k, v in seconds.items()}) for name, slower in
              (("float", 2.0), (recipe, 1.0))}  # fmt: skip
@@ -232,5 +247,5 @@ def classifier(*, truth: bool = True) -> Story:
     pictures = tuple(replace(p, why="cat became dog", truth=truth) for p in made.pictures)
     return replace(
         made, model=model, dataset=dataset, trials=tuple(trials), metric=metric, pictures=pictures, doubts=(),
-        classes=("cat", "dog", "horse"), advice=Advice("w8a8-pc-mse+bc", ("Smallest.",)), stock=(),
+        classes=("cat", "dog", "horse"), verdict=verdict(trials, "w8a8-pc-mse+bc", ("Smallest.",)), stock=(),
     )  # fmt: skip

@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from made_up_story import story, with_quantities, without_truth
+from made_up_story import story, verdict, with_quantities, without_truth
 
-from paredown._report import Advice, write_report
+from paredown._report import write_report
 from paredown._report.evidence import rows
 from paredown._report.left_float import by_reason, tally
 from paredown._report.trade_off import figure
@@ -115,7 +115,7 @@ def test_every_plot_is_json_and_has_its_place(page: Page) -> None:
 
 
 def test_without_any_trial_it_says_so() -> None:
-    words = Page(render(story(trials=(), pictures=(), advice=Advice("float")))).words
+    words = Page(render(story(trials=(), pictures=(), verdict=None))).words
     for said in (
         "No trial has been run yet",
         "Nothing to recommend yet",
@@ -126,7 +126,8 @@ def test_without_any_trial_it_says_so() -> None:
 
 
 def test_a_study_whose_float_model_is_best_says_keep_it() -> None:
-    words = Page(render(story(advice=Advice("float", ("Nothing was faster.",), gate_met=False)))).words
+    kept = verdict(story().trials, "float", ("Nothing was faster.",), gate_met=False)
+    words = Page(render(story(verdict=kept))).words
     assert "Keep the float model" in words
     assert "The limits were not met" in words
 
@@ -265,7 +266,7 @@ def test_a_figure_that_was_not_measured_says_so_beside_it() -> None:
 def test_what_the_search_tried_is_marked_and_drawn_only_where_it_leads() -> None:
     named = story()
     slow = next(t for t in named.trials if t.label == "int8-dynamic")  # others beat it in both
-    fast = next(t for t in named.trials if t.recipe == named.advice.recipe)
+    fast = next(t for t in named.trials if t.recipe == named.best)
     beaten = replace(slow, recipe="beaten", label="beaten", origin="search")
     leading = replace(fast, recipe="leads", label="leads", origin="search")  # as good as the best
     told = replace(named, trials=(*named.trials, beaten, leading))
