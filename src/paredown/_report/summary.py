@@ -33,11 +33,7 @@ def summary(story: Story, rows: tuple[Row, ...]) -> Html:
             tag("h1", _headline(chosen, evidence.float_row(rows))),
             tag("div", _tiles(story, chosen, evidence.float_row(rows)), class_="tiles"),
             tag("ul", [tag("li", reason) for reason in reasons], class_="why"),
-            tag(
-                "ul",
-                [tag("li", f"limit: {words}") for words in asked(story.metric, story.limits)],
-                class_="chips",
-            ),
+            tag("ul", [tag("li", f"limit: {each}") for each in limits], class_="chips"),
             class_="hero" if met else "hero missed",
         ),
         id="summary",
