@@ -12,6 +12,7 @@ from paredown._compress.prune import prune, sparse
 from paredown._compress.prune import settings as pruning
 from paredown._compress.quantize import cle, dynamic, gates, static, stock, weight_only, xnor
 from paredown._compress.quantize.rounding import bias_correction, gptq
+from paredown._compress.quantize.rounding import settings as rounding
 from paredown._compress.recipe import Apply, Step
 
 
@@ -40,7 +41,7 @@ STEPS: dict[str, tuple[type[Step], Apply]] = {
     "xnor": (xnor.Xnor, xnor.apply),
     "gptq": (gptq.SecondOrder, gptq.apply),
     "bc": (bias_correction.BiasCorrection, bias_correction.apply),
-    "adaround": (settings.AdaRound, _lazily("paredown._compress.quantize.rounding.adaround")),
+    "adaround": (rounding.AdaRound, _lazily("paredown._compress.quantize.rounding.adaround")),
     "qat": (settings.Qat, _lazily("paredown._compress.finetune.qat")),
     "cluster": (cluster.Cluster, cluster.apply),
     "pack": (pack.Pack, pack.apply),

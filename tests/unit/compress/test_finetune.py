@@ -23,7 +23,8 @@ from paredown._compress.finetune.augment import augment  # noqa: E402
 from paredown._compress.finetune.objective import make_objective  # noqa: E402
 from paredown._compress.finetune.rates import HASTE, groups  # noqa: E402
 from paredown._compress.finetune.taps import find_taps  # noqa: E402
-from paredown._compress.finetune.trainer import Training, better, distill  # noqa: E402
+from paredown._compress.finetune.trainer import distill  # noqa: E402
+from paredown._compress.finetune.training import Training, better  # noqa: E402
 from paredown.graph.executor import Executor  # noqa: E402
 from paredown.graph.learnable import along  # noqa: E402
 

@@ -15,7 +15,8 @@ import onnx_ir as ir
 
 from paredown._compress.draft import Draft
 from paredown._compress.finetune.settings import Distill
-from paredown._compress.finetune.trainer import Training, distill, training_record
+from paredown._compress.finetune.trainer import distill
+from paredown._compress.finetune.training import Training, training_record
 from paredown._compress.recipe import Context
 from paredown.graph.learnable import learnables, stored_behind, zeros_kept
 from paredown.graph.walk import constant, to_ir, to_model

@@ -17,7 +17,8 @@ import onnx_ir as ir
 
 from paredown._compress.draft import Draft
 from paredown._compress.finetune.settings import Qat
-from paredown._compress.finetune.trainer import Training, distill, training_record
+from paredown._compress.finetune.trainer import distill
+from paredown._compress.finetune.training import Training, training_record
 from paredown._compress.recipe import Context
 from paredown.graph.learnable import along
 from paredown.graph.walk import constant, consumers, to_model

@@ -31,22 +31,6 @@ class Qat(Step):
 
 
 @dataclass(frozen=True)
-class AdaRound(Step):
-    """adaround: learn, layer by layer, which weights of a quantized graph are rounded up and which down."""
-
-    kind: ClassVar[str] = "adaround"
-    summary: ClassVar[str] = "learned rounding of quantized weights (Nagel 2020; needs torch)"
-    requires: ClassVar[frozenset[Stage]] = IN_INTEGERS
-    comes_behind: ClassVar[str] = "w8a8 or w4a8"
-
-    steps: int = 300  # of the optimiser, each layer
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        return ("torch",)
-
-
-@dataclass(frozen=True)
 class Distill(Step):
     """distill: learn all weights of a pruned float graph, the model it was made from as the teacher."""
 

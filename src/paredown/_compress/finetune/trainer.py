@@ -16,7 +16,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +30,12 @@ from paredown._compress.finetune.images import batches, divide, read
 from paredown._compress.finetune.objective import make_objective
 from paredown._compress.finetune.rates import cosine, groups
 from paredown._compress.finetune.taps import Taps, at_pupil, find_taps
-from paredown._compress.recipe import Step
-from paredown.errors import CalibrationError, UsageError
+from paredown._compress.finetune.training import Learned, Training, better
+from paredown.errors import CalibrationError
 from paredown.graph.executor import Executor, threads
 from paredown.graph.load import to_proto
 from paredown.graph.torch_ops import Tensor, torch
 from paredown.graph.walk import has_shape, shape_of, to_ir
-from paredown.measurement import StepRecord
 from paredown.model import Model
 from paredown.protocols import ImageTensors, Progress, silent
 
@@ -44,56 +43,11 @@ STATISTICS = 16  # images on which the objective takes its statistics
 VALUES = 2_500_000  # of the input, run at once (two images of 640x640): a batch is the sum of such runs
 FEW_VALUES = 650_000  # of the input: a step takes at least so many (four images of 224x224) ...
 LARGE_BATCH = 16  # ... or so many images
-CLEARLY = 0.1  # of the error: no draw of held-out images makes that of nothing
 PATIENCE = 8  # checks behind the best before it stops
-
-
-@dataclass(frozen=True)
-class Training:
-    """How to train. rate: the longest step, as a part of a parameter's size (rates.py)."""
-
-    steps: int = 1000
-    batch: int = 2  # of large images; gradients differ so much that more steps tell more
-    rate: float = 5e-4
-    warm_up: float = 0.05  # of the whole
-    average: float = 0.99  # of the EMA, a step
-    minutes: float = 30.0
-    checks: int = 12  # times that the held-out images judge
-    seed: int = 0
-    threads: int = 0
-    blended: float = 0.0  # the share of small images blended with others; grids are made for whole ones
-    brief: bool = (
-        False  # learns in bfloat16 where the processor multiplies it; judges in float32 all the same
-    )
-    folder: Path | None = (
-        None  # gets a checkpoint at every check; a training that finds its own goes on there
-    )
-
-    def __post_init__(self) -> None:
-        """Raises UsageError for a training that would end before it begins."""
-        if self.steps < 1 or self.minutes <= 0:
-            raise UsageError(
-                "a training of no length",
-                got=f"{self.steps} steps, {self.minutes:g} minutes",
-                expected="at least one step, and more than 0 minutes",
-            )
 
 
 Sculpt = Callable[[Executor, float], bool]
 """sculpt(pupil, done) -> did it change the pupil's masks? Called before every step, `done` from 0 to 1."""
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What a training gave. error: of the kept parameters on the held-out images, 1 before training."""
-
-    arrays: Mapping[str, NDArray[np.float32]]  # initializer name -> real numbers, what graph.write_back takes
-    error: float
-    parts: Mapping[str, float]  # the error by part, each 1 before training
-    steps: int
-    seconds: float
-    stopped: str  # "steps", "time" or "no progress"
-    device: str
 
 
 def distill(
@@ -132,18 +86,6 @@ def distill(
             raise CalibrationError("there is no image to learn from", expected="at least one, 100 are good")
         more = read(learn_from) if learn_from else []
         return _Trainer(taught, learner, names, seen, more, training, taps, sculpt, left).run(progress)
-
-
-def training_record(step: Step, learned: Learned) -> StepRecord:
-    """What the log says of a training."""
-    won = learned.error < 1
-    why = (
-        f"error at the heads brought to {learned.error:.0%} of what it was" if won else "nothing better found"
-    )
-    why += f", {learned.steps} steps, stopped by {learned.stopped}" + ("" if won else ": it stays as it was")
-    minutes = round(learned.seconds / 60, 2)
-    data = {"parts": dict(learned.parts), "minutes": minutes, "device": learned.device}
-    return StepRecord(step.name, "", "note" if won else "skipped", why, data)
 
 
 def _comparable(taps: Taps, pupil: Model, teacher: Model, left: Collection[str]) -> Taps:
@@ -370,16 +312,6 @@ class _Trainer:
             else ""
         )
         return f"learning, error {state.best_error:.0%} of the start{left}"
-
-
-def better(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
-    """True where errors of the same images fell in their mean: by a standard error, or by `CLEARLY`.
-
-    Where one image has most of the error, what it wins is never far from a standard error.
-    """
-    won = before - after
-    doubt = won.std(ddof=1) / np.sqrt(len(won)) if len(won) > 1 else 0.0
-    return bool(won.mean() > min(doubt, CLEARLY * before.mean()))
 
 
 def _means(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:

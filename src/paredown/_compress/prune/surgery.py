@@ -27,7 +27,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from paredown._compress.finetune.trainer import Learned, Training, distill
+from paredown._compress.finetune.trainer import distill
+from paredown._compress.finetune.training import Learned, Training
 from paredown._compress.prune.masks import SparseLayer, masks_at_once
 from paredown._compress.prune.settings import Sparse
 from paredown._compress.recipe import Context

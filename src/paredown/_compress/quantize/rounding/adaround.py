@@ -30,10 +30,10 @@ from typing import Any
 import numpy as np
 
 from paredown._compress.draft import Draft
-from paredown._compress.finetune.settings import AdaRound
 from paredown._compress.layerwise.reconstruction import LayerSamples, layer_samples, layers_of
 from paredown._compress.quantize.ranges.post_activation import post_activation
 from paredown._compress.quantize.rounding.gptq import HELD_OUT
+from paredown._compress.quantize.rounding.settings import AdaRound
 from paredown._compress.quantize.writing.qdq import replace_constant, shift_bias
 from paredown._compress.recipe import Context
 from paredown.graph.executor import threads
