@@ -85,7 +85,7 @@ class Bench:
         file: the model's. baseline: the float model's, timed in turns with it. Nothing where this is not the
         target.
         """
-        if not (LATENCY & set(what) and self.target.runs_here):
+        if not (LATENCY & set(what) and self.target.can_time):
             return Readings()
         started = monotonic()
         found, curves, doubts = measure_latency(

@@ -39,8 +39,13 @@ class Target:
 
     @property
     def runs_here(self) -> bool:
-        """Whether a time taken on this machine is a time of the target."""
+        """Whether the host is the device."""
         return not self.unfit
+
+    @property
+    def can_time(self) -> bool:
+        """Whether a time taken on the host is a time of the target."""
+        return self.runs_here and self.host.times
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -88,16 +93,17 @@ class Target:
     def time_nodes(self, threads: int = 0) -> TimeNodes | None:
         """What times models node by node; None where this machine is not the target, or its runtime mute."""
         node_times = find_runtime(self.runtime).node_times
-        if not self.runs_here or node_times is None:
+        if not self.can_time or node_times is None:
             return None
         return partial(node_times, threads=self.used_threads(threads))
 
     def require_timing(self) -> None:
         """Nothing, or TargetError: a latency taken on another machine would be no latency of this target."""
-        if not self.runs_here:
+        if not self.can_time:
             raise TargetError(
                 f"latency on {self.name!r} cannot be measured on this machine",
-                got="; ".join(self.unfit),
+                got="; ".join(self.unfit)
+                or f"the host {self.host.name} answers, but not in the device's time",
                 hint="run paredown on the device itself; accuracy can be measured here",
             )
 

@@ -1,6 +1,6 @@
 """Profiles are read strictly, and a machine that is not the device says so."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,16 @@ def test_a_target_that_is_not_its_host_is_not_timed() -> None:
     with pytest.raises(TargetError, match="cannot be measured on this machine"):
         other.require_timing()
     assert "aarch64" in target("raspberry-pi-5", there).unfit[0]
+
+
+def test_a_host_that_only_answers_is_the_device_and_is_not_timed() -> None:
+    emulated = replace(host("x86_64", "avx2", "vnni"), name="emulated:Icelake", times=False)
+    where = target("x86-vnni", emulated)
+    assert where.runs_here
+    assert where.doubts == ()
+    assert where.time_nodes() is None
+    with pytest.raises(TargetError, match="emulated:Icelake answers"):
+        where.require_timing()
 
 
 def test_a_board_is_known_by_its_own_name() -> None:
