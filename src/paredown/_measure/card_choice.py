@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from paredown._measure.candidate_cards import CandidateCard
+from paredown._measure.candidate_cards import CandidateCard, nameless
 from paredown._measure.evidence import Evidence, better, gap_of, interval_of
 from paredown.card import Card
 from paredown.errors import CardError
@@ -13,7 +13,10 @@ from paredown.families.family import Match
 from paredown.families.hints import options_for
 from paredown.preprocessing.values import FED, describe, nearly_same
 
-LEAST_SCORE = 0.1  # below, a classifier has other classes than the data set
+LEAST_SCORE = 0.1  # below, a model has other classes than the data set
+LEAST_NAMELESS = (
+    0.02  # of a detector whose classes nothing names: every object counts, also what it never finds
+)
 MOST_LISTED = 10  # ways in an error message
 
 
@@ -54,8 +57,9 @@ def decide(match: Match, tried: Sequence[CandidateCard]) -> tuple[CandidateCard,
         chosen = best if best is not default and _beats(best, default) else default
         return _told(chosen, _outcome_of_settled(chosen, best, default, tried)), None
     tied, same = _tied(best, tried)
-    wrong_classes = best.card.task == "classify" and best.score[0] < LEAST_SCORE
-    if (tied and best.score[0] < LEAST_SCORE) or wrong_classes:
+    classify = best.card.task == "classify"
+    low = best.score[0] < (LEAST_SCORE if classify or not nameless(best.card) else LEAST_NAMELESS)
+    if low and (tied or classify):
         return best, _nothing_right(tried)
     if tied:
         return best, _tie(match, best, tied)

@@ -196,6 +196,18 @@ def test_a_nameless_detector_of_nothing_known_stays_nameless() -> None:
     assert choose_card(found, Answering(boxes_of(0)), images).classes == ("class 0",)
 
 
+def test_a_tie_of_a_nameless_detector_is_asked_though_it_finds_one_in_fifteen() -> None:
+    """All objects count while nothing names its class: a low score says nothing about its classes."""
+    places = np.arange(14, dtype=np.float32)[:, None] + np.array([0, 0, 2, 2], np.float32)
+    boxes = np.concatenate([[[8, 8, 24, 24]], places]).astype(np.float32)
+    crowd = Labels(boxes, np.ones(15, np.int64), np.zeros(15, bool), np.full(15, 4.0, np.float32))
+    images = dataset([crowd] * 8, ("cat", "dog"), COLOURS)
+    found = recognised(RGB, BGR, n_classes=1, settled=False, family="end2end")
+    with pytest.raises(CardError, match="can be chance") as raised:
+        choose_card(found, Answering(boxes_of(0)), images)
+    assert "--colour bgr" in str(raised.value)
+
+
 def test_classes_in_another_order_are_noticed() -> None:
     images = dataset([labels(1)] * 8, ("cat", "dog"), COLOURS)
     found = recognised(RGB, BGR, n_classes=2, settled=True, family="end2end")
