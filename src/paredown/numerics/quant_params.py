@@ -33,6 +33,11 @@ class QuantParams:
         return self.high - self.low
 
     @property
+    def dtype(self) -> np.dtype[np.integer]:
+        """The type of 8 bits that holds its integers."""
+        return np.dtype(np.int8 if self.low < 0 else np.uint8)
+
+    @property
     def bits(self) -> int:
         """That one of its integers takes."""
         return self.steps.bit_length()

@@ -62,7 +62,7 @@ class Switched:
         feeds = {**self._inputs(image), "/switches": switches}
         for group, i in self.index.items():
             feeds[f"/scale{i}"] = np.asarray(grids[group].scale, np.float32)
-            feeds[f"/zero{i}"] = np.asarray(grids[group].zero_point).astype(np.uint8)
+            feeds[f"/zero{i}"] = np.asarray(grids[group].zero_point).astype(grids[group].dtype)
         return list(self.session.run([f"{h}/head" for h in self.heads], feeds))
 
     def damage(
@@ -203,7 +203,8 @@ def _add_switches(
     for group, i in index.items():
         shape = list(np.shape(grids[group].scale))
         graph.input.append(helper.make_tensor_value_info(f"/scale{i}", TensorProto.FLOAT, shape))
-        graph.input.append(helper.make_tensor_value_info(f"/zero{i}", TensorProto.UINT8, shape))
+        kind = helper.np_dtype_to_tensor_dtype(grids[group].dtype)
+        graph.input.append(helper.make_tensor_value_info(f"/zero{i}", kind, shape))
         graph.initializer.append(numpy_helper.from_array(np.array(i, np.int64), f"/switch{i}/index"))
         made.append(helper.make_node("Gather", ["/switches", f"/switch{i}/index"], [f"/switch{i}"]))
     switched = {tensor: group for tensor, group in plan.group.items() if group in index}

@@ -29,10 +29,9 @@ def add_constant(graph: ir.Graph, name: str, array: NDArray[np.generic]) -> ir.V
 
 
 def _parameters(graph: ir.Graph, name: str, grid: QuantParams) -> tuple[ir.Value, ir.Value]:
-    dtype = np.int8 if grid.low < 0 else np.uint8
     return (
         add_constant(graph, f"{name}_scale", grid.scale),
-        add_constant(graph, f"{name}_zero_point", grid.zero_point.astype(dtype)),
+        add_constant(graph, f"{name}_zero_point", grid.zero_point.astype(grid.dtype)),
     )
 
 
@@ -63,7 +62,7 @@ def _narrow(graph: ir.Graph, quantize: ir.Node, grid: QuantParams) -> None:
     wide, name = quantize.outputs[0], str(quantize.outputs[0].name)
     uses = list(wide.uses())
     limits = [
-        add_constant(graph, f"{name}_{end}", np.asarray(limit, np.uint8))
+        add_constant(graph, f"{name}_{end}", np.asarray(limit, grid.dtype))
         for end, limit in (("low", grid.low), ("high", grid.high))
     ]
     clip = _node("Clip", f"{name}_Clip", [wide, *limits], f"{name}_narrow", wide, None)
@@ -116,8 +115,7 @@ def quantize_weight(
     weight = node.inputs[1]
     assert weight is not None
     name = f"{node.name}_weight"
-    dtype = np.int8 if grid.low < 0 else np.uint8
-    stored = add_constant(graph, f"{name}_q", integers.astype(dtype))
+    stored = add_constant(graph, f"{name}_q", integers.astype(grid.dtype))
     dq = _node(
         "DequantizeLinear",
         f"{name}_DequantizeLinear",
@@ -133,7 +131,7 @@ def quantize_weight(
 
 
 def quantize_constants(graph: ir.Graph, node: ir.Node) -> None:
-    """A constant operand that some uint8 grid holds exactly becomes its integers behind a DQ."""
+    """A constant operand that 8 bits hold exactly becomes its integers behind a DQ."""
     for index, value in enumerate(node.inputs):
         if value is None or (found := constant(value)) is None:
             continue
@@ -141,7 +139,7 @@ def quantize_constants(graph: ir.Graph, node: ir.Node) -> None:
         if (grid := exact(real)) is None:
             continue
         name = f"{node.name}_{index}"
-        stored = add_constant(graph, f"{name}_q", grid.quantize(real).astype(np.uint8))
+        stored = add_constant(graph, f"{name}_q", grid.quantize(real).astype(grid.dtype))
         inputs = [stored, *_parameters(graph, name, grid)]
         dq = _node("DequantizeLinear", f"{name}_DequantizeLinear", inputs, f"{name}_dq", value, None)
         dq.outputs[0].type = value.type
