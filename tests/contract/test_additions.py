@@ -56,8 +56,9 @@ def add(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]
         shelf, _, name = where.rpartition(".")
         package = importlib.import_module(f"paredown.{shelf}")
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(ADDITIONS / shelf)])
+        module = importlib.import_module(f"{package.__name__}.{name}")
         added.append((package, name))
-        return importlib.import_module(f"{package.__name__}.{name}")
+        return module
 
     yield put
     for package, name in added:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from paredown.device import Device
 from paredown.policy import Policy
 from paredown.runtimes import reference
-from paredown.runtimes.reference import MULTITHREADED, compile, node_times
+from paredown.runtimes.reference import MULTITHREADED, build, node_times, open, version
 
-__all__ = ["MULTITHREADED", "compile", "node_times", "policy"]
+__all__ = ["MULTITHREADED", "build", "node_times", "open", "policy", "version"]
 
 
 def policy(device: Device) -> Policy:
