@@ -21,6 +21,7 @@ from paredown._compress.compress import RECIPE_KEY
 from paredown._compress.compress import compress as apply_recipe
 from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed, Context, Recipe
+from paredown._compress.size import at_recipe_size
 from paredown._measure.align import align
 from paredown._measure.card_choice import CardChoice
 from paredown._measure.compare import Comparison
@@ -185,6 +186,9 @@ def compress(
     model = _with_card(model, images, progress)
     card, prepared = _card(model), _prepared(model)
     check_card(card, find_target("local").compile(model.data, threads=threads), images)
+    fixed = frozen_sizes(model, prepared)
+    prepared = at_recipe_size(prepared.with_card(card), wanted)
+    card = _card(prepared)
     more = images if choose_on is None else as_dataset(choose_on, progress)
     further = None if learn_from is None else as_dataset(learn_from, progress)
     if limits is not None:
@@ -205,7 +209,6 @@ def compress(
         folder=None if folder is None else Path(folder),
     )
     made = apply_recipe(wanted if limits is None else limits.on(wanted), context)
-    fixed = frozen_sizes(model, prepared)
     note = (StepRecord("prepare", "", "note", fixed),) if fixed else ()
     return replace(made, log=(*note, *made.log))
 

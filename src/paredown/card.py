@@ -4,7 +4,7 @@ the bundle's stand-alone `detect.py` carries this file as it is."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Fit = Literal["letterbox", "letterbox-corner", "stretch", "crop"]
@@ -49,3 +49,7 @@ class Card:
     max_detections: int = 300
     decode: Mapping[str, object] = field(default_factory=dict)
     origin: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, size: tuple[int, int]) -> Card:
+        """The card of the same model at another input size: height, width in pixels."""
+        return replace(self, preprocess=replace(self.preprocess, size=size))

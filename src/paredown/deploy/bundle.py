@@ -43,6 +43,7 @@ def write_bundle(model: Model, card: Card, trial: Trial, out: Path, *, source_na
     Raises: StorageError where the folder cannot be written; an older bundle then stays as it was.
     """
     check_directory(out, BUNDLE, force=True)
+    card = card if trial.size is None else card.at(trial.size)
     for name in BUNDLE.marks:
         check_plain(out / name)
     fresh = out.with_name(f".{out.name}.new")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
@@ -34,12 +34,20 @@ LATENCY = frozenset({"latency", "memory"})  # what a timed process gives
 
 @dataclass(frozen=True)
 class Bench:
-    """`judged` is in the card's class indices. threads: 0 is the target's own choice."""
+    """`judged` is in the card's class indices. threads: 0 is the target's own choice.
+
+    float_card: how the float model is fed, where that is not how the others are.
+    """
 
     card: Card
     judged: Dataset
     target: Target
     threads: int = 0
+    float_card: Card | None = None
+
+    def fed_by(self, card: Card) -> Bench:
+        """The same bench for models that are fed by another card than the float model."""
+        return replace(self, card=card, float_card=self.float_card or self.card)
 
     def predict(self, model: Model, progress: Progress = silent) -> Predicted:
         """What the model says about each judged image."""
@@ -89,7 +97,13 @@ class Bench:
             return Readings()
         started = monotonic()
         found, curves, doubts = measure_latency(
-            file, baseline, self.target, self.feeds(model), threads=self.threads, progress=progress
+            file,
+            baseline,
+            self.target,
+            self._feeds(model, self.card),
+            baseline_feeds=self._feeds(model, self.float_card or self.card),
+            threads=self.threads,
+            progress=progress,
         )
         wanted = tuple(q for q in found if kind_of(q.name).what in what)
         return Readings(wanted, curves, doubts, {"latency": monotonic() - started})
@@ -111,7 +125,10 @@ class Bench:
 
     def feeds(self, model: Model) -> dict[str, NDArray[np.generic]]:
         """The first judged image as the model's input."""
-        return {model.inputs[0].name: preprocess(self.judged[0].read(), self.card.preprocess)[0]}
+        return self._feeds(model, self.card)
+
+    def _feeds(self, model: Model, card: Card) -> dict[str, NDArray[np.generic]]:
+        return {model.inputs[0].name: preprocess(self.judged[0].read(), card.preprocess)[0]}
 
 
 def _packed(model: Model) -> list[Quantity]:

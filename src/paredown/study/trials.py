@@ -8,6 +8,7 @@ from time import monotonic
 
 from paredown._compress.presets import PRESETS, parse_recipe
 from paredown._compress.recipe import Compressed, Recipe, require_packages
+from paredown._compress.size import Size
 from paredown.detections import Prediction
 from paredown.errors import (
     MEMORY_HINT,
@@ -41,6 +42,8 @@ def choose_recipes(names: Sequence[str]) -> dict[str, Recipe]:
 
 def label_of(recipe: Recipe) -> str:
     """What the table shows: the preset's name where it has one."""
+    if len(recipe.steps) > 1 and isinstance(recipe.steps[0], Size):
+        return f"{recipe.steps[0].name}+{label_of(Recipe(recipe.steps[1:]))}"
     presets = {parse_recipe(preset).name: preset for preset in PRESETS}
     return presets.get(recipe.name, recipe.name)
 
@@ -130,6 +133,8 @@ def attempt(
     """One recipe from start to end; it is not on the disk yet."""
     trial = work.trial(recipe.name, label)
     try:
+        work = work.sized_for(recipe)
+        trial = work.trial(recipe.name, label)
         made = _made_before(work, store, label, recipe) or make(work, recipe, store.directory / "learning")
         judged = judge(work, made.model, reference)
         trial = replace(trial, log=made.log, seconds={"compress": made.seconds})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from paredown._compress.recipe import Recipe
+from paredown._compress.size import at_recipe_size
 from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.protocols import Progress, silent
@@ -84,6 +86,16 @@ class Work:
             size=self.bench.card.preprocess.size,
             host=key.host,
         )
+
+    def sized_for(self, recipe: Recipe) -> Work:
+        """The work on one recipe: model, images and card at the input size that it asks for.
+
+        Raises UnsupportedModel with the node where the model cannot be proved right at that size.
+        """
+        prepared = at_recipe_size(self.prepared.with_card(self.bench.card), recipe)
+        if prepared.card is None or prepared.card == self.bench.card:
+            return self
+        return replace(self, prepared=prepared, bench=self.bench.fed_by(prepared.card))
 
     def sendable(self) -> Work:
         """The same work without those who watch it here: it pickles, for another process."""

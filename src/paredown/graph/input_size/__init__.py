@@ -9,8 +9,6 @@ makes of them (`rules.py`, `windows.py`), and constants that stand on a feature 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -56,6 +54,8 @@ def at_size(model: Model, size: tuple[int, int]) -> Model:
         _step(node, walk)
     _regrow(walk)
     _write(graph, walk)
+    if "imgsz" in graph.metadata_props:  # where Ultralytics' exports say their size
+        graph.metadata_props["imgsz"] = str(list(size))
     return _checked(graph, model, walk)
 
 
@@ -129,4 +129,4 @@ def _checked(graph: ir.Model, model: Model, walk: Walk) -> Model:
     card = model.card
     if card is None:
         return made
-    return made.with_card(replace(card, preprocess=replace(card.preprocess, size=walk.size.new)))
+    return made.with_card(card.at(walk.size.new))
