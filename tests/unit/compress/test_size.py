@@ -8,7 +8,7 @@ import pytest
 from nets import ANY_BOARD, POLICY, SIZE, Net, compressed, images
 from paredown._compress.compress import compress
 from paredown._compress.presets import parse_recipe
-from paredown._compress.recipe import Recipe
+from paredown._compress.recipe import Context, Recipe
 from paredown._compress.size import Size, at_recipe_size, sides
 from paredown.errors import ModelError, UnknownName, UsageError
 from paredown.graph.prepare import prepare
@@ -61,7 +61,7 @@ def test_what_stands_behind_it_is_calibrated_at_the_new_size():
     sized = at_recipe_size(network(), recipe)
     assert sized.inputs[0].shape == (1, 3, 24, 24)
     large = [np.tile(image, (1, 1, 2, 2))[:, :, :24, :24] for image in images()]
-    made = compress(sized, recipe, lambda: large, ANY_BOARD, POLICY)
+    made = compress(recipe, Context(sized, lambda: large, ANY_BOARD, POLICY))
     assert made.model.inputs[0].shape == (1, 3, 24, 24)
     assert [r.why for r in made.log if r.step == "size24"] == ["the input is 24 x 24"]
     assert any(r.action == "quantized" for r in made.log)
