@@ -18,6 +18,7 @@ from paredown.device import Device
 from paredown.graph.session_options import session_options
 from paredown.hosts import open_host
 from paredown.model import Model
+from paredown.protocols import ImageTensors
 from paredown.runtimes.onnxruntime import policy
 from paredown.testing.networks import (
     NETS,
@@ -37,9 +38,16 @@ ANY_BOARD = Device("any-board", "what every device can do")
 POLICY = policy(ANY_BOARD)
 
 
-def compressed(model: Model, recipe: str, *, device: Device = ANY_BOARD, **more: object) -> Compressed:
-    """A prepared model after a recipe, calibrated on four images."""
-    context = Context(model, images, device, policy(device), **more)  # type: ignore[arg-type]
+def compressed(
+    model: Model,
+    recipe: str,
+    *,
+    given: ImageTensors = images,
+    device: Device = ANY_BOARD,
+    **more: object,
+) -> Compressed:
+    """A prepared model after a recipe, calibrated on four images or on those given."""
+    context = Context(model, given, device, policy(device), **more)  # type: ignore[arg-type]
     return compress(spelled(recipe), context)
 
 

@@ -31,9 +31,7 @@ def test_four_bit_weights_learn_what_rounding_lost() -> None:
     images = [((p - mean) / std).transpose(2, 0, 1)[None].astype(np.float32) for p in read]
     learn, judge = images[: len(images) // 2], images[len(images) // 2 :]
     made = {
-        recipe: nets.compress(
-            model, nets.parse_recipe(recipe), lambda: learn, nets.ANY_BOARD, nets.POLICY, threads=1
-        ).model
+        recipe: nets.compressed(model, recipe, given=lambda: learn, threads=1).model
         for recipe in ("w4a8-all", "w4a8-all+qat-steps60")
     }
     want = np.concatenate([nets.run(model, i)[0] for i in judge])

@@ -39,9 +39,7 @@ def inputs_from(data: Path, model: Model, n: int) -> list[np.ndarray]:
 def test_int8_keeps_the_answers(material: Path, name: str, data: str) -> None:
     model = prepare(load_model(material / "models" / f"{name}.onnx"))
     images = inputs_from(material / "data" / data, model, 12)
-    made = nets.compress(
-        model, nets.parse_recipe("int8"), lambda: images[:8], nets.ANY_BOARD, nets.POLICY, threads=1
-    ).model
+    made = nets.compressed(model, "int8", given=lambda: images[:8], threads=1).model
     assert made.size_bytes < 0.5 * model.size_bytes
     assert nets.ops(nets.optimized(made).graph.node)["QLinearConv"] >= 10
     answers = [zip(nets.run(model, i), nets.run(made, i), strict=True) for i in images[8:]]
@@ -56,9 +54,7 @@ def test_fitted_levels_are_nearer_than_even_ones_and_fold_when_loaded(material: 
     model = prepare(load_model(material / "models" / "yolov5n.onnx"))
     images = inputs_from(material / "data" / "coco_calib", model, 16)
     made = [
-        nets.compress(
-            model, nets.parse_recipe(recipe), lambda: images[:12], nets.ANY_BOARD, nets.POLICY, threads=1
-        ).model
+        nets.compressed(model, recipe, given=lambda: images[:12], threads=1).model
         for recipe in ("cle+w4a8-pc-mse+gptq+pack", "cle+w4a8-pc-mse-even+gptq+pack")
     ]
     fitted, even = made

@@ -37,7 +37,7 @@ def test_metadata_and_card_stay_and_ours_is_added() -> None:
     model = prepare(nets.detector()).with_card(card)
     for recipe in ("int8", "int8-weights", "int8-dynamic", "ort-static", "ort-dynamic"):
         made = nets.compressed(model, recipe, device=replace(nets.ANY_BOARD, name="board")).model
-        ours = {PROFILE_KEY: "board", RECIPE_KEY: nets.parse_recipe(recipe).name}
+        ours = {PROFILE_KEY: "board", RECIPE_KEY: nets.spelled(recipe).name}
         assert {k: v for k, v in made.metadata.items() if k in {*ours, *model.metadata}} == {
             **model.metadata,
             **ours,
@@ -134,9 +134,7 @@ def test_a_bias_that_is_computed(recipe: str) -> None:
 def test_images_that_do_not_fit_the_model() -> None:
     small = [np.zeros((1, 3, 8, 8), np.float32)]
     with pytest.raises(ParedownError):
-        nets.compress(
-            prepare(nets.residual()), nets.parse_recipe("int8"), lambda: small, nets.ANY_BOARD, nets.POLICY
-        )
+        nets.compressed(prepare(nets.residual()), "int8", given=lambda: small)
 
 
 def test_a_model_of_two_inputs() -> None:

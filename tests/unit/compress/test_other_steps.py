@@ -77,7 +77,7 @@ def test_weight_only_rounds_and_nothing_else() -> None:
 
 def test_dynamic_needs_no_image_and_shares_one_measured_grid() -> None:
     model = prepare(nets.attention())
-    made = nets.compress(model, nets.parse_recipe("dynamic"), lambda: [], nets.ANY_BOARD, nets.POLICY)
+    made = nets.compressed(model, "dynamic", given=lambda: [])
     found = nets.ops(to_proto(made.model).graph.node)
     assert found["MatMulInteger"] == 4
     assert found["ConvInteger"] == 1
@@ -119,9 +119,7 @@ def test_the_stock_tail_option_excludes_what_our_reading_of_the_graph_finds() ->
 
 def test_stock_static_without_images() -> None:
     with pytest.raises(CalibrationError):
-        nets.compress(
-            prepare(nets.residual()), nets.parse_recipe("ort-static"), lambda: [], nets.ANY_BOARD, nets.POLICY
-        )
+        nets.compressed(prepare(nets.residual()), "ort-static", given=lambda: [])
 
 
 def test_stock_quantizers_leave_logging_as_it_was(caplog: pytest.LogCaptureFixture) -> None:

@@ -164,16 +164,14 @@ def test_a_quantized_tensor_that_is_an_output_keeps_its_name() -> None:
 def test_an_image_that_is_black_everywhere() -> None:
     model = prepare(nets.residual())
     black = np.zeros((1, 3, 16, 16), np.float32)
-    from_black = nets.compress(
-        model, nets.parse_recipe("w8a8"), lambda: [black], nets.ANY_BOARD, nets.POLICY
-    ).model
+    from_black = nets.compressed(model, "w8a8", given=lambda: [black]).model
     assert np.isfinite(nets.run(from_black, nets.images(1)[0])[0]).all()
 
 
 def test_images_that_are_not_there_and_a_name_that_is_not() -> None:
     model = prepare(nets.residual())
     with pytest.raises(CalibrationError):
-        nets.compress(model, nets.parse_recipe("w8a8"), lambda: [], nets.ANY_BOARD, nets.POLICY)
+        nets.compressed(model, "w8a8", given=lambda: [])
     with pytest.raises(UnknownName, match="did you mean"):
         nets.compressed(model, "w8a8", keep_float=("N0", "N00"))
 
