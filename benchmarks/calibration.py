@@ -34,7 +34,7 @@ from paredown.hosts.memory import peak_resident_bytes
 from paredown.model import Model
 from paredown.numerics.ranges import METHODS, Seen
 from paredown.sample import Dataset
-from paredown.study.bench import Tensors
+from paredown.study.bench import FedImages
 from paredown.targets import target
 
 PARTS = (2, 4, 8, 16)  # the sample is thinned by these
@@ -87,7 +87,9 @@ def calibration_pass(model: Model, images: Dataset, threads: int) -> dict[str, A
     prepared = prepare(model, model.card.preprocess.size)
     plan = place(to_ir(prepared).graph, target("local").policy, ())
     started = time.perf_counter()
-    seen = calibrate(prepared, sorted(plan.group), Tensors(images, model.card), threads=threads)
+    seen = calibrate(
+        prepared, sorted(plan.group), FedImages(images, model.card, prepared.inputs), threads=threads
+    )
     seconds = time.perf_counter() - started
     peak = peak_resident_bytes()
     ranges_s = {}

@@ -41,7 +41,7 @@ from paredown.metrics import headline
 from paredown.preprocessing.tensor import preprocess
 from paredown.runtimes import RUNTIMES
 from paredown.sample import Dataset
-from paredown.study.bench import Tensors
+from paredown.study.bench import FedImages
 from paredown.targets import target
 
 IOU, MAX_DETECTIONS = 0.7, 300
@@ -154,7 +154,8 @@ def _ground(args: argparse.Namespace, name: str) -> Ground:
     (folder / "calibration").mkdir(parents=True)
     prepared = prepare(loaded.model, card.preprocess.size)
     (folder / "float.onnx").write_bytes(prepared.data)
-    for i, tensor in enumerate(Tensors(loaded.calibration, card)):
+    for i, feeds in enumerate(FedImages(loaded.calibration, card, prepared.inputs)):
+        (tensor,) = feeds.values()
         np.save(folder / "calibration" / f"{i:04}.npy", tensor)
     graph = to_ir(prepared).graph
     body = body_of(graph)

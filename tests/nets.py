@@ -18,7 +18,7 @@ from paredown.device import Device
 from paredown.graph.session_options import session_options
 from paredown.hosts import open_host
 from paredown.model import Model
-from paredown.protocols import ImageTensors
+from paredown.protocols import FeedSource
 from paredown.runtimes.onnxruntime import policy
 from paredown.testing.networks import (
     NETS,
@@ -28,11 +28,23 @@ from paredown.testing.networks import (
     classifier,
     depthwise,
     detector,
+    feeds,
     images,
     residual,
 )
 
-__all__ = ["NETS", "SIZE", "Net", "attention", "classifier", "depthwise", "detector", "images", "residual"]
+__all__ = [
+    "NETS",
+    "SIZE",
+    "Net",
+    "attention",
+    "classifier",
+    "depthwise",
+    "detector",
+    "feeds",
+    "images",
+    "residual",
+]
 
 ANY_BOARD = Device("any-board", "what every device can do")
 POLICY = policy(ANY_BOARD)
@@ -42,7 +54,7 @@ def compressed(
     model: Model,
     recipe: str,
     *,
-    given: ImageTensors = images,
+    given: FeedSource = feeds,
     device: Device = ANY_BOARD,
     **more: object,
 ) -> Compressed:
@@ -51,11 +63,11 @@ def compressed(
     return compress(spelled(recipe), context)
 
 
-def run(model: Model, image: np.ndarray) -> list[np.ndarray]:
-    """The outputs in order, on ONNX Runtime; also right where this processor's 8-bit sums saturate."""
+def run(model: Model, image: np.ndarray | dict[str, np.ndarray]) -> list[np.ndarray]:
+    """The outputs in order, for an image or feeds, on ONNX Runtime; also right where 8-bit sums saturate."""
     options = session_options(exact_products=open_host().facts().saturates)
     session = ort.InferenceSession(model.data, options, providers=["CPUExecutionProvider"])
-    return list(session.run(None, {model.inputs[0].name: image}))
+    return list(session.run(None, image if isinstance(image, dict) else {model.inputs[0].name: image}))
 
 
 def optimized(model: Model) -> onnx.ModelProto:

@@ -51,7 +51,7 @@ from paredown.progress import default_voice
 from paredown.protocols import Progress
 from paredown.report_data import read_story
 from paredown.sample import Dataset
-from paredown.study.bench import LATENCY, WHAT, Bench, Tensors
+from paredown.study.bench import LATENCY, WHAT, Bench, FedImages
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.crops import crops
 from paredown.study.images import check_learns, read_images
@@ -195,7 +195,7 @@ def compress(
         limits.check(headline(card.task, more.has_truth))
     context = Context(
         prepared,
-        lambda: Tensors(images, card),
+        lambda: FedImages(images, card, prepared.inputs),
         where.device,
         where.policy,
         threads=threads,
@@ -204,8 +204,8 @@ def compress(
         progress=progress,
         judge=judge_on(lambda: choosing_images(more, images), prepared, card, where, threads, progress),
         time_nodes=where.time_nodes(threads),
-        unlabelled=lambda: Tensors(learning_images(more, images), card),
-        learn_from=None if further is None else partial(crops, further, card, seed),
+        unlabelled=lambda: FedImages(learning_images(more, images), card, prepared.inputs),
+        learn_from=None if further is None else partial(crops, further, card, prepared.inputs, seed),
         folder=None if folder is None else Path(folder),
     )
     made = apply_recipe(wanted if limits is None else limits.on(wanted), context)

@@ -13,8 +13,8 @@ from paredown.deploy.draw import class_colour, draw_detections, draw_label
 from paredown.detections import Detections, Prediction
 from paredown.families.recognition import predict
 from paredown.metrics.outcomes import probabilities
+from paredown.preprocessing.feeds import feed
 from paredown.preprocessing.letterbox import Frame, fit_image
-from paredown.preprocessing.tensor import preprocess
 from paredown.preprocessing.values import describe
 from paredown.protocols import Session
 from paredown.sample import Dataset
@@ -36,8 +36,8 @@ def contact_sheet(session: Session, card: Card, images: Dataset, limit: int = LI
     tiles = []
     for i in chosen:
         image = images[int(i)].read()
-        tensor, frame = preprocess(image, card.preprocess)
-        prediction = predict(session.run({session.inputs[0].name: tensor}), card, frame)
+        feeds, frame = feed(image, card.preprocess, session.inputs)
+        prediction = predict(session.run(feeds), card, frame)
         tiles.append(_tile(fit_image(image, card.preprocess)[0], prediction, card, frame))
     rows = [tiles[i : i + ACROSS] for i in range(0, len(tiles), ACROSS)]
     blank = np.full_like(tiles[0], 255)

@@ -25,7 +25,7 @@ class Session(Protocol):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]: ...
+    def run(self, feeds: Feeds) -> dict[str, Array]: ...
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,11 @@ def most(items: Iterable[object], limit: int) -> int | None:
     return min(len(items), limit) if isinstance(items, Sized) else None
 
 
-ImageTensors = Callable[[], Iterable[NDArray[np.generic]]]
-"""Restartable source of preprocessed inputs, each (1, C, H, W) or (1, H, W, C), always in the same order."""
+Feeds = Mapping[str, Array]
+"""A value for each input of a model, by name: an image, (1, C, H, W) or (1, H, W, C), and what else."""
+
+FeedSource = Callable[[], Iterable[Feeds]]
+"""Restartable source of what a model is fed, one image after the other, always in the same order."""
 
 
 @dataclass(frozen=True)

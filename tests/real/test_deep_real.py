@@ -14,7 +14,7 @@ import paredown
 from paredown._compress.pack import pdz
 from paredown.data import read_dataset
 from paredown.sample import Dataset
-from paredown.study.bench import Tensors
+from paredown.study.bench import FedImages
 
 pytestmark = pytest.mark.real
 
@@ -34,6 +34,6 @@ def test_a_twelfth_of_the_file_answers_alike() -> None:
     packed = pdz.pack(made.data)
     assert model.size_bytes >= 12 * len(packed)
     assert pdz.unpack(packed) == made.data
-    judged = list(Tensors(_some(images, 200, 300), model.card))
-    want, got = (np.concatenate([nets.run(m, x)[0] for x in judged]) for m in (model, made))
+    judged = list(FedImages(_some(images, 200, 300), model.card, model.inputs))
+    want, got = (np.concatenate([nets.run(m, *x.values())[0] for x in judged]) for m in (model, made))
     assert (want.argmax(1) == got.argmax(1)).mean() >= 0.9

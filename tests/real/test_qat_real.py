@@ -41,6 +41,6 @@ def test_four_bit_weights_learn_what_rounding_lost() -> None:
     assert errors["w4a8-all+qat-steps60"] < 0.75 * errors["w4a8-all"]
     executor = Executor(made["w4a8-all+qat-steps60"])
     with torch.no_grad():
-        mine = next(iter(executor.run(executor.feeds(np.concatenate(judge))).values())).numpy()
+        mine = next(iter(executor.run(executor.feeds({"image": np.concatenate(judge)})).values())).numpy()
     theirs = np.concatenate([nets.run(made["w4a8-all+qat-steps60"], i)[0] for i in judge])
     assert (mine.argmax(1) == theirs.argmax(1)).mean() >= 0.99

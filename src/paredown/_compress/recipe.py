@@ -18,7 +18,7 @@ from paredown.errors import MissingDependency, UsageError
 from paredown.measurement import StepRecord
 from paredown.model import Model
 from paredown.policy import Policy
-from paredown.protocols import Array, ImageTensors, Judge, Progress, TimeNodes, silent
+from paredown.protocols import Feeds, FeedSource, Judge, Progress, TimeNodes, silent
 
 if TYPE_CHECKING:
     from paredown._compress.draft import Draft
@@ -150,7 +150,7 @@ class Context:
     """
 
     source: Model
-    images: ImageTensors
+    images: FeedSource
     device: Device
     policy: Policy
     threads: int = 0
@@ -159,11 +159,11 @@ class Context:
     progress: Progress = silent
     judge: Judge | None = None
     time_nodes: TimeNodes | None = None
-    unlabelled: ImageTensors | None = None
-    learn_from: ImageTensors | None = None
+    unlabelled: FeedSource | None = None
+    learn_from: FeedSource | None = None
     folder: Path | None = None
 
-    def training_images(self) -> Iterator[Array]:
+    def training_images(self) -> Iterator[Feeds]:
         """All there is to learn from, the user's own images first."""
         yield from (self.unlabelled or self.images)()
         yield from self.learn_from() if self.learn_from else ()

@@ -15,7 +15,7 @@ from paredown.detections import Prediction
 from paredown.errors import CardError
 from paredown.families.label_maps import COCO_NAMES, coco_by_id, unnamed_classes
 from paredown.families.recognition import predict
-from paredown.preprocessing.tensor import preprocess
+from paredown.preprocessing.feeds import feed
 from paredown.protocols import Progress, Session
 from paredown.sample import Dataset, Labels, Truth
 
@@ -95,14 +95,13 @@ def ask(
     progress: Progress,
 ) -> None:
     """Adds what every candidate says about those images. Each is read once, and run once for each input."""
-    name = session.inputs[0].name
     hows = dict.fromkeys(c.card.preprocess for c in candidates)
     truths = {c.card.classes: _truths(dataset, c.card) for c in candidates}
     for i in progress(indices, "trying how the model is fed", len(indices)):
         image = dataset[int(i)].read()
         for how in hows:
-            tensor, frame = preprocess(image, how)
-            outputs = session.run({name: tensor})
+            feeds, frame = feed(image, how, session.inputs)
+            outputs = session.run(feeds)
             for candidate in (c for c in candidates if c.card.preprocess == how):
                 candidate.predictions.append(predict(outputs, candidate.card, frame, PROBE_CONF))
                 candidate.truths.append(truths[candidate.card.classes][int(i)])

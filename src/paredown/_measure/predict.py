@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 from paredown.card import Card
 from paredown.detections import Prediction
-from paredown.errors import UnsupportedModel
 from paredown.families.recognition import predict
 from paredown.measurement import Quantity
-from paredown.preprocessing.tensor import preprocess
+from paredown.preprocessing.feeds import feed
 from paredown.protocols import Progress, Session, silent
 from paredown.sample import Dataset
 
@@ -43,20 +42,15 @@ def predict_timed(
     conf: float = ACCURACY_CONF,
     progress: Progress = silent,
 ) -> Predicted:
-    """What the model says about every image. Raises: UnsupportedModel where it has more than one input."""
-    if len(session.inputs) != 1:
-        raise UnsupportedModel(
-            "a model must have one input, the image", got=", ".join(i.name for i in session.inputs) or "none"
-        )
-    name = session.inputs[0].name
+    """What the model says about every image. Raises: UnsupportedModel as `preprocessing.feeds.feed` does."""
     predictions: list[Prediction] = []
     marks: list[tuple[float, float, float, float]] = []
     for sample in progress(dataset, "predicting", len(dataset)):
         image = sample.read()
         start = time.perf_counter()
-        tensor, frame = preprocess(image, card.preprocess)
+        feeds, frame = feed(image, card.preprocess, session.inputs)
         ready = time.perf_counter()
-        outputs = session.run({name: tensor})
+        outputs = session.run(feeds)
         answered = time.perf_counter()
         predictions.append(predict(outputs, card, frame, conf))
         marks.append((start, ready, answered, time.perf_counter()))

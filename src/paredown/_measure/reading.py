@@ -18,9 +18,9 @@ from paredown.families.expect import AnswerFigures, Fault, faults, has_evidence,
 from paredown.families.family import Match
 from paredown.families.label_maps import coco_by_id, unnamed_classes
 from paredown.families.recognition import Recognition
+from paredown.preprocessing.feeds import feed
 from paredown.preprocessing.letterbox import Frame
-from paredown.preprocessing.tensor import preprocess
-from paredown.protocols import Session
+from paredown.protocols import Feeds, Session
 from paredown.sample import Dataset, Sample
 from paredown.toml import toml_value
 
@@ -37,22 +37,21 @@ class Answers:
     samples: Sequence[Sample]
 
     def __post_init__(self) -> None:
-        self._kept: dict[Preprocess, list[tuple[Any, Mapping[str, Any], Frame]]] = {}
+        self._kept: dict[Preprocess, list[tuple[Feeds, Mapping[str, Any], Frame]]] = {}
 
     @cached_property
     def _images(self) -> list[Any]:
         return [s.read() for s in self.samples]
 
-    def fed(self, how: Preprocess) -> list[tuple[Any, Mapping[str, Any], Frame]]:
-        """(tensor, outputs, frame) of each image."""
+    def fed(self, how: Preprocess) -> list[tuple[Feeds, Mapping[str, Any], Frame]]:
+        """(feeds, outputs, frame) of each image."""
         if how not in self._kept:
-            name = self.session.inputs[0].name
-            fed = [preprocess(image, how) for image in self._images]
-            self._kept[how] = [(tensor, self.session.run({name: tensor}), frame) for tensor, frame in fed]
+            fed = [feed(image, how, self.session.inputs) for image in self._images]
+            self._kept[how] = [(feeds, self.session.run(feeds), frame) for feeds, frame in fed]
         return self._kept[how]
 
     def seen(self, card: Card) -> list[AnswerFigures]:
-        return [look(tensor, outputs, card, frame) for tensor, outputs, frame in self.fed(card.preprocess)]
+        return [look(feeds, outputs, card, frame) for feeds, outputs, frame in self.fed(card.preprocess)]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from paredown.families.geometry import box_fault
 from paredown.families.label_maps import MOST_CLASSES
 from paredown.families.recognition import reading_by
 from paredown.preprocessing.letterbox import Frame
+from paredown.protocols import Feeds
 
 LIKELY = 0.25  # from here on a candidate is taken for a box that the model means
 MOST_LIKELY = 50  # such boxes of one image that are looked at
@@ -62,9 +63,9 @@ class AnswerFigures:
     content: tuple[float, float, float, float]  # where in the input the image lies, xyxy
 
 
-def look(tensor: NDArray[Any], outputs: Mapping[str, Any], card: Card, frame: Frame) -> AnswerFigures:
+def look(feeds: Feeds, outputs: Mapping[str, Any], card: Card, frame: Frame) -> AnswerFigures:
     """What one answer looks like, read by the card."""
-    fed, answered = _digest([tensor]), _digest(list(outputs.values()))
+    fed, answered = _digest(list(feeds.values())), _digest(list(outputs.values()))
     family = FAMILIES[card.family]
     with reading_by(card), np.errstate(all="ignore"):
         found = family.candidates(outputs, card, -np.inf)

@@ -143,9 +143,9 @@ class Executor:
                 arrays[name] = np.exp(arrays[name])
         return arrays
 
-    def feeds(self, images: NDArray[np.generic]) -> dict[str, torch.Tensor]:
-        """Images as the feed of a model with one input."""
-        return {self.model.inputs[0].name: torch.from_numpy(images).to(self.device)}
+    def feeds(self, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, torch.Tensor]:
+        """The feeds as tensors, where the graph runs."""
+        return {name: torch.from_numpy(x).to(self.device) for name, x in arrays.items()}
 
     def _needed(self, given: frozenset[str]) -> list[ir.Node]:
         makers = {str(v.name): node for node in self._graph for v in node.outputs}

@@ -17,7 +17,7 @@ from paredown.graph.cut import nodes_before
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.model import Model
-from paredown.protocols import Array
+from paredown.protocols import Feeds
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,13 @@ class Tapped:
         proto.graph.node.extend(nodes)
         self.names = add_taps(proto.graph, taps)
         self.shapes = [tap.where.shape for tap in taps]
-        self.input = model.inputs[0].name
         self.session = open_session(proto.SerializeToString(), threads, frugal=True)
         self.kept: list[list[NDArray[np.float32]]] = [[] for _ in taps]
 
-    def passing(self, images: Iterable[Array]) -> Iterator[Array]:
+    def passing(self, images: Iterable[Feeds]) -> Iterator[Feeds]:
         """The images, each handed on once the network has run on it: who reads them needs no second pass."""
         for image in images:
-            drawn = self.session.run(self.names, {self.input: image}) if self.names else []
+            drawn = self.session.run(self.names, image) if self.names else []
             for values, shape, kept in zip(drawn, self.shapes, self.kept, strict=True):
                 kept.append(np.asarray(values).reshape(shape))
             yield image

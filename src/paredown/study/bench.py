@@ -7,9 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
-import numpy as np
-from numpy.typing import NDArray
-
 from paredown._compress.compress import RECIPE_KEY
 from paredown._compress.pack import pdz
 from paredown._measure.accuracy import Predicted, accuracy, predict_timed
@@ -21,9 +18,9 @@ from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.measurement import Doubt, Measurement, Quantity, Readings
 from paredown.metrics import kind_of
-from paredown.model import Model
-from paredown.preprocessing.tensor import preprocess
-from paredown.protocols import Progress, silent
+from paredown.model import Model, TensorSpec
+from paredown.preprocessing.feeds import feed
+from paredown.protocols import Feeds, Progress, silent
 from paredown.sample import Dataset
 from paredown.targets import Target
 
@@ -123,12 +120,12 @@ class Bench:
         """The surroundings of what is measured here and now."""
         return environment(self.target.host, self.target.used_threads(self.threads))
 
-    def feeds(self, model: Model) -> dict[str, NDArray[np.generic]]:
-        """The first judged image as the model's input."""
+    def feeds(self, model: Model) -> Feeds:
+        """The first judged image as the model's inputs."""
         return self._feeds(model, self.card)
 
-    def _feeds(self, model: Model, card: Card) -> dict[str, NDArray[np.generic]]:
-        return {model.inputs[0].name: preprocess(self.judged[0].read(), card.preprocess)[0]}
+    def _feeds(self, model: Model, card: Card) -> Feeds:
+        return feed(self.judged[0].read(), card.preprocess, model.inputs)[0]
 
 
 def _packed(model: Model) -> list[Quantity]:
@@ -140,14 +137,15 @@ def _packed(model: Model) -> list[Quantity]:
 
 
 @dataclass(frozen=True)
-class Tensors:
-    """The images as input tensors, one after the other; may be gone through again."""
+class FedImages:
+    """What a model with these inputs is fed for the images, one by one; may be gone through again."""
 
     images: Dataset
     card: Card
+    inputs: tuple[TensorSpec, ...]
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __iter__(self) -> Iterator[NDArray[np.generic]]:
-        return (preprocess(sample.read(), self.card.preprocess)[0] for sample in self.images)
+    def __iter__(self) -> Iterator[Feeds]:
+        return (feed(sample.read(), self.card.preprocess, self.inputs)[0] for sample in self.images)

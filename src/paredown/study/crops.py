@@ -10,14 +10,16 @@ Shapes: H, W of the image, h, w of the model's input.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paredown import data
 from paredown.card import Card
-from paredown.preprocessing.tensor import preprocess
+from paredown.model import TensorSpec
+from paredown.preprocessing.feeds import feed
+from paredown.protocols import Feeds
 from paredown.sample import Dataset
 
 MOST = 100  # crops of one image
@@ -25,17 +27,17 @@ MEMORY = 1 << 29  # bytes that all crops take at half precision
 LEAST = 1.5  # times the input's sides a crop has, where the image is so large
 
 
-def crops(images: Dataset, card: Card, seed: int = 0) -> Iterator[NDArray[np.generic]]:
-    """Input tensors: every image whole, then the crops of each. As many as `MEMORY` holds."""
+def crops(images: Dataset, card: Card, inputs: Sequence[TensorSpec], seed: int = 0) -> Iterator[Feeds]:
+    """Feeds: every image whole, then the crops of each. As many as `MEMORY` holds."""
     how = card.preprocess
     held = max(MEMORY // (2 * 3 * how.size[0] * how.size[1]), 1)
     drawn, rng = data.sample(images, held, seed), np.random.default_rng(seed)
     for sample in drawn:
-        yield preprocess(sample.read(), how)[0]
+        yield feed(sample.read(), how, inputs)[0]
     for sample in drawn:
         image = sample.read()
         for _ in range(min(_worth(image.shape[:2], how.size), held // len(drawn)) - 1):
-            yield preprocess(_cut(image, how.size, rng), how)[0]
+            yield feed(_cut(image, how.size, rng), how, inputs)[0]
 
 
 def _worth(image: tuple[int, int], size: tuple[int, int]) -> int:

@@ -17,7 +17,7 @@ from paredown._compress.recipe import Compressed, Context, Recipe
 from paredown.detections import Prediction
 from paredown.measurement import Doubt, Quantity, Readings
 from paredown.model import Model
-from paredown.study.bench import Tensors
+from paredown.study.bench import FedImages
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.crops import crops
 from paredown.study.work import Work
@@ -42,10 +42,10 @@ class Judged:
 def make(work: Work, recipe: Recipe, folder: Path) -> Compressed:
     """What the recipe makes of the float model. folder: where learning keeps what it has learned so far."""
     images, bench, options = work.images, work.bench, work.options
-    card = bench.card
+    card, inputs = bench.card, work.prepared.inputs
     context = Context(
         work.prepared,
-        lambda: Tensors(images.calibration, card),
+        lambda: FedImages(images.calibration, card, inputs),
         bench.target.device,
         bench.target.policy,
         threads=options.threads,
@@ -61,8 +61,12 @@ def make(work: Work, recipe: Recipe, folder: Path) -> Compressed:
             work.progress,
         ),
         time_nodes=bench.target.time_nodes(options.threads),
-        unlabelled=lambda: Tensors(learning_images(images.given, images.calibration, images.judged), card),
-        learn_from=None if images.further is None else partial(crops, images.further, card, options.seed),
+        unlabelled=lambda: FedImages(
+            learning_images(images.given, images.calibration, images.judged), card, inputs
+        ),
+        learn_from=None
+        if images.further is None
+        else partial(crops, images.further, card, inputs, options.seed),
         folder=folder,
     )
     return compress(recipe, context)

@@ -166,3 +166,8 @@ def images(n: int = 4, seed: int = 0) -> list[NDArray[np.float32]]:
     """n inputs for any of the networks."""
     rng = np.random.default_rng(seed)
     return [rng.random((1, 3, SIZE, SIZE), dtype=np.float32) for _ in range(n)]
+
+
+def feeds(n: int = 4, seed: int = 0) -> list[dict[str, NDArray[np.float32]]]:
+    """The same as what a network is fed, by the input's name."""
+    return [{"image": image} for image in images(n, seed)]

@@ -235,7 +235,7 @@ def _models(runtime: Runtime, kind: str) -> Iterator[bytes]:
     else:
         for make in (networks.residual, networks.depthwise):
             recipe, model = parse_recipe(_RECIPES[kind]), prepare(make(opset=21))
-            made = compress(recipe, Context(model, networks.images, DEVICE, runtime.policy(DEVICE)))
+            made = compress(recipe, Context(model, networks.feeds, DEVICE, runtime.policy(DEVICE)))
             yield made.model.data
 
 

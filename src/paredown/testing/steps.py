@@ -125,7 +125,7 @@ CHECKS: tuple[Callable[[Step, str], None], ...] = (
 
 def _made(step: Step, model: Model, *, keep_float: tuple[str, ...] = ()) -> Compressed:
     policy = onnxruntime.policy(DEVICE)
-    return compress(Recipe((step,)), Context(model, networks.images, DEVICE, policy, keep_float=keep_float))
+    return compress(Recipe((step,)), Context(model, networks.feeds, DEVICE, policy, keep_float=keep_float))
 
 
 def _node_names(model: Model) -> list[str]:

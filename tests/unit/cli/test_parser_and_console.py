@@ -11,7 +11,7 @@ from paredown.cli.console import Voice
 from paredown.cli.parser import amount, count, duration, names, number
 from paredown.protocols import most
 from paredown.sample import Dataset
-from paredown.study.bench import Tensors
+from paredown.study.bench import FedImages
 
 CARD = Card("yolov8", "detect", Preprocess((32, 32)), ("a",))
 
@@ -78,7 +78,7 @@ def test_progress_gives_every_item_once_and_writes_only_to_stderr(quiet, capsys)
 def test_bars_know_the_total_of_whatever_has_a_length(monkeypatch):
     seen = []
     monkeypatch.setattr(Voice, "_lines", lambda self, items, what, total: seen.append(total) or items)
-    images = Tensors(Dataset("d", "plain", "", (), ()), CARD)
+    images = FedImages(Dataset("d", "plain", "", (), ()), CARD, ())
     list(Voice().progress(images, "calibrating"))
     list(Voice().progress({"a": 1}, "correcting biases"))
     list(Voice().progress(islice([1, 2, 3], 2), "some", most([1, 2, 3], 2)))

@@ -26,7 +26,7 @@ def switched(name: str) -> tuple[Model, Switched, dict[str, QuantParams]]:
     model = prepare(nets.NETS[name]())
     graph = to_ir(model).graph
     plan = place(graph, nets.POLICY)
-    seen = calibrate(model, sorted(plan.group), nets.images())
+    seen = calibrate(model, sorted(plan.group), nets.feeds())
     grids = activation_params(graph, plan, seen, "mse", per_channel=True)
     return model, Switched(model, plan, grids, [o.name for o in model.outputs], threads=1), grids
 
@@ -34,10 +34,10 @@ def switched(name: str) -> tuple[Model, Switched, dict[str, QuantParams]]:
 @pytest.mark.parametrize("name", nets.NETS)
 def test_with_no_switch_on_it_is_the_float_network(name: str) -> None:
     model, switches, grids = switched(name)
-    for image in nets.images(2, seed=9):
+    for image in nets.feeds(2, seed=9):
         for want, got in zip(nets.run(model, image), switches.answers(image, (), grids), strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5 * np.abs(want).max())
-    assert switches.damage(nets.images(2, seed=9), (), grids).max() == 0.0
+    assert switches.damage(nets.feeds(2, seed=9), (), grids).max() == 0.0
 
 
 @pytest.mark.parametrize("name", ["depthwise", "residual", "classifier"])
@@ -45,7 +45,7 @@ def test_with_all_switches_on_it_is_the_quantized_network(name: str) -> None:
     """Up to its weights, which stay float here: a few steps of the output."""
     model, switches, grids = switched(name)
     made = nets.compressed(model, "w8a8").model
-    for image in nets.images(2, seed=9):
+    for image in nets.feeds(2, seed=9):
         want = nets.run(made, image)[0]
         (got,) = switches.answers(image, switches.groups, grids)
         assert np.abs(want - got).max() < 8 * np.ptp(want) / 255
@@ -55,7 +55,7 @@ def test_with_all_switches_on_it_is_the_quantized_network(name: str) -> None:
 @pytest.mark.parametrize("name", ["detector", "residual"])
 def test_damages_about_add_up(name: str) -> None:
     _, switches, grids = switched(name)
-    images = nets.images(3, seed=9)
+    images = nets.feeds(3, seed=9)
     alone = [switches.damage(images, (group,), grids).mean() for group in switches.groups]
     together = switches.damage(images, switches.groups, grids).mean()
     assert all(d >= 0 for d in alone)
@@ -64,7 +64,7 @@ def test_damages_about_add_up(name: str) -> None:
 
 def test_a_coarser_grid_does_more_damage_without_a_new_session() -> None:
     _, switches, grids = switched("residual")
-    images = nets.images(2, seed=9)
+    images = nets.feeds(2, seed=9)
     group = next(g for g in switches.groups if grids[g].axis is None)
     low, high = (float(b) for b in grids[group].bounds())
     damages = [
@@ -78,7 +78,7 @@ def test_a_coarser_grid_does_more_damage_without_a_new_session() -> None:
 def test_the_same_figure_every_time_and_the_model_untouched() -> None:
     model, switches, grids = switched("detector")
     before = bytes(model.data)
-    images = nets.images(2, seed=9)
+    images = nets.feeds(2, seed=9)
     first, again = (switches.damage(images, switches.groups[:2], grids) for _ in range(2))
     assert first.tolist() == again.tolist()
     assert model.data == before
@@ -88,7 +88,7 @@ def test_the_same_figure_every_time_and_the_model_untouched() -> None:
 @pytest.mark.parametrize("name", ["detector", "residual", "classifier", "depthwise"])
 def test_what_lies_behind_a_group_answers_as_the_whole(name: str) -> None:
     _, switches, grids = switched(name)
-    images = nets.images(2, seed=9)
+    images = nets.feeds(2, seed=9)
     for group in switches.groups:
         behind = Behind(switches, [group], images, grids)
         assert behind.groups == [group]

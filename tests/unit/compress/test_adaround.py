@@ -97,7 +97,7 @@ def test_a_factor_for_every_channel_finds_its_channel() -> None:
 def test_what_a_layer_reads_and_answers_fit_each_other(name: str) -> None:
     """With 8-bit weights, what a layer makes of what it reads is nearly what it should answer."""
     model = prepare(nets.NETS[name]())
-    context = Context(model, nets.images, nets.ANY_BOARD, nets.POLICY)
+    context = Context(model, nets.feeds, nets.ANY_BOARD, nets.POLICY)
     draft = Draft(to_ir(model))
     apply(Static(), draft, context)
     for samples in layer_samples(draft, layers_of(draft, "")[0], context):
@@ -109,7 +109,7 @@ def test_what_a_layer_reads_and_answers_fit_each_other(name: str) -> None:
 def test_each_layer_reads_what_the_one_before_has_become() -> None:
     """Zeroed weights in front are seen at once: the next layer reads one value everywhere."""
     model = prepare(nets.NETS["residual"]())
-    context = Context(model, nets.images, nets.ANY_BOARD, nets.POLICY)
+    context = Context(model, nets.feeds, nets.ANY_BOARD, nets.POLICY)
     draft = Draft(to_ir(model))
     apply(Static(), draft, context)
     taken = layer_samples(draft, layers_of(draft, "")[0], context)

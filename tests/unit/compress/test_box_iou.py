@@ -43,7 +43,7 @@ def located(corners: bool = False, moved: bool = True) -> Model:
 def objective_of(model: Model) -> tuple[Objective, Executor]:
     seen = find_taps(to_ir(model).graph)
     teacher = Executor(model, [*seen.heads, *seen.features, *seen.answers])
-    return make_objective(teacher, seen, [torch.from_numpy(i) for i in nets.images(3)]), teacher
+    return make_objective(teacher, seen, [{"image": torch.from_numpy(i)} for i in nets.images(3)]), teacher
 
 
 @pytest.mark.parametrize("corners", [False, True])

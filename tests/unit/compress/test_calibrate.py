@@ -33,7 +33,7 @@ def test_extremes_are_exact() -> None:
     model, inner = identity_like()
     images = [i - 0.3 for i in nets.images(3)]
     truth = [i * np.array([1, 2, 3], np.float32).reshape(1, 3, 1, 1) for i in images]
-    seen = calibrate(model, [inner], images)[inner]
+    seen = calibrate(model, [inner], [{"image": i} for i in images])[inner]
     np.testing.assert_array_equal(seen.lows, [t.min() for t in truth])
     np.testing.assert_array_equal(seen.highs, [t.max() for t in truth])
     assert (seen.low, seen.high) == (min(map(np.min, truth)), max(map(np.max, truth)))
@@ -44,7 +44,7 @@ def test_extremes_are_exact() -> None:
 def test_the_sample_is_made_of_values_of_their_channels() -> None:
     model, inner = identity_like()
     image = nets.images(1)[0]
-    seen = calibrate(model, [inner], [image])[inner]
+    seen = calibrate(model, [inner], [{"image": image}])[inner]
     assert seen.sample.dtype == np.float32
     assert len(seen.sample) == len(seen.channel) == 3 * 16 * 16
     for channel in range(3):
@@ -59,9 +59,9 @@ def test_a_sigmoid_is_told_from_the_tensor_it_reads() -> None:
     model = prepare(net.model(net.conv(twice, 4, 2)))
     x = next(n.input[0] for n in to_proto(model).graph.node if n.output[0] == once)
     names = [x, once, twice]
-    together = calibrate(model, names, nets.images(3))
+    together = calibrate(model, names, nets.feeds(3))
     for name in names:
-        alone = calibrate(model, [name], nets.images(3))[name]
+        alone = calibrate(model, [name], nets.feeds(3))[name]
         for part in ("lows", "highs", "channel_low", "channel_high"):
             np.testing.assert_allclose(getattr(together[name], part), getattr(alone, part), atol=1e-6)
     sample, of = together[once].sample, together[x].sample
@@ -71,7 +71,7 @@ def test_a_sigmoid_is_told_from_the_tensor_it_reads() -> None:
 def test_tensors_of_any_rank_and_the_input_itself() -> None:
     model = prepare(nets.classifier())
     names = ["image", model.outputs[0].name]
-    seen = calibrate(model, names, nets.images(2))
+    seen = calibrate(model, names, nets.feeds(2))
     assert len(seen["image"].channel_low) == 3
     assert len(seen[names[1]].channel_low) == 10
     answers = [nets.run(model, i)[0] for i in nets.images(2)]
@@ -83,7 +83,7 @@ def test_memory_does_not_grow_with_the_images(monkeypatch: pytest.MonkeyPatch) -
     model, inner = identity_like()
     sizes = []
     for n in (1, 4, 40, 80):
-        seen = calibrate(model, [inner], nets.images(n))[inner]
+        seen = calibrate(model, [inner], nets.feeds(n))[inner]
         sizes.append(len(seen.sample))
         assert len(seen.channel) == len(seen.sample)
         assert len(seen.lows) == n
@@ -97,7 +97,7 @@ def test_late_images_count_as_much_as_early_ones(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "CAPACITY", 2000)
     model, inner = identity_like()
     dark, bright = [np.full((1, 3, 16, 16), v, np.float32) for v in (0.1, 10.0)]
-    seen = calibrate(model, [inner], [dark] * 32 + [bright] * 32)[inner]
+    seen = calibrate(model, [inner], [{"image": i} for i in [dark] * 32 + [bright] * 32])[inner]
     assert 0.4 < np.mean(seen.sample > 5) < 0.6
     assert set(seen.channel.tolist()) == {0, 1, 2}
     for channel in range(3):
@@ -108,7 +108,7 @@ def test_large_tensors_are_sampled_evenly() -> None:
     net = nets.Net()
     model = net.model(net.conv("image", 3, 1), inputs={"image": [1, 3, 64, 64]})
     image = np.linspace(0, 1, 3 * 64 * 64, dtype=np.float32).reshape(1, 3, 64, 64)
-    seen = calibrate(model, ["image"], [image])["image"]
+    seen = calibrate(model, ["image"], [{"image": image}])["image"]
     assert len(seen.sample) == module.PER_IMAGE
     assert abs(float(seen.sample.mean()) - 0.5) < 0.03
     assert (seen.low, seen.high) == (0.0, 1.0)
@@ -117,7 +117,7 @@ def test_large_tensors_are_sampled_evenly() -> None:
 def test_the_same_every_time_and_the_seed_matters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PER_IMAGE", 100)
     model, inner = identity_like()
-    first, again, other = (calibrate(model, [inner], nets.images(3), seed=s)[inner] for s in (0, 0, 1))
+    first, again, other = (calibrate(model, [inner], nets.feeds(3), seed=s)[inner] for s in (0, 0, 1))
     assert equal(first, again)
     assert not np.array_equal(first.sample, other.sample)
     np.testing.assert_array_equal(first.lows, other.lows)
@@ -126,8 +126,8 @@ def test_the_same_every_time_and_the_seed_matters(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_named(bad: float) -> None:
     model, inner = identity_like()
-    images = nets.images(3)
-    images[1][0, 0, 3, 3] = bad
+    images = nets.feeds(3)
+    images[1]["image"][0, 0, 3, 3] = bad
     with pytest.raises(CalibrationError, match="image 2") as caught:
         calibrate(model, ["image", inner], images)
     assert "'image'" in caught.value.what
@@ -148,12 +148,12 @@ def test_images_are_read_one_by_one_and_shown() -> None:
         told.append(what)
         yield from items
 
-    calibrate(model, [inner], iter(nets.images(2)), progress=progress)
+    calibrate(model, [inner], iter(nets.feeds(2)), progress=progress)
     assert told == ["calibrating"]
 
 
 def test_the_model_is_not_changed() -> None:
     model, inner = identity_like()
     before = bytes(model.data)
-    calibrate(model, [inner], nets.images(1))
+    calibrate(model, [inner], nets.feeds(1))
     assert model.data == before

@@ -39,7 +39,7 @@ def test_rows_and_channels_of_anchors_in_one_convolution() -> None:
     model = anchored()
     seen = find_taps(to_ir(model).graph)
     teacher = Executor(model, [*seen.heads, *seen.features, *seen.answers])
-    objective = make_objective(teacher, seen, [torch.from_numpy(i) for i in nets.images(2)])
+    objective = make_objective(teacher, seen, [{"image": torch.from_numpy(i)} for i in nets.images(2)])
     (rows,), (head,) = objective.rows, seen.heads
     cells = torch.arange(CELLS)
     for anchor in range(ANCHORS):

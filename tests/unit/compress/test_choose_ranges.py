@@ -31,7 +31,7 @@ class Chosen:
 def chosen(model: Model, method: str = "mse", per_channel: bool = True) -> Chosen:
     graph = to_ir(model).graph
     plan = place(graph, nets.POLICY)
-    seen = calibrate(model, sorted(plan.group), nets.images())
+    seen = calibrate(model, sorted(plan.group), nets.feeds())
     return Chosen(plan, seen, activation_params(graph, plan, seen, method, per_channel))
 
 

@@ -67,7 +67,7 @@ def unevenness(model: Model) -> dict[str, float]:
     """Loudest over quietest channel of every tensor that a Conv or Gemm reads, the image's left out."""
     nodes = [n for n in to_proto(model).graph.node if n.op_type in ("Conv", "Gemm")]
     tensors = sorted({n.input[0] for n in nodes} - {"image"})
-    return {name: _ratio(seen) for name, seen in calibrate(model, tensors, nets.images()).items()}
+    return {name: _ratio(seen) for name, seen in calibrate(model, tensors, nets.feeds()).items()}
 
 
 def _ratio(seen: Seen) -> float:

@@ -53,7 +53,7 @@ def test_what_a_layer_counts_is_measured_alone() -> None:
     layers = [n for n in to_ir(model).graph if n.op_type == "Conv"][:2]
     weights = {n: constant(weight_of(n)) for n in layers}
     context = Context(
-        source=model, images=lambda: iter(nets.images()), device=nets.ANY_BOARD, policy=nets.POLICY
+        source=model, images=lambda: iter(nets.feeds()), device=nets.ANY_BOARD, policy=nets.POLICY
     )
     found = sensitivities(model, weights, {n: float(w.std()) for n, w in weights.items()}, 256, context)
     loud, quiet = found.values()

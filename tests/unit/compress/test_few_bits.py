@@ -95,7 +95,7 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
     float_weights = {n.name: n.input[1:] for n in to_proto(model).graph.node}
     constants = {t.name: numpy_helper.to_array(t) for t in to_proto(model).graph.initializer}
     draft = Draft(to_ir(model))
-    apply(Static4(), draft, Context(model, nets.images, nets.ANY_BOARD, nets.POLICY))
+    apply(Static4(), draft, Context(model, nets.feeds, nets.ANY_BOARD, nets.POLICY))
     layers, _ = layers_of(draft, "")
     assert layers
     image = nets.images(1)[0]
@@ -119,7 +119,7 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
 
 def test_no_more_is_drawn_than_fits(wide: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     draft = Draft(to_ir(wide))
-    apply(Static4(), draft, Context(wide, nets.images, nets.ANY_BOARD, nets.POLICY))
+    apply(Static4(), draft, Context(wide, nets.feeds, nets.ANY_BOARD, nets.POLICY))
     layers, _ = layers_of(draft, "")
     many = [len(at) for at in positions(layers, FEW_BITS, seed=0)]
     patches_module = import_module("paredown._compress.layerwise.im2col")
@@ -202,7 +202,7 @@ def test_metadata_survives_packing() -> None:
 
 
 def test_the_preset_packs(wide: Model) -> None:
-    made = compress(parse_recipe("int4"), Context(wide, nets.images, nets.ANY_BOARD, nets.POLICY))
+    made = compress(parse_recipe("int4"), Context(wide, nets.feeds, nets.ANY_BOARD, nets.POLICY))
     assert PRESETS["int4"][0].endswith("+pack")
     assert len(made.model.data) < 0.6 * len(wide.data)
 

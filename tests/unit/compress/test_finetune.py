@@ -65,7 +65,7 @@ def test_the_file_answers_in_the_runtime_as_in_the_executor() -> None:
     executor = Executor(made)
     for image in nets.images(2, seed=5):
         with torch.no_grad():
-            mine = [x.numpy() for x in executor.run(executor.feeds(image)).values()]
+            mine = [x.numpy() for x in executor.run(executor.feeds({"image": image})).values()]
         for want, got in zip(nets.run(made, image), mine, strict=True):
             assert np.abs(want - got).max() <= 4 * np.ptp(want) / 255
 
@@ -91,7 +91,7 @@ class Stop(Exception):
 
 def test_a_stopped_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
     source, pupil = pair("residual")
-    whole = distill(pupil, source, nets.images, SHORT)
+    whole = distill(pupil, source, nets.feeds, SHORT)
     rounds = 0
 
     def stopping(items, what, total=None):
@@ -103,26 +103,26 @@ def test_a_stopped_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
 
     kept = replace(SHORT, folder=tmp_path / "new")
     with pytest.raises(Stop):
-        distill(pupil, source, nets.images, kept, progress=stopping)
+        distill(pupil, source, nets.feeds, kept, progress=stopping)
     (file,) = kept.folder.iterdir()
     with pytest.raises(Stop):  # another training does not find it
-        distill(pupil, source, nets.images, replace(kept, seed=3), progress=stopping)
+        distill(pupil, source, nets.feeds, replace(kept, seed=3), progress=stopping)
     written = file.read_bytes()
-    again = distill(pupil, source, nets.images, kept)
+    again = distill(pupil, source, nets.feeds, kept)
     assert not file.exists()
     assert again.error == pytest.approx(whole.error, rel=1e-3)
     for name, want in whole.arrays.items():
         np.testing.assert_allclose(again.arrays[name], want, rtol=1e-4, atol=1e-6)
     file.write_bytes(written[: len(written) // 2])
     with pytest.raises(StorageError, match="no checkpoint"):
-        distill(pupil, source, nets.images, kept)
+        distill(pupil, source, nets.feeds, kept)
 
 
 def test_further_images_are_learned_from() -> None:
     source, pupil = pair("residual")
-    plain = distill(pupil, source, nets.images, SHORT)
-    nothing = distill(pupil, source, nets.images, SHORT, learn_from=lambda: nets.images(0))
-    more = distill(pupil, source, nets.images, SHORT, learn_from=lambda: nets.images(4, seed=99))
+    plain = distill(pupil, source, nets.feeds, SHORT)
+    nothing = distill(pupil, source, nets.feeds, SHORT, learn_from=lambda: nets.feeds(0))
+    more = distill(pupil, source, nets.feeds, SHORT, learn_from=lambda: nets.feeds(4, seed=99))
     apart = {name: float(np.abs(more.arrays[name] - want).max()) for name, want in plain.arrays.items()}
     for name, want in plain.arrays.items():
         np.testing.assert_allclose(nothing.arrays[name], want, rtol=1e-4, atol=1e-6)
@@ -138,7 +138,7 @@ def test_a_training_of_no_length_is_refused(step: str) -> None:
 
 def test_what_is_handed_back_is_never_worse_than_the_start() -> None:
     source, pupil = pair("classifier", "w8a8")
-    learned = distill(pupil, source, nets.images, replace(SHORT, rate=3.0))
+    learned = distill(pupil, source, nets.feeds, replace(SHORT, rate=3.0))
     assert learned.error == 1.0
     for name, start in Executor(pupil).learned().items():
         np.testing.assert_allclose(learned.arrays[name], start, rtol=1e-6)
@@ -146,7 +146,7 @@ def test_what_is_handed_back_is_never_worse_than_the_start() -> None:
 
 def test_the_time_limit_ends_it_and_the_rest_is_cosine() -> None:
     source, pupil = pair("residual")
-    learned = distill(pupil, source, nets.images, replace(SHORT, steps=100_000, minutes=0.02))
+    learned = distill(pupil, source, nets.feeds, replace(SHORT, steps=100_000, minutes=0.02))
     assert learned.stopped in ("time", "no progress")
     assert learned.seconds < 10
 
@@ -159,7 +159,7 @@ def test_no_images_is_an_error() -> None:
 
 def test_a_pupil_of_another_graph_is_refused() -> None:
     with pytest.raises(UnsupportedModel, match="not the teacher's"):
-        distill(prepare(nets.NETS["classifier"]()), prepare(nets.NETS["detector"]()), nets.images, SHORT)
+        distill(prepare(nets.NETS["classifier"]()), prepare(nets.NETS["detector"]()), nets.feeds, SHORT)
 
 
 def test_heads_features_and_scores_are_found_by_structure() -> None:
@@ -188,11 +188,11 @@ def test_score_channels_are_told_from_coordinates() -> None:
     model = biased_detector(-6.0)
     seen = find_taps(to_ir(model).graph)
     teacher = Executor(model, [*seen.heads, *seen.features, *seen.answers])
-    objective = make_objective(teacher, seen, [torch.from_numpy(i) for i in nets.images(2)])
+    objective = make_objective(teacher, seen, [{"image": torch.from_numpy(i)} for i in nets.images(2)])
     assert objective.score[seen.heads[0]].tolist() == [False] * 4 + [True] * 2
     often = biased_detector(0.0)  # as often yes as no: coordinates behind a sigmoid
     teacher = Executor(often, [*seen.heads, *seen.features, *seen.answers])
-    objective = make_objective(teacher, seen, [torch.from_numpy(i) for i in nets.images(2)])
+    objective = make_objective(teacher, seen, [{"image": torch.from_numpy(i)} for i in nets.images(2)])
     assert not objective.score[seen.heads[0]].any()
 
 
@@ -245,7 +245,7 @@ def test_class_scores_without_an_object_weigh_little() -> None:
 def test_views_keep_shape_and_range(last: bool) -> None:
     x = torch.from_numpy(np.concatenate(nets.images(6)))
     x = x.permute(0, 2, 3, 1) if last else x
-    views = [augment(x, np.random.default_rng(s)) for s in (0, 0, 1)]
+    views = [augment({"x": x}, np.random.default_rng(s))["x"] for s in (0, 0, 1)]
     assert torch.equal(views[0], views[1])
     assert not torch.equal(views[0], views[2])
     assert views[0].shape == x.shape
@@ -258,19 +258,21 @@ def test_a_blended_image_lies_between_two_of_its_batch() -> None:
     x = torch.tensor([0.0, 1.0, 10.0, 100.0]).reshape(4, 1, 1, 1).expand(4, 3, 8, 8).clone()
     whole = blended = 0
     for seed in range(40):
-        made = augment(x, np.random.default_rng(seed), 0.5)
+        made = augment({"x": x}, np.random.default_rng(seed), 0.5)["x"]
         values = made[:, 0, 0, 0]
         assert torch.allclose(made, values.reshape(4, 1, 1, 1).expand_as(made), atol=1e-4)
         same = torch.isclose(values, x[:, 0, 0, 0])
         whole, blended = whole + int(same.sum()), blended + int((~same).sum())
     assert whole > 40
     assert blended > 40
-    assert torch.equal(augment(x[:1], np.random.default_rng(0), 0.5), x[:1])  # nothing to blend it with
+    assert torch.equal(
+        augment({"x": x[:1]}, np.random.default_rng(0), 0.5)["x"], x[:1]
+    )  # nothing to blend it with
 
 
 def test_what_is_no_image_is_not_augmented() -> None:
     x = torch.ones(2, 7)
-    assert augment(x, np.random.default_rng(0)) is x
+    assert augment({"x": x}, np.random.default_rng(0))["x"] is x
 
 
 def test_a_scale_moves_the_end_of_its_grid_as_fast_as_a_weight_moves() -> None:
@@ -295,7 +297,7 @@ def test_a_certain_classifier_still_tells_its_scores() -> None:
     executor = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     with torch.no_grad():
         truth = executor.run({"image": torch.from_numpy(nets.images(1)[0])})
-    objective = make_objective(executor, seen, [torch.from_numpy(i) for i in nets.images(4)])
+    objective = make_objective(executor, seen, [{"image": torch.from_numpy(i)} for i in nets.images(4)])
     head = seen.heads[0]
     truth[head][0, 0] += 30.0
     shifted, moved = truth[head] + 3.0, truth[head].clone()
@@ -335,7 +337,7 @@ def test_few_bits_answer_in_the_runtime_as_in_the_executor(recipe: str) -> None:
     executor = Executor(made)
     for image in nets.images(3, seed=5):
         with torch.no_grad():
-            mine = next(iter(executor.run(executor.feeds(image)).values())).numpy()
+            mine = next(iter(executor.run(executor.feeds({"image": image})).values())).numpy()
         want = nets.run(made, image)[0]
         assert np.abs(want - mine).mean() <= np.ptp(want) / 255
         assert np.abs(want - mine).max() <= 8 * np.ptp(want) / 255
@@ -371,7 +373,7 @@ def test_better_is_beyond_a_standard_error(after: list[float], expected: bool) -
 def test_what_is_no_better_beyond_chance_is_not_handed_back(monkeypatch: pytest.MonkeyPatch) -> None:
     source, pupil = pair("residual")
     monkeypatch.setattr(import_module("paredown._compress.finetune.trainer"), "better", lambda *_: False)
-    learned = distill(pupil, source, nets.images, Training(20, rate=0.003))
+    learned = distill(pupil, source, nets.feeds, Training(20, rate=0.003))
     assert learned.error == 1.0
     assert all(part == pytest.approx(1.0) for part in learned.parts.values())
     start = Executor(pupil).learned()

@@ -42,7 +42,7 @@ def uneven(gains: np.ndarray = GAINS, depthwise: bool = True) -> Model:
 
 
 def context_of(model: Model) -> Context:
-    return Context(model, lambda: iter(nets.images(8)), nets.ANY_BOARD, nets.POLICY, threads=1)
+    return Context(model, lambda: iter(nets.feeds(8)), nets.ANY_BOARD, nets.POLICY, threads=1)
 
 
 def made(model: Model, recipe: str) -> tuple[Model, list[str]]:
@@ -68,7 +68,7 @@ def test_ranges_of_the_scaled_graph_are_told_from_the_plain_one(monkeypatch: pyt
     made(uneven(), "gates")
     (_, before), (scaled, after) = told
     assert set(after) > set(before)
-    seen = calibrate(scaled, sorted(after), nets.images(8), threads=1, seed=0)
+    seen = calibrate(scaled, sorted(after), nets.feeds(8), threads=1, seed=0)
     for tensor, found in seen.items():
         np.testing.assert_allclose(after[tensor].channel_low, found.channel_low, rtol=1e-5, atol=1e-7)
         np.testing.assert_allclose(after[tensor].channel_high, found.channel_high, rtol=1e-5, atol=1e-7)

@@ -32,11 +32,11 @@ class Case:
         self.draft = Draft(to_ir(model))
         self.graph: ir.Graph = self.draft.graph
         self.plan: Plan = place(self.graph, nets.POLICY)
-        self.seen: dict[str, Seen] = calibrate(model, sorted(self.plan.group), nets.images())
+        self.seen: dict[str, Seen] = calibrate(model, sorted(self.plan.group), nets.feeds())
         self.grids = activation_params(self.graph, self.plan, self.seen, "mse", per_channel=True)
 
     def guarded(self, **changed: QuantParams) -> Guarded:
-        context = Context(self.model, nets.images, nets.ANY_BOARD, nets.POLICY, threads=1)
+        context = Context(self.model, nets.feeds, nets.ANY_BOARD, nets.POLICY, threads=1)
         return guard(self.draft, self.model, self.plan, {**self.grids, **changed}, self.seen, context)
 
     def inner(self) -> str:

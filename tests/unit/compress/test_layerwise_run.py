@@ -22,7 +22,7 @@ from paredown.model import Model
 def quantized(name: str) -> tuple[Model, list[MatmulLayer]]:
     model = prepare(nets.NETS[name]())
     draft = Draft(to_ir(model))
-    apply(Static(), draft, Context(model, nets.images, nets.ANY_BOARD, nets.POLICY))
+    apply(Static(), draft, Context(model, nets.feeds, nets.ANY_BOARD, nets.POLICY))
     return to_model(draft.model, model), layers_of(draft, "")[0]
 
 
@@ -30,7 +30,7 @@ def quantized(name: str) -> tuple[Model, list[MatmulLayer]]:
 def test_in_pieces_as_in_one_go(name: str) -> None:
     model, layers = quantized(name)
     asked = [layer.quantized for layer in layers]
-    images = nets.images(2, seed=4)
+    images = nets.feeds(2, seed=4)
     run = LayerwiseRun(to_ir(model), asked, images)
     graph = to_ir(model)
     tensors = {str(v.name): v for node in graph.graph for v in node.outputs}
@@ -46,7 +46,7 @@ def test_in_pieces_as_in_one_go(name: str) -> None:
 def test_between_two_pieces_integers_are_held() -> None:
     """What is added later, past the layer that is asked for, is held as integers and not as floats."""
     model, layers = quantized("residual")
-    run = LayerwiseRun(to_ir(model), [layer.quantized for layer in layers], nets.images(1))
+    run = LayerwiseRun(to_ir(model), [layer.quantized for layer in layers], nets.feeds(1))
     held = []
     for layer in layers:
         run.to(layer.quantized)
@@ -63,7 +63,7 @@ def test_a_tensor_is_held_until_it_was_asked_for_as_often_as_said(again: bool) -
     second = net.node("Relu", net.conv(first, 4, 4))
     graph = to_ir(net.model(net.conv(first, 4, 2), net.conv(second, 4, 2)))
     asked = [first, second, first] if again else [second, first]
-    run = LayerwiseRun(graph, asked, nets.images(2))
+    run = LayerwiseRun(graph, asked, nets.feeds(2))
     found = [run.to(tensor) for tensor in asked]
     assert all(len(images) == 2 and all(x.shape == (1, 4, 16, 16) for x in images) for images in found)
 
@@ -73,8 +73,8 @@ def test_a_change_ahead_counts() -> None:
     graph = to_ir(model)
     asked = [layer.quantized for layer in layers]
     plain, changed = (
-        LayerwiseRun(to_ir(model), asked, nets.images(1)),
-        LayerwiseRun(graph, asked, nets.images(1)),
+        LayerwiseRun(to_ir(model), asked, nets.feeds(1)),
+        LayerwiseRun(graph, asked, nets.feeds(1)),
     )
     assert np.array_equal(plain.to(asked[0])[0], changed.to(asked[0])[0])
     stored = next(n for n in graph.graph if n.name == layers[0].weight.name).inputs[0]
@@ -85,7 +85,7 @@ def test_a_change_ahead_counts() -> None:
 
 def test_images_are_read_when_they_are_needed() -> None:
     model, layers = quantized("detector")
-    waiting = iter(nets.images(3))
+    waiting = iter(nets.feeds(3))
     run = LayerwiseRun(to_ir(model), [layers[0].quantized], waiting)
     assert len(list(waiting)) == 3
     assert run.to(layers[0].quantized) == []

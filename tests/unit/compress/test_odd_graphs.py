@@ -190,7 +190,8 @@ def test_inputs_that_are_no_floats(kind: str, recipe: str) -> None:
     rng = np.random.default_rng(0)
     low, high = (-128, 128) if kind == "int8" else (0, 256)
     images = [rng.integers(low, high, (1, 16, 16, 3)).astype(kind) for _ in range(4)]
-    made = compress(parse_recipe(recipe), Context(ready, lambda: images, ANY_CPU, nets.policy(ANY_CPU)))
+    feeds = [{ready.inputs[0].name: x} for x in images]
+    made = compress(parse_recipe(recipe), Context(ready, lambda: feeds, ANY_CPU, nets.policy(ANY_CPU)))
     ops = [n.op_type for n in to_proto(made.model).graph.node]
     assert "QuantizeLinear" in ops or "DynamicQuantizeLinear" in ops
     (want,), (got,) = nets.run(ready, images[0]), nets.run(made.model, images[0])

@@ -116,7 +116,7 @@ def without(model: Model, index: int, told: bool) -> Model:
     assert read is not None
     assert source is not None
     place = Place((1, 2, nets.SIZE, nets.SIZE), 1)
-    seen = moments(model, {str(source.name): place}, nets.images())
+    seen = moments(model, {str(source.name): place}, nets.feeds())
     shrink(found, [int(found.classes(read)[index])], seen if told else None)
     return to_model(graph, model)
 
@@ -133,7 +133,9 @@ def test_moments_by_hand() -> None:
     images = nets.images(3)
     stacked = np.stack(images).astype(np.float64)[:, 0]  # (3, C, 16, 16)
     flat = stacked.transpose(1, 0, 2, 3).reshape(3, -1)
-    seen: Moments = moments(model, {"relu0": Place((1, 3, 16, 16), 1)}, images)["relu0"]
+    seen: Moments = moments(model, {"relu0": Place((1, 3, 16, 16), 1)}, [{"image": x} for x in images])[
+        "relu0"
+    ]
     assert seen.mean == pytest.approx(flat.mean(axis=1), rel=1e-5)
     assert seen.product == pytest.approx(flat @ flat.T / flat.shape[1], rel=1e-5)
 
@@ -202,7 +204,7 @@ def test_taylor_knows_what_reaches_the_answer() -> None:
     (loud, quiet), _ = inner(model)
     graph = to_ir(model)
     worth = importance(
-        graph, removable(graph.graph), {}, Context(model, nets.images, nets.ANY_BOARD, nets.POLICY, threads=1)
+        graph, removable(graph.graph), {}, Context(model, nets.feeds, nets.ANY_BOARD, nets.POLICY, threads=1)
     )
     # y = W x: dy/dg_c = W_c x_c, squared and summed over the answers, x_0 = 10 x_1: (0.1)^2 against 1
     assert worth[loud] / worth[quiet] == pytest.approx(0.01, rel=0.3)
@@ -238,7 +240,7 @@ def test_slimming_closes_the_gates_of_what_can_be_spared() -> None:
     model = two_layers(rows, np.zeros(2), np.array([[0.01, 1.0], [0.01, -1.0]]))
     (spare, needed), _ = inner(model)
     graph = to_ir(model)
-    context = Context(model, nets.images, nets.ANY_BOARD, nets.POLICY, threads=1)
+    context = Context(model, nets.feeds, nets.ANY_BOARD, nets.POLICY, threads=1)
     gates = importance(graph, removable(graph.graph), lambda g: bool(g.min() < 0.2), context)
     assert gates[spare] < 0.2
     assert gates[needed] > 0.5
@@ -256,7 +258,7 @@ def test_refit_finds_what_the_channels_left_can_still_answer() -> None:
     read = found.operands[-2].ids[1]
     assert read is not None
     left = shrink(found, [int(found.classes(read)[2])])
-    context = Context(model, nets.images, nets.ANY_BOARD, nets.POLICY, threads=1)
+    context = Context(model, nets.feeds, nets.ANY_BOARD, nets.POLICY, threads=1)
     assert left[x].tolist() == [0, 1, 3]
     cut = pruned.difference(model, to_model(graph, model))
     errors = refit(graph, model, left, context)
@@ -267,7 +269,7 @@ def test_refit_finds_what_the_channels_left_can_still_answer() -> None:
 def test_refit_leaves_a_whole_graph_as_it_is() -> None:
     model = prepare(nets.residual())
     graph = to_ir(model)
-    refit(graph, model, {}, Context(model, nets.images, nets.ANY_BOARD, nets.POLICY, threads=1))
+    refit(graph, model, {}, Context(model, nets.feeds, nets.ANY_BOARD, nets.POLICY, threads=1))
     assert pruned.difference(model, to_model(graph, model)) < 1e-4
 
 
@@ -284,7 +286,7 @@ def test_refit_takes_the_error_of_a_residual_stream_back() -> None:
 
     whole, graph = net(0.0), to_ir(net(3.0))
     before = initializers(to_model(graph, whole))
-    refit(graph, whole, {}, Context(whole, nets.images, nets.ANY_BOARD, nets.POLICY, threads=1))
+    refit(graph, whole, {}, Context(whole, nets.feeds, nets.ANY_BOARD, nets.POLICY, threads=1))
     after = initializers(to_model(graph, whole))
     assert pruned.difference(whole, to_model(graph, whole)) < 1e-3
     bias = next(n for n in graph.graph if n.name == "N4").inputs[2]

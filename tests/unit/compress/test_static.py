@@ -163,7 +163,7 @@ def test_a_quantized_tensor_that_is_an_output_keeps_its_name() -> None:
 
 def test_an_image_that_is_black_everywhere() -> None:
     model = prepare(nets.residual())
-    black = np.zeros((1, 3, 16, 16), np.float32)
+    black = {"image": np.zeros((1, 3, 16, 16), np.float32)}
     from_black = nets.compressed(model, "w8a8", given=lambda: [black]).model
     assert np.isfinite(nets.run(from_black, nets.images(1)[0])[0]).all()
 

@@ -25,7 +25,7 @@ def switched(bits: int) -> tuple[Model, SwitchedWeights, dict[str, np.ndarray]]:
             weight = np.asarray(constant(weight_of(node)), np.float32)
             errors[str(node.name)] = symmetric(weight_limits(weight, 0), bits, 0).snap(weight) - weight
     heads = [o.name for o in model.outputs]
-    return model, SwitchedWeights(model, errors, heads, nets.images(2), threads=1), errors
+    return model, SwitchedWeights(model, errors, heads, nets.feeds(2), threads=1), errors
 
 
 def test_by_halves_every_figure_is_exact_where_damages_add_up() -> None:
@@ -83,7 +83,7 @@ def test_one_switch_is_the_network_with_that_weight_rounded() -> None:
     stored.raw_data = values.astype(np.float32).tobytes()
     rounded = from_proto(proto, "rounded")
     want = []
-    for image in nets.images(2):
+    for image in nets.feeds(2):
         clean = answers(nets.run(model, image))
         want += [c.damage(o) for c, o in zip(clean, nets.run(rounded, image), strict=True)]
     assert weights.damage([name]) == pytest.approx(np.mean(want), rel=1e-3)

@@ -35,7 +35,7 @@ def test_the_equation_by_hand(model: Model) -> None:
     m = constants[f"{layer.name}_mean"].reshape(-1)
     executor = Executor(made, [layer.input[0], layer.output[0]])
     with torch.no_grad():
-        i, got = (x[0, :, 3, 5].numpy() for x in executor.run(executor.feeds(nets.images(1)[0])).values())
+        i, got = (x[0, :, 3, 5].numpy() for x in executor.run(executor.feeds(nets.feeds(1)[0])).values())
     alpha, k = np.abs(w).mean(axis=1), np.abs(i - m).mean()
     want = alpha * k * (np.where(w < 0, -1, 1) @ np.sign(i - m)) + w @ m + b
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
@@ -62,5 +62,5 @@ def test_signs_are_learned(model: Model) -> None:
     assert nets.agreement(want, answers[1]) < 0.9 * nets.agreement(want, answers[0])
     executor = Executor(learned)
     with torch.no_grad():
-        mine = next(iter(executor.run(executor.feeds(image)).values())).numpy()
+        mine = next(iter(executor.run(executor.feeds({"image": image})).values())).numpy()
     np.testing.assert_allclose(mine, answers[1], rtol=1e-3, atol=1e-3 * float(np.abs(want).max()))

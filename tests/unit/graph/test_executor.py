@@ -39,7 +39,7 @@ def quantized_net(name: str, **device: object) -> Model:
 def answers(model: Model, images: np.ndarray) -> list[np.ndarray]:
     executor = Executor(model)
     with torch.no_grad():
-        return [x.numpy() for x in executor.run(executor.feeds(images)).values()]
+        return [x.numpy() for x in executor.run(executor.feeds({"image": images})).values()]
 
 
 def steps_apart(want: list[np.ndarray], got: list[np.ndarray]) -> float:
@@ -85,7 +85,7 @@ def test_a_graph_that_mixes_a_batch_is_refused_with_the_reason() -> None:
 def test_gradients_are_those_of_finite_differences(name: str) -> None:
     """Of a smooth function of the outputs, along one random direction for every parameter."""
     executor = Executor(float_net(name))
-    image = executor.feeds(nets.images(1)[0])
+    image = executor.feeds(nets.feeds(1)[0])
     rng = torch.Generator().manual_seed(0)
 
     def value() -> torch.Tensor:
@@ -152,7 +152,7 @@ def test_what_is_learned_is_written_back(name: str, quantized: bool) -> None:
             p += spread * torch.randn(p.shape, generator=rng)
     image = nets.images(1)[0]
     with torch.no_grad():
-        want = [x.numpy() for x in executor.run(executor.feeds(image)).values()]
+        want = [x.numpy() for x in executor.run(executor.feeds({"image": image})).values()]
     made = executor.write_back()
     assert steps_apart(want, nets.run(made, image)) <= (5 if quantized else 0.1)
     assert steps_apart(nets.run(model, image), want) > (0 if quantized else 0.1)
@@ -184,7 +184,9 @@ def test_learning_starts_from_the_unrounded_weights_and_rounds_to_those_stored()
     assert moved
     assert all(moved)
     image = nets.images(1)[0]
-    for want, got in zip(answers(model, image), executor.run(executor.feeds(image)).values(), strict=True):
+    for want, got in zip(
+        answers(model, image), executor.run(executor.feeds({"image": image})).values(), strict=True
+    ):
         np.testing.assert_allclose(got.detach().numpy(), want, rtol=1e-5, atol=1e-6)
 
 
@@ -192,7 +194,7 @@ def test_inner_tensors_can_be_asked_for_and_only_what_they_need_is_run() -> None
     model = float_net("classifier")
     name = to_proto(model).graph.node[0].output[0]
     executor = Executor(model, [name])
-    assert list(executor.run(executor.feeds(nets.images(1)[0]))) == [name]
+    assert list(executor.run(executor.feeds(nets.feeds(1)[0]))) == [name]
     assert len(executor.parameters) == 2
     with pytest.raises(UnknownName):
         Executor(model, ["no such tensor"])

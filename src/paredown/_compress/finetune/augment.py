@@ -12,6 +12,8 @@ x: (N, C, H, W) or (N, H, W, C) float32.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from paredown.graph.torch_ops import F, Tensor, torch
@@ -22,11 +24,20 @@ FEWEST = 4  # images in a batch that may be blended: large images come one or tw
 PLAIN = 0.25  # the share of images left as they are: what the device will see
 
 
-def augment(x: Tensor, rng: np.random.Generator, blended: float = 0.0) -> Tensor:
-    """Another view of each image, the same shape. Inputs that are no images are left as they are.
+def augment(feeds: Mapping[str, Tensor], rng: np.random.Generator, blended: float = 0.0) -> dict[str, Tensor]:
+    """Another view of each image, the same shapes. Inputs that are no images are left as they are; several
+    that are get the same view.
 
     blended: the share of images that another of the batch shines through.
     """
+    before, made = rng.bit_generator.state, {}
+    for name, x in feeds.items():
+        rng.bit_generator.state = before
+        made[name] = _views(x, rng, blended)
+    return made
+
+
+def _views(x: Tensor, rng: np.random.Generator, blended: float) -> Tensor:
     if x.ndim != 4 or not x.is_floating_point():
         return x
     last = x.shape[1] not in (1, 3, 4) and x.shape[3] in (1, 3, 4)

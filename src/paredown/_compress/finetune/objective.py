@@ -143,14 +143,14 @@ def sum_of(tensors: Iterable[Tensor]) -> Tensor:
     return torch.stack(list(tensors)).sum()
 
 
-def make_objective(teacher: Executor, taps: Taps, images: Sequence[Tensor]) -> Objective:
-    """The objective for a teacher, its statistics taken on some images, (1, ...) each."""
+def make_objective(teacher: Executor, taps: Taps, images: Sequence[Tensors]) -> Objective:
+    """The objective for a teacher, its statistics taken on some images: feeds by name, (1, ...) each."""
     sigmoid: dict[str, list[Tensor]] = {name: [] for name in taps.heads}
     square: dict[str, list[Tensor]] = {name: [] for name in (*taps.heads, *taps.features)}
-    feed, answers = teacher.model.inputs[0].name, []
+    answers = []
     with torch.no_grad():
         for image in images:
-            made = teacher.run({feed: image})
+            made = teacher.run(image)
             answers.append({name: made[name] for name in taps.answers})
             for name in square:
                 square[name].append(_spread(made[name], name in taps.heads))

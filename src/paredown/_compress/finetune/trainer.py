@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from paredown._compress.finetune.augment import augment
 from paredown._compress.finetune.checkpoint import Checkpoint, load, save
-from paredown._compress.finetune.images import batches, divide, read
+from paredown._compress.finetune.images import FeedTensors, batches, divide, read, together
 from paredown._compress.finetune.objective import make_objective
 from paredown._compress.finetune.rates import cosine, groups
 from paredown._compress.finetune.taps import Taps, at_pupil, find_taps
@@ -37,7 +37,7 @@ from paredown.graph.load import to_proto
 from paredown.graph.torch_ops import Tensor, torch
 from paredown.graph.walk import has_shape, shape_of, to_ir
 from paredown.model import Model
-from paredown.protocols import ImageTensors, Progress, silent
+from paredown.protocols import FeedSource, Progress, silent
 
 STATISTICS = 16  # images on which the objective takes its statistics
 VALUES = 2_500_000  # of the input, run at once (two images of 640x640): a batch is the sum of such runs
@@ -53,14 +53,14 @@ Sculpt = Callable[[Executor, float], bool]
 def distill(
     pupil: Model,
     teacher: Model,
-    images: ImageTensors,
+    images: FeedSource,
     training: Training,
     *,
     unrounded: Mapping[str, NDArray[np.float32]] | None = None,
     masks: Mapping[str, NDArray[np.bool_]] | None = None,
     sculpt: Sculpt | None = None,
     left: Mapping[str, NDArray[np.int64]] | None = None,
-    learn_from: ImageTensors | None = None,
+    learn_from: FeedSource | None = None,
     progress: Progress = silent,
 ) -> Learned:
     """What the pupil's graph has learned from the teacher's; neither model is changed.
@@ -113,8 +113,8 @@ class _Trainer:
         teacher: Executor,
         pupil: Executor,
         names: Mapping[str, str],
-        images: Sequence[Tensor],
-        further: Sequence[Tensor],
+        images: Sequence[FeedTensors],
+        further: Sequence[FeedTensors],
         training: Training,
         taps: Taps,
         sculpt: Sculpt | None,
@@ -127,7 +127,7 @@ class _Trainer:
         }
         self.held, own = divide(images)
         self.images = [*own, *further]
-        size = self.images[0].numel()
+        size = sum(x.numel() for x in self.images[0].values())
         self.batch = max(training.batch, min(FEW_VALUES // size, LARGE_BATCH))
         self.brief = training.brief and str(pupil.device) == "cpu" and multiplies_bfloat16()
         mixes = teacher.batch_fault() or pupil.batch_fault()
@@ -226,7 +226,7 @@ class _Trainer:
         chosen = rng.choice(len(self.images), self.batch, replace=len(self.images) < self.batch)
         self.optimizer.zero_grad(set_to_none=True)
         for some in batches(list(chosen), self.together):
-            x = augment(torch.cat([self._ready(self.images[i]) for i in some]), rng, self.training.blended)
+            x = augment(together([self._ready(self.images[i]) for i in some]), rng, self.training.blended)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.brief):
                 taught, asked = self._taught(x), self._asked(x)
             if self.brief:
@@ -287,17 +287,20 @@ class _Trainer:
             for name, p in self.pupil.parameters.items():
                 p.copy_(parameters[name])
 
-    def _taught(self, x: Tensor) -> dict[str, Tensor]:
+    def _taught(self, x: FeedTensors) -> dict[str, Tensor]:
         with torch.no_grad():
-            made = self.teacher.run({self.teacher.model.inputs[0].name: x})
+            made = self.teacher.run(x)
         return made | {name: made[name].index_select(1, kept) for name, kept in self.left.items()}
 
-    def _asked(self, x: Tensor) -> dict[str, Tensor]:
-        made = self.pupil.run({self.pupil.model.inputs[0].name: x})
+    def _asked(self, x: FeedTensors) -> dict[str, Tensor]:
+        made = self.pupil.run(x)
         return {name: made[at] for name, at in self.names.items()}
 
-    def _ready(self, x: Tensor) -> Tensor:
-        return (x.float() if x.dtype == torch.float16 else x).to(self.pupil.device)
+    def _ready(self, feeds: FeedTensors) -> FeedTensors:
+        return {
+            name: (x.float() if x.dtype == torch.float16 else x).to(self.pupil.device)
+            for name, x in feeds.items()
+        }
 
     def _done(self, step: int, seconds: float) -> float:
         """The part of the training that is over, by steps or by time."""
@@ -328,8 +331,9 @@ def multiplies_bfloat16() -> bool:
     return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
-def _key(training: Training, images: Sequence[Tensor]) -> str:
+def _key(training: Training, images: Sequence[FeedTensors]) -> str:
     """What must be the same for a checkpoint to be gone on from."""
     kept = {k: v for k, v in vars(training).items() if k not in ("folder", "threads", "minutes")}
-    seen = f"{len(images)} images, {sum(float(x.float().mean()) for x in images):.9g}"
+    means = sum(float(x.float().mean()) for feeds in images for x in feeds.values())
+    seen = f"{len(images)} images, {means:.9g}"
     return ", ".join([*(f"{k}={v}" for k, v in kept.items()), seen])

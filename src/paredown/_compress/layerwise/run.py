@@ -21,6 +21,7 @@ from paredown.graph.cut import nodes_before, part_of
 from paredown.graph.run import open_session
 from paredown.graph.subgraphs import reads
 from paredown.graph.walk import constant
+from paredown.protocols import Feeds
 
 AGAIN = "DequantizeLinear"  # run again in every piece that reads what it makes
 
@@ -37,12 +38,12 @@ class LayerwiseRun:
         self,
         model: ir.Model,
         tensors: Iterable[str],
-        images: Iterable[NDArray[np.generic]],
+        images: Iterable[Feeds],
         threads: int = 0,
     ) -> None:
         self.graph, self.threads, self.at = model.graph, threads, 0
         self.states: list[State] = []
-        self._unread = ({str(model.graph.inputs[0].name): image} for image in images)
+        self._unread = (dict(image) for image in images)
         self._waiting = Counter(list(tensors))
         proto = onnx.shape_inference.infer_shapes(ir.to_proto(model))
         self._proto, self._nodes = proto, nodes_before(proto.graph, self._waiting)

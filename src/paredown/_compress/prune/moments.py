@@ -18,7 +18,7 @@ from paredown.errors import CalibrationError
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.model import Model
-from paredown.protocols import Progress, most, silent
+from paredown.protocols import Feeds, Progress, most, silent
 
 IMAGES = 64  # of the calibration images
 WIDEST = 2048  # channels of a tensor whose products are taken
@@ -45,7 +45,7 @@ class Place:
 def moments(
     model: Model,
     places: Mapping[str, Place],
-    images: Iterable[NDArray[np.generic]],
+    images: Iterable[Feeds],
     *,
     threads: int = 0,
     progress: Progress = silent,
@@ -61,7 +61,7 @@ def moments(
     sums: dict[str, Floats] = {}
     count = 0
     for image in progress(islice(images, IMAGES), "taking channel moments", most(images, IMAGES)):
-        for name, answer in zip(names, session.run(names, {model.inputs[0].name: image}), strict=True):
+        for name, answer in zip(names, session.run(names, image), strict=True):
             sums[name] = sums.get(name, np.zeros(answer.shape)) + answer
         count += 1
     if not count:

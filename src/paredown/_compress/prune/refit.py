@@ -34,6 +34,7 @@ from paredown.graph.moves import Ids
 from paredown.graph.taps import Tap, Tapped
 from paredown.graph.walk import attribute, constant, consumers, shape_of
 from paredown.model import Model
+from paredown.protocols import Feeds
 
 IMAGES = 32  # of the calibration images: what they hold between two layers stays in memory
 MOST = 8192  # places of one layer over all images
@@ -114,7 +115,7 @@ def _drawn(
     model: Model,
     fits: Sequence[_Fit],
     left: Mapping[str, Ids],
-    images: Sequence[NDArray[np.generic]],
+    images: Sequence[Feeds],
     context: Context,
 ) -> list[NDArray[np.float32]]:
     """What every goal was at its places, (n, G O), in the channels that are left."""

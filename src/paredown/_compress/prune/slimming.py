@@ -18,7 +18,7 @@ Shapes: C channels that a layer reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,7 +56,7 @@ def importance(model: ir.Model, found: Removable, enough: Enough, context: Conte
     before = to_model(model, context.source)
     teacher, pupil = Executor(before, wanted), Executor(before, list(taps.heads))
     with threads(context.threads):
-        images = [torch.from_numpy(x) for x in context.images()]
+        images = [teacher.feeds(x) for x in context.images()]
         if not images:
             raise CalibrationError("there is no image to learn from", expected="at least one, 100 are good")
         objective = make_objective(teacher, taps, images[:STATISTICS])
@@ -149,7 +149,7 @@ class _Slimmer:
             groups.append({"params": [parameter], "lr": WEIGHT_RATE * size})
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-12)
 
-    def scale(self, images: Sequence[Tensor], seed: int) -> None:
+    def scale(self, images: Sequence[Mapping[str, Tensor]], seed: int) -> None:
         """Brings the loss into units of what a slight shake of all gates does."""
         rng = torch.Generator().manual_seed(seed)
         with torch.no_grad():
@@ -164,7 +164,7 @@ class _Slimmer:
             self.gates.gate.fill_(1)
         self.objective.start = sums
 
-    def learn(self, images: Sequence[Tensor], step: int, seed: int) -> None:
+    def learn(self, images: Sequence[Mapping[str, Tensor]], step: int, seed: int) -> None:
         """One step of the optimiser."""
         rng = np.random.default_rng((seed, step))
         self.gates.fold()
@@ -180,7 +180,7 @@ class _Slimmer:
         self.optimizer.step()
         self.gates.keep()
 
-    def _parts(self, x: Tensor) -> dict[str, Tensor]:
+    def _parts(self, x: Mapping[str, Tensor]) -> dict[str, Tensor]:
         with torch.no_grad():
-            truth = self.teacher.run({self.teacher.model.inputs[0].name: x})
-        return self.objective.parts(truth, self.pupil.run({self.pupil.model.inputs[0].name: x}))
+            truth = self.teacher.run(x)
+        return self.objective.parts(truth, self.pupil.run(x))

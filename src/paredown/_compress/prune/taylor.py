@@ -51,16 +51,15 @@ def importance(model: ir.Model, found: Removable, known: Mapping[str, Moments], 
     taps = replace(find_taps(model.graph), features=())
     wanted = dict.fromkeys([*taps.heads, *taps.scores, *taps.answers])
     runner = Executor(to_model(model, context.source), list(wanted))
-    feed = runner.model.inputs[0].name
     columns = [c for o in found.operands if (c := _columns(o, found, known)) is not None]
     rng = torch.Generator().manual_seed(context.seed)
     size = len(found.channels.parent)
     sums: dict[str, Floats] = {}
     with threads(context.threads):
-        images = [torch.from_numpy(x) for x in islice(context.images(), IMAGES)]
+        images = [runner.feeds(x) for x in islice(context.images(), IMAGES)]
         objective = replace(make_objective(runner, taps, images[:STATISTICS]), places=())  # no curvature
         for image in context.progress(images, "weighing channels", len(images)):
-            made = runner.run({feed: image})
+            made = runner.run(image)
             heads = {name: made[name] for name in taps.heads}
             for part, r in _directions(objective, made, taps.heads, rng).items():
                 goal = torch.stack([(r[name] * heads[name]).sum() for name in r]).sum()

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-import numpy as np
 import onnx
 import onnx_ir as ir
-from numpy.typing import NDArray
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -32,6 +30,7 @@ from paredown._compress.quantize.placement.plan import body_of
 from paredown._compress.recipe import Context, Stage, Step
 from paredown.errors import CalibrationError
 from paredown.measurement import StepRecord
+from paredown.protocols import Feeds
 
 
 @dataclass(frozen=True)
@@ -64,12 +63,11 @@ class StockDynamic(Step):
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, name: str, images: Iterator[NDArray[np.generic]]) -> None:
-        self.name, self.images = name, images
+    def __init__(self, images: Iterator[Feeds]) -> None:
+        self.images = images
 
-    def get_next(self) -> dict[str, NDArray[np.generic]] | None:
-        image = next(self.images, None)
-        return None if image is None else {self.name: image}
+    def get_next(self) -> Feeds | None:
+        return next(self.images, None)
 
 
 def apply_static(step: StockStatic, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
@@ -90,7 +88,7 @@ def apply_static(step: StockStatic, draft: Draft, context: Context) -> tuple[Ste
             quantize_static(
                 before,
                 after,
-                _Reader(str(graph.inputs[0].name), images),
+                _Reader(images),
                 quant_format=QuantFormat.QDQ,
                 per_channel=step.weights == "pc",
                 reduce_range=bool(step.reduce),

@@ -30,7 +30,7 @@ from paredown.graph.run import open_session
 from paredown.graph.taps import Tap, add_taps
 from paredown.model import Model
 from paredown.numerics.ranges import Seen
-from paredown.protocols import Progress, silent
+from paredown.protocols import Feeds, Progress, silent
 
 CAPACITY = 1 << 16  # values kept of one tensor: 200 tensors take 80 MB with their channels
 PER_IMAGE = 1 << 12  # values drawn from one tensor and image at first
@@ -77,7 +77,7 @@ class _Store:
 def calibrate(
     model: Model,
     tensors: Sequence[str],
-    images: Iterable[NDArray[np.generic]],
+    images: Iterable[Feeds],
     *,
     threads: int = 0,
     seed: int = 0,
@@ -99,15 +99,14 @@ def calibrate(
         for name, drawn in zip(watched, drawn_names, strict=True)
         for output in (drawn, f"{name}/low", f"{name}/high")
     ]
-    feed = model.inputs[0].name
     number = 0
     for number, image in enumerate(progress(images, "calibrating"), 1):
         try:
-            answers = session.run(wanted, {feed: image})
+            answers = session.run(wanted, image)
         except Exception as error:  # ONNX Runtime's exceptions share no base class
             raise CalibrationError(
                 f"the model cannot run calibration image {number}",
-                got=f"{image.dtype.name} {list(image.shape)}: {str(error).splitlines()[0][:200]}",
+                got=f"{_spelled(image)}: {str(error).splitlines()[0][:200]}",
                 expected=", ".join(f"{s.name}: {s.dtype} {list(s.shape)}" for s in model.inputs),
             ) from error
         for index, name in enumerate(watched):
@@ -119,6 +118,10 @@ def calibrate(
         raise CalibrationError("there is no calibration image", expected="at least one, 100 are good")
     seen = {name: store.seen() for name, store in stores.items()}
     return seen | {gate: seen[x].through(sigmoid) for gate, x in gates.items()}
+
+
+def _spelled(feeds: Feeds) -> str:
+    return ", ".join(f"{name}: {x.dtype.name} {list(x.shape)}" for name, x in feeds.items())
 
 
 def _gates(proto: onnx.ModelProto, tensors: AbstractSet[str]) -> dict[str, str]:

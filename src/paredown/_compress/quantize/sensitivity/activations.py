@@ -27,6 +27,7 @@ from paredown.graph.run import open_session
 from paredown.graph.subgraphs import rename_reads
 from paredown.model import Model
 from paredown.numerics.quant_params import QuantParams
+from paredown.protocols import Feeds
 
 
 class Switched:
@@ -47,14 +48,14 @@ class Switched:
         self.index = {group: i for i, group in enumerate(self.groups)}
         self.heads = list(heads)
         self._open(to_proto(model), grids)
-        self._float: dict[int, tuple[NDArray[np.generic], list[Answer]]] = {}
+        self._float: dict[int, tuple[Feeds, list[Answer]]] = {}
 
     def _open(self, proto: onnx.ModelProto, grids: Mapping[str, QuantParams]) -> None:
         _add_switches(proto, self.plan, grids, self.index, self.heads)
         self.session = open_session(proto.SerializeToString(), self.threads, frugal=True)
 
     def answers(
-        self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, QuantParams]
+        self, image: Feeds, on: Sequence[str], grids: Mapping[str, QuantParams]
     ) -> list[NDArray[np.float32]]:
         """The heads with the groups in `on` quantized and all others float."""
         switches = np.zeros(len(self.groups), np.bool_)
@@ -66,25 +67,23 @@ class Switched:
         return list(self.session.run([f"{h}/head" for h in self.heads], feeds))
 
     def damage(
-        self, images: Sequence[NDArray[np.generic]], on: Sequence[str], grids: Mapping[str, QuantParams]
+        self, images: Sequence[Feeds], on: Sequence[str], grids: Mapping[str, QuantParams]
     ) -> NDArray[np.float64]:
         """(images,) the mean over the heads."""
         return np.array([self._damage(image, on, grids) for image in images])
 
-    def _damage(
-        self, image: NDArray[np.generic], on: Sequence[str], grids: Mapping[str, QuantParams]
-    ) -> float:
+    def _damage(self, image: Feeds, on: Sequence[str], grids: Mapping[str, QuantParams]) -> float:
         pairs = zip(self._clean(image, grids), self.answers(image, on, grids), strict=True)
         return float(np.mean([clean.damage(other) for clean, other in pairs]))
 
-    def found(self, image: NDArray[np.generic], grids: Mapping[str, QuantParams]) -> float:
+    def found(self, image: Feeds, grids: Mapping[str, QuantParams]) -> float:
         """About how many positions of the heads tell of an object in this image."""
         return sum(answer.found for answer in answers(self.answers(image, (), grids)))
 
-    def _inputs(self, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
-        return {self.model.inputs[0].name: image}
+    def _inputs(self, image: Feeds) -> Feeds:
+        return image
 
-    def _clean(self, image: NDArray[np.generic], grids: Mapping[str, QuantParams]) -> list[Answer]:
+    def _clean(self, image: Feeds, grids: Mapping[str, QuantParams]) -> list[Answer]:
         """The float answers, once for every image; the image is kept so that its id stays its own."""
         if id(image) not in self._float:
             self._float[id(image)] = (image, answers(self.answers(image, (), grids)))
@@ -99,7 +98,7 @@ class Behind(Switched):
         self,
         whole: Switched,
         groups: Sequence[str],
-        images: Sequence[NDArray[np.generic]],
+        images: Sequence[Feeds],
         grids: Mapping[str, QuantParams],
     ) -> None:
         self.model, self.plan, self.threads, self.heads = whole.model, whole.plan, whole.threads, whole.heads
@@ -114,7 +113,7 @@ class Behind(Switched):
         }
         self._open(back, grids)
 
-    def _inputs(self, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
+    def _inputs(self, image: Feeds) -> Feeds:
         return self._states[id(image)]
 
 
@@ -123,9 +122,7 @@ STRAY = 0.1  # of the damage of a set: how far the sum of its halves may be off
 LOOKED_AT = 24  # images among which those are found that show most objects
 
 
-def with_most_objects(
-    switched: Switched, draft: Draft, context: Context, number: int
-) -> list[NDArray[np.generic]]:
+def with_most_objects(switched: Switched, draft: Draft, context: Context, number: int) -> list[Feeds]:
     """The images in which the float model finds most: the others hardly tell what is lost.
 
     draft: keeps their order for the next step that asks.
@@ -136,7 +133,7 @@ def with_most_objects(
         return [image for i, image in images if i in chosen]
     plain = Switched(switched.model, switched.plan, {}, switched.heads, switched.threads, ())
     found: list[float] = []
-    best: dict[int, NDArray[np.generic]] = {}  # no more than are asked for are held
+    best: dict[int, Feeds] = {}  # no more than are asked for are held
     for i, image in images:
         found.append(plain.found(image, {}))
         best[i] = image
@@ -147,7 +144,7 @@ def with_most_objects(
 
 
 def damage_alone(
-    switched: Switched, image: NDArray[np.generic], grids: Mapping[str, QuantParams], floor: float
+    switched: Switched, image: Feeds, grids: Mapping[str, QuantParams], floor: float
 ) -> dict[str, float]:
     """Group -> about its damage alone on one image; groups that stay below `floor` together share theirs."""
     found: dict[str, float] = {}
@@ -160,7 +157,7 @@ def damage_alone(
 
 
 def _on_one(
-    switched: Switched, image: NDArray[np.generic], grids: Mapping[str, QuantParams]
+    switched: Switched, image: Feeds, grids: Mapping[str, QuantParams]
 ) -> Callable[[Sequence[str]], float]:
     return lambda on: float(switched.damage([image], on, grids)[0])
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from paredown._compress.draft import Draft
 from paredown._compress.quantize.placement.plan import Plan, place
@@ -29,6 +28,7 @@ from paredown.graph.walk import consumers
 from paredown.model import Model
 from paredown.numerics.quant_params import QuantParams, affine
 from paredown.numerics.ranges import Seen
+from paredown.protocols import Feeds
 
 BUDGET = 0.05  # noise-to-signal at the heads, that costs little in mAP: benchmarks/constants.py
 FLOOR = BUDGET / 125  # damage of one grid that is not worth a search
@@ -51,7 +51,7 @@ class Guarded:
     released: dict[str, str]
     before: float
     after: float
-    images: tuple[NDArray[np.generic], ...] = ()
+    images: tuple[Feeds, ...] = ()
 
 
 def guard(
@@ -87,7 +87,7 @@ def guard(
 @dataclass
 class _Search:
     switched: Switched
-    images: list[NDArray[np.generic]]
+    images: list[Feeds]
     grids: dict[str, QuantParams]
     alone: dict[str, float] = field(default_factory=dict)
 

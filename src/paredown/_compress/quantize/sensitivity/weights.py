@@ -23,6 +23,7 @@ from paredown.graph.run import open_session
 from paredown.graph.walk import constant, weight_of
 from paredown.model import Model
 from paredown.numerics.quant_params import QuantParams
+from paredown.protocols import Feeds
 
 Floats = NDArray[np.float32]
 
@@ -54,11 +55,10 @@ class SwitchedWeights:
         model: Model,
         errors: Mapping[str, Floats],
         heads: Sequence[str],
-        images: Sequence[NDArray[np.generic]],
+        images: Sequence[Feeds],
         threads: int,
     ) -> None:
         self.nodes, self.heads, self.images = list(errors), list(heads), list(images)
-        self.input = model.inputs[0].name
         proto = to_proto(model)
         _add_switches(proto, errors, self.heads)
         self.session = open_session(proto.SerializeToString(), threads, frugal=True)
@@ -77,10 +77,10 @@ class SwitchedWeights:
         """Node name -> damage of its weight alone. Sets under `enough` are not taken apart."""
         return by_halves(self.nodes, self.damage, enough)
 
-    def _answers(self, image: NDArray[np.generic], on: Sequence[str]) -> list[Floats]:
+    def _answers(self, image: Feeds, on: Sequence[str]) -> list[Floats]:
         wanted = set(on)
         switches = np.array([name in wanted for name in self.nodes], np.float32)
-        feeds: dict[str, NDArray[np.generic]] = {self.input: image, "/weights": switches}
+        feeds = {**image, "/weights": switches}
         return list(self.session.run([f"{h}/head" for h in self.heads], feeds))
 
 

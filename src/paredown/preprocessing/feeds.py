@@ -1,0 +1,28 @@
+"""What a model is fed for one image: a value for each of its inputs, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paredown.card import Preprocess
+from paredown.errors import UnsupportedModel
+from paredown.model import TensorSpec
+from paredown.preprocessing.letterbox import Frame
+from paredown.preprocessing.tensor import preprocess
+from paredown.protocols import Feeds
+
+
+def feed(image: NDArray[np.uint8], how: Preprocess, inputs: Sequence[TensorSpec]) -> tuple[Feeds, Frame]:
+    """The feeds for an image (H, W, 3) uint8 RGB, and where in the input the image lies.
+
+    Raises: UnsupportedModel where there are inputs beside the image: nothing says yet what they are fed.
+    """
+    if len(inputs) != 1:
+        raise UnsupportedModel(
+            "a model must have one input, the image", got=", ".join(i.name for i in inputs) or "none"
+        )
+    tensor, frame = preprocess(image, how)
+    return {inputs[0].name: tensor}, frame
