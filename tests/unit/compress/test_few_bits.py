@@ -101,7 +101,8 @@ def test_patches_times_rows_are_the_layer(name: str) -> None:
     image = nets.images(1)[0]
     at = positions(layers, FEW_BITS, seed=0)
     tapped = Tapped(model, answer_taps(layers, at))
-    assert list(tapped.passing([image])) == [image]
+    feeds = {"image": image}
+    assert list(tapped.passing([feeds])) == [feeds]
     for layer, place, (y,) in zip(layers, at, tapped.kept, strict=True):
         where = indices(layer, place)
         x = im2col(where, tensor(model, layer.source, image), 0.0)
