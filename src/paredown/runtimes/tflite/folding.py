@@ -31,14 +31,13 @@ def fold_constants(model: Model) -> tuple[Model, frozenset[str]]:
             known.update(node.output)
             if four.intersection(node.input):
                 four.update(node.output)
-    if not folded:
-        return model, frozenset(four)
     kept = [node for node in graph.node if node not in folded]
-    constants = _evaluated(proto, folded, kept)
+    constants = _evaluated(proto, folded, kept) if folded else []
     del graph.node[:]
     graph.node.extend(kept)
     graph.initializer.extend(constants)
-    return from_proto(proto, model.name), frozenset(four)
+    shaped = onnx.shape_inference.infer_shapes(proto, data_prop=True)  # a packed file leaves shapes out
+    return from_proto(shaped, model.name), frozenset(four)
 
 
 def _evaluated(

@@ -1,0 +1,126 @@
+"""A quantized graph becomes INT8 and INT4 on its own scales, and answers as its Q/DQ pairs do."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import litert
+import nets
+from nets import Net
+from paredown.errors import UnsupportedModel
+from paredown.graph.prepare import prepare
+from paredown.graph.run import run_once
+from paredown.graph.walk import constant, to_ir
+from paredown.model import Model
+from paredown.runtimes.tflite import write
+from paredown.runtimes.tflite.flatbuffer import pack_int4
+from paredown.runtimes.tflite.net import QuantParams
+from paredown.runtimes.tflite.write import lowered
+
+FOUR_BITS = "w4a8-pc-mse-even+pack"  # levels with even steps: a table of others is no INT4 of TFLite's
+ROUNDED = 0.025  # of an output's spread: runtimes round a product or a tie by one step elsewhere
+
+
+def as_written(model: Model, image: np.ndarray) -> list[np.ndarray]:
+    """What the Q/DQ pairs say, node by node, fused by nothing."""
+    return list(run_once(model.data, {model.inputs[0].name: image}).values())
+
+
+def types(model: Model) -> Counter[str]:
+    """How many constants of each type the file holds."""
+    return Counter(t.type for t in lowered(model).tensors if t.data is not None)
+
+
+@pytest.mark.parametrize("reference", [False, True])
+@pytest.mark.parametrize("recipe", ["int8", FOUR_BITS])
+@pytest.mark.parametrize("name", nets.NETS)
+def test_integers_answer_as_the_pairs_do(name: str, recipe: str, reference: bool) -> None:
+    model = nets.compressed(prepare(nets.NETS[name]()), recipe, threads=1).model
+    file = write(model)
+    for image in nets.images(3, seed=5):
+        for want, got in zip(
+            as_written(model, image), litert.run(file, image, reference=reference).values(), strict=True
+        ):
+            assert nets.agreement(want, got) < ROUNDED
+
+
+def test_every_tensor_has_our_scale() -> None:
+    model = nets.compressed(prepare(nets.residual()), "int8", threads=1).model
+    found = {t.name: t.params for t in lowered(model).tensors if t.type == "INT8" and t.data is None}
+    nodes = [n for n in to_ir(model).graph if n.op_type == "QuantizeLinear"]
+    checked = 0
+    for node in nodes:
+        scale, zero = (np.asarray(constant(v)) for v in node.inputs[1:])
+        source = str(node.inputs[0].name)
+        if source in found:
+            assert found[source] == QuantParams((float(scale),), int(zero) - 128)
+            checked += 1
+    assert checked >= 5
+
+
+def test_a_classifier_is_all_integers() -> None:
+    model = nets.compressed(prepare(nets.classifier()), "int8", threads=1).model
+    assert litert.codes(model)["QUANTIZE"] == 1  # the image
+    assert litert.codes(model)["DEQUANTIZE"] == 1  # the answer
+    assert types(model)["FLOAT32"] == 0
+
+
+def test_four_bits_are_stored_in_half_a_byte() -> None:
+    eight = nets.compressed(prepare(nets.residual()), "int8", threads=1).model
+    four = nets.compressed(prepare(nets.residual()), FOUR_BITS, threads=1).model
+    inner = 8 * 8 * 3 * 3
+    assert types(four) - types(eight) == {"INT4": 2}
+    assert len(write(eight)) - len(write(four)) == pytest.approx(2 * inner / 2, abs=160)
+
+
+def test_the_first_number_is_in_the_low_bits() -> None:
+    assert pack_int4(np.array([1, -2, 7, -8, 3])).tolist() == [0xE1, 0x87, 0x03]
+
+
+def test_levels_of_a_table_stay_eight_bits() -> None:
+    model = nets.compressed(prepare(nets.residual()), "w4a8-pc-mse+pack", threads=1).model
+    assert types(model)["INT4"] == 0
+    image = nets.images(1, seed=6)[0]
+    (want,), (got,) = as_written(model, image), litert.run(write(model), image).values()
+    assert nets.agreement(want, got) < ROUNDED
+
+
+def quantized(net: Net, value: str, scale: float, zero: int) -> str:
+    params = [net.constant(np.array(scale, np.float32)), net.constant(np.array(zero, np.uint8))]
+    return net.node("DequantizeLinear", net.node("QuantizeLinear", value, *params), *params)
+
+
+def test_what_shares_no_scale_goes_over_to_the_outputs() -> None:
+    """TFLite's CONCATENATION takes one scale only."""
+    net = Net(seed=20)
+    parts = [quantized(net, "image", 0.01, 100), quantized(net, "image", 0.005, 0)]
+    both = quantized(net, net.node("Concat", *parts, axis=1), 0.008, 80)
+    model = net.model(both)
+    assert litert.codes(model)["QUANTIZE"] == 4
+    image = nets.images(1, seed=7)[0] * 2 - 1
+    (want,), (got,) = as_written(model, image), litert.run(write(model), image).values()
+    assert np.abs(want - got).max() <= 0.008 * 1.01
+
+
+@pytest.mark.parametrize("op", ["Sigmoid", "Softmax"])
+@pytest.mark.parametrize(("scale", "requantized"), [(1 / 255, 0), (0.001, 1)])
+def test_the_fixed_grid_of_sigmoid_and_softmax(op: str, scale: float, requantized: int) -> None:
+    net = Net(seed=21)
+    x = quantized(net, net.conv("image", 3, 4, 1), 0.02, 128)
+    model = net.model(quantized(net, net.node(op, x), scale, 0))
+    assert litert.codes(model)["QUANTIZE"] == 1 + requantized
+    image = nets.images(1, seed=8)[0]
+    (want,), (got,) = as_written(model, image), litert.run(write(model), image).values()
+    assert np.abs(want - got).max() <= 1.01 / 255
+
+
+def test_a_scale_for_every_channel_of_an_activation_is_refused() -> None:
+    net = Net(seed=22)
+    params = [net.constant(np.full(3, 0.01, np.float32)), net.constant(np.zeros(3, np.uint8))]
+    q = net.node("QuantizeLinear", "image", *params, axis=1)
+    model = net.model(net.node("DequantizeLinear", q, *params, axis=1))
+    with pytest.raises(UnsupportedModel, match="QuantizeLinear 'N0'"):
+        write(model)
