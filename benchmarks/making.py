@@ -27,7 +27,7 @@ def parser(doc: str | None, results: str, models: Iterable[str]) -> argparse.Arg
     made.set_defaults(images=ALL)
     made.add_argument("--threads", type=int, default=1)
     made.add_argument("--recipes", nargs="+", help="default: those of the model")
-    made.add_argument("--learn-from", help="further images to learn from, in data/ of the material")
+    made.add_argument("--learn-from", help="unlabelled images to learn from, in data/ of the material")
     made.add_argument("--work", type=Path, help="folder for what was made, and for trainings to go on from")
     return made
 
@@ -54,7 +54,7 @@ def make_rows(
 def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More) -> dict[str, Any]:
     """Accuracy, size, latency, and minutes: of the clock, and those that all threads together computed."""
     model, learned, data = subject.model, "", args.material / "data"
-    further = _learned_from(args, recipe)
+    unlabelled = _learned_from(args, recipe)
     if args.work is not None:
         args.work.mkdir(parents=True, exist_ok=True)
     started, busy = time.perf_counter(), time.process_time()
@@ -66,7 +66,7 @@ def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More
                 subject.calibration,
                 threads=args.threads,
                 folder=args.work,
-                learn_from=None if further is None else paredown.read_dataset(str(data / further)),
+                learn_from=None if unlabelled is None else paredown.read_dataset(str(data / unlabelled)),
                 progress=_logged,
             )
             model = made.model
@@ -98,7 +98,7 @@ def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More
         "minutes": round(minutes, 2),
         "computed_minutes": round(computed, 2),
         "learned": learned,
-        "learned_from": further,
+        "learned_from": unlabelled,
         "images": len(subject.calibration),
         "judged": len(subject.judged),
         **more(model, subject.model),
@@ -106,7 +106,7 @@ def _measured(args: argparse.Namespace, subject: Loaded, recipe: str, more: More
 
 
 def _learned_from(args: argparse.Namespace, recipe: str) -> str | None:
-    """The further images of the command line, where the recipe learns."""
+    """The unlabelled images of the command line, where the recipe learns."""
     learns = recipe != "float" and parse_recipe(recipe).learns
     return args.learn_from if learns else None
 

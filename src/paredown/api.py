@@ -190,7 +190,7 @@ def compress(
     prepared = at_recipe_size(prepared.with_card(card), wanted)
     card = _card(prepared)
     more = images if choose_on is None else as_dataset(choose_on, progress)
-    further = None if learn_from is None else as_dataset(learn_from, progress)
+    unlabelled = None if learn_from is None else as_dataset(learn_from, progress)
     if limits is not None:
         limits.check(headline(card.task, more.has_truth))
     context = Context(
@@ -205,7 +205,7 @@ def compress(
         judge=judge_on(lambda: choosing_images(more, images), prepared, card, where, threads, progress),
         time_nodes=where.time_nodes(threads),
         unlabelled=lambda: FedImages(learning_images(more, images), card, prepared.inputs),
-        learn_from=None if further is None else partial(crops, further, card, prepared.inputs, seed),
+        learn_from=None if unlabelled is None else partial(crops, unlabelled, card, prepared.inputs, seed),
         folder=None if folder is None else Path(folder),
     )
     made = apply_recipe(wanted if limits is None else limits.on(wanted), context)

@@ -51,10 +51,10 @@ def save_pairs(pairs: Sequence[Pair], out: str | Path, *, force: bool = False) -
     paths = [directory / f"{i}-{file_stem(Path(pair.name).stem)}.jpg" for i, pair in enumerate(pairs)]
     for path, pair in zip(paths, pairs, strict=True):
         write_whole(path, side_by_side(pair))
-    told = [
+    values = [
         {"file": p.name, "image": pair.name, "why": pair.why} for p, pair in zip(paths, pairs, strict=True)
     ]
-    write_whole(directory / "differences.json", json_text(told).encode())
+    write_whole(directory / "differences.json", json_text(values).encode())
     return [str(path) for path in paths]
 
 
@@ -74,8 +74,8 @@ def save_feeding(
         name = FEEDING_PICTURE if len(cards) == 1 else f"{Path(FEEDING_PICTURE).stem}-{i}.jpg"
         write_whole(directory / name, contact_sheet(session, card, images))
         paths.append(directory / name)
-    told = [{"file": p.name, **feeding_values(card)} for p, card in zip(paths, cards, strict=True)]
-    write_whole(directory / "preprocessing.json", json_text(told).encode())
+    values = [{"file": p.name, **feeding_values(card)} for p, card in zip(paths, cards, strict=True)]
+    write_whole(directory / "preprocessing.json", json_text(values).encode())
     return [str(path) for path in paths]
 
 

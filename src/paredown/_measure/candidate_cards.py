@@ -51,8 +51,8 @@ def name_classes(card: Card, dataset: Dataset, open_classes: bool = False) -> It
     open_classes: the list may have any length.
     """
     lists = _lists(card, dataset, open_classes) or {card.classes: ""}
-    for classes, told in lists.items():
-        origin = {**card.origin, "classes": told} if told else card.origin
+    for classes, source in lists.items():
+        origin = {**card.origin, "classes": source} if source else card.origin
         yield replace(card, classes=classes, origin=origin)
 
 
@@ -140,8 +140,8 @@ def name_by_finds(best: CandidateCard, dataset: Dataset, originals: Sequence[Tru
     if count < CLASS_MAJORITY * total:
         return card
     name = dataset.classes[int(winner)]
-    told = f"found: {count} of {total} confident detections fall on a true {name!r}"
-    return replace(card, classes=(name,), origin={**card.origin, "classes": told})
+    source = f"found: {count} of {total} confident detections fall on a true {name!r}"
+    return replace(card, classes=(name,), origin={**card.origin, "classes": source})
 
 
 def _truths(dataset: Dataset, card: Card) -> list[Truth]:

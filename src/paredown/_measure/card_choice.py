@@ -149,11 +149,11 @@ def metric_of(card: Card) -> str:
 
 def _outcome(best: CandidateCard, tried: Sequence[CandidateCard]) -> str:
     """What was chosen against what, in words."""
-    told = f"tried on {_known(best).n_images} images with truth: {figure(best)}"
+    shown = f"tried on {_known(best).n_images} images with truth: {figure(best)}"
     others = [c for c in tried if c is not best]
     if not others:
-        return f"{best.card.origin.get('preprocessing', 'as recognised')}; {told}"
-    return f"{told}; next, {_against(best, max(others, key=lambda c: (len(c.predictions), c.score)))}"
+        return f"{best.card.origin.get('preprocessing', 'as recognised')}; {shown}"
+    return f"{shown}; next, {_against(best, max(others, key=lambda c: (len(c.predictions), c.score)))}"
 
 
 def _against(best: CandidateCard, rival: CandidateCard) -> str:
@@ -164,11 +164,11 @@ def _against(best: CandidateCard, rival: CandidateCard) -> str:
     if n != len(best.predictions):
         return f"{who}: {_known(rival).value:.2f} on the first {n}"
     gap = gap_of(_known(best), _known(rival))
-    told = f"{who}: {_known(rival).value:.2f}, less by {gap.value:.2f} ({gap.low:.2f} .. {gap.high:.2f})"
+    beaten = f"{who}: {_known(rival).value:.2f}, less by {gap.value:.2f} ({gap.low:.2f} .. {gap.high:.2f})"
     if gap.low > 0 or not len(_known(best).right):
-        return told
+        return beaten
     mine, other = best.score[1], rival.score[1]
-    return f"{told}, mean log probability of the truth {other:.2f} against {mine:.2f}"
+    return f"{beaten}, mean log probability of the truth {other:.2f} against {mine:.2f}"
 
 
 def _outcome_of_settled(

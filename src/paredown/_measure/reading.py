@@ -135,7 +135,7 @@ def _look(way: Match, answers: Answers) -> _Looked:
 
 def refusal(card: Card, wrong: Sequence[Fault], n_images: int) -> CardError:
     """The error that says what was seen, what it suggests and what a card would say."""
-    told = "; ".join(dict.fromkeys(f.seen for f in wrong[:2]))
+    faulty = "; ".join(dict.fromkeys(f.seen for f in wrong[:2]))
     cures = [f for f in wrong if f.suggests]
     hint = "say in a card.toml beside the model how its answer is read: see docs/card.md"
     if cures:
@@ -148,7 +148,7 @@ def refusal(card: Card, wrong: Sequence[Fault], n_images: int) -> CardError:
             hint += "; the card's [decode] can say how an answer is read: see docs/card.md"
     return CardError(
         f"the answers cannot be what the family {card.family!r} gives: a misread model gets no verdict",
-        got=f"on {n_images} images: {told}",
+        got=f"on {n_images} images: {faulty}",
         expected=_expected(card),
         hint=hint,
     )
@@ -164,10 +164,10 @@ def _expected(card: Card) -> str:
 def _ambiguous(rivals: Sequence[_Looked]) -> CardError:
     decodes = [r.card.decode for r in rivals]
     differing = [key for key in decodes[0] if any(d.get(key) != decodes[0][key] for d in decodes)]
-    told = ["; ".join(f"{key} = {toml_value(d[key])}" for key in differing if key in d) for d in decodes]
+    ways = ["; ".join(f"{key} = {toml_value(d[key])}" for key in differing if key in d) for d in decodes]
     return CardError(
         "the values can be read in more than one way, and nothing decides",
-        got="[decode] " + " or ".join(told),
+        got="[decode] " + " or ".join(ways),
         hint="say which in a card.toml beside the model (docs/card.md)",
     )
 
@@ -177,9 +177,9 @@ def _named_as_told(taken: _Looked, first: _Looked) -> Match:
     decode = taken.card.decode
     how = ", ".join(f"{key} {decode[key]}" for key in ("columns", "units", "background") if key in decode)
     against = first.faults[0].seen if first.faults else "another family"
-    told = f"; told by the values: {how} ({first.card.family} as usual: {against})"
+    source = f"; told by the values: {how} ({first.card.family} as usual: {against})"
     cards = tuple(
-        replace(c, origin={**c.origin, "family": c.origin["family"] + told}) for c in taken.way.cards
+        replace(c, origin={**c.origin, "family": c.origin["family"] + source}) for c in taken.way.cards
     )
     return replace(taken.way, cards=cards)
 
@@ -191,8 +191,8 @@ def _widened(match: Match, seen: Sequence[AnswerFigures]) -> Match:
         return match
     count = next((n for n in USUAL_COUNTS if n > largest), largest + 1)
     names = coco_by_id(0, 91) if count == 91 else unnamed_classes(count)
-    told = f"class numbers up to {largest} were found: " + (
+    source = f"class numbers up to {largest} were found: " + (
         "COCO's category ids" if count == 91 else f"{count} classes, unnamed"
     )
-    cards = tuple(replace(c, classes=names, origin={**c.origin, "classes": told}) for c in match.cards)
+    cards = tuple(replace(c, classes=names, origin={**c.origin, "classes": source}) for c in match.cards)
     return replace(match, cards=cards)

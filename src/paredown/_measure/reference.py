@@ -88,8 +88,8 @@ def _check_detector(
     if boxes < SUSPICIOUS:
         _check_forms(judged, card, session)
     if whole < NOTHING:
-        told = f"AP50 {whole:.3f} on {len(truths)} images with truth"
-        raise _finds_nothing(card, len(truths), f"{told}, {boxes:.3f} with all classes taken for one")
+        found = f"AP50 {whole:.3f} on {len(truths)} images with truth"
+        raise _finds_nothing(card, len(truths), f"{found}, {boxes:.3f} with all classes taken for one")
 
 
 def _better_shift(

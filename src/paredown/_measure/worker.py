@@ -54,8 +54,8 @@ def _load(job: dict[str, Any], commands: IO[bytes], answers: TextIO) -> tuple[Se
     before_bytes, start = resident_bytes(), time.perf_counter()
     session: Session = runtime.open(artifact, threads=job["threads"])
     load_s = time.perf_counter() - start
-    told = {"load_s": load_s, "before_bytes": before_bytes, "loaded_bytes": resident_bytes()}
-    _say(answers, {"pid": os.getpid(), **told})
+    loaded = {"load_s": load_s, "before_bytes": before_bytes, "loaded_bytes": resident_bytes()}
+    _say(answers, {"pid": os.getpid(), **loaded})
     return session, feeds
 
 

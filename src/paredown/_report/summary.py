@@ -76,8 +76,8 @@ def _timed(chosen: Row, reference: Row) -> str:
     """What the rounds say: "1.11× less, as timed 348.0 ms beside float's 387.0 ms"."""
     mine, beside = chosen.timed("latency_s"), chosen.timed("float_latency_s")
     speed = speed_of(chosen.trial, reference.trial)
-    told = " (float beside it not kept)" if beside is None else f" beside float's {shown(beside)}"
-    as_timed = "" if mine is None else f"as timed {shown(mine)}{told}"
+    kept = " (float beside it not kept)" if beside is None else f" beside float's {shown(beside)}"
+    as_timed = "" if mine is None else f"as timed {shown(mine)}{kept}"
     if speed is None:
         return as_timed
     said = change(1 / speed.ratio.value) if speed.known else "not told apart from float"

@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
     from paredown.cli import closing, console, loading
     from paredown.errors import UsageError
     from paredown.files import check_directory
-    from paredown.study.images import further_images, read_images
+    from paredown.study.images import read_images, unlabelled_images
     from paredown.study.limits import Limits
 
     voice = console.Voice(args.quiet)
@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
         choose_on=given,
         learn_from=None
         if args.learn_from is None
-        else further_images(
+        else unlabelled_images(
             read_images(args.learn_from, allow_outside=args.allow_outside), args.max_bad, voice.progress
         ),
         folder=args.out,

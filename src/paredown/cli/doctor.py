@@ -38,8 +38,8 @@ def main(args: argparse.Namespace) -> int:
         return 0 if fit else 1
     rows = []
     for found in findings:
-        told = (found.what, found.why, f"hint: {found.hint}" if found.hint else "")
-        words = "\n".join(printable(part) for part in told if part)
+        parts = (found.what, found.why, f"hint: {found.hint}" if found.hint else "")
+        words = "\n".join(printable(part) for part in parts if part)
         rows.append((Text(found.level, style=STYLES[found.level]), Text(words)))
     out = console.stdout()
     out.print(console.table(("", "this machine"), rows))

@@ -141,7 +141,7 @@ def add_learn_from(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--learn-from",
         metavar="DATA",
-        help="further plain images, of anything: steps that learn take crops of them",
+        help="unlabelled images of anything: steps that learn take crops of them",
     )
 
 

@@ -156,8 +156,8 @@ def _override_card(
     if "decode" in values:
         plain["decode"] = _decode(card.decode, _table(path, values, "decode"), path)
     if "origin" in values:
-        told = _table(path, values, "origin")
-        origin = {key: _checked(path, f"origin.{key}", told[key], str) for key in told}
+        given = _table(path, values, "origin")
+        origin = {key: _checked(path, f"origin.{key}", given[key], str) for key in given}
     return replace(card, **plain, origin=origin)
 
 

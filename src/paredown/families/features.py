@@ -173,10 +173,10 @@ class Features:
         for names in (self.names, self.named.by_number):
             if len(names) == count:
                 return names, "metadata"
-        told = f"; the metadata names {len(self.names)}" if self.names else ""
-        if not told and count in (90, 91):
+        note = f"; the metadata names {len(self.names)}" if self.names else ""
+        if not note and count in (90, 91):
             return coco_by_id(91 - count, count), f"COCO's category ids, as the model gives {count}"
-        return unnamed_classes(count), f"unnamed: the model gives {count}{told}"
+        return unnamed_classes(count), f"unnamed: the model gives {count}{note}"
 
 
 def with_input(base: Preprocess, change: Mapping[str, Any]) -> Preprocess:

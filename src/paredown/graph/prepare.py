@@ -58,10 +58,10 @@ def frozen_sizes(model: Model, prepared: Model) -> str:
     changed = [(a, b) for a, b in zip(model.inputs, prepared.inputs, strict=False) if a.shape != b.shape]
     if not changed:
         return held
-    told = ", ".join(f"{a.name!r} {_spell(a.shape)} is now {_spell(b.shape)}" for a, b in changed)
+    resized = ", ".join(f"{a.name!r} {_spell(a.shape)} is now {_spell(b.shape)}" for a, b in changed)
     other = any(a.shape[1:] != b.shape[1:] for a, b in changed)
     how = "; for another size write size = [height, width] under [input] in the card" if other else ""
-    fixed = f"open dimensions are fixed: input {told}{how}"
+    fixed = f"open dimensions are fixed: input {resized}{how}"
     return f"{held}; {fixed}" if held else fixed
 
 

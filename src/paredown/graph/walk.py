@@ -41,9 +41,9 @@ def to_ir(model: Model) -> ir.Model:
 def to_model(graph: ir.Model, like: Model) -> Model:
     """The `Model` of a changed graph, with the card and name of `like`."""
     proto = ir.to_proto(graph)
-    told = [v for v in proto.graph.value_info if v.name not in graph.graph.initializers]
+    described = [v for v in proto.graph.value_info if v.name not in graph.graph.initializers]
     del proto.graph.value_info[:]  # initializers say their type and shape themselves
-    proto.graph.value_info.extend(told)
+    proto.graph.value_info.extend(described)
     made = from_proto(proto, like.name)
     return made if like.card is None else made.with_card(like.card)
 

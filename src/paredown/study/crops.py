@@ -1,4 +1,4 @@
-"""Crops of further images, of anything: more to learn from than the images that calibrate.
+"""Crops of unlabelled images, of anything: more to learn from than the images that calibrate.
 
 A pupil that learns from its teacher's answers needs no images of the task: crops of a few large ones, at
 many scales, show enough of what the world looks like. A small input takes many of them.

@@ -22,14 +22,14 @@ MOST_FURTHER = 2000  # more hardly show anything new, and all are decoded
 class Images:
     """`how`: in one sentence, where the calibration images came from; `given`: what they were drawn from.
 
-    further: images of anything to learn from as well, none of them judged on.
+    learn_from: unlabelled images of anything to learn from as well, none of them judged on.
     """
 
     judged: Dataset
     calibration: Dataset
     how: str
     given: Dataset
-    further: Dataset | None = None
+    learn_from: Dataset | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def choose_images(
         )
     if shared:
         how += f"; {len(shared)} of them are also judged on, which was allowed"
-    return Images(judged, calibration, how, given, _further(options, judged, progress))
+    return Images(judged, calibration, how, given, _unlabelled(options, judged, progress))
 
 
 def _pick(judged: Dataset, calib: Source | None, options: Options) -> tuple[Dataset, Dataset, Dataset, str]:
@@ -77,15 +77,15 @@ def _pick(judged: Dataset, calib: Source | None, options: Options) -> tuple[Data
     return rest, calibration, calibration, how
 
 
-def _further(options: Options, judged: Dataset, progress: Progress) -> Dataset | None:
+def _unlabelled(options: Options, judged: Dataset, progress: Progress) -> Dataset | None:
     if options.learn_from is None:
         return None
     given = read_images(options.learn_from, allow_outside=options.allow_outside)
-    return further_images(given, options.max_bad, progress, judged)
+    return unlabelled_images(given, options.max_bad, progress, judged)
 
 
 def check_learns(recipes: Collection[Recipe]) -> None:
-    """Raises UsageError where none of the recipes could use further images."""
+    """Raises UsageError where none of the recipes could use unlabelled images."""
     if not any(recipe.learns for recipe in recipes):
         raise UsageError(
             "no step of these recipes learns, so --learn-from has no use",
@@ -95,7 +95,7 @@ def check_learns(recipes: Collection[Recipe]) -> None:
         )
 
 
-def further_images(
+def unlabelled_images(
     given: Dataset, max_bad: int, progress: Progress = silent, judged: Dataset | None = None
 ) -> Dataset:
     """Images of anything to learn from, each decoded once, none of them judged on; some where there are many.

@@ -22,7 +22,7 @@ CALIBRATION_IMAGES = 100  # more hardly move a range
 class Options:
     """How a study is done. `recipes` empty: the default ones; "int8,int4" will do for ("int8", "int4").
     `card`: the path of a card.toml. `scale`, `colour`, `fit`: how the model is fed, as on the command line.
-    `learn_from`: further images for the steps that learn, a path as on the command line.
+    `learn_from`: unlabelled images for the steps that learn, a path as on the command line.
 
     allow_outside: data sets may name files outside their own folders.
 

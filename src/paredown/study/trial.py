@@ -65,8 +65,8 @@ def make(work: Work, recipe: Recipe, folder: Path) -> Compressed:
             learning_images(images.given, images.calibration, images.judged), card, inputs
         ),
         learn_from=None
-        if images.further is None
-        else partial(crops, images.further, card, inputs, options.seed),
+        if images.learn_from is None
+        else partial(crops, images.learn_from, card, inputs, options.seed),
         folder=folder,
     )
     return compress(recipe, context)

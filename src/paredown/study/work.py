@@ -43,14 +43,14 @@ class Work:
     def settings(self) -> dict[str, object]:
         """What decides the meaning of a number. A directory holds trials of one such setting only."""
         options, card, where = self.options, self.bench.card, self.bench.target
-        further = self.images.further
+        unlabelled = self.images.learn_from
         return {
             "model_sha256": self.model.sha256,
             "card": digest((repr((card.family, card.preprocess, card.classes, card.iou, card.decode)),)),
             "judged_on": images_digest(self.images.judged),
             "truth": truth_digest(self.images.judged),
             "calibrated_on": images_digest(self.images.calibration),
-            "learned_from": None if further is None else images_digest(further),
+            "learned_from": None if unlabelled is None else images_digest(unlabelled),
             "target": where.name,
             "profile": digest((repr(where.device),)) if where.own_file else None,
             "threads": options.threads,

@@ -118,7 +118,7 @@ def test_a_stopped_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
         distill(pupil, source, nets.feeds, kept)
 
 
-def test_further_images_are_learned_from() -> None:
+def test_unlabelled_images_are_learned_from() -> None:
     source, pupil = pair("residual")
     plain = distill(pupil, source, nets.feeds, SHORT)
     nothing = distill(pupil, source, nets.feeds, SHORT, learn_from=lambda: nets.feeds(0))

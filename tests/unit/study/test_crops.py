@@ -1,4 +1,4 @@
-"""Crops of further images: every image whole, then as many crops as inputs would cover it."""
+"""Crops of unlabelled images: every image whole, then as many crops as inputs would cover it."""
 
 from __future__ import annotations
 

@@ -38,13 +38,13 @@ def test_images_in_both_are_refused_unless_allowed(folders):
     assert "which was allowed" in allowed.how
 
 
-def test_further_images_are_never_those_judged_on(folders, tmp_path):
+def test_unlabelled_images_are_never_those_judged_on(folders, tmp_path):
     both = toys.write_images(tmp_path / "both", 6, 1)
     for i, file in enumerate(sorted(toys.write_images(tmp_path / "more", 3, 5).iterdir())):
         file.rename(both / f"more-{i}.png")
     chosen = choose_images(folders["a"], folders["b"], Options(learn_from=str(both)))
-    assert {s.name for s in chosen.further} == {f"more-{i}.png" for i in range(3)}
-    assert choose_images(folders["a"], folders["b"], Options()).further is None
+    assert {s.name for s in chosen.learn_from} == {f"more-{i}.png" for i in range(3)}
+    assert choose_images(folders["a"], folders["b"], Options()).learn_from is None
     with pytest.raises(DataError, match="no image to learn from"):
         choose_images(folders["a"], folders["b"], Options(learn_from=folders["a"]))
 
