@@ -45,7 +45,7 @@ def test_answers_are_those_of_the_runtime(name: str, prepared: bool) -> None:
     image = pictures(model, "data/coco_calib/images", 1, reach)[0]
     executor, kinds = Executor(model), {node.op_type for node in to_proto(model).graph.node}
     with threads(1), torch.no_grad():
-        got = executor.run(executor.feeds({"image": image}))
+        got = executor.run(executor.feeds({model.inputs[0].name: image}))
     for key, want in run_once(model.data, {model.inputs[0].name: image}).items():
         assert got[key].shape == want.shape
         assert pruned.apart(got[key].numpy(), want, ranked="TopK" in kinds) <= 1e-4 * np.abs(want).max()

@@ -29,7 +29,8 @@ def test_four_bit_weights_learn_what_rounding_lost() -> None:
     read = [cv2.resize(s.read(), (32, 32)) for s in read_dataset(str(folder / "data/cifar10/calib.zip"))]
     mean, std = np.array([125.3, 123.0, 113.9]), np.array([63.0, 62.1, 66.7])
     images = [((p - mean) / std).transpose(2, 0, 1)[None].astype(np.float32) for p in read]
-    learn, judge = images[: len(images) // 2], images[len(images) // 2 :]
+    half = len(images) // 2
+    learn, judge = [{model.inputs[0].name: x} for x in images[:half]], images[half:]
     made = {
         recipe: nets.compressed(model, recipe, given=lambda: learn, threads=1).model
         for recipe in ("w4a8-all", "w4a8-all+qat-steps60")
@@ -41,6 +42,8 @@ def test_four_bit_weights_learn_what_rounding_lost() -> None:
     assert errors["w4a8-all+qat-steps60"] < 0.75 * errors["w4a8-all"]
     executor = Executor(made["w4a8-all+qat-steps60"])
     with torch.no_grad():
-        mine = next(iter(executor.run(executor.feeds({"image": np.concatenate(judge)})).values())).numpy()
+        mine = next(
+            iter(executor.run(executor.feeds({model.inputs[0].name: np.concatenate(judge)})).values())
+        ).numpy()
     theirs = np.concatenate([nets.run(made["w4a8-all+qat-steps60"], i)[0] for i in judge])
     assert (mine.argmax(1) == theirs.argmax(1)).mean() >= 0.99

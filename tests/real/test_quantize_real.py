@@ -25,12 +25,13 @@ def material() -> Path:
     return Path(os.environ["PAREDOWN_MATERIAL"])
 
 
-def inputs_from(data: Path, model: Model, n: int) -> list[np.ndarray]:
+def inputs_from(data: Path, model: Model, n: int) -> list[dict[str, np.ndarray]]:
     """n pictures stretched to the model's input, 0..1, RGB; in normal use the model's card says how."""
     height, width = (int(d or 0) for d in model.inputs[0].shape[2:])
     pictures = [cv2.resize(s.read(), (width, height)) for s in read_dataset(str(data)).samples[:n]]
     assert len(pictures) == n
-    return [np.ascontiguousarray(p.transpose(2, 0, 1)[None], np.float32) / 255 for p in pictures]
+    tensors = [np.ascontiguousarray(p.transpose(2, 0, 1)[None], np.float32) / 255 for p in pictures]
+    return [{model.inputs[0].name: x} for x in tensors]
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_a_bias_that_is_computed(recipe: str) -> None:
 
 
 def test_images_that_do_not_fit_the_model() -> None:
-    small = [np.zeros((1, 3, 8, 8), np.float32)]
+    small = [{"image": np.zeros((1, 3, 8, 8), np.float32)}]
     with pytest.raises(ParedownError):
         nets.compressed(prepare(nets.residual()), "int8", given=lambda: small)
 
@@ -143,4 +143,10 @@ def test_a_model_of_two_inputs() -> None:
     inputs: dict[str, list[int | str]] = {"image": [1, 3, 16, 16], "second": [1, 4, 16, 16]}
     model = prepare(net.model(net.conv(both, 4, 2), inputs=inputs))
     with pytest.raises(ParedownError):
-        nets.compressed(model, "int8")
+        nets.compressed(model, "int8")  # fed the image only
+    rng = np.random.default_rng(0)
+    fed = [{**feeds, "second": rng.random((1, 4, 16, 16), np.float32)} for feeds in nets.feeds()]
+    made = nets.compressed(model, "int8", given=lambda: fed).model
+    assert [spec.name for spec in made.inputs] == ["image", "second"]
+    (want,), (got,) = (nets.run(m, fed[0]) for m in (model, made))
+    assert nets.agreement(want, got) < 0.05
