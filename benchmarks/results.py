@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from common import HERE, SUBJECTS, arguments, datasets, first_line, model_file, read_rows, say, write
-from paredown.compress.presets import DEFAULT_RECIPES
 
 import paredown
+from paredown._compress.presets import DEFAULT_RECIPES
 from paredown.analyze.against_float import accuracy_of, points_lost
 from paredown.errors import CardError, DataError, ModelError, ParedownError
 from paredown.measurement import Trial
