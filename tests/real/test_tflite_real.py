@@ -82,7 +82,8 @@ def test_int8_is_as_near_to_float_as_its_pairs_say(material: Path, name: str, da
     """The pairs are computed node by node. Rounding elsewhere adds up to less than quantization itself."""
     source = prepare(load_model(material / "models" / f"{name}.onnx"))
     images = pictures(material / "data" / data, source, 19)
-    context = Context(source, lambda: images[:16], nets.ANY_BOARD, nets.POLICY, threads=1)
+    feeds = [{source.inputs[0].name: i} for i in images[:16]]
+    context = Context(source, lambda: feeds, nets.ANY_BOARD, nets.POLICY, threads=1)
     made = compress(spelled("int8-minmax"), context).model
     file = write(made)
     assert len(file) < 0.4 * source.size_bytes
