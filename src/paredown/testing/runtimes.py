@@ -85,7 +85,11 @@ def image() -> NDArray[np.float32]:
 def opened(runtime: Runtime, model: bytes | Path, taps: Sequence[str] = ()) -> Session:
     """A session on one thread of what the runtime builds; `taps`: inner tensors that it answers with too."""
     folder = tempfile.TemporaryDirectory()
-    session = runtime.open(runtime.build(model, DEVICE, Path(folder.name)), threads=1, taps=taps)
+    try:
+        session = runtime.open(runtime.build(model, DEVICE, Path(folder.name)), threads=1, taps=taps)
+    except BaseException:  # a model that is refused
+        folder.cleanup()
+        raise
     weakref.finalize(session, folder.cleanup)
     return session
 

@@ -101,4 +101,5 @@ def test_a_file_compiles_like_its_bytes(tmp_path: Path) -> None:
 
 
 def test_every_runtime_has_a_target() -> None:
-    assert {target(name).runtime for name in ("local", "reference", "null")} == set(RUNTIMES)
+    by_device = {target(name).runtime for name in ("local", "reference", "null")}
+    assert by_device == set(RUNTIMES) - {"litert"}  # which any device may run beside its usual one

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import json
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paredown.errors import MissingDependency
+from paredown.runtimes.tflite.layout import Layout, channels_last, plain
 from paredown.runtimes.tflite.net import Net, Operator, Tensor
 
 SCHEMA_VERSION = 3
+LAYOUTS = "paredown_layouts"  # name of a note in the file
 ALIGNMENT = 16  # bytes; `force_align` of a buffer's data in the schema, which the Python packer leaves out
 
 INT8_VERSIONS = {
@@ -48,6 +51,7 @@ def to_bytes(net: Net, description: str) -> bytes:
     model.operatorCodes = [_code(code, version, schema) for code, version in codes]
     model.subgraphs = [graph]
     model.buffers = buffers.made
+    model.metadata = [_layouts(net, schema, buffers)]
     model.signatureDefs = [_signature(net, schema)]
     return _packed(model, buffers.size)
 
@@ -146,6 +150,31 @@ def _code(name: str, version: int, schema: Any) -> Any:
     made.deprecatedBuiltinCode = min(made.builtinCode, 127)  # a byte, for readers of older schemas
     made.version = version
     return made
+
+
+def _layouts(net: Net, schema: Any, buffers: _Buffers) -> Any:
+    """The layouts that are not the usual ones, for whoever looks at inner tensors."""
+    unusual = {net.tensors[i].name: list(x) for i, x in net.layouts.items() if not _is_usual(x)}
+    made = schema.MetadataT()
+    made.name = LAYOUTS
+    made.buffer = buffers.index(np.frombuffer(json.dumps(unusual).encode(), np.uint8))
+    return made
+
+
+def _is_usual(layout: Layout) -> bool:
+    return layout == (channels_last(4) if len(layout) == 4 else plain(len(layout)))
+
+
+def read_layouts(data: bytes) -> dict[str, Layout]:
+    """Tensor -> the order of its axes, of those that a file holds neither as NHWC nor, of other ranks, in
+    ONNX's order."""
+    model = _import("ai_edge_litert.schema_py_generated").Model.GetRootAs(data, 0)
+    for i in range(model.MetadataLength()):
+        note = model.Metadata(i)
+        if note.Name() == LAYOUTS.encode():
+            held = json.loads(model.Buffers(note.Buffer()).DataAsNumpy().tobytes())
+            return {name: tuple(layout) for name, layout in held.items()}
+    return {}
 
 
 def _signature(net: Net, schema: Any) -> Any:

@@ -175,6 +175,7 @@ class Lowering:
         kind = "INT8" if params else kind_of(value)
         tensor = self.new(arranged(shape_of(value), layout), kind, params, str(value.name))
         self.held[value] = Held(tensor, layout)
+        self.net.layouts[tensor] = layout
         return tensor
 
     def alias(self, value: ir.Value, tensor: int, layout: Layout) -> None:

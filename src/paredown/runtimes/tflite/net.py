@@ -61,6 +61,8 @@ class Net:
     operators: list[Operator] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    layouts: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """In which order a tensor holds the axes of the ONNX tensor of its name."""
 
     def add(self, tensor: Tensor) -> int:
         """The index of the new tensor."""
