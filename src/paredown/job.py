@@ -40,7 +40,7 @@ from paredown.study.options import Asked, Options
 from paredown.study.private import hiding, portable, portable_path
 from paredown.study.searching import check_search, run_search
 from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
-from paredown.study.trials import choose_recipes, float_trial, run_trials
+from paredown.study.trials import at_sizes, choose_recipes, float_trial, run_trials
 from paredown.study.verdict import FLOAT, Verdict, choose_best
 from paredown.study.work import Say, Work
 from paredown.targets import Target, target
@@ -103,6 +103,7 @@ def run(
         check_learns(wanted.values())
     work = _prepare(Path(model), data, calib, options, progress, say)
     work = replace(work, hide=hiding(asked, directory))
+    wanted = at_sizes(wanted, options.sizes, work.prepared)
     limits.check(headline(work.bench.card.task, work.images.judged.has_truth))
     with Store(directory, force=force, hide=work.hide) as store:
         store.settle(portable(asked).tables(), work.settings(), work.bench.environment())
@@ -212,6 +213,7 @@ def command(asked: Asked, out: Path) -> str:
             for name, most in limits.at_most.items()
         },
         "--recipes": ",".join(options.recipes) or None,
+        "--sizes": ",".join(map(str, options.sizes)) or None,
         "--search": options.search or None,
         "--learn-from": options.learn_from,
         "--family": options.family,

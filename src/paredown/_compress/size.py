@@ -53,7 +53,7 @@ def at_recipe_size(model: Model, recipe: Recipe) -> Model:
 
 def sides(model: Model, pixels: int) -> tuple[int, int]:
     """Height and width of the model's input at that longer side."""
-    height, width = _sides(model)
+    height, width = sides_of(model)
     if height == width:
         return pixels, pixels
     shorter = max(STRIDE, round(pixels * min(height, width) / max(height, width) / STRIDE) * STRIDE)
@@ -62,7 +62,7 @@ def sides(model: Model, pixels: int) -> tuple[int, int]:
 
 def apply(step: Size, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
     """Says at which size the model is; whoever gives the images has brought it there."""
-    have = _sides(context.source)
+    have = sides_of(context.source)
     if max(have) != step.pixels:
         raise ModelError(
             "the model was not brought to the size of its recipe",
@@ -72,7 +72,8 @@ def apply(step: Size, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
     return (StepRecord(step.name, "", "changed", f"the input is {have[1]} x {have[0]}"),)
 
 
-def _sides(model: Model) -> tuple[int, int]:
+def sides_of(model: Model) -> tuple[int, int]:
+    """Height and width of the model's input."""
     images = [s.shape for s in model.inputs if len(s.shape) == 4]
     if len(images) != 1:
         raise UsageError(

@@ -40,6 +40,7 @@ def options_of(args: argparse.Namespace) -> Options:
     return Options(
         target=args.target,
         recipes=args.recipes,
+        sizes=args.sizes,
         budget_s=args.budget,
         search=args.search,
         family=args.family,

@@ -88,6 +88,14 @@ def count(text: str) -> int:
     return int(text)
 
 
+def sizes(text: str) -> tuple[int, ...]:
+    """The pixels of "640,416"."""
+    found = tuple(count(part) for part in names(text))
+    if not found or 0 in found:
+        raise argparse.ArgumentTypeError(f"{text!r} names no sizes in pixels, such as 640,416")
+    return found
+
+
 def add_model(parser: argparse.ArgumentParser, name: str = "model") -> None:
     parser.add_argument(name, metavar=name.upper(), type=Path, help="an ONNX file")
 
@@ -226,6 +234,13 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         type=names,
         default=(),
         help="try these (see `paredown list recipes`)",
+    )
+    parser.add_argument(
+        "--sizes",
+        metavar="PX,PX",
+        type=sizes,
+        default=(),
+        help="try every recipe at these input sizes (longer side; default: the model's own)",
     )
     parser.add_argument(
         "--search",

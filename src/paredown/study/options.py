@@ -21,6 +21,7 @@ CALIBRATION_IMAGES = 100  # more hardly move a range
 @dataclass(frozen=True)
 class Options:
     """How a study is done. `recipes` empty: the default ones; "int8,int4" will do for ("int8", "int4").
+    `sizes`: longer sides of the input, in pixels, that every recipe is tried at; empty: the model's own.
     `card`: the path of a card.toml. `scale`, `colour`, `fit`: how the model is fed, as on the command line.
     `learn_from`: unlabelled images for the steps that learn, a path as on the command line.
 
@@ -32,6 +33,7 @@ class Options:
 
     target: str = "local"
     recipes: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
     budget_s: float | None = None
     search: int | None = None
     family: str | None = None

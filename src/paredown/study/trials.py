@@ -8,7 +8,7 @@ from time import monotonic
 
 from paredown._compress.presets import PRESETS, parse_recipe
 from paredown._compress.recipe import Compressed, Recipe, require_packages
-from paredown._compress.size import Size
+from paredown._compress.size import Size, sides, sides_of
 from paredown.detections import Prediction
 from paredown.errors import (
     MEMORY_HINT,
@@ -38,6 +38,23 @@ def choose_recipes(names: Sequence[str]) -> dict[str, Recipe]:
     for recipe in recipes:
         require_packages(recipe)
     return {label_of(recipe): recipe for recipe in recipes if recipe.steps}  # float is always measured
+
+
+def at_sizes(recipes: dict[str, Recipe], sizes: Sequence[int], model: Model) -> dict[str, Recipe]:
+    """Every recipe at every size, and the float model at each that is not its own; none asked for: as it is.
+
+    sizes: longer sides in pixels. model: the prepared one.
+    """
+    found: dict[str, Recipe] = {} if sizes else dict(recipes)
+    for pixels in sizes:
+        if sides(model, pixels) == sides_of(model):
+            found |= recipes
+            continue
+        size = Size(pixels)
+        for recipe in (Recipe(), *recipes.values()):
+            sized = Recipe((size, *recipe.steps))
+            found[label_of(sized)] = sized
+    return found
 
 
 def label_of(recipe: Recipe) -> str:
