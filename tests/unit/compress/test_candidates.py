@@ -56,7 +56,7 @@ def test_an_object_weighs_its_own_anchor_alone() -> None:
     seen = find_taps(to_ir(model).graph)
     teacher = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     image = torch.from_numpy(nets.images(1)[0])
-    objective = make_objective(teacher, seen, [image])
+    objective = make_objective(teacher, seen, [{"image": image}])
     objective.rows = [replace(objective.rows[0], objectness=4)]  # random weights show no object to tell it by
     tail, (head,) = Executor(model, seen.answers, given=seen.heads), seen.heads
     with torch.no_grad():

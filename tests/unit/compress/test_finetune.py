@@ -201,7 +201,7 @@ def test_an_error_at_a_sure_position_weighs_more_than_one_in_the_background() ->
     seen = find_taps(to_ir(model).graph)
     executor = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     image = torch.from_numpy(nets.images(1)[0])
-    objective = make_objective(executor, seen, [image])
+    objective = make_objective(executor, seen, [{"image": image}])
     with torch.no_grad():
         truth = executor.run({"image": image})
     head = seen.heads[0]
@@ -227,7 +227,7 @@ def test_class_scores_without_an_object_weigh_little() -> None:
     seen = find_taps(to_ir(model).graph)
     executor = Executor(model, [*seen.heads, *seen.features, *seen.answers])
     image = torch.from_numpy(nets.images(1)[0])
-    objective = make_objective(executor, seen, [image])
+    objective = make_objective(executor, seen, [{"image": image}])
     with torch.no_grad():
         truth = executor.run({"image": image})
     there, classes = sorted(seen.heads, key=lambda h: truth[h].shape[1])

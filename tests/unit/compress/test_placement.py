@@ -9,7 +9,7 @@ import pytest
 import nets
 from paredown._compress.quantize.placement.plan import Plan, place
 from paredown.errors import UnknownName, UnsupportedModel
-from paredown.graph.load import to_proto
+from paredown.graph.load import from_proto, to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir, weight_of
 from paredown.model import Model
@@ -53,7 +53,7 @@ def test_names_do_not_matter() -> None:
     for index, node in enumerate(renamed.graph.node):
         node.name = f"model.22/dfl/Concat_{index}"
     before = roles(nets.detector())
-    assert roles(nets.from_proto(renamed, "renamed")) == before
+    assert roles(from_proto(renamed, "renamed")) == before
 
 
 def test_what_only_moves_values_shares_its_inputs_grid() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import nets
 from paredown.errors import UnknownName, UnsupportedModel
-from paredown.graph.load import to_proto
+from paredown.graph.load import from_proto, to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.model import Model
@@ -113,7 +113,7 @@ def test_the_gradient_of_a_scale_is_that_of_the_source() -> None:
     dq = net.node("DequantizeLinear", q, net.constant(np.float32(0.1)), net.constant(np.uint8(10)))
     proto = net.proto(dq, inputs={"image": [1, 3]})
     proto.graph.node[1].input[1:] = proto.graph.node[0].input[1:]
-    executor = Executor(nets.from_proto(proto, "grid"))
+    executor = Executor(from_proto(proto, "grid"))
     (name,) = executor.parameters
     x = torch.tensor([[0.234, -5.0, 90.0]], requires_grad=True)
     made = executor.run({"image": x})
