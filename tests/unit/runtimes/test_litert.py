@@ -1,0 +1,81 @@
+"""The runtime litert: a file that takes NHWC behind a session that takes what the ONNX model takes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import litert as interpreter
+import nets
+from paredown.errors import MissingDependency, ModelError, TargetError, UnsupportedModel
+from paredown.graph.prepare import prepare
+from paredown.graph.run import run_once
+from paredown.runtimes import litert
+from paredown.runtimes.proto import with_outputs
+
+
+def test_the_file_takes_nhwc_and_the_session_nchw(tmp_path: Path) -> None:
+    artifact = litert.build(nets.detector().data, nets.ANY_BOARD, tmp_path)
+    assert [f.name for f in artifact.files] == ["model.tflite"]
+    runner = interpreter.interpreter.Interpreter(model_path=str(artifact.files[0]))
+    assert list(runner.get_input_details()[0]["shape"]) == [1, 16, 16, 3]
+    session = litert.open(artifact, threads=1)
+    assert session.inputs[0].shape == (1, 3, 16, 16)
+    image = nets.images(1)[0]
+    (answer,) = session.run({"image": image}).values()
+    np.testing.assert_allclose(answer, nets.run(nets.detector(), image)[0], atol=1e-4)
+
+
+def test_inner_tensors_come_in_onnxs_order_as_real_numbers(tmp_path: Path) -> None:
+    """Behind a transpose, where axes stand otherwise than usual, and from integers."""
+    for model in (
+        prepare(nets.detector()),
+        nets.compressed(prepare(nets.detector()), "int8", threads=1).model,
+    ):
+        graph = interpreter.lowered(model)
+        inner = [t.name for i, t in enumerate(graph.tensors) if i in graph.layouts and i not in graph.outputs]
+        assert len(inner) > 10
+        image = nets.images(1)[0]
+        artifact = litert.build(model.data, nets.ANY_BOARD, tmp_path)
+        found = litert.open(artifact, threads=1, taps=inner).run({"image": image})
+        for name in inner:
+            want = run_once(with_outputs(model.data, [name]).SerializeToString(), {"image": image})[name]
+            assert found[name].shape == want.shape, name
+            assert nets.agreement(want, found[name]) < 0.03, name
+
+
+def test_a_tensor_that_the_file_has_not_is_named(tmp_path: Path) -> None:
+    """What a convolution gives before its ReLU is nowhere: one operator computes both."""
+    artifact = litert.build(prepare(nets.residual()).data, nets.ANY_BOARD, tmp_path)
+    with pytest.raises(TargetError, match="no tensor 'conv0'"):
+        litert.open(artifact, taps=["conv0"])
+
+
+def test_what_is_no_tflite_file_is_refused(tmp_path: Path) -> None:
+    artifact = litert.build(nets.detector().data, nets.ANY_BOARD, tmp_path)
+    artifact.files[0].write_bytes(b"not a model")
+    with pytest.raises(ModelError, match="LiteRT cannot read the model"):
+        litert.open(artifact)
+
+
+def test_half_precision_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="in the numbers that it is written in"):
+        litert.build(nets.detector().data, nets.ANY_BOARD, tmp_path, "float16")
+
+
+def test_a_node_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    net = nets.Net()
+    with pytest.raises(UnsupportedModel, match="Erf 'N0'"):
+        litert.build(net.model(net.node("Erf", "image")).data, nets.ANY_BOARD, tmp_path)
+
+
+def test_without_the_package_its_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact = litert.build(nets.detector().data, nets.ANY_BOARD, tmp_path)
+    for name in ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for use in (litert.open, lambda a: litert.build(nets.detector().data, nets.ANY_BOARD, tmp_path)):
+        with pytest.raises(MissingDependency, match=r"paredown\[litert\]"):
+            use(artifact)
