@@ -4,6 +4,9 @@ ONNX Runtime's wheels look up a host from every process, and keep a device id an
 names of graphs among them, under the user's cache. The switch works only before the package is loaded, so
 `paredown/__init__.py` sets it first of all, and the processes that we start inherit it. The bundle's
 `detect.py` sets the same.
+
+OpenVINO says that it was imported, through the package openvino_telemetry that comes with it and has no such
+switch. It goes without where that package cannot be loaded, so here it cannot.
 """
 
 from __future__ import annotations
@@ -13,6 +16,9 @@ import sys
 
 OPT_OUTS = {"onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"}}
 """Package -> the environment variables that keep it silent. A runtime that is added is entered here."""
+
+UNLOADED = ("openvino_telemetry",)
+"""Packages that do nothing else: no process of ours loads them."""
 
 _late: list[str] = []
 
@@ -24,6 +30,11 @@ def opt_out() -> None:
         if package in sys.modules and not set_before:
             _late.append(package)
     os.environ.update(all_switches())
+    for package in UNLOADED:
+        if sys.modules.get(package) is not None:
+            _late.append(package)
+        else:
+            sys.modules[package] = None  # type: ignore[assignment]  # makes its import fail
 
 
 def all_switches() -> dict[str, str]:

@@ -16,12 +16,12 @@ REFUSED = {"litert": ["float16"]}  # kinds of numbers that a runtime takes no mo
 
 
 def installed(name: str) -> Runtime:
-    """The runtime; the test is skipped where its package is not installed."""
+    """The runtime; where its package is missing the test is skipped, with the command that installs it."""
     found = find_runtime(name)
     try:
         found.version()
     except MissingDependency as error:
-        pytest.skip(error.what)
+        pytest.skip(f"{error.what}: {error.hint}")
     return found
 
 
@@ -29,6 +29,11 @@ def installed(name: str) -> Runtime:
 @pytest.mark.parametrize("name", sorted(RUNTIMES))
 def test_every_runtime(name, check):
     check(installed(name))
+
+
+@pytest.mark.parametrize("name", sorted(RUNTIMES))
+def test_a_policy_needs_no_package(name):
+    runtimes.the_policy_is_one_that_recipes_can_read(find_runtime(name))
 
 
 @pytest.mark.parametrize("check", runtimes.ANSWERS)

@@ -13,6 +13,7 @@ from paredown.protocols import Runtime
 
 RUNTIMES = {
     "onnxruntime": "paredown.runtimes.onnxruntime",
+    "openvino": "paredown.runtimes.openvino",
     "litert": "paredown.runtimes.litert",
     "reference": "paredown.runtimes.reference",
     "null": "paredown.runtimes.null",

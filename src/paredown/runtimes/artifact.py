@@ -1,4 +1,4 @@
-"""The artifact of a runtime that opens ONNX models as they are."""
+"""Artifacts: of a runtime that opens ONNX models as they are, and of files that one made."""
 
 from __future__ import annotations
 
@@ -27,3 +27,13 @@ def as_it_is(model: bytes | Path, runtime: str, precision: str = "") -> Artifact
             return Artifact((model,), hashlib.file_digest(file, "sha256").hexdigest(), model.stat().st_size)
     except OSError as e:
         raise ModelError(f"cannot read {model.name}", got=e.strerror) from e
+
+
+def of_files(files: tuple[Path, ...], build_s: float) -> Artifact:
+    """The artifact of files that a runtime made. build_s: seconds that making them took."""
+    digest, size_bytes = hashlib.sha256(), 0
+    for path in files:
+        content = path.read_bytes()
+        digest.update(content)
+        size_bytes += len(content)
+    return Artifact(files, digest.hexdigest(), size_bytes, build_s)

@@ -1,0 +1,97 @@
+"""What each node of a model costs in OpenVINO, from the counters of its CPU plugin (PERF_COUNT).
+
+The graph that the plugin runs names, for each of its kernels, the layers that were fused into it; they carry
+the names of the ONNX model's nodes or tensors. A kernel counts for the product among them, else for the
+first. A kernel that only changes a memory layout counts for the node whose result it turns, of an input for
+what reads it. The counters are in whole microseconds; the least of a kernel's runs counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import onnx
+
+from paredown.device import Device
+from paredown.graph.load import to_proto
+from paredown.graph.run import random_feeds
+from paredown.model import Model
+from paredown.protocols import NodeTimes
+from paredown.runtimes import openvino
+
+WARMUP = 3  # runs left out
+ROUNDS = 20  # runs of each model, in turns: what slows the machine down slows all of them
+_SUFFIX = re.compile(r"(/WithoutBiases|/fq_\w+|/transpose_[ab]|/sink_port_\d+|_QuantizeLinear|\.\d+)$")
+_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_ANY = Device("any", "the artifact of OpenVINO is the same for every device")
+
+
+def node_times(models: Sequence[Model], *, threads: int = 0, rounds: int = ROUNDS) -> list[NodeTimes]:
+    """The seconds of every node of each model, each run on random values.
+
+    threads: 0 takes all usable physical cores. Raises: TargetError where the runtime refuses a model.
+    """
+    compiled = [_compiled(m, threads) for m in models]
+    requests = [c.create_infer_request() for c in compiled]
+    feeds = [list(random_feeds(m, seed=0).values()) for m in models]
+    least: list[dict[str, float]] = [{} for _ in models]
+    for i in range(WARMUP + rounds):
+        for request, feed, times in zip(requests, feeds, least, strict=True):
+            request.infer(feed)
+            for kernel in request.profiling_info if i >= WARMUP else ():
+                taken = kernel.real_time.total_seconds()
+                times[kernel.node_name] = min(taken, times.get(kernel.node_name, taken))
+    return [_shared(m, c, times) for m, c, times in zip(models, compiled, least, strict=True)]
+
+
+def _compiled(model: Model, threads: int) -> Any:
+    with TemporaryDirectory(prefix="paredown-") as folder:
+        artifact = openvino.build(model.data, _ANY, Path(folder))
+        return openvino.compile_files(artifact, threads, PERF_COUNT=True)[0]
+
+
+def _shared(model: Model, compiled: Any, times: dict[str, float]) -> NodeTimes:
+    owners = owners_of(compiled.get_runtime_model(), to_proto(model))
+    seconds: dict[str, float] = {}
+    unmapped_s = 0.0
+    for kernel, taken in times.items():
+        if (owner := owners.get(kernel)) is None:
+            unmapped_s += taken
+        else:
+            seconds[owner] = seconds.get(owner, 0.0) + taken
+    return NodeTimes(seconds, unmapped_s)
+
+
+def owners_of(ran: Any, given: onnx.ModelProto) -> dict[str, str]:
+    """Kernel name -> name of the node of the ONNX model that it computes, where that can be told."""
+    known = {o: n for n in given.graph.node for o in n.output} | {n.name: n for n in given.graph.node}
+    kernels = ran.get_ordered_ops()
+    found: dict[str, str] = {}
+    for kernel in kernels:
+        told = kernel.get_rt_info()["originalLayersNames"].astype(str)
+        nodes = [n for name in told.split(",") if (n := _by_name(name, known)) is not None]
+        if nodes:
+            owner = next((n for n in nodes if n.op_type in _PRODUCTS), nodes[0])
+            found[kernel.get_friendly_name()] = owner.name
+    for kernel in kernels:
+        if kernel.get_rt_info()["layerType"].astype(str) == "Reorder":
+            before = [i.get_source_output().get_node() for i in kernel.inputs()]
+            behind = [i.get_node() for o in kernel.outputs() for i in o.get_target_inputs()]
+            beside = [found.get(n.get_friendly_name()) for n in (*before, *behind)]
+            if (near := next(filter(None, beside), None)) is not None:
+                found[kernel.get_friendly_name()] = near
+    return found
+
+
+def _by_name(name: str, known: dict[str, onnx.NodeProto]) -> onnx.NodeProto | None:
+    """The node of that name, or that writes the tensor of that name, once added suffixes are taken off."""
+    while name not in known:
+        shorter = _SUFFIX.sub("", name)
+        if shorter == name:
+            return None
+        name = shorter
+    return known[name]

@@ -1,0 +1,129 @@
+"""OpenVINO computes what ONNX Runtime computes, in the precision that was said, and says what each node took."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from paredown.errors import MissingDependency, ModelError, TargetError
+from paredown.graph.load import to_proto
+from paredown.runtimes import openvino, openvino_nodes
+from paredown.testing import networks
+from paredown.testing.runtimes import DEVICE, small_network
+
+try:
+    openvino.version()
+except MissingDependency as error:
+    pytest.skip(f"{error.what}: {error.hint}", allow_module_level=True)
+
+
+def compiled(folder, precision=""):
+    artifact = openvino.build(small_network(), DEVICE, folder, precision)
+    return artifact, openvino.compile_files(artifact, 1)[0]
+
+
+def test_float32_is_said_and_stored(tmp_path):
+    artifact, made = compiled(tmp_path)
+    assert [f.name for f in artifact.files] == ["model.xml", "model.bin"]
+    assert made.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
+    assert made.get_property("INFERENCE_NUM_THREADS") == 1
+    assert made.get_property("NUM_STREAMS") == 1
+    assert b'precision="FP16"' not in artifact.files[0].read_bytes()
+    assert artifact.build_s > 0
+
+
+@pytest.mark.parametrize(("precision", "hint"), [("float16", "f16"), ("bfloat16", "bf16")])
+def test_another_precision_is_computed_or_refused(tmp_path, precision, hint):
+    try:
+        _, made = compiled(tmp_path, precision)
+    except TargetError as error:
+        assert (error.got, error.expected) == ("f32", hint)  # noqa: PT017
+        assert precision in error.what  # noqa: PT017
+    else:
+        assert made.get_property("INFERENCE_PRECISION_HINT").to_string() == hint
+
+
+def test_float16_halves_the_weights(tmp_path):
+    sizes = {}
+    for precision in ("", "float16"):
+        (tmp_path / f"in-{precision}").mkdir()
+        data = networks.classifier().data
+        sizes[precision] = openvino.build(data, DEVICE, tmp_path / f"in-{precision}", precision).files[1]
+    assert sizes["float16"].stat().st_size < 0.6 * sizes[""].stat().st_size
+
+
+def test_files_of_two_models_stand_beside_each_other(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.onnx").write_bytes(small_network())
+        openvino.build(tmp_path / f"{name}.onnx", DEVICE, tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} >= {"a.xml", "a.bin", "b.xml", "b.bin"}
+
+
+def test_answers_keep_the_model_s_names_and_order_and_are_the_caller_s(tmp_path):
+    net = networks.Net()
+    one, other = net.conv("image", 3, 4), net.conv("image", 3, 2)
+    same = net.node("Identity", one)  # of another name, and of no other value
+    model = net.model(same, other, one)
+    session = openvino.open(openvino.build(model.data, DEVICE, tmp_path), threads=1)
+    first, second = networks.images(2)
+    answers = session.run({"image": first})
+    assert list(answers) == [s.name for s in session.outputs] == [same, other, one]
+    kept = answers[other].copy()
+    session.run({"image": second})
+    np.testing.assert_array_equal(answers[other], kept)
+    np.testing.assert_array_equal(answers[same], answers[one])
+
+
+def test_two_inputs_keep_their_names(tmp_path):
+    net = networks.Net()
+    less = net.node("Sub", "b", "a")
+    model = net.model(less, inputs={"a": [1, 4], "b": [1, 4]})
+    session = openvino.open(openvino.build(model.data, DEVICE, tmp_path), threads=1)
+    a, b = np.ones((1, 4), np.float32), np.full((1, 4), 3, np.float32)
+    np.testing.assert_array_equal(session.run({"a": a, "b": b})[less], b - a)
+
+
+def test_a_tap_that_is_no_tensor_is_refused(tmp_path):
+    artifact = openvino.build(small_network(), DEVICE, tmp_path)
+    with pytest.raises(TargetError, match="no tensor 'nothing'"):
+        openvino.open(artifact, threads=1, taps=["nothing"])
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    with pytest.raises(ModelError):
+        openvino.build(b"no model", DEVICE, tmp_path)
+    artifact = openvino.build(small_network(), DEVICE, tmp_path)
+    artifact.files[0].write_text("no network")
+    with pytest.raises(ModelError):
+        openvino.open(artifact)
+
+
+@pytest.mark.parametrize("name", sorted(networks.NETS))
+def test_times_belong_to_nodes_of_the_model(name):
+    model = networks.NETS[name]()
+    (times,) = openvino_nodes.node_times([model], threads=1, rounds=2)
+    nodes = {n.name: n for n in to_proto(model).graph.node}
+    assert set(times.seconds) <= set(nodes)
+    convolutions = {n.name for n in nodes.values() if n.op_type == "Conv"}
+    assert convolutions <= set(times.seconds)
+    assert times.unmapped_s <= 0.1 * times.total_s
+
+
+def test_the_plugin_s_fusions_count_for_the_convolution():
+    (times,) = openvino_nodes.node_times([networks.residual()], threads=1, rounds=2)
+    kinds = {n.name: n.op_type for n in to_proto(networks.residual()).graph.node}
+    assert {kinds[name] for name in times.seconds} == {"Conv"}
+
+
+def test_its_telemetry_is_not_loaded():
+    code = "import paredown, sys, openvino; assert sys.modules['openvino_telemetry'] is None"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_it_is_not_loaded_before_it_is_needed():
+    code = "from paredown.runtimes import runtime; from paredown.targets import target; import sys"
+    code += "; runtime('openvino').policy(target('local').device); assert 'openvino' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
