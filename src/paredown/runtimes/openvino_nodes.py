@@ -16,18 +16,16 @@ from typing import Any
 
 import onnx
 
-from paredown.device import Device
 from paredown.graph.load import to_proto
 from paredown.graph.run import random_feeds
 from paredown.model import Model
 from paredown.protocols import NodeTimes
-from paredown.runtimes import openvino
+from paredown.runtimes import openvino_files
 
 WARMUP = 3  # runs left out
 ROUNDS = 20  # runs of each model, in turns: what slows the machine down slows all of them
 _SUFFIX = re.compile(r"(/WithoutBiases|/fq_\w+|/transpose_[ab]|/sink_port_\d+|_QuantizeLinear|\.\d+)$")
 _PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-_ANY = Device("any", "the artifact of OpenVINO is the same for every device")
 
 
 def node_times(models: Sequence[Model], *, threads: int = 0, rounds: int = ROUNDS) -> list[NodeTimes]:
@@ -50,8 +48,8 @@ def node_times(models: Sequence[Model], *, threads: int = 0, rounds: int = ROUND
 
 def _compiled(model: Model, threads: int) -> Any:
     with TemporaryDirectory(prefix="paredown-") as folder:
-        artifact = openvino.build(model.data, _ANY, Path(folder))
-        return openvino.compile_files(artifact, threads, PERF_COUNT=True)[0]
+        artifact = openvino_files.write(model.data, Path(folder), "")
+        return openvino_files.compile_files(artifact, threads, PERF_COUNT=True)[0]
 
 
 def _shared(model: Model, compiled: Any, times: dict[str, float]) -> NodeTimes:
