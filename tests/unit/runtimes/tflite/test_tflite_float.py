@@ -132,6 +132,15 @@ def test_activations() -> None:
     assert_same(net.model(*outputs), within=1e-4)
 
 
+def test_a_gate_and_its_product_are_one_operator() -> None:
+    net = Net(seed=17)
+    x = net.conv("image", 3, 4)
+    steep = net.node("Mul", x, net.node("HardSigmoid", x, alpha=0.2, beta=0.5))
+    model = net.model(net.node("Mul", x, net.node("HardSigmoid", x, alpha=1 / 6, beta=0.5)), steep)
+    assert litert.codes(model)["HARD_SWISH"] == 1
+    assert_same(model)
+
+
 def test_arithmetic_with_constants_of_fewer_axes() -> None:
     net = Net(seed=13)
     x = net.conv("image", 3, 4)

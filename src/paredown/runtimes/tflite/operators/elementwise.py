@@ -18,6 +18,7 @@ from paredown.runtimes.tflite.lowering import (
     data,
     fused_activation,
     kind_of,
+    only_reader,
     refused,
 )
 from paredown.runtimes.tflite.net import QuantParams
@@ -127,9 +128,12 @@ def clip(node: ir.Node, low: Lowering) -> None:
 
 
 def hard_sigmoid(node: ir.Node, low: Lowering) -> None:
-    """RELU6(6 a x + 6 b) / 6."""
+    """RELU6(6 a x + 6 b) / 6; HARD_SWISH together with the product behind it."""
     alpha, beta = float(attribute(node, "alpha", 0.2)), float(attribute(node, "beta", 0.5))
-    source = data(node)
+    source, reader = data(node), only_reader(node.outputs[0])
+    if abs(6 * alpha - 1) < 1e-6 and beta == 0.5 and reader is not None and _gates(reader, source):
+        low.done.add(reader)
+        return _swish(source, reader.outputs[0], low)
     layout = low.find(source).layout
     tensor = low.take(source, layout, real=True)
     shape = low.net.tensors[tensor].shape
@@ -142,6 +146,19 @@ def hard_sigmoid(node: ir.Node, low: Lowering) -> None:
         inputs = [tensor, low.number(number)]
         tensor = low.emit(code, inputs, made, options, fusedActivationFunction=name)
     low.alias(node.outputs[0], tensor, layout)
+    return None
+
+
+def _gates(node: ir.Node, source: ir.Value) -> bool:
+    """Whether the node multiplies a gate with what the gate was computed from."""
+    return node.op_type == "Mul" and source in node.inputs
+
+
+def _swish(source: ir.Value, output: ir.Value, low: Lowering) -> None:
+    params = as_integers([source], output, low)
+    layout = low.find(source).layout
+    tensor = low.take(source, layout, real=params is None)
+    low.emit("HARD_SWISH", [tensor], low.result(output, layout, params), "HardSwishOptions")
 
 
 def power(node: ir.Node, low: Lowering) -> None:
