@@ -12,8 +12,9 @@ from typing import ClassVar
 
 from paredown._compress.draft import Draft
 from paredown._compress.recipe import Context, Recipe, Stage, Step
-from paredown.errors import ModelError, UsageError
+from paredown.errors import UsageError
 from paredown.graph.input_size import at_size
+from paredown.graph.walk import to_ir
 from paredown.measurement import StepRecord
 from paredown.model import Model
 
@@ -28,7 +29,7 @@ class Size(Step):
     summary: ClassVar[str] = "the same network at another input size (longer side in pixels)"
     amount: ClassVar[str] = "pixels"
     requires: ClassVar[frozenset[Stage]] = frozenset({"float"})
-    pixels: int = 0
+    pixels: int = 416
 
     def __post_init__(self) -> None:
         if self.pixels < 1:
@@ -61,15 +62,11 @@ def sides(model: Model, pixels: int) -> tuple[int, int]:
 
 
 def apply(step: Size, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
-    """Says at which size the model is; whoever gives the images has brought it there."""
-    have = sides_of(context.source)
-    if max(have) != step.pixels:
-        raise ModelError(
-            "the model was not brought to the size of its recipe",
-            got=f"{have[1]} x {have[0]}",
-            expected=step.name,
-        )
-    return (StepRecord(step.name, "", "changed", f"the input is {have[1]} x {have[0]}"),)
+    """The graph at the size of the step, where whoever gives the images has not brought it there before."""
+    wanted = sides(context.source, step.pixels)
+    if sides_of(context.source) != wanted:
+        draft.model = to_ir(at_size(context.source, wanted))
+    return (StepRecord(step.name, "", "changed", f"the input is {wanted[1]} x {wanted[0]}"),)
 
 
 def sides_of(model: Model) -> tuple[int, int]:
