@@ -61,7 +61,7 @@ def differing_pairs(
     """The images the models disagree about most, at the card's confidence, worst first."""
     return [
         _pair(dataset[i].name, dataset[i].read(), dataset[i].truth, first[i], second[i], card)
-        for i in most_different(first, second, limit, conf=card.conf)
+        for i in most_different(first, second, limit, card)
     ]
 
 

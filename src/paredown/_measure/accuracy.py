@@ -5,30 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from paredown._measure.align import align
 from paredown._measure.predict import Predicted, predict_all, predict_timed
 from paredown.analyze.sampled import Sampled, difference, sampled
 from paredown.card import Card
-from paredown.detections import ClassScores, Detections, Prediction
+from paredown.detections import Prediction
 from paredown.errors import DataError
 from paredown.measurement import Quantity
-from paredown.metrics import METRICS, coco, confusion, kind_of
-from paredown.metrics.average_precision import RECALLS
-from paredown.metrics.detection import class_miss_rates
-from paredown.metrics.matching import Matches, as_truth
-from paredown.metrics.outcomes import probabilities
-from paredown.metrics.tally import DetectionTally, Evidence, against_reference, against_truth
-from paredown.sample import Dataset, Labels, Truth
-from paredown.tasks import headline
+from paredown.metrics import METRICS, kind_of
+from paredown.sample import Dataset
+from paredown.tasks import TASKS, headline
+from paredown.tasks.task import Curves, Task
 
 __all__ = ["Predicted", "accuracy", "align", "fidelity", "predict_all", "predict_timed"]
 
 HISTOGRAM_BINS = 50  # of equal width between confidence 0 and 1
 HISTOGRAM_FROM = 0.05  # below lies a mass of near-certain noise that would hide the rest
-
-Curves = dict[str, tuple[float, ...]]
 
 
 def accuracy(
@@ -53,22 +46,22 @@ def accuracy(
             "there must be one prediction for each image", got=len(predictions), expected=len(aligned)
         )
     judged = [i for i, s in enumerate(aligned) if s.truth is not None]
+    task = TASKS[card.task]
     quantities: list[Quantity] = []
-    curves: Curves = {"confidence_histogram": _histogram(predictions)}
+    curves: Curves = {"confidence_histogram": _histogram(predictions, task)}
     if judged:
         truths = [aligned.samples[i].truth for i in judged]
-        mine = sampled(against_truth([predictions[i] for i in judged], truths, card), seed)
-        official, curves_of_truth = _official([predictions[i] for i in judged], truths, mine.evidence, card)
+        answers = [predictions[i] for i in judged]
+        mine = sampled(task.against_truth(answers, truths, card), task.tally, seed)
+        official, curves_of_truth = task.official(answers, truths, mine.evidence, card)
         quantities += _quantities(mine, "truth", card.task, official)
         curves |= curves_of_truth
-        curves |= _confusion([predictions[i] for i in judged], truths)
         if reference is not None and reference is not predictions:
-            floats = sampled(against_truth([reference[i] for i in judged], truths, card), seed)
+            evidence = task.against_truth([reference[i] for i in judged], truths, card)
+            floats = sampled(evidence, task.tally, seed)
             quantities.append(_drop(mine, floats, card.task))
     if reference is not None and not (judged and reference is predictions):
         agreement, curves_of_agreement = fidelity(predictions, reference, card, seed=seed)
-        first = confusion.said([r for r in reference if isinstance(r, ClassScores)])
-        curves_of_agreement |= {} if judged else _confusion(predictions, first)
         quantities += agreement
         curves = curves_of_agreement | curves
     if not judged and reference is None:
@@ -84,43 +77,11 @@ def fidelity(
     predictions: Sequence[Prediction], reference: Sequence[Prediction], card: Card, *, seed: int = 0
 ) -> tuple[tuple[Quantity, ...], Curves]:
     """How far a model says what the reference says, whatever is true."""
-    mine = sampled(against_reference(predictions, reference, card), seed)
-    stand_ins = [as_truth(r.above(card.conf)) for r in reference if isinstance(r, Detections)]
-    official, curves = _official(predictions, stand_ins, mine.evidence, card)
+    task = TASKS[card.task]
+    mine = sampled(task.against_reference(predictions, reference, card), task.tally, seed)
+    official, curves = task.official(predictions, task.as_truths(reference, card), mine.evidence, card)
     official = {f"fidelity_{name}": value for name, value in official.items()}
     return tuple(_quantities(mine, "reference", card.task, official)), curves
-
-
-def _official(
-    predictions: Sequence[Prediction], truths: Sequence[Truth], evidence: Evidence, card: Card
-) -> tuple[dict[str, float], Curves]:
-    """The AP values reported, which are faster-coco-eval's, and the curves; empty for a classifier."""
-    if not isinstance(evidence, Matches):
-        return {}, {}
-    found = [p for p in predictions if isinstance(p, Detections)]
-    labels = [t for t in truths if isinstance(t, Labels)]
-    result = coco.evaluate(found, labels, len(card.classes), card.max_detections)
-    each_once = np.ones((1, evidence.n_images), np.int64)
-    return result.values, {
-        "ap_per_class": _floats(result.class_ap),
-        "miss_rate_per_class": _floats(class_miss_rates(DetectionTally(evidence, each_once))[0]),
-        "pr_recall": _floats(RECALLS),
-        "pr_precision": _floats(result.precision),
-    }
-
-
-def _confusion(predictions: Sequence[Prediction], wanted: Sequence[Truth]) -> Curves:
-    """The confusion matrix of a classifier as three columns: class wanted, class said, images."""
-    found = [p for p in predictions if isinstance(p, ClassScores)]
-    classes = [w for w in wanted if isinstance(w, int)]
-    if not found or len(found) != len(classes):
-        return {}
-    cells = confusion.confusion(classes, found)
-    columns = zip(*((true, said, n) for (true, said), n in cells.items()), strict=True)
-    return {
-        f"confusion_{part}": tuple(float(v) for v in column)
-        for part, column in zip(("true", "said", "count"), columns, strict=True)
-    }
 
 
 def _quantities(mine: Sampled, against: str, task: str, official: Mapping[str, float]) -> Iterator[Quantity]:
@@ -144,29 +105,23 @@ def _drop(mine: Sampled, floats: Sampled, task: str) -> Quantity:
     return Quantity(kind.name, 100 * d.value, kind.unit, kind.better, "derived", (), *ends, method)
 
 
-def _histogram(predictions: Sequence[Prediction]) -> tuple[float, ...]:
-    """Detections, or first classes, per bin of confidence."""
-    scores = [
-        p.scores if isinstance(p, Detections) else probabilities(p).max(keepdims=True) for p in predictions
-    ]
-    every = np.concatenate([np.zeros(0), *scores])
-    return _floats(np.histogram(every[every >= HISTOGRAM_FROM], HISTOGRAM_BINS, range=(0, 1))[0])
+def _histogram(predictions: Sequence[Prediction], task: Task) -> tuple[float, ...]:
+    """How much the predictions say per bin of confidence."""
+    every = np.concatenate([np.zeros(0), *(task.confidences(p) for p in predictions)])
+    counts, _ = np.histogram(every[every >= HISTOGRAM_FROM], HISTOGRAM_BINS, range=(0, 1))
+    return tuple(float(n) for n in counts)
 
 
 def _demand_headline(quantities: Sequence[Quantity], card: Card, has_truth: bool) -> None:
-    name = headline(card.task, has_truth)
+    name, words = headline(card.task, has_truth), TASKS[card.task].WORDS
     if any(q.name == name for q in quantities):
         return
     if has_truth:
         raise DataError(
-            "no image holds a true box of a class the model knows, so accuracy cannot be computed",
+            f"{words.no_truth}, so accuracy cannot be computed",
             hint="give more images, or a plain folder of images to compare with the float model",
         )
     raise DataError(
-        "there is no truth to judge by, and no detection of the float model either",
+        f"there is no truth to judge by, and {words.no_reference} either",
         hint=f"is the model's card right? its confidence threshold is {card.conf:g}",
     )
-
-
-def _floats(values: NDArray[np.generic]) -> tuple[float, ...]:
-    return tuple(float(v) for v in values)

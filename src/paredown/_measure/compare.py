@@ -16,10 +16,9 @@ from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.measurement import Quantity
 from paredown.metrics import METRICS
-from paredown.metrics.per_image import disagreement, image_scores
-from paredown.metrics.tally import against_truth
 from paredown.quantities import Better
 from paredown.sample import Dataset
+from paredown.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -53,21 +52,23 @@ def compare(
     a: Sequence[Prediction], b: Sequence[Prediction], dataset: Dataset, card: Card, *, seed: int = 0
 ) -> Comparison:
     """The comparison of two models' predictions for the same images, in the same classes."""
+    task = TASKS[card.task]
     aligned, _ = align(dataset, card)
     agreement, _ = fidelity(b, a, card, seed=seed)
     judged = [i for i, s in enumerate(aligned) if s.truth is not None]
     if not judged:
         return Comparison((), agreement, (), (), None)
     truths = [aligned.samples[i].truth for i in judged]
-    one = sampled(against_truth([a[i] for i in judged], truths, card), seed)
-    two = sampled(against_truth([b[i] for i in judged], truths, card), seed)
+    one, two = (
+        sampled(task.against_truth([p[i] for i in judged], truths, card), task.tally, seed) for p in (a, b)
+    )
     metrics = [m for m in METRICS.values() if m.task == card.task and m.against == "truth"]
     lines = [
         Line(m.name, m.better, one.value(m), two.value(m), difference(one, two, m))
         for m in metrics
         if not np.isnan(one.value(m) + two.value(m))
     ]
-    gaps = image_scores(two.evidence) - image_scores(one.evidence)
+    gaps = task.image_scores(two.evidence) - task.image_scores(one.evidence)
     return Comparison(
         lines=tuple(lines),
         agreement=agreement,
@@ -77,13 +78,11 @@ def compare(
     )
 
 
-def most_different(
-    a: Sequence[Prediction], b: Sequence[Prediction], n: int, *, conf: float = 0.25
-) -> tuple[int, ...]:
+def most_different(a: Sequence[Prediction], b: Sequence[Prediction], n: int, card: Card) -> tuple[int, ...]:
     """Indices of the at most n images on which the two differ most, the most different first.
 
-    Images on which they say the same are left out. `conf`: what is shown, the card's threshold.
+    Images on which they say the same are left out. What counts is what is shown at the card's threshold.
     """
-    gaps = disagreement(a, b, conf)
+    gaps = TASKS[card.task].disagreement(a, b, card.conf)
     order = np.argsort(-gaps, kind="stable")[:n]
     return tuple(int(i) for i in order if gaps[i] > 0)

@@ -11,12 +11,12 @@ from paredown.analyze.sampled import Sampled, difference, sampled
 from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.metrics import METRICS
-from paredown.metrics.tally import Evidence, against_reference, against_truth
+from paredown.metrics.tally import Evidence
 from paredown.model import Model
 from paredown.protocols import Lost, Progress, silent
 from paredown.sample import Dataset
 from paredown.targets import Target
-from paredown.tasks import headline
+from paredown.tasks import TASKS, headline
 
 Z95 = 1.96  # half the width of a 95 % interval in standard errors
 
@@ -55,11 +55,12 @@ class ImageJudge:
         return predict_all(session, self.card, self.images, progress=self.progress)
 
     def _sampled(self, predictions: Sequence[Prediction]) -> Sampled:
-        return sampled(self._evidence(predictions))
+        return sampled(self._evidence(predictions), TASKS[self.card.task].tally)
 
     def _evidence(self, predictions: Sequence[Prediction]) -> Evidence:
+        task = TASKS[self.card.task]
         if not self.images.has_truth:
-            return against_reference(predictions, self._floats, self.card)
+            return task.against_reference(predictions, self._floats, self.card)
         judged = [i for i, s in enumerate(self.images) if s.truth is not None]
         truths = [self.images.samples[i].truth for i in judged]
-        return against_truth([predictions[i] for i in judged], truths, self.card)
+        return task.against_truth([predictions[i] for i in judged], truths, self.card)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paredown.analyze.bootstrap import (
     RESAMPLES,
@@ -14,9 +17,8 @@ from paredown.analyze.bootstrap import (
     paired_difference,
     resample_weights,
 )
-from paredown.metrics.matching import Matches
 from paredown.metrics.metric import Metric
-from paredown.metrics.tally import Evidence, Tally, tally
+from paredown.metrics.tally import Evidence
 
 _MOST_COUNTS = (
     40_000_000  # detections x resamples, some seconds of work: larger data sets get fewer resamples
@@ -29,8 +31,8 @@ class Sampled:
     """A model's evidence under both weightings. The same images and seed give the same resamples."""
 
     evidence: Evidence
-    once: Tally
-    resampled: Tally
+    once: Any  # the task's tally, as `Metric.compute` takes it
+    resampled: Any
 
     def value(self, metric: Metric) -> float:
         return float(metric.compute(self.once)[0])
@@ -41,10 +43,12 @@ class Sampled:
         return interval(middle, metric.compute(self.resampled), metric.limits)
 
 
-def sampled(evidence: Evidence, seed: int = 0) -> Sampled:
-    """The evidence with RESAMPLES resamples of its images, or fewer where there are very many detections."""
-    n_counts = len(evidence.score) if isinstance(evidence, Matches) else evidence.n_images
-    resamples = max(_FEWEST, min(RESAMPLES, _MOST_COUNTS // max(1, n_counts)))
+def sampled(evidence: Evidence, tally: Callable[[Any, NDArray[np.int64]], Any], seed: int = 0) -> Sampled:
+    """The evidence with RESAMPLES resamples of its images, or fewer where there is very much to count.
+
+    tally: the task's, of evidence and weights (R, N).
+    """
+    resamples = max(_FEWEST, min(RESAMPLES, _MOST_COUNTS // max(1, evidence.n_counts)))
     return Sampled(
         evidence,
         tally(evidence, np.ones((1, evidence.n_images), np.int64)),

@@ -56,6 +56,10 @@ class Matches:
     found_iou: NDArray[np.float64]  # (G,)
 
     @property
+    def n_counts(self) -> int:
+        return len(self.score)
+
+    @property
     def known(self) -> NDArray[np.bool_]:
         """(C,) classes that have a truth which counts."""
         known = np.zeros(self.n_classes, np.bool_)

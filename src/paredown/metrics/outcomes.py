@@ -31,6 +31,10 @@ class Outcomes:
     def n_images(self) -> int:
         return len(self.rank)
 
+    @property
+    def n_counts(self) -> int:
+        return len(self.rank)
+
 
 def outcomes(
     predictions: Sequence[ClassScores], wanted: Sequence[int], reference: Sequence[ClassScores] | None = None

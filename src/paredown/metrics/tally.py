@@ -5,21 +5,26 @@ What many metrics need is counted once and kept: a tally is made for one questio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.card import Card
-from paredown.detections import ClassScores, Detections, Prediction
-from paredown.errors import DataError
 from paredown.metrics.average_precision import average_precision
-from paredown.metrics.matching import Matches, match, match_reference
-from paredown.metrics.outcomes import Outcomes, outcomes
-from paredown.sample import Labels, Truth
+from paredown.metrics.matching import Matches
+from paredown.metrics.outcomes import Outcomes
 
-Evidence = Matches | Outcomes
+
+class Evidence(Protocol):
+    """What the answers to N images come to, of whatever task: `Matches`, `Outcomes`."""
+
+    @property
+    def n_images(self) -> int: ...
+
+    @property
+    def n_counts(self) -> int:
+        """How many things are counted for one weighting: how much work that is."""
 
 
 class DetectionTally:
@@ -101,65 +106,8 @@ class ClassTally:
         return ratio(self.weights @ values.astype(np.float64), self.weights.sum(axis=1))
 
 
-Tally = DetectionTally | ClassTally
-
-
-def tally(evidence: Evidence, weights: NDArray[np.int64]) -> Tally:
-    """The evidence counted under `weights` (R, N)."""
-    if isinstance(evidence, Matches):
-        return DetectionTally(evidence, weights)
-    return ClassTally(evidence, weights)
-
-
-def against_truth(predictions: Sequence[Prediction], truths: Sequence[Truth], card: Card) -> Evidence:
-    """The evidence of a model's answers held against what is true."""
-    if card.task == "detect":
-        labels = [t for t in truths if isinstance(t, Labels)]
-        if len(labels) != len(truths):
-            raise DataError("a detector needs true boxes for each image it is judged on", got=_kinds(truths))
-        return match(_detections(predictions), labels, len(card.classes), card.conf, card.max_detections)
-    right = [t for t in truths if isinstance(t, int)]
-    if len(right) != len(truths):
-        raise DataError("a classifier needs a true class for each image it is judged on", got=_kinds(truths))
-    return outcomes(_class_scores(predictions), right)
-
-
-def against_reference(
-    predictions: Sequence[Prediction], reference: Sequence[Prediction], card: Card
-) -> Evidence:
-    """The evidence of a model's answers held against the float model's answers to the same images."""
-    if card.task == "detect":
-        return match_reference(
-            _detections(predictions),
-            _detections(reference),
-            len(card.classes),
-            card.conf,
-            card.max_detections,
-        )
-    wanted = _class_scores(reference)
-    return outcomes(_class_scores(predictions), [int(r.scores.argmax()) for r in wanted], wanted)
-
-
 def ratio(part: NDArray[np.generic], whole: NDArray[np.generic]) -> NDArray[np.float64]:
     """part / whole, nan where the whole is zero."""
     quotient = np.full(part.shape, np.nan)
     np.divide(part, whole, out=quotient, where=whole != 0)
     return quotient
-
-
-def _detections(predictions: Sequence[Prediction]) -> list[Detections]:
-    found = [p for p in predictions if isinstance(p, Detections)]
-    if len(found) != len(predictions):
-        raise DataError("the card says the model is a detector, its answers are class scores")
-    return found
-
-
-def _class_scores(predictions: Sequence[Prediction]) -> list[ClassScores]:
-    found = [p for p in predictions if isinstance(p, ClassScores)]
-    if len(found) != len(predictions):
-        raise DataError("the card says the model is a classifier, its answers are boxes")
-    return found
-
-
-def _kinds(truths: Sequence[Truth]) -> str:
-    return ", ".join(sorted({type(t).__name__ for t in truths}))

@@ -13,10 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paredown.card import Card
 from paredown.detections import ClassScores, Prediction
 from paredown.errors import DataError
+from paredown.metrics import confusion
+from paredown.metrics.outcomes import Outcomes, outcomes, probabilities
+from paredown.metrics.per_image import class_gaps
+from paredown.metrics.tally import ClassTally
 from paredown.sample import Truth
-from paredown.tasks.task import Words
+from paredown.tasks.task import Curves, Words
 
 NAME = "classify"
 SUMMARY = "classification: one class for an image"
@@ -32,6 +37,8 @@ WORDS = Words(
     legend=(("right", "right"), ("missed", "wrong")),
     legend_unknown=(("same", "no truth is known"),),
     example="print([card.classes[i] for i in detect.top_classes(found.scores)])",
+    no_truth="no image is of a class the model knows",
+    no_reference="no answer of the float model",
 )
 
 
@@ -61,6 +68,59 @@ def store(predictions: Sequence[Prediction]) -> dict[str, NDArray[np.generic]]:
 def restore(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
     """The class scores of each image."""
     return [ClassScores(row) for row in arrays["scores"]]
+
+
+def against_truth(predictions: Sequence[Prediction], truths: Sequence[Truth], card: Card) -> Outcomes:
+    """The answers held against the true classes."""
+    right = class_indices(truths)
+    return outcomes(class_scores(predictions), right)
+
+
+def against_reference(
+    predictions: Sequence[Prediction], reference: Sequence[Prediction], card: Card
+) -> Outcomes:
+    """The answers held against the float model's first classes and their probabilities."""
+    wanted = class_scores(reference)
+    return outcomes(class_scores(predictions), [int(r.scores.argmax()) for r in wanted], wanted)
+
+
+def as_truths(reference: Sequence[Prediction], card: Card) -> list[Truth]:
+    """The first class of each answer; `confusion.NONE` where a score is not a number."""
+    return [*confusion.said(class_scores(reference))]
+
+
+def tally(evidence: Outcomes, weights: NDArray[np.int64]) -> ClassTally:
+    """The outcomes counted under `weights` (R, N)."""
+    return ClassTally(evidence, weights)
+
+
+def official(
+    predictions: Sequence[Prediction], truths: Sequence[Truth], evidence: Outcomes, card: Card
+) -> tuple[dict[str, float], Curves]:
+    """No metric; the confusion matrix as three columns: class wanted, class said, images."""
+    cells = confusion.confusion(class_indices(truths), class_scores(predictions))
+    columns = zip(*((true, said, n) for (true, said), n in cells.items()), strict=True)
+    return {}, {
+        f"confusion_{part}": tuple(float(v) for v in column)
+        for part, column in zip(("true", "said", "count"), columns, strict=True)
+    }
+
+
+def image_scores(evidence: Outcomes) -> NDArray[np.float64]:
+    """(N,) 1 where the first class is right, else 0."""
+    return (evidence.rank < 1).astype(np.float64)
+
+
+def disagreement(a: Sequence[Prediction], b: Sequence[Prediction], conf: float) -> NDArray[np.float64]:
+    """(N,) half the sum of |p_a - p_b|, whatever the confidence."""
+    return class_gaps(class_scores(a), class_scores(b))
+
+
+def confidences(prediction: Prediction) -> NDArray[np.floating]:
+    """(1,) the probability of the first class."""
+    (said,) = class_scores([prediction])
+    first: NDArray[np.float64] = probabilities(said).max(keepdims=True)
+    return first
 
 
 def class_scores(predictions: Sequence[Prediction]) -> list[ClassScores]:

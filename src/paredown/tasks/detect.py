@@ -13,10 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paredown.card import Card
 from paredown.detections import Detections, Prediction
 from paredown.errors import DataError
+from paredown.metrics import coco
+from paredown.metrics.average_precision import RECALLS
+from paredown.metrics.detection import class_miss_rates
+from paredown.metrics.matching import Matches, as_truth, match, match_reference
+from paredown.metrics.per_image import detection_gaps, f1_of_images
+from paredown.metrics.tally import DetectionTally
 from paredown.sample import Labels, Truth
-from paredown.tasks.task import Words
+from paredown.tasks.task import Curves, Words
 
 NAME = "detect"
 SUMMARY = "object detection: boxes with a class and a score"
@@ -44,6 +51,8 @@ WORDS = Words(
     ),
     example="for box, score, number in zip(found.boxes, found.scores, found.classes):\n"
     "    print(card.classes[number], score, box)      # x1 y1 x2 y2 in pixels of the image",
+    no_truth="no image holds a true box of a class the model knows",
+    no_reference="no detection of the float model",
 )
 
 
@@ -87,6 +96,65 @@ def restore(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
     cuts = np.cumsum(arrays["counts"])[:-1]
     columns = [np.split(arrays[name], cuts) for name in ("boxes", "scores", "classes")]
     return [Detections(*row) for row in zip(*columns, strict=True)]
+
+
+def against_truth(predictions: Sequence[Prediction], truths: Sequence[Truth], card: Card) -> Matches:
+    """The detections matched with the true boxes."""
+    found, known = detections(predictions), labels(truths)
+    return match(found, known, len(card.classes), card.conf, card.max_detections)
+
+
+def against_reference(
+    predictions: Sequence[Prediction], reference: Sequence[Prediction], card: Card
+) -> Matches:
+    """The detections matched with the float model's, as far as those reach the card's confidence."""
+    found, floats = detections(predictions), detections(reference)
+    return match_reference(found, floats, len(card.classes), card.conf, card.max_detections)
+
+
+def as_truths(reference: Sequence[Prediction], card: Card) -> list[Truth]:
+    """The detections at or above the card's confidence as true boxes."""
+    return [as_truth(r.above(card.conf)) for r in detections(reference)]
+
+
+def tally(evidence: Matches, weights: NDArray[np.int64]) -> DetectionTally:
+    """The matches counted under `weights` (R, N)."""
+    return DetectionTally(evidence, weights)
+
+
+def official(
+    predictions: Sequence[Prediction], truths: Sequence[Truth], evidence: Matches, card: Card
+) -> tuple[dict[str, float], Curves]:
+    """The AP values reported, which are faster-coco-eval's; AP and misses by class, precision by recall."""
+    found, known = detections(predictions), labels(truths)
+    result = coco.evaluate(found, known, len(card.classes), card.max_detections)
+    each_once = np.ones((1, evidence.n_images), np.int64)
+    return result.values, {
+        "ap_per_class": _floats(result.class_ap),
+        "miss_rate_per_class": _floats(class_miss_rates(DetectionTally(evidence, each_once))[0]),
+        "pr_recall": _floats(RECALLS),
+        "pr_precision": _floats(result.precision),
+    }
+
+
+def image_scores(evidence: Matches) -> NDArray[np.float64]:
+    """(N,) F1 at the card's confidence; nan where an image holds neither a truth nor a detection."""
+    return f1_of_images(evidence)
+
+
+def disagreement(a: Sequence[Prediction], b: Sequence[Prediction], conf: float) -> NDArray[np.float64]:
+    """(N,) the confidence of what one lacks, and the change of confidence of what both have."""
+    return detection_gaps(detections(a), detections(b), conf)
+
+
+def confidences(prediction: Prediction) -> NDArray[np.floating]:
+    """(n,) the score of each box."""
+    (found,) = detections([prediction])
+    return found.scores
+
+
+def _floats(values: NDArray[np.generic]) -> tuple[float, ...]:
+    return tuple(float(v) for v in values)
 
 
 def detections(predictions: Sequence[Prediction]) -> list[Detections]:

@@ -13,8 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from paredown.card import Card
 from paredown.detections import Prediction
+from paredown.metrics.tally import Evidence
 from paredown.sample import Truth
+
+Curves = dict[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Words:
     legend: tuple[tuple[str, str], ...]
     legend_unknown: tuple[tuple[str, str], ...]
     example: str  # Python that uses `found` of the bundle's script
+    no_truth: str  # why there may be no headline against the truth, and against the float model
+    no_reference: str
 
 
 class Task(Protocol):
@@ -62,3 +68,35 @@ class Task(Protocol):
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
         """What `store` was given. Raises KeyError where the arrays are of another task."""
+
+    def against_truth(
+        self, predictions: Sequence[Prediction], truths: Sequence[Truth], card: Card
+    ) -> Evidence:
+        """The evidence of a model's answers held against what is true."""
+
+    def against_reference(
+        self, predictions: Sequence[Prediction], reference: Sequence[Prediction], card: Card
+    ) -> Evidence:
+        """The evidence of a model's answers held against the float model's answers to the same images."""
+
+    def as_truths(self, reference: Sequence[Prediction], card: Card) -> list[Truth]:
+        """What a reference says of each image, taken for what is true."""
+
+    def tally(self, evidence: Any, weights: NDArray[np.int64]) -> Any:
+        """The evidence counted under `weights` (R, N): what the task's metrics are computed from."""
+
+    def official(
+        self, predictions: Sequence[Prediction], truths: Sequence[Truth], evidence: Any, card: Card
+    ) -> tuple[dict[str, float], Curves]:
+        """Metrics that another program computes and is quoted for, by name, and the curves by name."""
+
+    def image_scores(self, evidence: Any) -> NDArray[np.float64]:
+        """(N,) how right a model is on each image; nan where an image tells nothing."""
+
+    def disagreement(
+        self, a: Sequence[Prediction], b: Sequence[Prediction], conf: float
+    ) -> NDArray[np.float64]:
+        """(N,) how much two models differ on each image, of what is shown from confidence `conf` on."""
+
+    def confidences(self, prediction: Prediction) -> NDArray[np.floating]:
+        """(n,) the confidence of everything that a prediction says."""

@@ -11,16 +11,16 @@ R: weightings of the N images.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paredown.card import Card, Preprocess
-from paredown.detections import ClassScores, Detections
+from paredown.detections import ClassScores, Detections, Prediction
 from paredown.metrics.metric import Metric
-from paredown.metrics.tally import against_reference, against_truth, tally
-from paredown.sample import Labels
+from paredown.tasks import TASKS
 
 IMAGES, CLASSES = 12, 7
 Weights = NDArray[np.int64]
@@ -29,19 +29,15 @@ Counted = Callable[[Weights], Any]
 
 
 def counted(metric: Metric) -> Counted:
-    """The tally of made-up answers to `IMAGES` images of the metric's task, "detect" or "classify"."""
-    card, rng = Card("any", metric.task, Preprocess((8, 8)), tuple("abcdefg")), np.random.default_rng(0)
-    if metric.task == "detect":
-        boxes, other = ([_detections(rng) for _ in range(IMAGES)] for _ in range(2))
-        truth = [Labels(p.boxes, p.classes, np.zeros(len(p), bool), _area(p.boxes)) for p in other]
-        if metric.against == "truth":
-            return lambda weights: tally(against_truth(boxes, truth, card), weights)
-        return lambda weights: tally(against_reference(boxes, other, card), weights)
-    scores, wanted = ([_scores(rng) for _ in range(IMAGES)] for _ in range(2))
+    """The tally of made-up answers to `IMAGES` images of the metric's task, one of `ANSWERS`."""
+    task, answer, rng = TASKS[metric.task], ANSWERS[metric.task], np.random.default_rng(0)
+    card = Card("any", metric.task, Preprocess((8, 8)), tuple("abcdefg"))
+    said, other = ([answer(rng) for _ in range(IMAGES)] for _ in range(2))
     if metric.against == "truth":
-        right = [int(p.scores.argmax()) for p in wanted]
-        return lambda weights: tally(against_truth(scores, right, card), weights)
-    return lambda weights: tally(against_reference(scores, wanted, card), weights)
+        evidence = task.against_truth(said, task.as_truths(other, replace(card, conf=0.0)), card)
+    else:
+        evidence = task.against_reference(said, other, card)
+    return lambda weights: task.tally(evidence, weights)
 
 
 def it_is_named_and_explained(metric: Metric, counted: Counted) -> None:
@@ -103,6 +99,4 @@ def _scores(rng: np.random.Generator) -> ClassScores:
     return ClassScores(rng.normal(0, 3, CLASSES).astype(np.float32))
 
 
-def _area(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    area: NDArray[np.float32] = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return area
+ANSWERS: dict[str, Callable[[np.random.Generator], Prediction]] = {"detect": _detections, "classify": _scores}

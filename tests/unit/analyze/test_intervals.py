@@ -12,6 +12,7 @@ from paredown.analyze.sampled import difference, sampled
 from paredown.errors import DataError
 from paredown.metrics import METRICS
 from paredown.metrics.outcomes import Outcomes
+from paredown.tasks.classify import tally
 
 
 def outcomes_of(right: np.ndarray) -> Outcomes:
@@ -28,7 +29,7 @@ def test_every_resample_draws_as_many_as_there_are_and_the_seed_decides():
 
 def test_the_interval_of_a_share_is_near_the_binomial_one():
     right = np.arange(400) < 300  # p = .75, standard error sqrt(.75 * .25 / 400) = .0217
-    s = sampled(outcomes_of(right))
+    s = sampled(outcomes_of(right), tally)
     i = s.interval(METRICS["top1"])
     assert i.value == 0.75
     assert i.low == pytest.approx(0.75 - 1.96 * 0.0217, abs=0.012)
@@ -48,7 +49,7 @@ def test_pairing_finds_a_difference_that_lies_within_both_intervals():
     right = rng.random(300) < 0.6
     worse = right.copy()
     worse[np.flatnonzero(right)[:12]] = False
-    a, b = sampled(outcomes_of(right)), sampled(outcomes_of(worse))
+    a, b = sampled(outcomes_of(right), tally), sampled(outcomes_of(worse), tally)
     d = difference(a, b, METRICS["top1"])
     assert d.value == pytest.approx(-0.04)
     assert d.low < -0.04 < d.high < 0

@@ -178,10 +178,10 @@ def test_most_different_images_first(data):
     other = list(good)
     other[7] = good[7].above(2)  # lost them all
     other[3] = Detections(good[3].boxes, good[3].scores - np.float32(0.05), good[3].classes)
-    assert most_different(good, other, 5) == (7, 3)
-    assert most_different(good, other, 1) == (7,)
+    assert most_different(good, other, 5, DETECTOR) == (7, 3)
+    assert most_different(good, other, 1, DETECTOR) == (7,)
     classes = [ClassScores(np.array(p, np.float32)) for p in ((0.9, 0.1), (0.5, 0.5), (0.1, 0.9))]
-    assert most_different([classes[0]] * 3, classes, 3) == (2, 1)
+    assert most_different([classes[0]] * 3, classes, 3, CLASSIFIER) == (2, 1)
 
 
 class OneBox:

@@ -9,8 +9,8 @@ from scenes import found, random_scenes, true
 from paredown.metrics import METRICS
 from paredown.metrics.detection import class_miss_rates
 from paredown.metrics.matching import match, match_reference
-from paredown.metrics.per_image import disagreement, image_scores
 from paredown.metrics.tally import DetectionTally
+from paredown.tasks.detect import disagreement, image_scores
 
 FLOAT = found(
     (0, 0, 10, 10, 0.9, 0), (20, 0, 30, 10, 0.6, 0), (40, 0, 50, 10, 0.5, 1), (60, 0, 70, 10, 0.1, 1)
