@@ -2,8 +2,8 @@
 
     python tools/draw_house.py [docs/house.svg]
 
-The layers are those that tests/unit/test_layers.py watches; imports are read from the source. A line goes down from
-the part that imports to the part imported, so the picture shows what a change of a part can reach.
+The layers are those that tests/unit/test_layers.py watches; imports are read from the source. A line goes
+down from the part that imports to the part imported: the picture shows what a change of a part can reach.
 """
 
 from __future__ import annotations
@@ -88,9 +88,8 @@ def draw() -> str:
         a, b = x1 + w1 / 2, x2 + w2 / 2
         if y2 > y1:
             middle = (y1 + HEIGHT + y2) / 2
-            lines.append(
-                f'<path d="M{a:.0f} {y1 + HEIGHT:.0f}C{a:.0f} {middle:.0f} {b:.0f} {middle:.0f} {b:.0f} {y2:.0f}"/>'
-            )
+            curve = f"C{a:.0f} {middle:.0f} {b:.0f} {middle:.0f} {b:.0f} {y2:.0f}"
+            lines.append(f'<path d="M{a:.0f} {y1 + HEIGHT:.0f}{curve}"/>')
         else:
             above = y1 - 12
             lines.append(
