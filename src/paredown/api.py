@@ -141,9 +141,9 @@ def read_dataset(
 
 
 @checked
-def target(name: str = "local") -> Target:
-    """The device of that name, or of a profile file. Raises UnknownName."""
-    return find_target(name)
+def target(name: str = "local", runtime: str = "") -> Target:
+    """The device of that name, or of a device's file; runtime: "" is its usual one. Raises UnknownName."""
+    return find_target(name, runtime=runtime)
 
 
 @checked
@@ -160,6 +160,7 @@ def compress(
     images: ImagesLike,
     *,
     target: str = "local",
+    runtime: str = "",
     threads: int = 0,
     keep_float: Sequence[str] = (),
     seed: int = 0,
@@ -171,12 +172,13 @@ def compress(
 ) -> Compressed:
     """The model after one recipe, calibrated on `images`. A `Model` must carry a card (see `load`).
 
+    runtime: what opens the result, "" is the target's usual one; integers go where that computes in them.
     limits: for steps that choose by them. choose_on: more images; a step that chooses judges its candidates
     on them (where there are few or none, on those of `images` as well), a step that learns learns from both.
     learn_from: images of anything, from whose crops a step that learns learns as well (`study/crops.py`).
     folder: where a step that learns keeps what it needs to go on after a stop.
     """
-    progress, where = _shown(progress), find_target(target)
+    progress, where = _shown(progress), find_target(target, runtime=runtime)
     wanted = parse_recipe(recipe) if isinstance(recipe, str) else recipe
     if learn_from is not None:
         check_learns([wanted])
@@ -220,19 +222,21 @@ def measure(
     *,
     baseline: ModelLike | None = None,
     target: str = "local",
+    runtime: str = "",
     what: Sequence[str] = WHAT,
     threads: int = 0,
     progress: Progress | None = None,
 ) -> Measurement:
     """Accuracy, latency, CPU use and memory of the model, on the target that this machine is.
 
-    `baseline`: the float model; it gives the paired drop, the fidelity and the ratio of the latencies. Images
-    without truth cannot do without it.
+    runtime: what opens the models, "" is the target's usual one. `baseline`: the float model; it gives the
+    paired drop, the fidelity and the ratio of the latencies. Images without truth cannot do without it.
     """
     for name in what:
         if name not in WHAT:
             raise UnknownName("thing to measure", name, WHAT)
-    where, progress = find_target(target), _shown(progress)
+    where, progress = find_target(target, runtime=runtime), _shown(progress)
+    where.version()  # a missing package is said before any work
     if LATENCY & set(what):
         where.require_timing()
     images = as_dataset(images, progress)

@@ -51,6 +51,7 @@ class Artifact:
 class Runtime(Protocol):
     """What a file in `runtimes/` gives: the module itself is the runtime."""
 
+    SUMMARY: str  # the numbers that it computes in, and the files that it opens
     MULTITHREADED: bool  # else one thread is taken, whatever is asked
 
     def policy(self, device: Device) -> Policy:
@@ -58,9 +59,10 @@ class Runtime(Protocol):
         ...
 
     def build(self, model: bytes | Path, device: Device, folder: Path, precision: str = "") -> Artifact:
-        """What it opens for this ONNX model; files that it makes are in `folder`. May take minutes.
+        """What it opens for this ONNX model; files that it makes are in `folder`, named as its own.
 
-        precision: of the float part ("float16"), "" as the model is written. Raises ModelError, TargetError.
+        May take minutes. precision: of the float part ("float16"), "" as the model is written. Raises
+        ModelError, TargetError.
         """
         ...
 

@@ -33,7 +33,7 @@ COMMANDS = {
     "pack": "a model file in fewer bytes (.pdz), for the way to the device",
     "unpack": "the ONNX file in a .pdz, to the byte",
     "demo": "the whole job on an embedded model and drawn pictures, offline",
-    "list": "recipes, steps, families, targets, metrics, formats",
+    "list": "recipes, steps, families, targets, runtimes, metrics, formats",
     "doctor": "is this machine fit to time on?",
 }
 

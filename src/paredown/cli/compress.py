@@ -19,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_learn_from(parser)
     shared.add_reading(parser)
     shared.add_target(parser)
+    shared.add_runtime(parser)
     shared.add_card(parser)
     by_it = "in recipes that choose by it"
     shared.add_limits(parser, f"0.5, {by_it}", f"{shared.agreements(0.5)}, {by_it}")
@@ -28,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         type=Path,
         required=True,
-        help="gets model.onnx, recipe.toml, log.json, card.toml",
+        help="gets model.onnx, what the runtime makes of it, recipe.toml, log.json, card.toml",
     )
     shared.add_force(parser)
     shared.add_output(parser)
@@ -46,6 +47,8 @@ def main(args: argparse.Namespace) -> int:
     voice = console.Voice(args.quiet)
     check_directory(args.out, saving.COMPRESSED, force=args.force)
     recipe = parse_recipe(args.recipe)  # a typo is found before any work
+    where = api.target(args.target, args.runtime)
+    where.version()  # raises where its package is missing
     limits = closing.limits_of(args)
     if limits != Limits() and not limits.taken_by(recipe):
         raise UsageError(
@@ -65,6 +68,7 @@ def main(args: argparse.Namespace) -> int:
         recipe,
         images,
         target=args.target,
+        runtime=args.runtime,
         threads=args.threads,
         keep_float=args.keep_float,
         seed=args.seed,
@@ -82,11 +86,14 @@ def main(args: argparse.Namespace) -> int:
         if record.step == "prepare":
             voice.say(record.why)
     saving.save(made, args.out, force=True)  # looked at above
+    built = where.build(args.out / "model.onnx", args.out)
     counts: dict[str, int] = {}
     for record in made.log:
         counts[record.action] = counts.get(record.action, 0) + 1
     summary = {
         "model": str(args.out / "model.onnx"),
+        "runtime": where.runtime,
+        "files": [str(file) for file in built.files],
         "recipe": made.recipe.name,
         "size_bytes": made.model.size_bytes,
         "source_size_bytes": model.size_bytes,
@@ -101,5 +108,6 @@ def main(args: argparse.Namespace) -> int:
     sizes = f"{model.size_bytes / 1e6:.2f} MB -> {made.model.size_bytes / 1e6:.2f} MB"
     done = ", ".join(f"{n} {action}" for action, n in counts.items())
     out.print(f"{made.recipe.name}: {sizes} in {made.seconds:.1f} s; {done}", markup=False)
-    out.print(summary["model"], markup=False, soft_wrap=True)
+    for file in dict.fromkeys((args.out / "model.onnx", *built.files)):
+        out.print(str(file), markup=False, soft_wrap=True)
     return 0

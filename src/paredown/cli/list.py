@@ -8,7 +8,7 @@ from paredown.cli.parser import add_output
 from paredown.errors import UnknownName
 
 EXAMPLE = "paredown list recipes"
-KINDS = ("recipes", "steps", "families", "targets", "metrics", "formats")
+KINDS = ("recipes", "steps", "families", "targets", "runtimes", "metrics", "formats")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +44,7 @@ def summaries(kind: str) -> dict[str, str]:
     from paredown.families import FAMILIES
     from paredown.hosts import open_host
     from paredown.metrics import METRICS
+    from paredown.runtimes import RUNTIMES
     from paredown.targets import devices
 
     tables = {
@@ -51,7 +52,21 @@ def summaries(kind: str) -> dict[str, str]:
         "steps": lambda: {name: step.summary for name, (step, _) in STEPS.items()},
         "families": lambda: {name: family.SUMMARY for name, family in FAMILIES.items()},
         "targets": lambda: {name: device.summary for name, device in devices(open_host().facts()).items()},
+        "runtimes": lambda: {name: _runtime(name) for name in RUNTIMES},
         "metrics": lambda: {name: metric.summary for name, metric in METRICS.items()},
         "formats": lambda: {name: form.summary for name, form in data.FORMATS.items()},
     }
     return tables[kind]()
+
+
+def _runtime(name: str) -> str:
+    """Its version, or the command that installs it; then what it takes and what it makes of it."""
+    from paredown.errors import MissingDependency
+    from paredown.runtimes import runtime
+
+    found = runtime(name)
+    try:
+        there = found.version()
+    except MissingDependency as error:
+        there = f"not installed ({error.hint})"
+    return f"{there}: {found.SUMMARY}"

@@ -24,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="the float model, to measure beside: points lost, agreement, ratio",
     )
     shared.add_target(parser)
+    shared.add_runtime(parser)
     parser.add_argument(
         "--what",
         metavar="NAME,NAME",
@@ -57,6 +58,7 @@ def main(args: argparse.Namespace) -> int:
         images,
         baseline=None if args.baseline is None else api.load(args.baseline),
         target=args.target,
+        runtime=args.runtime,
         what=args.what or api.WHAT,
         threads=args.threads,
         progress=voice.progress,

@@ -180,6 +180,15 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_runtime(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--runtime",
+        metavar="NAME",
+        default="",
+        help="what opens the model, see `paredown list runtimes` (default: the target's usual one)",
+    )
+
+
 def add_making(parser: argparse.ArgumentParser) -> None:
     """What a recipe's outcome depends on besides the images."""
     parser.add_argument(

@@ -37,3 +37,8 @@ def of_files(files: tuple[Path, ...], build_s: float) -> Artifact:
         digest.update(content)
         size_bytes += len(content)
     return Artifact(files, digest.hexdigest(), size_bytes, build_s)
+
+
+def stem_of(model: bytes | Path) -> str:
+    """What the files made of a model are named by: its own file, "model" where it is in memory."""
+    return "model" if isinstance(model, bytes) else model.stem

@@ -21,11 +21,13 @@ from paredown.graph.prepare import prepare
 from paredown.model import Model, TensorSpec
 from paredown.policy import Policy
 from paredown.protocols import Array, Artifact
+from paredown.runtimes.artifact import stem_of
 from paredown.runtimes.tensors import check_feeds
 from paredown.runtimes.tflite.layout import channels_last, plain
 
 PACKAGE = "ai-edge-litert"
 MULTITHREADED = True
+SUMMARY = "float32, INT8, weights of 4 bits; opens the .tflite that is written of the model"
 node_times = None  # LiteRT's profiler is not in its Python package
 KERNEL = frozenset(
     ["Conv", "Gemm", "MatMul", "Add", "Sub", "Mul", "Sigmoid", "LeakyRelu", "Concat", "GlobalAveragePool"]
@@ -84,9 +86,10 @@ class LitertSession:
 
 
 def build(model: bytes | Path, device: Device, folder: Path, precision: str = "") -> Artifact:
-    """`model.tflite` in the folder: float, or in the integers that the model's Q/DQ pairs say.
+    """STEM.tflite in the folder ("model" is the stem of a model in memory).
 
-    Raises UnsupportedModel that names the node which cannot be written.
+    It is float, or in the integers that the model's Q/DQ pairs say. Raises UnsupportedModel that names the
+    node which cannot be written.
     """
     if precision:
         raise TargetError("LiteRT computes a model in the numbers that it is written in", got=precision)
@@ -94,7 +97,7 @@ def build(model: bytes | Path, device: Device, folder: Path, precision: str = ""
     given = _loaded(model)
     ready = given if quantized_ops(given) else prepare(given)
     data = import_module("paredown.runtimes.tflite").write(ready)
-    path = folder / "model.tflite"
+    path = folder / f"{stem_of(model)}.tflite"
     write_whole(path, data)
     seconds = time.perf_counter() - started
     return Artifact((path,), hashlib.sha256(data).hexdigest(), len(data), seconds)

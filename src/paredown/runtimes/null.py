@@ -16,6 +16,7 @@ from paredown.runtimes.artifact import as_it_is
 from paredown.runtimes.tensors import check_feeds
 
 MULTITHREADED = False
+SUMMARY = "computes nothing and answers zeros; opens .onnx as it is"
 node_times = None
 policy = onnxruntime.policy  # a model is made as for that, and then not computed
 

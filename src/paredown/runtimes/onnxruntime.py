@@ -37,8 +37,8 @@ _REFUSED = (
     ValueError,  # the Python side of the border: a feed that is no tensor
 )
 
-
 MULTITHREADED = True
+SUMMARY = "float32, float16, INT8, weights of 4 bits; opens .onnx as it is"
 KERNEL = frozenset(
     [
         "Conv",

@@ -24,7 +24,7 @@ from paredown.runtimes import openvino_files
 from paredown.runtimes.tensors import check_feeds
 
 MULTITHREADED = True
-SUMMARY = "ONNX; float32, float16, bfloat16, INT8, 4-bit weights; writes .xml and .bin"
+SUMMARY = "float32, float16, bfloat16, INT8, weights of 4 bits; opens the .xml and .bin that it makes"
 
 
 def policy(device: Device) -> Policy:

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from paredown.cores import usable_cores
 from paredown.errors import MissingDependency, ModelError, StorageError, TargetError, UnsupportedModel
+from paredown.files import storage_errors
 from paredown.protocols import Artifact
-from paredown.runtimes.artifact import of_files
+from paredown.runtimes.artifact import of_files, stem_of
 
 PRECISIONS = {"": "f32", "float16": "f16", "bfloat16": "bf16"}
 """As `build` spells them -> as OpenVINO does."""
@@ -32,7 +34,7 @@ def write(model: bytes | Path, folder: Path, precision: str) -> Artifact:
     if precision not in PRECISIONS:
         known = ", ".join(name or "'' (float32)" for name in PRECISIONS)
         raise TargetError("OpenVINO does not compute in this precision", got=precision, expected=known)
-    openvino, start = package(), time.perf_counter()
+    start = time.perf_counter()
     proto = import_module("paredown.runtimes.proto")  # not in a measured process, which only opens
     graph = proto.parse(model).graph
     stored = {i.name for i in graph.initializer}
@@ -45,12 +47,33 @@ def write(model: bytes | Path, folder: Path, precision: str) -> Artifact:
     except RuntimeError as e:
         raise UnsupportedModel("OpenVINO cannot read the model", got=useful(e)) from e
     read.set_rt_info(json.dumps({"precision": precision, **names}), _KEY)
-    xml = folder / f"{'model' if isinstance(model, bytes) else model.stem}.xml"
-    try:
-        openvino.save_model(read, xml, compress_to_fp16=precision == "float16")
-    except RuntimeError as e:
-        raise StorageError(f"OpenVINO cannot write {xml.name}", got=useful(e)) from e
-    return of_files((xml, xml.with_suffix(".bin")), build_s=time.perf_counter() - start)
+    read.set_friendly_name(graph.name)  # else it depends on whether a file or its bytes were read
+    _name_by_place(read)
+    files = _save(read, folder, stem_of(model), compress=precision == "float16")
+    return of_files(files, build_s=time.perf_counter() - start)
+
+
+def _name_by_place(model: Any) -> None:
+    """OpenVINO numbers nodes of its own by process; by their place, a model is always the same file."""
+    for i, node in enumerate(model.get_ordered_ops()):
+        if node.get_friendly_name() == node.get_name():
+            node.set_friendly_name(f"{node.get_type_name()}.{i}")
+
+
+def _save(model: Any, folder: Path, stem: str, *, compress: bool) -> tuple[Path, Path]:
+    """The .xml and .bin, moved here when whole: a session may have older ones open."""
+    files = (folder / f"{stem}.xml", folder / f"{stem}.bin")
+    with (
+        storage_errors(folder),
+        TemporaryDirectory(dir=folder, prefix=f".{stem}-", suffix=".part", ignore_cleanup_errors=True) as new,
+    ):
+        try:
+            package().save_model(model, Path(new, files[0].name), compress_to_fp16=compress)
+        except RuntimeError as e:
+            raise StorageError(f"OpenVINO cannot write {files[0].name}", got=useful(e)) from e
+        for file in files:
+            Path(new, file.name).replace(file)
+    return files
 
 
 def compile_files(

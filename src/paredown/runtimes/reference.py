@@ -21,8 +21,8 @@ from paredown.runtimes.tensors import check_feeds
 _REFUSED = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError)
 """What the evaluator's numpy code raises on a model it cannot run; it wraps none of it."""
 
-
 MULTITHREADED = False
+SUMMARY = "ONNX's own evaluator in numpy, whatever the model is written in; opens .onnx as it is"
 node_times = None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 
 from paredown._compress.compress import RECIPE_KEY
@@ -66,7 +67,7 @@ class Bench:
         `predicted` None: no accuracy. `reference`: what the float model says; the same list as
         `predicted.predictions` where this is the float model.
         """
-        quantities = [Quantity.listed("size_bytes", model.size_bytes), *_packed(model)]
+        quantities = [Quantity.listed("size_bytes", self._shipped_bytes(model)), *_packed(model)]
         doubts = tuple(Doubt("target", text) for text in self.target.doubts)
         if predicted is None:
             return Readings(tuple(quantities), doubts=doubts)
@@ -75,6 +76,11 @@ class Bench:
         quantities += (*found, *predicted.quantities)
         seconds = {"accuracy": monotonic() - started}
         return Readings(tuple(quantities), curves, (*doubts, *gain_doubts(found)), seconds)
+
+    def _shipped_bytes(self, model: Model) -> int:
+        """Of what the target's runtime opens: the ONNX file, or what is made of it."""
+        with TemporaryDirectory(prefix="paredown-") as folder:
+            return self.target.build(model.data, Path(folder)).size_bytes
 
     def time(
         self,

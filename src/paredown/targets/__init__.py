@@ -22,18 +22,19 @@ __all__ = ["Target", "devices", "local_device", "read_device", "target", "unfit_
 _DEVICES = Path(__file__).parent / "devices"
 
 
-def target(name: str, host: Host | None = None) -> Target:
+def target(name: str, host: Host | None = None, runtime: str = "") -> Target:
     """The target of a known name ("local", "raspberry-pi-5", ...) or of a device's file ("my-board.toml").
 
-    host: the machine that stands for it; None is this one.
+    host: the machine that stands for it; None is this one. runtime: a key of RUNTIMES; "" is the usual one of
+    the device.
     """
     where = open_host() if host is None else host
     machine = where.facts()
     device = read_device(name, machine)
-    usual = device.runtimes[0]
-    if usual not in RUNTIMES:
-        raise UnknownName(f"runtime of device {device.name}", usual, RUNTIMES)
-    return Target(device.name, device, usual, where, unfit_reasons(device, machine), name.endswith(".toml"))
+    used = runtime or device.runtimes[0]
+    if used not in RUNTIMES:
+        raise UnknownName("runtime" if runtime else f"runtime of device {device.name}", used, RUNTIMES)
+    return Target(device.name, device, used, where, unfit_reasons(device, machine), name.endswith(".toml"))
 
 
 def read_device(name: str, machine: Machine) -> Device:

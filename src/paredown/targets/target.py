@@ -37,6 +37,10 @@ class Target:
         """What the runtime computes in integers on the device."""
         return find_runtime(self.runtime).policy(self.device)
 
+    def version(self) -> str:
+        """Of the package that computes. Raises MissingDependency where it is not installed."""
+        return find_runtime(self.runtime).version()
+
     @property
     def runs_here(self) -> bool:
         """Whether the host is the device."""

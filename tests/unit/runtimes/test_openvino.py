@@ -12,7 +12,7 @@ from paredown.errors import MissingDependency, ModelError, TargetError
 from paredown.graph.load import to_proto
 from paredown.runtimes import openvino, openvino_files, openvino_nodes
 from paredown.testing import networks
-from paredown.testing.runtimes import DEVICE, small_network
+from paredown.testing.runtimes import DEVICE, image, small_network
 
 try:
     openvino.version()
@@ -60,6 +60,19 @@ def test_files_of_two_models_stand_beside_each_other(tmp_path):
         (tmp_path / f"{name}.onnx").write_bytes(small_network())
         openvino.build(tmp_path / f"{name}.onnx", DEVICE, tmp_path)
     assert {p.name for p in tmp_path.iterdir()} >= {"a.xml", "a.bin", "b.xml", "b.bin"}
+
+
+def test_a_model_is_always_the_same_file(tmp_path):
+    sums = {openvino.build(networks.detector().data, DEVICE, tmp_path).sha256 for _ in range(2)}
+    assert len(sums) == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.bin", "model.xml"]
+
+
+def test_a_model_that_is_built_again_leaves_open_sessions_alone(tmp_path):
+    session = openvino.open(openvino.build(small_network(), DEVICE, tmp_path), threads=1)
+    before = session.run({"image": image()})["answer"]
+    openvino.build(networks.classifier().data, DEVICE, tmp_path)
+    np.testing.assert_array_equal(session.run({"image": image()})["answer"], before)
 
 
 def test_answers_keep_the_model_s_names_and_order_and_are_the_caller_s(tmp_path):
