@@ -28,7 +28,8 @@ every CSV and JSON.
 class Unit:
     """How values are shown, value * scale with so many decimals before `shown`, and how they are typed.
 
-    spellings: suffix -> how many of `shown` it stands for. whole: base units are counted.
+    spellings: suffix -> how many of `shown` it stands for. whole: base units are counted. finer: a thousandth
+    of `shown`, in which a text says what is below a tenth of it; tables keep to one unit a column.
     """
 
     shown: str
@@ -37,14 +38,15 @@ class Unit:
     spellings: Mapping[str, float] = field(default_factory=lambda: {"": 1.0})
     example: str = "3"
     whole: bool = False
+    finer: str = ""
 
 
 _MEGABYTES = {"": 1, "mb": 1, "kb": 1e-3, "gb": 1e3}
 _MEGABYTES |= {"mib": 2**20 / 1e6, "kib": 2**10 / 1e6, "gib": 2**30 / 1e6}
 
 UNITS: dict[str, Unit] = {
-    "s": Unit("ms", 1e3, 1, {"": 1, "ms": 1, "s": 1000, "us": 1e-3}, "33, 33ms or 0.033s"),
-    "bytes": Unit("MB", 1e-6, 1, _MEGABYTES, "3, 3MB or 3000kB", whole=True),
+    "s": Unit("ms", 1e3, 1, {"": 1, "ms": 1, "s": 1000, "us": 1e-3}, "33, 33ms or 0.033s", finer="\u00b5s"),
+    "bytes": Unit("MB", 1e-6, 1, _MEGABYTES, "3, 3MB or 3000kB", whole=True, finer="kB"),
     "ratio": Unit("\u00d7", 1.0, 2),
     "%": Unit("%", 1.0, 1, {"": 1, "%": 1}, "30 or 30%"),
     "points": Unit("points", 1.0, 2),
@@ -153,5 +155,7 @@ def limited() -> dict[str, Limit]:
 def in_unit(value: float, unit: str, form: str = "g") -> str:
     """A value in the unit it is shown in: in_unit(0.033, "s") is "33 ms"; signs stand close."""
     look = UNITS[unit]
+    if look.finer and 0 < abs(value * look.scale) < 0.1:
+        return f"{value * look.scale * 1e3:{form}} {look.finer}"
     text = f"{value * look.scale:{form}}"
     return f"{text} {look.shown}" if look.shown.isalpha() else text + look.shown

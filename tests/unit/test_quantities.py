@@ -145,4 +145,8 @@ def test_names_that_follow_from_a_row():
     assert kind_of("top1_drop").unit == "points"
     assert title_of("boot_memory_bytes") == "boot memory"  # of a study that knew more
     assert in_unit(0.033, "s") == "33 ms"
+    assert in_unit(3_490_000, "bytes", ".1f") == "3.5 MB"
+    assert in_unit(27_300, "bytes", ".1f") == "27.3 kB"  # not "0.0 MB"
+    assert in_unit(0.000_031, "s", ".1f") == "31.0 \u00b5s"
+    assert in_unit(0, "bytes", ".1f") == "0.0 MB"
     assert in_unit(0.5, "ratio", ".2f") == "0.50\u00d7"
