@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from paredown._measure.align import align, by_name
-from paredown._measure.evidence import CONFIDENT, Evidence, evidence, matches_of, unclassed
 from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.errors import CardError
@@ -17,7 +13,9 @@ from paredown.families.label_maps import COCO_NAMES, coco_by_id, unnamed_classes
 from paredown.families.recognition import predict
 from paredown.preprocessing.feeds import feed
 from paredown.protocols import Progress, Session
-from paredown.sample import Dataset, Labels, Truth
+from paredown.sample import Dataset, Truth
+from paredown.tasks import TASKS
+from paredown.tasks.card_evidence import CardEvidence
 
 PROBE_CONF = 0.05  # below lies noise that moves an AP50 little and costs time
 CLASS_MAJORITY = 0.6  # share of confident detections that must fall on one true class
@@ -32,10 +30,11 @@ class CandidateCard:
     card: Card
     predictions: list[Prediction] = field(default_factory=list)
     truths: list[Truth] = field(default_factory=list)
-    evidence: Evidence | None = None
+    evidence: CardEvidence | None = None
 
     def judge(self) -> None:
         """Brings the evidence up to date with the predictions."""
+        evidence = TASKS[self.card.task].card_evidence
         self.evidence = evidence(self.predictions, self.truths, with_classes=not nameless(self.card))
 
     @property
@@ -47,7 +46,7 @@ def name_classes(card: Card, dataset: Dataset, open_classes: bool = False) -> It
     """The card with each way of naming its classes that could be right: its own names; COCO's, where the data
     set has those; the data set's in their order.
 
-    A classifier may have a background before them, and a list of numbered labels may end early.
+    A classifier, say, may have a background before them, and a list of numbered labels may end early.
     open_classes: the list may have any length.
     """
     lists = _lists(card, dataset, open_classes) or {card.classes: ""}
@@ -69,11 +68,12 @@ def _lists(card: Card, dataset: Dataset, open_classes: bool) -> dict[tuple[str, 
         found[card.classes] = ""
     elif coco and n == len(COCO_NAMES) and names != COCO_NAMES:
         found[COCO_NAMES] = "COCO's 80 classes in their order, the data set's found in it by name"
-    more = card.task == "classify" or (open_classes and not coco)
+    task = TASKS[card.task]
+    more = task.MORE_CLASSES or (open_classes and not coco)
     numbered = unnamed_classes(n)
     if len(names) == n or (len(names) < n and more) or (len(names) > n and open_classes):
         found.setdefault(names + numbered[len(names) :], in_order)
-    if len(names) < n and card.task == "classify":
+    if len(names) < n and task.MORE_CLASSES:
         found[("background", *names, *numbered[len(names) + 1 :])] = f"background, then {in_order}"
     if coco and open_classes and not by_id:
         found[coco_by_id(0, 91)] = "COCO's category ids, the data set's classes found in it by name"
@@ -112,16 +112,15 @@ def ask(
 def check_order(best: CandidateCard, dataset: Dataset) -> None:
     """Raises CardError where boxes are right but classes are not: the data set's order is not the model's."""
     card = best.card
-    taken_from_data = card.task == "detect" and card.classes[: len(dataset.classes)] == dataset.classes
+    taken_from_data = card.classes[: len(dataset.classes)] == dataset.classes
     if not taken_from_data or card.origin.get("classes") == "metadata" or not best.predictions:
         return
-    without = Evidence(
-        matches_of(best.predictions, best.truths, with_classes=False), np.zeros(0), np.zeros(0)
-    ).value
+    task = TASKS[card.task]
+    without = task.card_evidence(best.predictions, best.truths, with_classes=False).value
     if without > _LEAST_TOLD and best.score[0] < ORDER_LOSS * without:
         raise CardError(
             "the model finds the objects, but its classes are not in the data set's order",
-            got=f"AP50 {best.score[0]:.2f} with classes, {without:.2f} without",
+            got=f"{task.WORDS.tried_by} {best.score[0]:.2f} with classes, {without:.2f} without",
             hint="name the model's classes in its order in a card.toml beside it",
         )
 
@@ -129,11 +128,9 @@ def check_order(best: CandidateCard, dataset: Dataset) -> None:
 def name_by_finds(best: CandidateCard, dataset: Dataset, originals: Sequence[Truth]) -> Card:
     """The card of a nameless single-class detector with the true class most of its detections fall on."""
     card = best.card
-    if not nameless(card) or len(card.classes) != 1 or card.task != "detect" or not dataset.classes:
+    if not nameless(card) or len(card.classes) != 1 or not dataset.classes:
         return card
-    matches = matches_of(best.predictions, best.truths, with_classes=False)
-    true_classes = np.array([c for t in originals if isinstance(t, Labels) for c in t.classes], np.int64)
-    finds = Counter(true_classes[matches.found_score >= CONFIDENT].tolist())
+    finds = TASKS[card.task].found_classes(best.predictions, originals)
     if not finds:
         return card
     (winner, count), total = finds.most_common(1)[0], finds.total()
@@ -145,7 +142,7 @@ def name_by_finds(best: CandidateCard, dataset: Dataset, originals: Sequence[Tru
 
 
 def _truths(dataset: Dataset, card: Card) -> list[Truth]:
-    """The truth of every sample in the card's classes; all boxes as class 0 for classes without a name."""
+    """The truth of every sample in the card's classes; without classes for classes without a name."""
     if not dataset.has_truth or not nameless(card):
         return [s.truth for s in align(dataset, card)[0]]
-    return [unclassed(s.truth) if isinstance(s.truth, Labels) else None for s in dataset]
+    return [TASKS[card.task].unclassed(s.truth) for s in dataset]

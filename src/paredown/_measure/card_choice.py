@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from paredown._measure.candidate_cards import CandidateCard, nameless
-from paredown._measure.evidence import Evidence, better, gap_of, interval_of
+from paredown._measure.evidence import better, gap_of, interval_of
 from paredown.card import Card
 from paredown.errors import CardError
 from paredown.families.family import Match
 from paredown.families.hints import options_for
 from paredown.preprocessing.values import FED, describe, nearly_same
+from paredown.tasks import TASKS
+from paredown.tasks.card_evidence import CardEvidence
 
 LEAST_SCORE = 0.1  # below, a model has other classes than the data set
 LEAST_NAMELESS = (
@@ -57,9 +59,8 @@ def decide(match: Match, tried: Sequence[CandidateCard]) -> tuple[CandidateCard,
         chosen = best if best is not default and _beats(best, default) else default
         return _told(chosen, _outcome_of_settled(chosen, best, default, tried)), None
     tied, same = _tied(best, tried)
-    classify = best.card.task == "classify"
-    low = best.score[0] < (LEAST_SCORE if classify or not nameless(best.card) else LEAST_NAMELESS)
-    if low and (tied or classify):
+    low = best.score[0] < (LEAST_NAMELESS if nameless(best.card) else LEAST_SCORE)
+    if low and (tied or TASKS[best.card.task].REFUSE_LOW):
         return best, _nothing_right(tried)
     if tied:
         return best, _tie(match, best, tied)
@@ -131,7 +132,7 @@ def _beats(best: CandidateCard, other: CandidateCard) -> bool:
     return better(_known(best), other.evidence)
 
 
-def _known(candidate: CandidateCard) -> Evidence:
+def _known(candidate: CandidateCard) -> CardEvidence:
     if candidate.evidence is None:
         raise ValueError("a candidate must be tried before it is judged")
     return candidate.evidence
@@ -144,7 +145,7 @@ def _told(chosen: CandidateCard, outcome: str) -> CandidateCard:
 
 def metric_of(card: Card) -> str:
     """What candidates are scored by, in words."""
-    return "top-1" if card.task == "classify" else "AP50"
+    return TASKS[card.task].WORDS.tried_by
 
 
 def _outcome(best: CandidateCard, tried: Sequence[CandidateCard]) -> str:
@@ -165,10 +166,8 @@ def _against(best: CandidateCard, rival: CandidateCard) -> str:
         return f"{who}: {_known(rival).value:.2f} on the first {n}"
     gap = gap_of(_known(best), _known(rival))
     beaten = f"{who}: {_known(rival).value:.2f}, less by {gap.value:.2f} ({gap.low:.2f} .. {gap.high:.2f})"
-    if gap.low > 0 or not len(_known(best).right):
-        return beaten
-    mine, other = best.score[1], rival.score[1]
-    return f"{beaten}, mean log probability of the truth {other:.2f} against {mine:.2f}"
+    aside = "" if gap.low > 0 else _known(best).aside(_known(rival))
+    return f"{beaten}, {aside}" if aside else beaten
 
 
 def _outcome_of_settled(

@@ -7,7 +7,8 @@ Shapes: N images, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,13 @@ from numpy.typing import NDArray
 
 from paredown.card import Card
 from paredown.detections import ClassScores, Prediction
-from paredown.errors import DataError
+from paredown.errors import CardError, DataError
 from paredown.metrics import confusion
 from paredown.metrics.outcomes import Outcomes, outcomes, probabilities
 from paredown.metrics.per_image import class_gaps
 from paredown.metrics.tally import ClassTally
 from paredown.sample import Truth
+from paredown.tasks.card_evidence import RightAnswers
 from paredown.tasks.task import Curves, Words
 
 NAME = "classify"
@@ -32,6 +34,7 @@ WORDS = Words(
     counted="images",
     counting="On how many images the first class is",
     held="even where its top-1 held",
+    tried_by="top-1",
     of_class=("top-1", "images"),
     of_class_fidelity=("agreement", "images"),
     legend=(("right", "right"), ("missed", "wrong")),
@@ -40,6 +43,11 @@ WORDS = Words(
     no_truth="no image is of a class the model knows",
     no_reference="no answer of the float model",
 )
+MORE_CLASSES = True
+REFUSE_LOW = True
+
+MOST_TRUTHS = 20  # fewer right answers than this can be chance
+_LEAST_PROBABILITY = 1e-7  # of a truth, so that one image cannot outweigh all others
 
 
 def classes_of(truth: Truth) -> NDArray[np.int64]:
@@ -121,6 +129,44 @@ def confidences(prediction: Prediction) -> NDArray[np.floating]:
     (said,) = class_scores([prediction])
     first: NDArray[np.float64] = probabilities(said).max(keepdims=True)
     return first
+
+
+def card_evidence(
+    predictions: Sequence[Prediction], truths: Sequence[Truth], *, with_classes: bool
+) -> RightAnswers:
+    """Where the first class is right, and the log probability of the true one; an answer is its class."""
+    pairs = zip(predictions, truths, strict=True)
+    known = [(p, t) for p, t in pairs if isinstance(p, ClassScores) and isinstance(t, int)]
+    chances = [(np.nan_to_num(probabilities(p)), t) for p, t in known]
+    right = np.array([float(c.argmax() == t) for c, t in chances], np.float64)
+    truth = np.array([max(float(c[t]), _LEAST_PROBABILITY) for c, t in chances], np.float64)
+    return RightAnswers(right, np.log(truth))
+
+
+def unclassed(truth: Truth) -> Truth:
+    """None: a class without a name says nothing."""
+    return None
+
+
+def found_classes(predictions: Sequence[Prediction], truths: Sequence[Truth]) -> Counter[int]:
+    """None: what is found is the class."""
+    return Counter()
+
+
+def check_reference(
+    predictions: Sequence[Prediction],
+    truths: Sequence[Truth],
+    card: Card,
+    reread: Callable[[Sequence[int], Card], list[Prediction]],
+) -> None:
+    """Raises CardError where the first class is never right."""
+    found = card_evidence(predictions, truths, with_classes=True)
+    if found.n_images >= MOST_TRUTHS and not found.right.any():
+        raise CardError(
+            "the float model is never right: it is fed wrongly, or its classes are others",
+            got=f"top-1 0 on {found.n_images} images",
+            hint="say its input and its classes, in its order, in a card.toml beside it (docs/card.md)",
+        )
 
 
 def class_scores(predictions: Sequence[Prediction]) -> list[ClassScores]:

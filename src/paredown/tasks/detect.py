@@ -7,6 +7,7 @@ Shapes: N images, n boxes of one image.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,13 +17,15 @@ from numpy.typing import NDArray
 from paredown.card import Card
 from paredown.detections import Detections, Prediction
 from paredown.errors import DataError
-from paredown.metrics import coco
+from paredown.metrics import coco, pooled
 from paredown.metrics.average_precision import RECALLS
 from paredown.metrics.detection import class_miss_rates
 from paredown.metrics.matching import Matches, as_truth, match, match_reference
 from paredown.metrics.per_image import detection_gaps, f1_of_images
 from paredown.metrics.tally import DetectionTally
 from paredown.sample import Labels, Truth
+from paredown.tasks.card_evidence import PooledBoxes
+from paredown.tasks.detect_reference import box_evidence, check_detector
 from paredown.tasks.task import Curves, Words
 
 NAME = "detect"
@@ -34,6 +37,7 @@ WORDS = Words(
     counted="detections",
     counting="How many detections each model makes",
     held="even where its mAP held",
+    tried_by="AP50",
     of_class=("AP50-95", "true boxes"),
     of_class_fidelity=("AP50-95", "boxes of the float model"),
     legend=(
@@ -54,6 +58,10 @@ WORDS = Words(
     no_truth="no image holds a true box of a class the model knows",
     no_reference="no detection of the float model",
 )
+MORE_CLASSES = False
+REFUSE_LOW = False
+
+check_reference = check_detector
 
 
 def classes_of(truth: Truth) -> NDArray[np.int64]:
@@ -151,6 +159,25 @@ def confidences(prediction: Prediction) -> NDArray[np.floating]:
     """(n,) the score of each box."""
     (found,) = detections([prediction])
     return found.scores
+
+
+def card_evidence(
+    predictions: Sequence[Prediction], truths: Sequence[Truth], *, with_classes: bool
+) -> PooledBoxes:
+    """The pooled matches of the images with true boxes."""
+    return box_evidence(predictions, truths, with_classes=with_classes)
+
+
+def unclassed(truth: Truth) -> Truth:
+    """The true boxes, all of class 0."""
+    return pooled.unclassed(truth) if isinstance(truth, Labels) else None
+
+
+def found_classes(predictions: Sequence[Prediction], truths: Sequence[Truth]) -> Counter[int]:
+    """The classes of true boxes that a confident detection falls on."""
+    true = np.array([c for t in truths if isinstance(t, Labels) for c in t.classes], np.int64)
+    matches = box_evidence(predictions, truths, with_classes=False).matches
+    return Counter(true[matches.found_score >= pooled.CONFIDENT].tolist())
 
 
 def _floats(values: NDArray[np.generic]) -> tuple[float, ...]:

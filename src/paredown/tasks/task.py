@@ -6,7 +6,8 @@ everybody but the task: the rest of the package hands them on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.metrics.tally import Evidence
 from paredown.sample import Truth
+from paredown.tasks.card_evidence import CardEvidence
 
 Curves = dict[str, tuple[float, ...]]
 
@@ -26,9 +28,10 @@ class Words:
     """What texts say of a task.
 
     counted: what one prediction holds, and the sentence's start for "at or above a confidence"; held: what a
-    model keeps while its confidence falls. of_class, of_class_fidelity: (measure, what is counted) of one
-    class, against the truth and against the float model. legend, legend_unknown: (mark, meaning) of a pair of
-    pictures, with truth and without; "{other}" is the second model.
+    model keeps while its confidence falls. tried_by: what cards of a model are tried by. of_class,
+    of_class_fidelity: (measure, what is counted) of one class, against the truth and against the float model.
+    legend, legend_unknown: (mark, meaning) of a pair of pictures, with truth and without; "{other}" is the
+    second model. no_truth, no_reference: why there may be no headline.
     """
 
     kind: str  # "detector"
@@ -37,12 +40,13 @@ class Words:
     counted: str
     counting: str
     held: str
+    tried_by: str
     of_class: tuple[str, str]
     of_class_fidelity: tuple[str, str]
     legend: tuple[tuple[str, str], ...]
     legend_unknown: tuple[tuple[str, str], ...]
     example: str  # Python that uses `found` of the bundle's script
-    no_truth: str  # why there may be no headline against the truth, and against the float model
+    no_truth: str
     no_reference: str
 
 
@@ -52,6 +56,8 @@ class Task(Protocol):
     NAME: str  # as a card says it
     SUMMARY: str
     WORDS: Words
+    MORE_CLASSES: bool  # whether a model often has more classes than the data set, or a background first
+    REFUSE_LOW: bool  # whether a card with a low score is refused even where no other does as well
 
     def classes_of(self, truth: Truth) -> NDArray[np.int64]:
         """(n,) the class index of everything true about an image; none where nothing is known."""
@@ -99,4 +105,28 @@ class Task(Protocol):
         """(N,) how much two models differ on each image, of what is shown from confidence `conf` on."""
 
     def confidences(self, prediction: Prediction) -> NDArray[np.floating]:
-        """(n,) the confidence of everything that a prediction says."""
+        """(n,) the confidence of everything that a prediction says, 0..1."""
+
+    def card_evidence(
+        self, predictions: Sequence[Prediction], truths: Sequence[Truth], *, with_classes: bool
+    ) -> CardEvidence:
+        """What the images that have a truth say about a card; with_classes: whether classes must be right."""
+
+    def unclassed(self, truth: Truth) -> Truth:
+        """The truth as far as it holds for a model whose classes have no names, else None."""
+
+    def found_classes(self, predictions: Sequence[Prediction], truths: Sequence[Truth]) -> Counter[int]:
+        """True classes of what a model confidently finds, whatever it calls them, with how often."""
+
+    def check_reference(
+        self,
+        predictions: Sequence[Prediction],
+        truths: Sequence[Truth],
+        card: Card,
+        reread: Callable[[Sequence[int], Card], list[Prediction]],
+    ) -> None:
+        """Raises CardError where the float model's answers can be no reference.
+
+        truths: None where nothing is known. reread: what the model says of the images with these indices,
+        read by another card.
+        """

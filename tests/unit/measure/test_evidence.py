@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paredown._measure.evidence import LEVEL, better, evidence, gap_of, interval_of, p_value
+from paredown._measure.evidence import better, gap_of, interval_of, p_value
 from paredown.detections import ClassScores, Detections
 from paredown.sample import Labels
+from paredown.tasks import classify, detect
+from paredown.tasks.card_evidence import LEVEL
 
 BOX = np.array([[10, 10, 50, 50]], np.float32)
 TRUE = Labels(BOX, np.zeros(1, np.int64), np.zeros(1, bool), np.array([1600], np.float32))
@@ -19,12 +21,12 @@ def found(right: bool, score: float = 0.9) -> Detections:
 
 
 def detector(right: list[bool]):
-    return evidence([found(r) for r in right], [TRUE] * len(right), with_classes=True)
+    return detect.card_evidence([found(r) for r in right], [TRUE] * len(right), with_classes=True)
 
 
 def classifier(logits: list[float], truths: list[int]):
     answers = [ClassScores(np.array([-x, x], np.float32)) for x in logits]
-    return evidence(answers, truths, with_classes=True)
+    return classify.card_evidence(answers, truths, with_classes=True)
 
 
 def test_the_p_value_of_a_few_images_is_exact() -> None:
@@ -72,7 +74,7 @@ def test_what_points_both_ways_decides_nothing() -> None:
 
 def test_answers_that_are_no_numbers_count_as_wrong() -> None:
     answers = [ClassScores(np.array([np.nan, np.nan], np.float32))] * 4
-    lost = evidence(answers, [1] * 4, with_classes=True)
+    lost = classify.card_evidence(answers, [1] * 4, with_classes=True)
     assert lost.value == 0
     assert np.isfinite(lost.score[1])
 
@@ -85,7 +87,7 @@ def test_intervals_hold_the_value_and_narrow_with_images() -> None:
 
 
 def test_no_truth_at_all_is_no_evidence() -> None:
-    nothing = evidence([found(True)], [None], with_classes=True)
+    nothing = detect.card_evidence([found(True)], [None], with_classes=True)
     assert nothing.n_images == 0
     assert nothing.value == 0
     assert p_value(nothing, nothing) == 1.0
