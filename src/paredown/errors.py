@@ -129,12 +129,15 @@ class OutOfMemory(ParedownError):
 
 
 class MissingDependency(ParedownError):
-    """A package is missing. `extra`: the name in `pip install paredown[extra]`, None for one of the core."""
+    """A package is missing. `extra`: the name in `pip install paredown[extra]`, None for one of the core.
 
-    def __init__(self, package: str, extra: str | None, needed_for: str) -> None:
+    command: what installs it, where that is neither.
+    """
+
+    def __init__(self, package: str, extra: str | None, needed_for: str, command: str = "") -> None:
         super().__init__(
             f"{needed_for} needs the package {package!r}, which is not installed",
-            hint="pip install paredown" if extra is None else f"pip install 'paredown[{extra}]'",
+            hint=command or ("pip install paredown" if extra is None else f"pip install 'paredown[{extra}]'"),
         )
 
 

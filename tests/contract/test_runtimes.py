@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paredown.errors import MissingDependency
+from paredown.errors import MissingDependency, TargetError
 from paredown.protocols import Runtime
 from paredown.runtimes import RUNTIMES
 from paredown.runtimes import runtime as find_runtime
 from paredown.testing import runtimes
 
 COMPUTE = sorted(set(RUNTIMES) - {"null"})  # which answers zeros
-REFUSED = {"litert": ["float16"]}  # kinds of numbers that a runtime takes no models of
+# Kinds of numbers that a runtime takes no models of.
+REFUSED = {"litert": ["float16"], "ncnn": ["float16", "int8", "int4"]}
+NO_TAPS = {"ncnn"}  # they cannot give inner tensors, and say so
 
 
 def installed(name: str) -> Runtime:
@@ -39,7 +41,11 @@ def test_a_policy_needs_no_package(name):
 @pytest.mark.parametrize("check", runtimes.ANSWERS)
 @pytest.mark.parametrize("name", COMPUTE)
 def test_those_that_compute(name, check):
-    check(installed(name))
+    if name in NO_TAPS and check is runtimes.inner_tensors_come_with_the_answer:
+        with pytest.raises(TargetError, match="cannot give inner tensors"):
+            check(installed(name))
+    else:
+        check(installed(name))
 
 
 @pytest.mark.parametrize("name", COMPUTE)

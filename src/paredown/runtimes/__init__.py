@@ -15,6 +15,7 @@ RUNTIMES = {
     "onnxruntime": "paredown.runtimes.onnxruntime",
     "openvino": "paredown.runtimes.openvino",
     "litert": "paredown.runtimes.litert",
+    "ncnn": "paredown.runtimes.ncnn",
     "reference": "paredown.runtimes.reference",
     "null": "paredown.runtimes.null",
 }

@@ -68,9 +68,15 @@ def place(
     """The plan for a graph. released: node name -> why it was found to be better left float.
 
     Raises:
-        UnsupportedModel: there is no convolution or matrix product with constant weights to quantize.
+        UnsupportedModel: the runtime computes nothing in integers, or there is no convolution or matrix
+            product with constant weights to quantize.
         UnknownName: a name in `keep_float` is no node of the graph.
     """
+    if not policy.kernel:
+        raise UnsupportedModel(
+            f"{policy.name} computes nothing in integers here",
+            hint="take a recipe that stays float, or another --runtime",
+        )
     names = {node.name for node in graph if node.name}
     for name in keep_float:
         if name not in names:
