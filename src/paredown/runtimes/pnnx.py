@@ -103,8 +103,8 @@ def check(model: Model, session: Session) -> None:
     feeds = random_feeds(model, seed=0)
     found, wanted = session.run(feeds), run_once(model.data, feeds)
     for name, want in wanted.items():
-        exact = want.astype(np.float64)
-        apart = np.abs(found[name] - exact).max() / max(float(np.ptp(exact)), 1e-9)
+        got, exact = found[name].astype(np.float64), want.astype(np.float64)
+        apart = np.abs(got - exact).max() / max(float(np.ptp(exact)), 1e-9)
         if not apart <= NEAR:
             raise UnsupportedModel(
                 f"what pnnx made of the model is another network: output {name!r} differs",
