@@ -9,28 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.card import Card
-from paredown.deploy.draw import class_colour, draw_detections, draw_label
-from paredown.detections import Detections, Prediction
+from paredown.detections import Prediction
 from paredown.families.recognition import predict
-from paredown.metrics.outcomes import probabilities
 from paredown.preprocessing.feeds import feed
 from paredown.preprocessing.letterbox import Frame, fit_image
 from paredown.preprocessing.values import describe
 from paredown.protocols import Session
 from paredown.sample import Dataset
+from paredown.tasks import TASKS
 
 QUALITY = 82  # of the JPEG
 LIMIT = 6
 TILE, ACROSS = 400, 3  # pixels of the long side of an image on a contact sheet, images in a row
 LINE = 22  # pixels of a line of text on it
-SHOWN_CLASSES = 3  # of a classifier
 
 
 def contact_sheet(session: Session, card: Card, images: Dataset, limit: int = LIMIT) -> bytes:
     """What the model finds on a few images, drawn on them as they are fed, in one JPEG.
 
-    The images are spread over the data set. Detectors: boxes at the card's confidence; classifiers: the first
-    classes. On top stands how the model was fed.
+    The images are spread over the data set; what is found is drawn by the task. On top stands how the model
+    was fed.
     """
     chosen = np.unique(np.linspace(0, len(images) - 1, min(limit, len(images))).round().astype(int))
     tiles = []
@@ -51,16 +49,7 @@ def _tile(fed: NDArray[np.uint8], prediction: Prediction, card: Card, frame: Fra
     """One image as fed (h, w, 3) RGB, no larger than a tile, with what the model says about it."""
     scale = TILE / max(fed.shape[:2])
     canvas = np.asarray(cv2.resize(fed, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    if isinstance(prediction, Detections):
-        shown = prediction.above(card.conf)
-        corners = shown.boxes.reshape(-1, 2, 2) * frame.scale + frame.offset
-        boxes = (corners.reshape(-1, 4) * scale).astype(np.float32)
-        return draw_detections(canvas, Detections(boxes, shown.scores, shown.classes), card.classes)
-    chances = probabilities(prediction)
-    for row, best in enumerate(np.argsort(-chances, kind="stable")[:SHOWN_CLASSES]):
-        label = f"{card.classes[int(best)]} {float(chances[best]):.2f}"
-        draw_label(canvas, label, (0, LINE * (row + 1)), class_colour(int(best)))
-    return canvas
+    return TASKS[card.task].draw(canvas, prediction, card, lambda p: (p * frame.scale + frame.offset) * scale)
 
 
 def _caption(text: str, width: int) -> NDArray[np.uint8]:

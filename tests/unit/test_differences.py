@@ -10,8 +10,9 @@ import pytest
 
 from paredown.card import Card, Preprocess
 from paredown.detections import ClassScores, Detections
-from paredown.differences import CHANGED, MOST_BYTES, differing_pairs, side_by_side
+from paredown.differences import MOST_BYTES, differing_pairs, side_by_side
 from paredown.sample import Dataset, Labels, Sample
+from paredown.tasks.marks import CHANGED
 
 
 def card(task: str = "detect") -> Card:

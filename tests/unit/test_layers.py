@@ -31,6 +31,7 @@ LAYERS = {
     "telemetry": 0,
     "toml": 0,
     "typed": 0,
+    "draw": 1,
     "graph": 1,
     "numerics": 1,
     "preprocessing": 1,

@@ -9,6 +9,7 @@ from paredown._report.html import Child, Html, bullets, facts, join, nothing, se
 from paredown._report.story import ModelFacts, Story
 from paredown.analyze.doubts import summed_up
 from paredown.metrics import METRICS, title_of
+from paredown.tasks import TASKS
 
 
 def accuracy_tables(rows: tuple[Row, ...]) -> Html:
@@ -59,7 +60,7 @@ def model_and_data(story: Story) -> Html:
         ("calibration", plural(d.calibration_images, "image")),
     ]
     if d.boxes is not None:
-        data_facts.append(("true boxes", number(d.boxes, 0)))
+        data_facts.append((TASKS[story.model.task].WORDS.truths, number(d.boxes, 0)))
     if d.classes is not None:
         data_facts.append(("classes", number(d.classes, 0)))
     origins: list[tuple[str, Child]] = [(part, how) for part, how in story.model.origins.items()]

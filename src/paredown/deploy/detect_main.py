@@ -19,10 +19,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from paredown.card import Card
-from paredown.deploy.draw import class_colour, draw_detections, draw_label
 from paredown.deploy.save import open_output
 from paredown.deploy.sources import DeviceError, find_source, frame_rate, read_images
 from paredown.detections import Detections, Prediction
+from paredown.draw import class_colour, draw_detections, draw_label
 from paredown.graph.session_options import session_options
 from paredown.hosts.cpu import saturates
 from paredown.preprocessing.tensor import preprocess

@@ -16,13 +16,12 @@ from paredown.graph.layers import Layers, layers_of
 from paredown.preprocessing.values import FED, feeding
 from paredown.report_data.node_times import KeptTimes, time_layers
 from paredown.report_data.pictures import Drawn, draw_pictures, shown_beside_float
-from paredown.sample import Labels
 from paredown.study.private import hidden
 from paredown.study.records import json_text, plain, read_json
 from paredown.study.store import read_study
 from paredown.study.verdict import Verdict
 from paredown.study.work import Work
-from paredown.tasks import headline
+from paredown.tasks import TASKS, headline
 from paredown.typed import build
 
 
@@ -122,7 +121,9 @@ def _model_facts(work: Work) -> ModelFacts:
 
 def _dataset_facts(work: Work, notes: tuple[str, ...]) -> DatasetFacts:
     judged, calibration = work.images.judged, work.images.calibration
-    boxes = [len(s.truth.classes) for s in judged if isinstance(s.truth, Labels)]
+    task = TASKS[work.bench.card.task]
+    known = [s.truth for s in judged if s.truth is not None] if task.WORDS.truths else []
+    truths = [len(task.classes_of(t)) for t in known]
     return DatasetFacts(
         name=judged.name,
         format=judged.format,
@@ -130,7 +131,7 @@ def _dataset_facts(work: Work, notes: tuple[str, ...]) -> DatasetFacts:
         has_truth=judged.has_truth,
         calibration_images=len(calibration),
         calibration_how=work.images.how,
-        boxes=sum(boxes) if boxes else None,
+        boxes=sum(truths) if truths else None,
         classes=len(judged.classes) or None,
         notes=tuple(n for n in notes if n != work.images.how),
     )

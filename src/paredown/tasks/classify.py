@@ -23,6 +23,8 @@ from paredown.metrics.per_image import class_gaps
 from paredown.metrics.tally import ClassTally
 from paredown.sample import Truth
 from paredown.tasks.card_evidence import RightAnswers
+from paredown.tasks.classify_drawing import draw_classes, draw_first_classes
+from paredown.tasks.marks import Canvas
 from paredown.tasks.task import Curves, Words
 
 NAME = "classify"
@@ -39,6 +41,7 @@ WORDS = Words(
     of_class_fidelity=("agreement", "images"),
     legend=(("right", "right"), ("missed", "wrong")),
     legend_unknown=(("same", "no truth is known"),),
+    truths="",
     example="print([card.classes[i] for i in detect.top_classes(found.scores)])",
     no_truth="no image is of a class the model knows",
     no_reference="no answer of the float model",
@@ -167,6 +170,22 @@ def check_reference(
             got=f"top-1 0 on {found.n_images} images",
             hint="say its input and its classes, in its order, in a card.toml beside it (docs/card.md)",
         )
+
+
+def draw(
+    canvas: Canvas, prediction: Prediction, card: Card, place: Callable[[NDArray[Any]], NDArray[Any]]
+) -> Canvas:
+    """The first classes with their probabilities."""
+    (said,) = class_scores([prediction])
+    return draw_classes(canvas, said, card)
+
+
+def draw_pair(
+    canvas: Canvas, a: Prediction, b: Prediction, truth: Truth, card: Card, scale: float
+) -> tuple[str, Canvas, Canvas]:
+    """The first class of both, green where it is the true one."""
+    one, other = class_scores([a, b])
+    return draw_first_classes(canvas, one, other, truth, card)
 
 
 def class_scores(predictions: Sequence[Prediction]) -> list[ClassScores]:

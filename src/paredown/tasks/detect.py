@@ -8,7 +8,7 @@ Shapes: N images, n boxes of one image.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,9 @@ from paredown.metrics.per_image import detection_gaps, f1_of_images
 from paredown.metrics.tally import DetectionTally
 from paredown.sample import Labels, Truth
 from paredown.tasks.card_evidence import PooledBoxes
+from paredown.tasks.detect_drawing import draw_boxes, draw_changes
 from paredown.tasks.detect_reference import box_evidence, check_detector
+from paredown.tasks.marks import Canvas
 from paredown.tasks.task import Curves, Words
 
 NAME = "detect"
@@ -53,6 +55,7 @@ WORDS = Words(
         ("class", "other class"),
         ("same", "thin: the same in both"),
     ),
+    truths="true boxes",
     example="for box, score, number in zip(found.boxes, found.scores, found.classes):\n"
     "    print(card.classes[number], score, box)      # x1 y1 x2 y2 in pixels of the image",
     no_truth="no image holds a true box of a class the model knows",
@@ -178,6 +181,22 @@ def found_classes(predictions: Sequence[Prediction], truths: Sequence[Truth]) ->
     true = np.array([c for t in truths if isinstance(t, Labels) for c in t.classes], np.int64)
     matches = box_evidence(predictions, truths, with_classes=False).matches
     return Counter(true[matches.found_score >= pooled.CONFIDENT].tolist())
+
+
+def draw(
+    canvas: Canvas, prediction: Prediction, card: Card, place: Callable[[NDArray[Any]], NDArray[Any]]
+) -> Canvas:
+    """The boxes at the card's confidence."""
+    (found,) = detections([prediction])
+    return draw_boxes(canvas, found, card, place)
+
+
+def draw_pair(
+    canvas: Canvas, a: Prediction, b: Prediction, truth: Truth, card: Card, scale: float
+) -> tuple[str, Canvas, Canvas]:
+    """The boxes missed, new and of another class stand out; the truth is dashed."""
+    one, other = detections([a, b])
+    return draw_changes(canvas, one, other, truth, card, scale)
 
 
 def _floats(values: NDArray[np.generic]) -> tuple[float, ...]:

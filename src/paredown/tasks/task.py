@@ -19,6 +19,7 @@ from paredown.detections import Prediction
 from paredown.metrics.tally import Evidence
 from paredown.sample import Truth
 from paredown.tasks.card_evidence import CardEvidence
+from paredown.tasks.marks import Canvas
 
 Curves = dict[str, tuple[float, ...]]
 
@@ -45,6 +46,7 @@ class Words:
     of_class_fidelity: tuple[str, str]
     legend: tuple[tuple[str, str], ...]
     legend_unknown: tuple[tuple[str, str], ...]
+    truths: str  # what an image holds any number of: "true boxes"; "" where the truth is one
     example: str  # Python that uses `found` of the bundle's script
     no_truth: str
     no_reference: str
@@ -129,4 +131,24 @@ class Task(Protocol):
 
         truths: None where nothing is known. reread: what the model says of the images with these indices,
         read by another card.
+        """
+
+    def draw(
+        self,
+        canvas: Canvas,
+        prediction: Prediction,
+        card: Card,
+        place: Callable[[NDArray[Any]], NDArray[Any]],
+    ) -> Canvas:
+        """A copy of the canvas with what the model says at the card's confidence.
+
+        place: points (..., 2) of the image -> points of the canvas, in pixels.
+        """
+
+    def draw_pair(
+        self, canvas: Canvas, a: Prediction, b: Prediction, truth: Truth, card: Card, scale: float
+    ) -> tuple[str, Canvas, Canvas]:
+        """How b differs from a in words, and both drawn, with the truth where it is known.
+
+        scale: pixels of the canvas to one of the image.
         """

@@ -16,8 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 from paredown.card import Card, Preprocess
 from paredown.deploy import write_bundle
 from paredown.deploy.detect_main import as_json, as_text, picture
-from paredown.deploy.draw import draw_detections
 from paredown.detections import Detections
+from paredown.draw import draw_detections
 from paredown.errors import StorageError
 from paredown.families.recognition import predict
 from paredown.graph.load import load_model
