@@ -64,7 +64,7 @@ def expected_distances(bins: Floats) -> Floats:
 
     Source: Li et al., Generalized Focal Loss, 2020, arXiv 2006.04388, eq. 5.
     """
-    logits = bins.reshape(len(bins), 4, -1)
+    logits = bins.reshape(len(bins), 4, bins.shape[1] // 4)  # of no candidate at all as well
     return softmax(logits) @ np.arange(logits.shape[-1], dtype=np.float32)
 
 

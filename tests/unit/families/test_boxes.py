@@ -72,3 +72,8 @@ def test_softmax_sigmoid_and_their_mean_do_not_overflow() -> None:
     bins = np.full((1, 4 * 8), -50.0, np.float32)
     bins[0, [0, 8 + 3, 16 + 7, 24 + 1]] = 50.0
     np.testing.assert_allclose(expected_distances(bins), [[0, 3, 7, 1]], atol=1e-5)
+
+
+def test_no_candidate_at_all_has_no_distances():
+    """An image on which nothing is sure enough is not a crash."""
+    assert expected_distances(np.zeros((0, 32), np.float32)).shape == (0, 4)
