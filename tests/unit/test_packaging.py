@@ -70,7 +70,9 @@ def test_extras_named_in_errors_exist() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "MissingDependency":
                 package, extra = (a.value if isinstance(a, ast.Constant) else "" for a in node.args[:2])
-                if extra is None:
+                if len(node.args) > 3:  # a command of its own installs it
+                    assert package in node.args[3].value
+                elif extra is None:
                     assert package in CORE
                 elif extra:
                     named[extra] = package
