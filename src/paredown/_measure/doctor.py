@@ -217,7 +217,7 @@ def _clock(step_s: float) -> Finding:
 
 def _spread(work_s: tuple[float, ...]) -> Finding:
     wide = spread(work_s)
-    what = f"the same work, {len(work_s)} times over: spread {wide:.0%}"
+    what = f"the same work, {len(work_s)} times over: spread {100 * wide:.0f} %"
     if wide > UNFIT_SPREAD:
         return Finding(
             "bad", what, "differences between models drown in this", "find out what else is running"

@@ -174,9 +174,13 @@ def _columns(story: Story, rows: tuple[Row, ...]) -> list[Column]:
 
 
 def _as_timed(rows: tuple[Row, ...]) -> list[Column]:
-    """The milliseconds that were read: the model's, and those of float in the same rounds."""
+    """The milliseconds that were read: the model's, and those of float in the same rounds.
+
+    Float beside itself says how steady the machine was (the doubts tell it), not how fast float is.
+    """
     titles = {"latency_s": "as timed", "float_latency_s": "float beside it"}
     found = {name: {id(r): q for r in rows if (q := r.timed(name)) is not None} for name in titles}
+    found["float_latency_s"].pop(id(evidence.float_row(rows)), None)
     return [(titles[name], "ms", quantities) for name, quantities in found.items() if quantities]
 
 

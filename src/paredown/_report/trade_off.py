@@ -70,16 +70,18 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
     if len(found) < 2:
         return None
     top = max(y.value for _, _, y, _ in found)
-    upright = [y.value for _, _, y, _ in found if y.value >= (1 - COLLAPSED) * top]
-    pad = max(0.18 * (max(upright) - min(upright)), 0.01 * top, 1e-6)
-    floor = min(upright) - 2 * pad
+    upright = [(y, lost) for _, _, y, lost in found if y.value >= (1 - COLLAPSED) * top]
+    least, most = min(y.value for y, _ in upright), max(y.value for y, _ in upright)
+    pad = max(0.18 * (most - least), 0.01 * top, 1e-6)
+    floor = min(least - 2 * pad, *(y.value - _paired_ends(lost)[0] for y, lost in upright))
+    ceiling = max(most + pad, *(y.value + _paired_ends(lost)[1] for y, lost in upright))
     edge = cut([scaled(x) for _, x, _, _ in found], reference_of([(r, scaled(x)) for r, x, _, _ in found]))
     marks = [
         Mark(r, x, y, lost, max(y.value, floor), y.value < floor, id(r) in labelled, *_across(x, edge))
         for r, x, y, lost in found
     ]
     x_range = (0.0, 1.08 * max(m.x for m in marks))
-    y_range = (floor - 0.6 * pad, max(upright) + 1.6 * pad)
+    y_range = (floor - 0.6 * pad, ceiling + 0.6 * pad)
     positions = _label_places(marks, x_range, y_range)
     data = [_front_line(marks), *(_scatter(m, p, metric) for m, p in zip(marks, positions, strict=True))]
     layout = {
@@ -147,10 +149,15 @@ def _symbol(mark: Mark) -> str:
 
 def _paired_bars(mark: Mark) -> dict[str, Any]:
     """The interval of the difference to float: the same images, so far narrower than that of either model."""
-    lost = mark.lost
-    if lost is None or lost.low is None or lost.high is None or mark.collapsed:
-        return error_bars([0.0], [0.0])
-    return error_bars([max(0.0, lost.value - lost.low) / 100], [max(0.0, lost.high - lost.value) / 100])
+    below, above = (0.0, 0.0) if mark.collapsed else _paired_ends(mark.lost)
+    return error_bars([above], [below])
+
+
+def _paired_ends(lost: Quantity | None) -> Point:
+    """How far that interval reaches below and above the accuracy, in the metric: more lost is lower."""
+    if lost is None or lost.low is None or lost.high is None:
+        return 0.0, 0.0
+    return max(0.0, lost.high - lost.value) / 100, max(0.0, lost.value - lost.low) / 100
 
 
 def _caption(marks: Sequence[Mark]) -> str:

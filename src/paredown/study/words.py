@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from paredown.agreement import is_agreement
 from paredown.analyze.against_float import (
@@ -155,6 +156,7 @@ def less_good(trial: Trial, baseline: Trial, loses_more: bool) -> str:
     accuracy, speed = accuracy_of(trial), speed_of(trial, baseline)
     agreement = accuracy is not None and is_agreement(accuracy.name)
     why = "larger" if not loses_more else "agrees less" if agreement else "loses more"
+    why += " than the best"
     return f"as fast, {why}" if speed is not None and speed.known else why
 
 
@@ -189,7 +191,14 @@ def _accuracy(trial: Trial, baseline: Trial) -> str:
         shown = accuracy if accuracy.low is None else _percent(accuracy)
         return f"{_upper(said)}{_interval(shown)} (there is no truth)"
     before = f"{metric_title(accuracy.name)} {accuracy.value:.4f}, float {floats.value:.4f}"
-    return f"{before}: {said}{_interval(lost)}"
+    return f"{before}: {said}{_interval(_as_said(lost))}"
+
+
+def _as_said(lost: Quantity) -> Quantity:
+    """The points lost; where the words say "gained", the points gained, so that the interval fits."""
+    if rounded(lost.value) >= 0 or lost.low is None or lost.high is None:
+        return lost
+    return replace(lost, value=-lost.value, low=-lost.high, high=-lost.low)
 
 
 def _latency(trial: Trial, baseline: Trial) -> str:

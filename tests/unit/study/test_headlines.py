@@ -80,7 +80,7 @@ def test_where_no_speed_is_known_the_least_loss_decides() -> None:
     verdict = choose_best([FLOAT, *pool], Limits())
     assert verdict.best.recipe == "b"
     assert "It loses least of the 2 that keep to the limits" in verdict.sentence
-    assert verdict.remarks["a"] == "loses more"  # of its speed nothing is known
+    assert verdict.remarks["a"] == "loses more than the best"  # of its speed nothing is known
 
 
 @pytest.mark.parametrize(("drop", "met"), [(0.503, True), (0.506, False)])
@@ -145,6 +145,9 @@ def test_a_gain_beyond_chance_is_doubted_in_the_verdict_itself() -> None:
     better = trial("int8", 0.552, (0.5, 0.49, 0.51), drop=gained, doubts=gain_doubts([gained]))
     verdict = choose_best((FLOAT, better), Limits())
     assert "15.20 points gained" in verdict.headline
+    assert (
+        "15.20 points gained, 95 % CI 12.10..18.00" in verdict.sentence
+    )  # the interval's sign follows the word
     assert "the float model is probably read or fed wrongly" in verdict.sentence
     kept = trial("int8", 0.399, (0.5, 0.49, 0.51))
     assert "wrongly" not in choose_best((FLOAT, kept), Limits()).sentence

@@ -45,7 +45,7 @@ def test_among_equally_fast_the_more_accurate_wins_and_the_smaller_is_named():
     int8, int4 = trial("int8", 0.3975, 0.50, 4e6), trial("int4", 0.392, 0.50, 2e6)
     verdict = choose_best([FLOAT, int8, int4], Limits())
     assert verdict.best is int8
-    assert verdict.remarks["int4"] == "as fast, loses more"
+    assert verdict.remarks["int4"] == "as fast, loses more than the best"
     assert "It loses least of the 2 that may be as fast" in verdict.sentence
     assert "int4 is smaller, 2.0 MB, and loses 0.55 points more" in verdict.sentence
     assert choose_best([FLOAT, int8, int4], Limits(max_size_bytes=3_000_000)).best is int4
@@ -55,11 +55,11 @@ def test_among_equally_fast_and_accurate_the_smaller_wins():
     same = [trial("a", 0.3995, 0.50, 8e6), trial("b", 0.4, 0.51, 7.9e6), trial("c", 0.3992, 0.50, 4e6)]
     verdict = choose_best([FLOAT, *same], Limits())
     assert verdict.best.recipe == "c"  # 0.08 points: less than a tenth of what is allowed
-    assert verdict.remarks["a"] == "as fast, larger"
+    assert verdict.remarks["a"] == "as fast, larger than the best"
     assert "Its file is the smallest of the 3 that may be as fast and lose as little" in verdict.sentence
     strict = choose_best([FLOAT, *same], Limits(max_drop=0.1))
     assert strict.best.recipe == "b"
-    assert strict.remarks["c"] == "as fast, loses more"
+    assert strict.remarks["c"] == "as fast, loses more than the best"
 
 
 def test_a_gain_is_chance_and_no_reason_for_a_larger_file():
