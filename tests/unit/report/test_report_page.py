@@ -182,6 +182,8 @@ def test_float_is_once_as_slow_as_float_and_its_noise_is_on_hover() -> None:
     told = with_quantities(story(), "float", noise)
     float_model = rows(told)[0]
     assert float_model.get("latency_ratio").value == 1
+    told = with_quantities(told, "float", Quantity("float_latency_s", 0.2719, "s", "lower"))
+    assert "271.9" not in Page(render(told)).words  # beside "1.00 of float" it would contradict
     assert "beside itself 1.12" in render(told)
 
 
@@ -249,6 +251,16 @@ def test_a_collapsed_model_does_not_set_the_scale() -> None:
     fallen = [d for d in plot.data if d["name"].startswith("ort-static")]
     assert fallen[0]["marker"]["symbol"] == "triangle-down"
     assert "(0.000)" in fallen[0]["name"]
+
+
+def test_the_bars_of_the_trade_off_end_within_the_plot() -> None:
+    wide = Quantity("map50_95_drop", 0.44, "points", "lower", "derived", low=-6.0, high=9.0)
+    plot = figure(rows(with_quantities(story(), "int8", wide)), "map50_95")
+    low, high = plot.layout["yaxis"]["range"]
+    bars = next(trace for trace in plot.data if trace["name"] == "int8")
+    (y,), (above,), (below,) = bars["y"], bars["error_y"]["array"], bars["error_y"]["arrayminus"]
+    assert (above, below) == pytest.approx((0.0644, 0.0856))
+    assert low < y - below < y + above < high
 
 
 def test_a_figure_that_was_not_measured_says_so_beside_it() -> None:
