@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from report.made_up_story import story
+from rich.console import Console
 from study.made_up_trials import trial
 
 from paredown._report.trials_csv import trials_csv
@@ -63,6 +64,14 @@ def test_it_is_a_column_on_the_terminal():
     assert [str(cell) for cell in column.cells] == ["0.800", "0.412"]
     without = trial_table([FLOAT, INT8], choose_best([FLOAT], Limits()))
     assert "J" not in [str(c.header) for c in without.columns]
+
+
+def test_a_recipe_is_not_broken_in_80_columns():
+    made = [FLOAT, trial("size256+int8-minmax", 0.3, (0.5, 0.49, 0.51), size=3e6)]
+    screen = Console(file=io.StringIO(), width=80)
+    screen.print(trial_table(made, choose_best(made, Limits())))
+    assert "size256+int8-minmax " in screen.file.getvalue()
+    assert "loses more" in screen.file.getvalue()
 
 
 def test_it_is_in_the_report_its_plot_and_the_csv():

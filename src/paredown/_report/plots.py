@@ -126,7 +126,7 @@ def bars(all_rows: tuple[Row, ...], kind: QuantityKind) -> Figure | None:
     }
     text = [f"{CUT if f else ''}  {shown_whole(q)}" for f, q in zip(far, quantities, strict=True)]
     words = _words(labels, ends, text)
-    room = 1.5 if kind.rate else 1.24  # beside milliseconds stand frames per second
+    room = 1.7 if kind.rate else 1.24  # beside milliseconds stand frames per second
     layout = {
         "xaxis": axis(f"{kind.title}, {look(quantities[0]).shown}", range=[0, room * max(*ends, 1e-9)]),
         "yaxis": axis("", autorange="reversed", ticksuffix="  ", showgrid=False),

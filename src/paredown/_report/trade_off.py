@@ -80,7 +80,8 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
         Mark(r, x, y, lost, max(y.value, floor), y.value < floor, id(r) in labelled, *_across(x, edge))
         for r, x, y, lost in found
     ]
-    x_range = (0.0, 1.08 * max(m.x for m in marks))
+    ends = [m.x + (0.0 if m.far else errors([m.latency])["array"][0]) for m in marks]
+    x_range = (0.0, max(1.08 * max(m.x for m in marks), 1.02 * max(ends)))
     y_range = (floor - 0.6 * pad, ceiling + 0.6 * pad)
     positions = _label_places(marks, x_range, y_range)
     data = [_front_line(marks), *(_scatter(m, p, metric) for m, p in zip(marks, positions, strict=True))]

@@ -29,6 +29,10 @@ from paredown.study.store import read_trials
 from paredown.study.verdict import Verdict
 from paredown.study.words import metric_title
 
+LONGEST_NAME = (
+    24  # letters of a recipe that is not broken in the table; longer ones leave no room beside them
+)
+
 
 def limits_of(args: argparse.Namespace) -> Limits:
     """The limits typed on the command line, in base units."""
@@ -110,7 +114,8 @@ def trial_table(trials: Sequence[Trial], verdict: Verdict) -> Table:
     heads = (head for kind in kinds for head in _heads(kind))
     columns = ("recipe", *judged, *heads, "verdict")
     rows = [_row(t, verdict, kinds, agreement) for t in trials]
-    return console.table(columns, rows, numbers=columns[1:-1])
+    short = all(len(str(row[0])) <= LONGEST_NAME for row in rows)
+    return console.table(columns, rows, numbers=columns[1:-1], whole=("recipe",) if short else ())
 
 
 def _footnotes(verdict: Verdict) -> list[str]:

@@ -255,12 +255,15 @@ def test_a_collapsed_model_does_not_set_the_scale() -> None:
 
 def test_the_bars_of_the_trade_off_end_within_the_plot() -> None:
     wide = Quantity("map50_95_drop", 0.44, "points", "lower", "derived", low=-6.0, high=9.0)
-    plot = figure(rows(with_quantities(story(), "int8", wide)), "map50_95")
+    slow = Quantity("latency_s", 0.2, "s", "lower", low=0.19, high=0.6)
+    plot = figure(rows(with_quantities(with_quantities(story(), "int8", wide), "float", slow)), "map50_95")
     low, high = plot.layout["yaxis"]["range"]
     bars = next(trace for trace in plot.data if trace["name"] == "int8")
     (y,), (above,), (below,) = bars["y"], bars["error_y"]["array"], bars["error_y"]["arrayminus"]
     assert (above, below) == pytest.approx((0.0644, 0.0856))
     assert low < y - below < y + above < high
+    far = max(t["x"][0] + t["error_x"]["array"][0] for t in plot.data if "error_x" in t)
+    assert far < plot.layout["xaxis"]["range"][1]
 
 
 def test_a_figure_that_was_not_measured_says_so_beside_it() -> None:
