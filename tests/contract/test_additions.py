@@ -20,13 +20,16 @@ from paredown import api, data, families, tasks
 from paredown._compress.presets import parse_recipe
 from paredown._compress.steps import STEPS
 from paredown._measure import doctor
+from paredown._measure.accuracy import accuracy
 from paredown._measure.align import align
+from paredown._measure.compare import compare
 from paredown.card import Card, Preprocess
 from paredown.cli import main
 from paredown.cli.list import summaries
 from paredown.data.reading import FORMATS, Format
 from paredown.deploy.bundle import detect_script
 from paredown.detections import ClassScores
+from paredown.differences import differing_pairs
 from paredown.families.recognition import predict, recognise
 from paredown.hosts import HOSTS, open_host
 from paredown.measurement import Quantity
@@ -166,6 +169,33 @@ def test_a_task(add, monkeypatch, tmp_path):
     kept = load_predictions(tmp_path / "kept" / "environment" / "float.npz", 2, "presence")
     np.testing.assert_array_equal([p.scores for p in kept], [p.scores for p in said])
     assert tasks.TASKS["presence"].WORDS.kind == "tagger"
+
+
+def test_a_task_judges_and_draws(add, monkeypatch):
+    """From truth to a headline with its interval, a comparison, a card chosen and pictures; two rows more."""
+    presence = add("tasks.presence")
+    monkeypatch.setattr(tasks, "_MODULES", (*tasks._MODULES, "presence"))
+    for row in presence.METRICS:
+        monkeypatch.setitem(METRICS, row.name, row)
+    pixels, there = np.full((200, 300, 3), 128, np.uint8), [(0,), (1,), (0, 1), (1,)] * 5
+    card = Card("taggers", "presence", Preprocess((8, 8)), ("box", "ring"), conf=0.5)
+    images = data.from_arrays([pixels] * 20, [presence.Present(t) for t in there], card.classes)
+    floats = [ClassScores(np.float32([0.9 * (c in t) for c in (0, 1)])) for t in there]
+    worse = [*floats[:18], ClassScores(np.float32([0.9, 0.9])), ClassScores(np.float32([0.8, 0.1]))]
+
+    quantities, curves = accuracy(worse, images, card, floats)
+    named = {q.name: q for q in quantities}
+    assert quantities[0].name == "presence"
+    assert named["presence"].value == pytest.approx(19 / 20)
+    assert named["presence_drop"].value == pytest.approx(5)
+    assert named["fidelity_presence"].low <= named["fidelity_presence"].value == pytest.approx(19 / 20)
+    assert sum(curves["confidence_histogram"]) == sum(map(len, there)) + 1
+    found = compare(floats, worse, images, card)
+    assert found.a_better == (19,)
+    assert presence.card_evidence(floats, [s.truth for s in images], with_classes=True).value == 1
+    (pair,) = differing_pairs(images, floats, worse, card, 1)
+    assert pair.why == "1 classes became 1"
+    assert pair.first != pair.second
 
 
 def test_a_quantity(monkeypatch, capsys):
