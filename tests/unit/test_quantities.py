@@ -92,6 +92,9 @@ def test_it_is_in_the_json_and_in_what_ships():
     assert made is not None
     assert quantity_values(made.quantities)["energy_j"]["unit"] == "J"
     assert any(line.startswith("| energy | 0.412") for line in figures(Model(b"", (), (), "m"), trials()[1]))
+    of_float, of_int8 = (" ".join(figures(Model(b"", (), (), "m"), t)) for t in trials())
+    assert "latency against float" in of_int8
+    assert "latency against float" not in of_float  # 1.01 of itself is the noise of the machine
 
 
 def test_it_is_a_limit_of_the_verdict():

@@ -21,6 +21,8 @@ WORDS: Mapping[Kind, str] = {
     "index": "shapes and indices",
 }
 
+NOT_QUANTIZED = "Nothing of this model is quantized."
+
 
 @dataclass(frozen=True)
 class LayerRow:
@@ -51,6 +53,7 @@ def layer_rows(
     said = _said(log)
     damage = _sensitivities(log, source or found)
     only_products = _only_products(log)
+    plainly_float = not any(_quantized(layer) for layer in found.layers)
     return tuple(
         LayerRow(
             place,
@@ -59,7 +62,9 @@ def layer_rows(
             _ms(mine, layer.node),
             _ms(floats, layer.name),
             damage.get(layer.name),
-            _why(layer, said.get(layer.name), only_products, logged=bool(said)),
+            NOT_QUANTIZED
+            if plainly_float and not said and layer.arithmetic != "index"
+            else _why(layer, said.get(layer.name), only_products, logged=bool(said)),
         )
         for place, layer in enumerate(found.layers, start=1)
     )
@@ -106,6 +111,11 @@ def _only_products(log: Sequence[StepRecord]) -> bool:
     return bool(ops) and ops <= set(WEIGHTED)
 
 
+def _quantized(layer: Layer) -> bool:
+    """Whether it computes in integers or its weight is stored in few bits."""
+    return layer.arithmetic == "integer" or (layer.weight_bits is not None and layer.weight_bits < 16)
+
+
 def _why(layer: Layer, record: StepRecord | None, only_products: bool, *, logged: bool) -> str:
     """Why the layer is float; of one in integers what was done."""
     if layer.arithmetic == "index":
@@ -114,7 +124,7 @@ def _why(layer: Layer, record: StepRecord | None, only_products: bool, *, logged
         return plain(record.why)
     if layer.arithmetic == "integer":
         return plain(record.why) if record is not None else ""
-    if layer.weight_bits is not None and layer.weight_bits < 16:
+    if _quantized(layer):
         return f"Its weight is stored in {layer.weight_bits} bits and unpacked; it computes in float."
     if record is not None:
         return "On a grid, but float is read from it or given to it, so the runtime computes it in float."

@@ -20,8 +20,12 @@ from paredown.model import Model
 from paredown.preprocessing.values import describe
 from paredown.printable import printable
 from paredown.study.records import json_text
+from paredown.study.verdict import FLOAT
 from paredown.tasks import TASKS
 from paredown.telemetry import all_switches
+
+# Of the float model these say how steady the machine was, not how fast it is.
+AGAINST_FLOAT = ("latency_ratio", "float_latency_s")
 
 HEAD = """Runs the model of this folder on images, videos and cameras. See README.md.
 
@@ -144,7 +148,9 @@ def figures(model: Model, trial: Trial) -> list[str]:
     rows = [f"| file size | {model.size_bytes / 1e6:.2f} MB |"]
     if trial.measurement is None:
         return rows
-    found = [q for q in trial.measurement.quantities if "bundle" in kind_of(q.name).places]
+    hidden = AGAINST_FLOAT if trial.recipe == FLOAT else ()
+    shipped = [q for q in trial.measurement.quantities if q.name not in hidden]
+    found = [q for q in shipped if "bundle" in kind_of(q.name).places]
     rows += [f"| {title_of(q.name)} | {shown(q)}{_span(q)}, {q.how} |" for q in found]
     return [*rows, f"| on | target {machine_name(trial.measurement)} |"]
 

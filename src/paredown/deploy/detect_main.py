@@ -130,7 +130,8 @@ def _run(model: DeviceModel, args: argparse.Namespace) -> None:
         if output is not None:
             output.close()
     if seconds:
-        sys.stderr.write(f"{len(seconds)} images, {len(seconds) / max(sum(seconds), 1e-9):.1f} per second\n")
+        images = f"{len(seconds)} image{'' if len(seconds) == 1 else 's'}"
+        sys.stderr.write(f"{images}, {len(seconds) / max(sum(seconds), 1e-9):.1f} per second\n")
 
 
 def _timed(pictures: Iterator[Any], seconds: list[float]) -> Iterator[Any]:

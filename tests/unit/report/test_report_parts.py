@@ -66,6 +66,10 @@ def test_a_layer_has_the_reason_that_its_recipe_logged_in_plain_words() -> None:
         found, [StepRecord("w8a8", "conv0", "float", "decode tail: no convolution depends on it")]
     )
     assert known.why.startswith("Decoding behind the last convolution")
+    (untouched,) = layer_rows(found, [])  # the float model itself, or one at another input size
+    assert untouched.why == "Nothing of this model is quantized."
+    partly = Layers((*chain(2).layers, replace(found.layers[0], name="left", node="left")), ())
+    assert layer_rows(partly, [])[-1].why == "This recipe keeps no record of its layers."
 
 
 @pytest.mark.parametrize(
