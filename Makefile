@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TRAINED := $(VENV)/.trained
 TORCH := torch==2.13.0
+BESIDE := -n logical --dist worksteal  # a test process for each core
 
 .PHONY: demo test test-all test-fast lint bench docs clean
 
@@ -16,13 +17,13 @@ test: $(TRAINED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not (real and slow)"
+	$(BIN)/pytest $(BESIDE) -m "not (real and slow)"
 
 test-all: $(TRAINED)
-	$(BIN)/pytest
+	$(BIN)/pytest $(BESIDE)
 
 test-fast: $(TRAINED)
-	$(BIN)/pytest -m "not slow and not real"
+	$(BIN)/pytest $(BESIDE) -m "not slow and not real"
 
 lint: $(TRAINED)
 	$(BIN)/ruff check .
