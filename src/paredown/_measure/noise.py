@@ -42,7 +42,7 @@ class NoiseWatch:
             text = f"other processes used {others * cores:.1f} of {cores} cores meanwhile"
             found.append(Doubt("busy", text, others, others > _UNFIT_OTHERS))
         if withheld > _STEAL_LIMIT:
-            text = f"the virtual machine's host withheld {withheld:.0%} of the processor time"
+            text = f"the virtual machine's host withheld {100 * withheld:.0f} % of the processor time"
             found.append(Doubt("withheld", text, withheld, withheld > _UNFIT_STEAL))
         if slow := slowed(start.throttling, end.throttling):
             text = f"the processor was slowed down meanwhile: {slow}"
@@ -64,14 +64,14 @@ def series_doubts(round_s: Sequence[float], whose: str) -> tuple[Doubt, ...]:
     found, third = [], len(round_s) // 3
     wide = spread(round_s)
     if wide > SPREAD_LIMIT:
-        text = f"the rounds of the {whose} differ by {wide:.0%}"
+        text = f"the rounds of the {whose} differ by {100 * wide:.0f} %"
         found.append(Doubt("spread", text, wide, wide > UNFIT_SPREAD))
     if third >= 3:
         first, last = round_s[:third], round_s[-third:]
         drift = median(last) / median(first) - 1
         if abs(drift) > max(_DRIFT_LIMIT, spread(first), spread(last)):  # else it may be chance
             how = "slower" if drift > 0 else "faster"
-            text = f"the {whose} became {abs(drift):.0%} {how} while it was timed"
+            text = f"the {whose} became {100 * abs(drift):.0f} % {how} while it was timed"
             found.append(Doubt("drift", text, abs(drift)))
     return tuple(found)
 

@@ -101,9 +101,10 @@ def _model_facts(m: ModelFacts) -> list[tuple[str, Child]]:
 
 
 def _fact(key: str, value: object) -> tuple[str, str]:
-    """A fact of the machine in words: ("memory", "8,112.0 MB")."""
+    """A fact of the machine in words: ("memory", "8.1 GB")."""
     if isinstance(value, int | float) and key.endswith("_bytes"):
-        return key.removesuffix("_bytes").replace("_", " "), mb(value)
+        size = with_unit(number(value / 1e9, 1), "GB") if value >= 1e9 else mb(value) if value else "none"
+        return key.removesuffix("_bytes").replace("_", " "), size
     if isinstance(value, int | float) and key.endswith("_mhz"):
         return key.removesuffix("_mhz").replace("_", " "), with_unit(number(value, 0), "MHz")
     return key.replace("_", " "), _plain(value)

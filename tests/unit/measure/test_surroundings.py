@@ -98,7 +98,7 @@ def test_a_busy_neighbour_and_a_throttle_are_doubted() -> None:
     assert busy.size == pytest.approx((40 - 10) / 40)  # of four cores for ten seconds
     assert withheld.size == pytest.approx(8 / 40)
     assert "other processes used 3.0 of 4 cores" in busy.text
-    assert "withheld 20%" in withheld.text
+    assert "withheld 20 %" in withheld.text
     assert "slowed down meanwhile: throttled by heat or power" in throttled.text
     assert busy.unfit
     assert throttled.unfit

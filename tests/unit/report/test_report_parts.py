@@ -96,6 +96,13 @@ def test_sensitivities_come_from_the_tensors_that_a_layer_makes() -> None:
     assert [r.sensitivity for r in layer_rows(found, log)] == [None, 0.02, None]
 
 
+def test_the_machine_s_memory_is_in_gigabytes_and_no_swap_is_none():
+    told = story()
+    words = Page(render(replace(told, environment={**told.environment, "swap_bytes": 0}))).words
+    assert re.search(r"memory8\.0.GB", words)
+    assert "swapnone" in words
+
+
 def test_a_model_without_layers_says_that_its_file_is_gone() -> None:
     assert "its layers are not shown" in Page(render(story())).words
 
