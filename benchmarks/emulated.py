@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from paredown.telemetry import all_switches
+from paredown.no_telemetry import all_switches
 
 HASWELL = "Haswell"  # AVX2 without VNNI, as every x86 from 2013 until VNNI came
 EMULATOR = "qemu-x86_64"

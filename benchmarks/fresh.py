@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from paredown.telemetry import all_switches
+from paredown.no_telemetry import all_switches
 
 _POLL_S = 0.1
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from paredown.telemetry import opt_out
+from paredown.no_telemetry import opt_out
 
 if TYPE_CHECKING:
     from paredown._compress.recipe import Compressed, Recipe
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from paredown.measurement import Measurement, Quantity, Trial
     from paredown.model import Model
     from paredown.sample import Dataset, Labels, Sample
+    from paredown.study.best import Verdict
     from paredown.study.limits import Limits
     from paredown.study.options import Options
-    from paredown.study.verdict import Verdict
     from paredown.targets import Target
 
 opt_out()  # before anything loads a runtime
@@ -77,7 +77,7 @@ _HOME = dict.fromkeys((*_VERBS, "Compared", "Outcome"), "paredown.api") | {
     "Sample": "paredown.sample",
     "Target": "paredown.targets",
     "Trial": "paredown.measurement",
-    "Verdict": "paredown.study.verdict",
+    "Verdict": "paredown.study.best",
 }
 
 __all__ = [

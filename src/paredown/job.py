@@ -31,17 +31,17 @@ from paredown.protocols import Progress
 from paredown.quantities import QUANTITIES, UNITS, limited
 from paredown.report_data import read_story, write_end, write_start
 from paredown.sample import Dataset
-from paredown.study.again import apart_notes, measured_elsewhere
 from paredown.study.bench import Bench
+from paredown.study.best import FLOAT, Verdict, choose_best
+from paredown.study.calibration_split import Source, check_learns, choose_images
 from paredown.study.environments import unmatched
-from paredown.study.images import Source, check_learns, choose_images
 from paredown.study.limits import Limits
 from paredown.study.options import Asked, Options
 from paredown.study.private import hiding, portable, portable_path
+from paredown.study.resume import apart_notes, measured_elsewhere
 from paredown.study.searching import check_search, run_search
 from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
 from paredown.study.trials import at_sizes, choose_recipes, float_trial, run_trials
-from paredown.study.verdict import FLOAT, Verdict, choose_best
 from paredown.study.work import Say, Work
 from paredown.targets import Target, target
 from paredown.tasks import headline

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from paredown.telemetry import all_switches
+from paredown.no_telemetry import all_switches
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted([*ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("tools/**/*.py")])
@@ -125,7 +125,7 @@ def test_every_process_is_silent_before_a_runtime_is_loaded():
     env = {k: v for k, v in os.environ.items() if k not in all_switches()}
     code = f"import sys, os, paredown; assert 'onnxruntime' not in sys.modules; s = {all_switches()!r}"
     code += "; assert {k: os.environ.get(k) for k in s} == s"
-    code += "; from paredown.telemetry import too_late_for; assert too_late_for() == ()"
+    code += "; from paredown.no_telemetry import too_late_for; assert too_late_for() == ()"
     subprocess.run([sys.executable, "-c", code], env=env, check=True)
     code = "import onnxruntime, paredown; from paredown._measure.doctor import check"
     code += "; from paredown.targets import target; found = check(target('local'))"

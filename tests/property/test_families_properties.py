@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paredown.card import Card, Preprocess
-from paredown.families.boxes import nms
 from paredown.families.cards import card_text, write_card
+from paredown.families.nms import nms
 from paredown.preprocessing.letterbox import fit_image
 from paredown.preprocessing.tensor import preprocess
 

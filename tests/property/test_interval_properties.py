@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from paredown._measure.latency import _typical
-from paredown.analyze.bootstrap import interval, median_of_rounds, paired_difference, ratio_of_rounds
+from paredown.analyze.confidence_interval import (
+    interval,
+    median_of_rounds,
+    paired_difference,
+    ratio_of_rounds,
+)
 
 seconds = st.floats(1e-6, 100)
 rounds = st.lists(st.lists(seconds, min_size=1, max_size=5), min_size=1, max_size=12)

@@ -28,7 +28,7 @@ LAYERS = {
     "quantities": 0,
     "reading": 0,
     "sample": 0,
-    "telemetry": 0,
+    "no_telemetry": 0,
     "toml": 0,
     "typed": 0,
     "draw": 1,

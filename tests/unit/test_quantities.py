@@ -22,9 +22,9 @@ from paredown.measurement import Quantity, Trial
 from paredown.metrics import METRICS, kind_of, title_of
 from paredown.model import Model
 from paredown.quantities import QUANTITIES, UNITS, Column, Limit, QuantityKind, in_unit
+from paredown.study.best import choose_best
 from paredown.study.limits import Limits
 from paredown.study.options import Asked
-from paredown.study.verdict import choose_best
 
 ENERGY = QuantityKind(
     "energy_j",

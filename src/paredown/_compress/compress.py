@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 from paredown._compress.draft import Draft
+from paredown._compress.keep_float import require_nodes
 from paredown._compress.recipe import Compressed, Context, Recipe, require_packages
 from paredown._compress.steps import STEPS
 from paredown._compress.weight_bits import weight_bits
-from paredown.errors import ModelError, UnknownName
+from paredown.errors import ModelError
 from paredown.graph.precision import require_float
 from paredown.graph.run import open_session
 from paredown.graph.walk import to_ir, to_model
@@ -31,9 +32,7 @@ def compress(recipe: Recipe, context: Context) -> Compressed:
     if recipe.steps:
         require_float(model)
     draft = Draft(to_ir(model))
-    names = {str(node.name) for node in draft.graph}
-    if unknown := next((name for name in context.keep_float if name not in names), None):
-        raise UnknownName("node", unknown, names)
+    require_nodes({node.name for node in draft.graph}, context.keep_float)
     log: list[StepRecord] = []
     for step in recipe.steps:
         log += STEPS[step.kind][1](step, draft, context)

@@ -9,7 +9,7 @@ import numpy as np
 
 from paredown._measure.accuracy import fidelity
 from paredown._measure.align import align
-from paredown.analyze.bootstrap import Difference
+from paredown.analyze.confidence_interval import Difference
 from paredown.analyze.paired import sign_flip_test
 from paredown.analyze.sampled import difference, sampled
 from paredown.card import Card

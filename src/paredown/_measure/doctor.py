@@ -13,9 +13,9 @@ from paredown._measure.throttling import listed
 from paredown.device import DOT_PRODUCTS
 from paredown.errors import UnknownName
 from paredown.machine import Counters, Machine, Throttling
+from paredown.no_telemetry import all_switches, too_late_for
 from paredown.protocols import Host
 from paredown.targets import Target, read_device, unfit_reasons
-from paredown.telemetry import all_switches, too_late_for
 
 Level = Literal["ok", "warn", "bad"]
 _LOOK_S = 0.4  # how long the load of the machine is looked at

@@ -18,7 +18,7 @@ import numpy as np
 
 from paredown._measure.noise import NoiseWatch, machine_doubts, series_doubts
 from paredown._measure.process import WorkerProcess
-from paredown.analyze.bootstrap import median_of_rounds, ratio_of_rounds
+from paredown.analyze.confidence_interval import median_of_rounds, ratio_of_rounds
 from paredown.errors import UsageError
 from paredown.measurement import Doubt, Quantity
 from paredown.protocols import Array, Progress, silent

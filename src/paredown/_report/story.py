@@ -8,8 +8,8 @@ from pathlib import Path
 
 from paredown.graph.layers import Layers
 from paredown.measurement import Trial
+from paredown.study.best import Verdict
 from paredown.study.limits import Limits
-from paredown.study.verdict import Verdict
 
 
 @dataclass(frozen=True)

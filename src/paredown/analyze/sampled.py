@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.analyze.bootstrap import (
+from paredown.analyze.confidence_interval import (
     RESAMPLES,
     Difference,
     Interval,

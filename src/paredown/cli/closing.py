@@ -23,10 +23,10 @@ from paredown.measurement import Quantity, Trial
 from paredown.preprocessing.values import feeding_values
 from paredown.printable import printable
 from paredown.quantities import QUANTITIES, UNITS, QuantityKind, in_unit, limited
+from paredown.study.best import Verdict
 from paredown.study.limits import Limits, read_limits
 from paredown.study.options import Options
 from paredown.study.store import read_trials
-from paredown.study.verdict import Verdict
 from paredown.study.words import metric_title
 
 LONGEST_NAME = (

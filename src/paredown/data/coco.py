@@ -27,7 +27,7 @@ from paredown.data.files import (
 from paredown.data.images import file_sample, readable_size
 from paredown.data.labels import Repairs, shown, to_labels
 from paredown.data.locate import locate
-from paredown.data.splits import split_kind
+from paredown.data.split_names import split_kind
 from paredown.errors import DataError
 from paredown.sample import Dataset, Sample
 

@@ -24,7 +24,7 @@ from paredown.data.files import (
 from paredown.data.images import file_sample
 from paredown.data.labels import Repairs, shown, to_class_names
 from paredown.data.pairs import LABEL_FOLDERS, folder_splits, images_of, pair, split_of
-from paredown.data.splits import split_kind
+from paredown.data.split_names import split_kind
 from paredown.data.yolo_rows import MAX_LABEL_BYTES, forward, looks_like_rows, read_truth
 from paredown.errors import DataError
 from paredown.sample import Dataset, Labels

@@ -17,7 +17,7 @@ from paredown.data.files import (
 )
 from paredown.data.images import file_sample
 from paredown.data.labels import to_class_names
-from paredown.data.splits import split_kind
+from paredown.data.split_names import split_kind
 from paredown.errors import DataError
 from paredown.sample import Dataset
 

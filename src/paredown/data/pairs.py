@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from paredown.data.files import image_files, sub_folder
-from paredown.data.splits import split_kind
+from paredown.data.split_names import split_kind
 
 IMAGE_FOLDERS = ("images", "jpegimages", "imgs", "img", "image")
 LABEL_FOLDERS = ("annotations", "labels", "annots", "annotation", "label", "xmls", "xml")

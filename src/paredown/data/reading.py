@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from paredown.data.fence import reading
-from paredown.data.splits import choose_split, split_kind
+from paredown.data.split_names import choose_split, split_kind
 from paredown.data.unused import unused_labels
 from paredown.errors import DataError, UnknownName, UsageError
 from paredown.sample import Dataset

@@ -17,7 +17,7 @@ from paredown.data.files import files_in, head, is_file, is_image_name, read_tex
 from paredown.data.images import file_sample, readable_size
 from paredown.data.labels import Repairs, shown, to_class_names
 from paredown.data.locate import locate
-from paredown.data.splits import split_kind
+from paredown.data.split_names import split_kind
 from paredown.data.table_boxes import BoxColumns, Placed, box_columns, truths_of
 from paredown.errors import DataError
 from paredown.sample import Dataset

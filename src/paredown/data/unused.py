@@ -9,7 +9,7 @@ from pathlib import Path
 from paredown.data.fence import listing, opened
 from paredown.data.files import files_in, head, is_image_name, relative_name, sub_folders
 from paredown.data.pairs import IMAGE_FOLDERS, LABEL_FOLDERS
-from paredown.data.splits import split_kind
+from paredown.data.split_names import split_kind
 from paredown.errors import DataError
 from paredown.sample import Dataset
 

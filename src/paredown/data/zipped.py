@@ -17,7 +17,7 @@ from paredown.data.fence import enter
 from paredown.data.files import is_file, is_image_name
 from paredown.data.images import make_sample
 from paredown.data.labels import shown, to_class_names
-from paredown.data.splits import split_kind
+from paredown.data.split_names import split_kind
 from paredown.errors import DataError, ImageError
 from paredown.sample import Dataset
 

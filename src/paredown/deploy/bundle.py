@@ -17,12 +17,12 @@ from paredown.files import Layout, check_directory, check_plain, storage_errors
 from paredown.measurement import Quantity, Trial, machine_name
 from paredown.metrics import kind_of, title_of
 from paredown.model import Model
+from paredown.no_telemetry import all_switches
 from paredown.preprocessing.values import describe
 from paredown.printable import printable
+from paredown.study.best import FLOAT
 from paredown.study.records import json_text
-from paredown.study.verdict import FLOAT
 from paredown.tasks import TASKS
-from paredown.telemetry import all_switches
 
 # Of the float model these say how steady the machine was, not how fast it is.
 AGAINST_FLOAT = ("latency_ratio", "float_latency_s")

@@ -12,7 +12,7 @@ import psutil
 
 from paredown.cores import usable_cores
 from paredown.errors import UsageError
-from paredown.hosts import cpu, system
+from paredown.hosts import cpu, sensors, system
 from paredown.hosts.program import Program
 from paredown.machine import Counters, Machine
 from paredown.protocols import Host
@@ -44,7 +44,7 @@ class LocalHost:
             os=system.os_name(),
             kernel=system.kernel(),
             virtualization=system.virtualization(),
-            sensors=system.sensors(),
+            sensors=sensors.kinds(),
             python=system.python(),
             packages=system.package_versions(),
         )

@@ -85,15 +85,6 @@ def turbo() -> bool | None:
     return False if off == "1" or boost == "0" else None
 
 
-def sensors() -> tuple[str, ...]:
-    """The kinds of energy sensors that the system shows."""
-    kinds = {
-        "powercap": ("/sys/class/powercap/*/energy_uj",),
-        "hwmon": ("/sys/class/hwmon/hwmon*/energy*_input", "/sys/class/hwmon/hwmon*/power*_input"),
-    }
-    return tuple(kind for kind, patterns in kinds.items() if any(glob(p) for p in patterns))
-
-
 def throttling() -> Throttling:
     """The state at this moment; nothing where the system shows nothing."""
     counters = glob("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")

@@ -16,10 +16,10 @@ from paredown.graph.layers import Layers, layers_of
 from paredown.preprocessing.values import FED, feeding
 from paredown.report_data.node_times import KeptTimes, time_layers
 from paredown.report_data.pictures import Drawn, draw_pictures, shown_beside_float
+from paredown.study.best import Verdict
 from paredown.study.private import hidden
 from paredown.study.records import json_text, plain, read_json
 from paredown.study.store import read_study
-from paredown.study.verdict import Verdict
 from paredown.study.work import Work
 from paredown.tasks import TASKS, headline
 from paredown.typed import build

@@ -11,8 +11,8 @@ from paredown._report.story import NodeSeconds, NodeTimings
 from paredown.errors import ParedownError, StorageError
 from paredown.graph.layers import Layers, layers_of
 from paredown.measurement import Trial
+from paredown.study.best import FLOAT
 from paredown.study.store import model_of
-from paredown.study.verdict import FLOAT
 from paredown.study.work import Work
 
 MODELS = 10  # whose layers a report shows: the page must open on a phone

@@ -12,9 +12,9 @@ from paredown.differences import differing_pairs
 from paredown.errors import StorageError
 from paredown.files import make_directory, storage_errors, write_whole
 from paredown.measurement import Trial
+from paredown.study.best import FLOAT, Verdict
 from paredown.study.predictions import load_predictions, predictions_path
 from paredown.study.store import read_trials
-from paredown.study.verdict import FLOAT, Verdict
 from paredown.study.work import Work
 
 

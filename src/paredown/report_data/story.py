@@ -12,12 +12,12 @@ from paredown.measurement import Trial
 from paredown.report_data.facts import read_facts
 from paredown.report_data.node_times import read_layers
 from paredown.report_data.pictures import read_picture
+from paredown.study.best import FLOAT, Verdict, choose_best
 from paredown.study.environments import unmatched
 from paredown.study.limits import Limits
 from paredown.study.options import Asked
 from paredown.study.store import read_apart, read_study, read_trials
 from paredown.study.trial_log import read_log
-from paredown.study.verdict import FLOAT, Verdict, choose_best
 
 
 def read_story(directory: Path, layers_for: str = "") -> Story:

@@ -1,7 +1,7 @@
 """Many measurements: the study directory, the verdict over its trials, and the loop that fills it."""
 
+from paredown.study.best import Verdict, choose_best
 from paredown.study.limits import Limits
 from paredown.study.store import Store, read_study, read_trials
-from paredown.study.verdict import Verdict, choose_best
 
 __all__ = ["Limits", "Store", "Verdict", "choose_best", "read_study", "read_trials"]

@@ -20,11 +20,11 @@ from paredown.errors import (
 )
 from paredown.measurement import Trial
 from paredown.model import Model
-from paredown.study.again import made_before
+from paredown.study.best import FLOAT
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
+from paredown.study.resume import made_before
 from paredown.study.store import Store
 from paredown.study.trial import Judged, Untimed, always_timed, judge, make, time
-from paredown.study.verdict import FLOAT
 from paredown.study.words import figures
 from paredown.study.work import Work
 

@@ -11,9 +11,9 @@ from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.protocols import Progress, silent
 from paredown.study.bench import Bench
+from paredown.study.calibration_split import Images
 from paredown.study.environments import TrialKey
 from paredown.study.fingerprints import digest, images_digest, truth_digest
-from paredown.study.images import Images
 from paredown.study.options import Options
 from paredown.study.private import Hide
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paredown.analyze.bootstrap import interval, paired_difference, ratio_of_rounds, resample_weights
+from paredown.analyze.confidence_interval import (
+    interval,
+    paired_difference,
+    ratio_of_rounds,
+    resample_weights,
+)
 from paredown.analyze.paired import sign_flip_test
 from paredown.analyze.pareto import pareto_front
 from paredown.analyze.sampled import difference, sampled

@@ -13,7 +13,7 @@ from paredown.model import Model
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 
 from paredown._compress.finetune.box_iou import as_corners, box_iou  # noqa: E402
-from paredown._compress.finetune.objective import Objective, make_objective  # noqa: E402
+from paredown._compress.finetune.distillation_loss import Objective, make_objective  # noqa: E402
 from paredown._compress.finetune.taps import find_taps  # noqa: E402
 from paredown.graph.executor import Executor  # noqa: E402
 

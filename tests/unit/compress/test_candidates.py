@@ -15,7 +15,7 @@ from paredown.model import Model
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 
 from paredown._compress.finetune.candidates import objectness  # noqa: E402
-from paredown._compress.finetune.objective import make_objective  # noqa: E402
+from paredown._compress.finetune.distillation_loss import make_objective  # noqa: E402
 from paredown._compress.finetune.taps import find_taps  # noqa: E402
 from paredown.graph.executor import Executor  # noqa: E402
 

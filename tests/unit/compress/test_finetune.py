@@ -20,7 +20,7 @@ from paredown.model import Model
 torch = pytest.importorskip("torch", reason="pip install 'paredown[train]'")
 
 from paredown._compress.finetune.augment import augment  # noqa: E402
-from paredown._compress.finetune.objective import make_objective  # noqa: E402
+from paredown._compress.finetune.distillation_loss import make_objective  # noqa: E402
 from paredown._compress.finetune.rates import HASTE, groups  # noqa: E402
 from paredown._compress.finetune.taps import find_taps  # noqa: E402
 from paredown._compress.finetune.trainer import distill  # noqa: E402

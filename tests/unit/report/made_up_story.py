@@ -12,8 +12,8 @@ from paredown._report import DatasetFacts, ModelFacts, Picture, Story
 from paredown._report.story import NodeSeconds, NodeTimings
 from paredown.graph.layers import Layer, Layers
 from paredown.measurement import Doubt, Measurement, Quantity, StepRecord, Trial
+from paredown.study.best import Verdict
 from paredown.study.limits import Limits
-from paredown.study.verdict import Verdict
 
 CLASSES = ("person", "car", "bicycle", "dog", "truck", "bus", "traffic light", "backpack", "umbrella", "cup")
 TABLE = [  # recipe, label, mAP, latency ms, ratio, MB, peak MB, CPU %

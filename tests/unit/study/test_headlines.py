@@ -11,8 +11,8 @@ from paredown.card import Card, Preprocess
 from paredown.cli.closing import as_values, trial_table
 from paredown.job import Outcome
 from paredown.measurement import Quantity
+from paredown.study.best import choose_best
 from paredown.study.limits import Limits
-from paredown.study.verdict import choose_best
 
 FLOAT = trial("float")
 NO_TRUTH = "fidelity_map50_95"

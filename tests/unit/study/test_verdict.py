@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from paredown.analyze.against_float import points_lost
 from paredown.errors import UsageError
 from paredown.measurement import Measurement, Quantity, Trial
+from paredown.study.best import choose_best
 from paredown.study.limits import Limits
-from paredown.study.verdict import choose_best
 
 
 def trial(recipe, accuracy=0.4, ratio=1.0, size=10e6, spread=0.01, error=None, metric="map50_95"):

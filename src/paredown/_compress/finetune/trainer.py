@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from paredown._compress.finetune.augment import augment
 from paredown._compress.finetune.checkpoint import Checkpoint, load, save
+from paredown._compress.finetune.distillation_loss import make_objective
 from paredown._compress.finetune.images import FeedTensors, batches, divide, read, together
-from paredown._compress.finetune.objective import make_objective
 from paredown._compress.finetune.rates import cosine, groups
 from paredown._compress.finetune.taps import Taps, at_pupil, find_taps
 from paredown._compress.finetune.training import Learned, Training, better

@@ -21,6 +21,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.draft import Draft
+from paredown._compress.keep_float import KEPT, is_kept
 from paredown._compress.pack.codebook import Book, entropy, kmeans, lattice, widths
 from paredown._compress.pack.feedback import rounded
 from paredown._compress.pack.pack import INT4, integers_of, raise_opset
@@ -100,8 +101,8 @@ def _why_spared(
     step: Cluster, node: ir.Node, weight: NDArray[Any], context: Context
 ) -> tuple[str, str] | None:
     """Action and reason."""
-    if _layer(node) in context.keep_float:
-        return "float", "kept float as asked"
+    if is_kept(_layer(node), context):
+        return "float", KEPT
     return ("skipped", f"fewer than {WORTH} values") if weight.size < WORTH else None
 
 

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.draft import Draft
+from paredown._compress.keep_float import KEPT, is_kept
 from paredown._compress.prune.choose import Choice, choose
 from paredown._compress.prune.l1 import by_weights
 from paredown._compress.prune.moments import Moments, Place, moments
@@ -32,7 +33,6 @@ from paredown.measurement import StepRecord
 Floats = NDArray[np.float64]
 
 NEAR = 0.2  # the mean gate of what slimming has made ready to go
-_KEPT = "kept float as asked"
 _WORTH = "every channel is worth more than the operations it takes"
 
 
@@ -49,10 +49,10 @@ def apply(step: Prune, draft: Draft, context: Context) -> tuple[StepRecord, ...]
     graph = model.graph
     found = removable(graph)
     for operand in found.operands:
-        if str(operand.node.name) in context.keep_float:
+        if is_kept(operand.node.name, context):
             for ids in operand.ids:
                 if ids is not None:
-                    found.channels.freeze(ids, _KEPT)
+                    found.channels.freeze(ids, KEPT)
     before = {node: _size(node) for node in graph if weight_of(node) is not None}
     worth, known = _weighed(step, model, found, context)
     choice = choose(found, worth, step.percent / 100, step.align)
@@ -148,8 +148,8 @@ def _layer(
     after = _size(node)
     data: dict[str, object] = {"op": node.op_type, "macs_before": before[2], "macs_after": after[2]}
     data |= {"read": [before[0], after[0]], "channels": [before[1], after[1]]}
-    if str(node.name) in context.keep_float:
-        return StepRecord(step.name, str(node.name), "float", _KEPT, data)
+    if is_kept(node.name, context):
+        return StepRecord(step.name, str(node.name), "float", KEPT, data)
     if after != before:
         why = f"reads {before[0]} -> {after[0]} channels, answers {before[1]} -> {after[1]}"
         return StepRecord(step.name, str(node.name), "changed", why, data)

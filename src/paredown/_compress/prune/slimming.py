@@ -26,7 +26,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.finetune.augment import augment
-from paredown._compress.finetune.objective import Objective, make_objective
+from paredown._compress.finetune.distillation_loss import Objective, make_objective
 from paredown._compress.finetune.taps import find_taps
 from paredown._compress.recipe import Context
 from paredown.errors import CalibrationError

@@ -17,6 +17,7 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown._compress.draft import Draft
+from paredown._compress.keep_float import is_kept
 from paredown._compress.prune.masks import SparseLayer, Weights, masks_at_once
 from paredown._compress.prune.pattern import layer_shares, why_not
 from paredown._compress.prune.settings import Sparse
@@ -74,7 +75,7 @@ def _choose(step: Sparse, graph: ir.Graph, context: Context) -> tuple[list[Spars
     spared = []
     for weight, node in nodes.items():
         array = np.asarray(constant(weight), np.float32)
-        asked = next((str(n.name) for n in consumers(weight) if str(n.name) in context.keep_float), "")
+        asked = next((str(n.name) for n in consumers(weight) if is_kept(n.name, context)), "")
         why = "kept as asked" if asked else _why_spared(step, node, array, body, total)
         if why:
             action = "float" if asked else "skipped"

@@ -25,6 +25,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.draft import Draft
+from paredown._compress.keep_float import KEPT, is_kept
 from paredown._compress.quantize.placement.plan import body_of
 from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown._compress.quantize.ranges.outliers import LOUD, loudness_of, stands_out
@@ -56,7 +57,7 @@ def apply(step: Equalize, draft: Draft, context: Context) -> tuple[StepRecord, .
     factors = class_factors(nodes, channels, loudness) if loudness else np.ones(len(channels.parent))
     log = []
     for node in nodes:
-        action, why = ("float", "kept float as asked") if node in kept else ("skipped", _ALONE)
+        action, why = ("float", KEPT) if node in kept else ("skipped", _ALONE)
         data: dict[str, object] = {"op": node.op_type}
         if scaled := scale_around(graph, node, channels, factors):
             action, why = "changed", "channel ranges equalized"
@@ -85,10 +86,10 @@ def weighted_in_body(graph: ir.Graph) -> list[ir.Node]:
 
 def freeze_kept(nodes: list[ir.Node], channels: Channels, context: Context) -> list[ir.Node]:
     """The nodes that are to stay float as asked; what stands around them may not be scaled any more."""
-    kept = [n for n in nodes if str(n.name) in context.keep_float]
+    kept = [n for n in nodes if is_kept(n.name, context)]
     for node in kept:
         for value in (data_inputs(node)[0], node.outputs[0]):
-            channels.freeze(channels.ids.get(str(value.name), np.zeros(0, np.int64)), "kept float as asked")
+            channels.freeze(channels.ids.get(str(value.name), np.zeros(0, np.int64)), KEPT)
     return kept
 
 

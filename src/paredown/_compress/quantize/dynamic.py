@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown._compress.draft import Draft
+from paredown._compress.keep_float import KEPT, is_kept
 from paredown._compress.quantize.kernels import require_kernels
 from paredown._compress.quantize.placement.plan import body_of, unreadable
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
@@ -57,8 +58,8 @@ def apply(step: Dynamic, draft: Draft, context: Context) -> tuple[StepRecord, ..
 
 
 def _why_not(node: ir.Node, in_body: bool, context: Context) -> str:
-    if str(node.name) in context.keep_float:
-        return "kept float as asked"
+    if is_kept(node.name, context):
+        return KEPT
     if not in_body:
         return "decode tail: no convolution depends on it"
     if why := unreadable(node):

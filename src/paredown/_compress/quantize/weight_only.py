@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown._compress.draft import Draft
+from paredown._compress.keep_float import KEPT, is_kept
 from paredown._compress.quantize.placement.plan import body_of
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import FLOAT_WEIGHTS, IN_INTEGERS, Context, Stage, Step
@@ -43,8 +44,8 @@ def apply(step: WeightOnly, draft: Draft, context: Context) -> tuple[StepRecord,
     body = body_of(graph)
     log = []
     for node in [n for n in graph if weight_of(n) is not None]:
-        if str(node.name) in context.keep_float or node not in body:
-            why = "kept float as asked" if node in body else "decode tail: no learned weights"
+        if is_kept(node.name, context) or node not in body:
+            why = KEPT if node in body else "decode tail: no learned weights"
             log.append(StepRecord(step.name, str(node.name), "float", why, {"op": node.op_type}))
             continue
         weight = np.asarray(constant(weight_of(node)), np.float32)

@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 import onnx_ir as ir
 
-from paredown.errors import UnknownName, UnsupportedModel
+from paredown._compress.keep_float import KEPT, require_nodes
+from paredown.errors import UnsupportedModel
 from paredown.graph.walk import (
     WEIGHTED,
     attribute,
@@ -77,11 +78,8 @@ def place(
             f"{policy.name} computes nothing in integers here",
             hint="take a recipe that stays float, or another --runtime",
         )
-    names = {node.name for node in graph if node.name}
-    for name in keep_float:
-        if name not in names:
-            raise UnknownName("node", name, names)
-    wanted = {**(released or {}), **dict.fromkeys(keep_float, "kept float as asked")}
+    require_nodes({node.name for node in graph}, keep_float)
+    wanted = {**(released or {}), **dict.fromkeys(keep_float, KEPT)}
     body = body_of(graph)
     plan = Plan()
     behind_weights: set[ir.Node] = set()

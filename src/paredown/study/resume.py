@@ -9,9 +9,9 @@ from paredown._compress.recipe import Recipe
 from paredown.errors import ParedownError
 from paredown.measurement import Trial
 from paredown.model import Model
+from paredown.study.best import FLOAT
 from paredown.study.environments import Apart, Facts, TrialKey, may_reuse, trial_key
 from paredown.study.store import Store, model_of
-from paredown.study.verdict import FLOAT
 
 
 def apart_notes(others: Sequence[Apart], keep_other: bool) -> tuple[str, ...]:
