@@ -7,8 +7,10 @@ otherwise; a grid of stride s over an input of h x w pixels has ceil(h/s) rows a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paredown.detections import Detections
 from paredown.families.nms import NMS_CANDIDATES, nms
