@@ -209,7 +209,7 @@ def _latency(trial: Trial, baseline: Trial) -> str:
     beside = _value(trial, "float_latency_s")
     ms = in_unit(latency, "s", ".1f")
     ms += "" if beside is None else f" beside {in_unit(beside, 's', '.1f')} of float in the same rounds"
-    ratio = f"{speed.ratio.value:.2f} of float{_interval(speed.ratio)}"
+    ratio = f"{speed.ratio.value:.2f} of float round by round{_interval(speed.ratio)}"
     if not speed.fit:
         return f"{ms}, {ratio}, but the machine was not fit to time on, so the speed is no reason"
     if not speed.known:
