@@ -8,7 +8,7 @@ from typing import Literal
 
 from paredown.agreement import is_agreement
 from paredown.measurement import Quantity, Trial
-from paredown.metrics import HEADLINES
+from paredown.metrics import headlines
 from paredown.quantities import in_unit
 
 # A ratio counts as faster where its 95 % upper bound is below FASTER; ratios within SAME are the same speed.
@@ -35,7 +35,7 @@ def accuracy_of(trial: Trial) -> Quantity | None:
     """The quantity that judges: mAP50-95, top-1, or the agreement with float where there is no truth."""
     if trial.measurement is None:
         return None
-    return next((q for name in HEADLINES if (q := trial.measurement.get(name)) is not None), None)
+    return next((q for name in headlines() if (q := trial.measurement.get(name)) is not None), None)
 
 
 def points_lost(trial: Trial, baseline: Trial | None) -> Quantity | None:

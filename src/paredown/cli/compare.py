@@ -98,10 +98,10 @@ def _show(found: Compared, pictures: list[str]) -> None:
 
 def _lost(lines: tuple[Line, ...]) -> str:
     """What B loses against A, as every verdict counts it."""
-    from paredown.metrics import HEADLINES
+    from paredown.metrics import headlines
     from paredown.study.words import metric_title, points_phrase
 
-    line = next(line for line in lines if line.name in HEADLINES)
+    line = next(line for line in lines if line.name in headlines())
     d = line.difference
     ends = f"95 % CI {-100 * d.high:.2f}..{-100 * d.low:.2f}"
     return f"B against A: {points_phrase(-100 * d.value)} of {metric_title(line.name)}, {ends}."

@@ -8,8 +8,10 @@ from paredown.quantities import QUANTITIES, How, QuantityKind
 
 DROP = "_drop"  # behind a metric's name: points of it that are lost against float
 
-HEADLINES = tuple(sorted((m.name for m in METRICS.values() if m.headline), key=is_agreement))
-"""The metrics that models are judged by, the ones against the truth first."""
+
+def headlines() -> tuple[str, ...]:
+    """The metrics that models are judged by, the ones against the truth first."""
+    return tuple(sorted((m.name for m in METRICS.values() if m.headline), key=is_agreement))
 
 
 def headline(task: str, has_truth: bool) -> str:

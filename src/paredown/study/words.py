@@ -17,7 +17,7 @@ from paredown.analyze.against_float import (
     speed_of,
 )
 from paredown.measurement import Quantity, Trial
-from paredown.metrics import HEADLINES, title_of
+from paredown.metrics import headlines, title_of
 from paredown.quantities import QUANTITIES, UNITS, in_unit
 from paredown.study.limits import Limits, in_points
 
@@ -42,7 +42,7 @@ def reasons(
 ) -> tuple[str, ...]:
     """The figures of the best model, what decided, and the limits; of the nearest one where float is kept."""
     accuracy = accuracy_of(baseline)
-    said = ", ".join(asked(HEADLINES[0] if accuracy is None else accuracy.name, limits))
+    said = ", ".join(asked(headlines()[0] if accuracy is None else accuracy.name, limits))
     kept = f"Limits: {said}" if met else f"The limits are not met: {said}"
     if best is not baseline:
         parts = [*_figures(best, baseline, limits), why, kept]
