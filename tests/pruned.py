@@ -17,6 +17,7 @@ from paredown.graph.walk import to_ir, to_model
 from paredown.model import Model
 
 CUT = 0.01  # of yolo26n's scores: 1 of its 300 rows was another one after pruning, 0.4 % above the last
+DIGITS = 1e-4  # of the best score: what sums in another order may differ by
 
 
 def chosen(model: Model, share: float, align: int = 1, seed: int | None = None) -> set[int]:
@@ -74,14 +75,16 @@ def difference(a: Model, b: Model) -> float:
 def apart(got: np.ndarray, want: np.ndarray, ranked: bool) -> float:
     """The largest difference; of rows that a TopK ranked, in whatever order: last digits decide near ties.
 
-    Rows whose score lies within CUT of the last one's may be others: last digits decide who is among them.
+    Rows whose score lies within CUT of the last one's (or DIGITS of the best) may be others: last digits
+    decide who is among them.
     """
     if not (ranked and got.ndim == 3):
         return float(np.abs(got - want).max(initial=0))
     score = _ranked_by(got[0])
-    assert np.abs(got[0, :, score] - want[0, :, score]).max() <= CUT * np.abs(got[0, -1, score])
+    near = max(CUT * float(np.abs(want[0, -1, score])), DIGITS * float(np.abs(want[0, :, score]).max()))
+    assert np.abs(got[0, :, score] - want[0, :, score]).max() <= near
     between = np.abs(got[0][:, None] - want[0][None]).max(axis=2)  # of every row to every other
-    sure = [rows[0, :, score] > (1 + CUT) * rows[0, -1, score] for rows in (got, want)]
+    sure = [rows[0, :, score] > rows[0, -1, score] + near for rows in (got, want)]
     pairs = (between.min(axis=1)[sure[0]], between.min(axis=0)[sure[1]])
     return float(max(p.max(initial=0) for p in pairs))
 

@@ -74,7 +74,7 @@ from paredown.study import trial as loop
 
 honest = loop.compress
 
-def greedy(model, recipe, *args, **more):
+def greedy(recipe, context):
     if "w8a8" in recipe.name:
         held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         limits = resource.getrlimit(resource.RLIMIT_AS)
@@ -83,7 +83,7 @@ def greedy(model, recipe, *args, **more):
             np.ones(1 << 28)
         finally:
             resource.setrlimit(resource.RLIMIT_AS, limits)
-    return honest(model, recipe, *args, **more)
+    return honest(recipe, context)
 
 loop.compress = greedy
 sys.exit(main())

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from paredown._compress.order import check_order
 from paredown._compress.presets import PRESETS, parse_recipe, spelled
 from paredown._compress.recipe import Recipe, Step
+from paredown._compress.size import Size
 from paredown._compress.steps import STEPS
 from paredown.errors import UsageError
 
@@ -23,7 +24,7 @@ def steps_of(kind: type[Step]) -> st.SearchStrategy[Step]:
     for f in fields(kind):
         choices = get_args(hints[f.name])
         numbers = (
-            st.integers(0, 10**6)
+            st.integers(1 if kind is Size else 0, 10**6)  # no size has no pixels
             if hints[f.name] is int
             else st.floats(0.001, 999).map(lambda x: round(x, 3))
         )

@@ -46,7 +46,7 @@ def test_the_whole_step_fits_what_is_left(name: str) -> None:
     model = prepare(load_model(path))
     rng = np.random.default_rng(0)
     shape = [d or 1 for d in model.inputs[0].shape]
-    images = [rng.random(shape, np.float32) for _ in range(4)]
+    images = [{model.inputs[0].name: rng.random(shape, np.float32)} for _ in range(4)]
     context = Context(model, lambda: iter(images), nets.ANY_BOARD, nets.POLICY, threads=2)
     made = compress(parse_recipe("prune20-l1"), context)
     assert inspect(made.model).macs <= 0.81 * inspect(model).macs
