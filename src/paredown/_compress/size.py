@@ -13,7 +13,7 @@ from typing import ClassVar
 from paredown._compress.draft import Draft
 from paredown._compress.recipe import Context, Recipe, Stage, Step
 from paredown.errors import UsageError
-from paredown.graph.input_size import at_size
+from paredown.graph.input_size import at_size, size_of
 from paredown.graph.walk import to_ir
 from paredown.measurement import StepRecord
 from paredown.model import Model
@@ -54,7 +54,7 @@ def at_recipe_size(model: Model, recipe: Recipe) -> Model:
 
 def sides(model: Model, pixels: int) -> tuple[int, int]:
     """Height and width of the model's input at that longer side."""
-    height, width = sides_of(model)
+    height, width = size_of(model)
     if height == width:
         return pixels, pixels
     shorter = max(STRIDE, round(pixels * min(height, width) / max(height, width) / STRIDE) * STRIDE)
@@ -64,21 +64,6 @@ def sides(model: Model, pixels: int) -> tuple[int, int]:
 def apply(step: Size, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
     """The graph at the size of the step, where whoever gives the images has not brought it there before."""
     wanted = sides(context.source, step.pixels)
-    if sides_of(context.source) != wanted:
+    if size_of(context.source) != wanted:
         draft.model = to_ir(at_size(context.source, wanted))
     return (StepRecord(step.name, "", "changed", f"the input is {wanted[1]} x {wanted[0]}"),)
-
-
-def sides_of(model: Model) -> tuple[int, int]:
-    """Height and width of the model's input."""
-    images = [s.shape for s in model.inputs if len(s.shape) == 4]
-    if len(images) != 1:
-        raise UsageError(
-            "only a model with one input of images has an input size",
-            got=", ".join(f"{s.name} {list(s.shape)}" for s in model.inputs),
-        )
-    _, *rest = images[0]
-    height, width = rest[:2] if rest[2] in (1, 3) and rest[0] not in (1, 3) else rest[1:]
-    if height is None or width is None:
-        raise UsageError("the model leaves its input size open", hint="say it in its card: [input] size")
-    return height, width

@@ -11,6 +11,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
+from paredown.graph.image_input import image_axes
+
 NOTE = "paredown_size_input"
 """Key of the model's metadata under which what was done is kept."""
 
@@ -49,8 +51,7 @@ def _shape(value: onnx.ValueInfoProto) -> list[int | None]:
 
 
 def _image_size(shape: list[int | None]) -> tuple[int, int] | None:
-    """Height and width of an image input; None where they are left open, or there are no channels."""
-    _, a, b, c = shape
-    if a in (1, 3):
-        return None if b is None or c is None else (b, c)
-    return None if c not in (1, 3) or a is None or b is None else (a, b)
+    """Height and width of an image input; None where they are left open, or it is none."""
+    axes = image_axes(shape)
+    height, width = (None, None) if axes is None else (shape[axes[0]], shape[axes[1]])
+    return None if height is None or width is None else (height, width)

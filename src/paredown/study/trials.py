@@ -8,7 +8,7 @@ from time import monotonic
 
 from paredown._compress.presets import PRESETS, parse_recipe
 from paredown._compress.recipe import Compressed, Recipe, require_packages
-from paredown._compress.size import Size, sides, sides_of
+from paredown._compress.size import Size, sides
 from paredown.detections import Prediction
 from paredown.errors import (
     MEMORY_HINT,
@@ -18,6 +18,7 @@ from paredown.errors import (
     first_line,
     ran_out_of_memory,
 )
+from paredown.graph.input_size import size_of
 from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.study.best import FLOAT
@@ -47,7 +48,7 @@ def at_sizes(recipes: dict[str, Recipe], sizes: Sequence[int], model: Model) -> 
     """
     found: dict[str, Recipe] = {} if sizes else dict(recipes)
     for pixels in sizes:
-        if sides(model, pixels) == sides_of(model):
+        if sides(model, pixels) == size_of(model):
             found |= recipes
             continue
         size = Size(pixels)

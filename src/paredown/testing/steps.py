@@ -19,9 +19,10 @@ from onnx.reference import ReferenceEvaluator
 
 from paredown._compress.compress import compress
 from paredown._compress.recipe import Compressed, Context, Recipe, Step
-from paredown._compress.size import at_recipe_size, sides_of
+from paredown._compress.size import at_recipe_size
 from paredown.device import Device
 from paredown.errors import UnknownName
+from paredown.graph.input_size import size_of
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.session_options import session_options
@@ -87,7 +88,7 @@ def the_runtime_agrees_with_the_definition(step: Step, network: str) -> None:
     reference = ReferenceEvaluator(proto)
     options = session_options(exact_products=open_host().facts().saturates)
     session = ort.InferenceSession(made.data, options, providers=["CPUExecutionProvider"])
-    rows, columns = sides_of(made)
+    rows, columns = size_of(made)
     for image in networks.images(2, seed=9):
         feeds = {made.inputs[0].name: np.resize(image, (*image.shape[:2], rows, columns))}
         for want, got in zip(reference.run(None, feeds), session.run(None, feeds), strict=True):

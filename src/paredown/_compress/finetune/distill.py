@@ -16,7 +16,7 @@ import onnx_ir as ir
 from paredown._compress.draft import Draft
 from paredown._compress.finetune.settings import Distill
 from paredown._compress.finetune.trainer import distill
-from paredown._compress.finetune.training import Training, training_record
+from paredown._compress.finetune.training import training_of, training_record
 from paredown._compress.recipe import Context
 from paredown.graph.learnable import learnables, stored_behind, zeros_kept
 from paredown.graph.walk import constant, to_ir, to_model
@@ -39,16 +39,7 @@ def apply(step: Distill, draft: Draft, context: Context) -> tuple[StepRecord, ..
         to_model(model, context.source),
         context.source,
         context.unlabelled or context.images,
-        Training(
-            step.steps,
-            rate=step.rate,
-            minutes=step.minutes,
-            seed=context.seed,
-            threads=context.threads,
-            blended=BLENDED,
-            brief=not draft.codebooks,
-            folder=context.folder,
-        ),
+        training_of(step, context, blended=BLENDED, brief=not draft.codebooks),
         unrounded=draft.codebooks,
         masks=zeros_kept(learnables(model.graph), draft.codebooks),
         left=draft.kept_channels,

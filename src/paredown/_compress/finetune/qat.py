@@ -18,7 +18,7 @@ import onnx_ir as ir
 from paredown._compress.draft import Draft
 from paredown._compress.finetune.settings import Qat
 from paredown._compress.finetune.trainer import distill
-from paredown._compress.finetune.training import Training, training_record
+from paredown._compress.finetune.training import training_of, training_record
 from paredown._compress.recipe import Context
 from paredown.graph.learnable import along
 from paredown.graph.walk import constant, consumers, to_model
@@ -35,14 +35,7 @@ def apply(step: Qat, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
     weights = _weights(draft)
     before = {name: np.asarray(constant(dq.inputs[0])) for name, dq in weights.items()}
     pupil = to_model(model, context.source)
-    training = Training(
-        step.steps,
-        rate=step.rate,
-        minutes=step.minutes,
-        seed=context.seed,
-        threads=context.threads,
-        folder=context.folder,
-    )
+    training = training_of(step, context)
     learned = distill(
         pupil,
         teacher,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown._compress.recipe import Step
+from paredown._compress.recipe import Context, Step
 from paredown.errors import UsageError
 from paredown.measurement import StepRecord
 
@@ -45,6 +46,33 @@ class Training:
                 got=f"{self.steps} steps, {self.minutes:g} minutes",
                 expected="at least one step, and more than 0 minutes",
             )
+
+
+class Length(Protocol):
+    """What every step that learns is told."""
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def minutes(self) -> float: ...
+
+    @property
+    def rate(self) -> float: ...
+
+
+def training_of(step: Length, context: Context, *, blended: float = 0.0, brief: bool = False) -> Training:
+    """The training of a step in the context of its recipe."""
+    return Training(
+        step.steps,
+        rate=step.rate,
+        minutes=step.minutes,
+        seed=context.seed,
+        threads=context.threads,
+        blended=blended,
+        brief=brief,
+        folder=context.folder,
+    )
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from paredown._compress.quantize.placement import allocate
 from paredown._compress.quantize.placement.allocate import Choices, Point
 from paredown._compress.quantize.placement.costs import Costs, costs_from
 from paredown._compress.quantize.placement.plan import Plan, place
-from paredown._compress.quantize.ranges.calibrate import calibrate
+from paredown._compress.quantize.ranges.calibrate import calibrate_for
 from paredown._compress.quantize.ranges.choose import activation_params, weight_params
 from paredown._compress.quantize.sensitivity.guard import BUDGET, FLOOR, Guarded, guard, heads_of
 from paredown._compress.quantize.sensitivity.weights import SwitchedWeights, rounding_errors
@@ -139,14 +139,7 @@ def apply(step: Mixed, draft: Draft, context: Context) -> tuple[StepRecord, ...]
 
 def _ranges(draft: Draft, plan: Plan, source: Model, context: Context) -> Guarded:
     """Every tensor's grid, the worst searched by damage, and the damage of each alone. None is released."""
-    seen = calibrate(
-        source,
-        sorted(plan.group),
-        context.images(),
-        threads=context.threads,
-        seed=context.seed,
-        progress=context.progress,
-    )
+    seen = calibrate_for(context, source, sorted(plan.group))
     grids = activation_params(draft.graph, plan, seen, "mse", True)
     return guard(draft, source, plan, grids, seen, context, release=False)
 

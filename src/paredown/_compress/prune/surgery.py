@@ -28,7 +28,7 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown._compress.finetune.trainer import distill
-from paredown._compress.finetune.training import Learned, Training
+from paredown._compress.finetune.training import Learned, training_of
 from paredown._compress.prune.masks import SparseLayer, masks_at_once
 from paredown._compress.prune.settings import Sparse
 from paredown._compress.recipe import Context
@@ -53,14 +53,7 @@ def learn(
         to_model(model, context.source),
         context.source,
         context.unlabelled or context.images,
-        Training(
-            step.steps,
-            rate=step.rate,
-            minutes=step.minutes,
-            seed=context.seed,
-            threads=context.threads,
-            folder=context.folder,
-        ),
+        training_of(step, context),
         masks=masks_at_once(step, layers),
         sculpt=sculptor,
         learn_from=context.learn_from,

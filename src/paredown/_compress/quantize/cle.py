@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from paredown._compress.draft import Draft
 from paredown._compress.keep_float import KEPT, is_kept
 from paredown._compress.quantize.placement.plan import body_of
-from paredown._compress.quantize.ranges.calibrate import calibrate
+from paredown._compress.quantize.ranges.calibrate import calibrate_for
 from paredown._compress.quantize.ranges.outliers import LOUD, loudness_of, stands_out
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import Context, Step
@@ -102,14 +102,7 @@ def _loudness(
     free = sorted(t for t in read if t in channels.ids and not frozen.issuperset(channels.of(t).tolist()))
     if not free:
         return {}
-    seen = calibrate(
-        to_model(model, context.source),
-        free,
-        context.images(),
-        threads=context.threads,
-        seed=context.seed,
-        progress=context.progress,
-    )
+    seen = calibrate_for(context, to_model(model, context.source), free)
     return {t: loudness_of(seen[t]) for t in free}
 
 

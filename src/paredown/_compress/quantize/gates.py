@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from paredown._compress.draft import Draft, Ungated
 from paredown._compress.quantize.cle import class_factors, freeze_kept, scale_around, weighted_in_body
 from paredown._compress.quantize.placement.plan import Plan, place
-from paredown._compress.quantize.ranges.calibrate import calibrate
+from paredown._compress.quantize.ranges.calibrate import calibrate_for
 from paredown._compress.quantize.ranges.choose import activation_params
 from paredown._compress.quantize.ranges.outliers import loudness_of
 from paredown._compress.quantize.sensitivity.activations import Behind, Switched, with_most_objects
@@ -153,14 +153,7 @@ def _seen(model: Model, context: Context) -> dict[str, Seen]:
     """What some images leave in every tensor that gets a grid."""
     plan = place(to_ir(model).graph, context.policy, context.keep_float)
     images = islice(iter(context.images()), LOOKED_AT)
-    return calibrate(
-        model,
-        sorted(plan.group),
-        images,
-        threads=context.threads,
-        seed=context.seed,
-        progress=context.progress,
-    )
+    return calibrate_for(context, model, sorted(plan.group), images)
 
 
 def _seen_scaled(

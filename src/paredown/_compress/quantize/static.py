@@ -16,7 +16,7 @@ from paredown._compress.quantize.placement.costs import justified
 from paredown._compress.quantize.placement.plan import Plan, place
 from paredown._compress.quantize.placement.timed import faster_in_float
 from paredown._compress.quantize.placement.widths import Layers, Width, read_by_few_bits, spared, widths
-from paredown._compress.quantize.ranges.calibrate import calibrate
+from paredown._compress.quantize.ranges.calibrate import calibrate_for
 from paredown._compress.quantize.ranges.choose import activation_params, weight_params
 from paredown._compress.quantize.ranges.outliers import WrittenParams, with_outliers
 from paredown._compress.quantize.sensitivity.guard import Guarded, guard, heads_of
@@ -141,14 +141,7 @@ def apply(step: Static, draft: Draft, context: Context) -> tuple[StepRecord, ...
             return (*notes, *_weights_only(step, draft.model, faster, context))
         context = replace(context, keep_float=(*context.keep_float, *faster))
     draft.float_model = source
-    seen = calibrate(
-        source,
-        sorted(plan.group),
-        context.images(),
-        threads=context.threads,
-        seed=context.seed,
-        progress=context.progress,
-    )
+    seen = calibrate_for(context, source, sorted(plan.group))
     width = widths(plan, step.bits, context.policy.weight_bits, step.layers)
     weights: dict[ir.Node, QuantParams] = {}
     if step.keep:

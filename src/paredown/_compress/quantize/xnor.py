@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from paredown._compress.draft import Draft, QuantizedLayer
 from paredown._compress.quantize.placement.plan import place
 from paredown._compress.quantize.placement.widths import widths
-from paredown._compress.quantize.ranges.calibrate import calibrate
+from paredown._compress.quantize.ranges.calibrate import calibrate_for
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused, quantize_weight
 from paredown._compress.recipe import Context, Stage, Step
 from paredown.graph.walk import attribute, constant, shape_of, to_model, weight_of
@@ -95,14 +95,7 @@ def _unfit(node: ir.Node) -> str:
 def _means(model: Model, layers: list[ir.Node], context: Context) -> dict[str, Floats]:
     """Mean of every channel of what the layers read, (C,) by tensor name."""
     read = sorted({str(n.inputs[0].name) for n in layers if n.inputs[0] is not None})
-    seen = calibrate(
-        model,
-        read,
-        context.images(),
-        threads=context.threads,
-        seed=context.seed,
-        progress=context.progress,
-    )
+    seen = calibrate_for(context, model, read)
     found = {}
     for name, one in seen.items():
         count = np.maximum(np.bincount(one.channel, minlength=len(one.channel_low)), 1)

@@ -14,6 +14,7 @@ import onnx
 import onnx_ir as ir
 
 from paredown.errors import ModelError, UnsupportedModel, UsageError
+from paredown.graph.image_input import image_axes
 from paredown.graph.input_size.axes import Factor, Unproven, fixed, new_length
 from paredown.graph.input_size.grids import Size
 from paredown.graph.input_size.rules import RULES, unknown
@@ -23,7 +24,13 @@ from paredown.graph.run import random_feeds, run_once
 from paredown.graph.walk import is_standard, shape_of, to_ir
 from paredown.model import Model
 
-__all__ = ["at_size"]
+__all__ = ["at_size", "size_of"]
+
+
+def size_of(model: Model) -> tuple[int, int]:
+    """Height and width of the model's one input of images, in pixels. Raises UsageError where it has none."""
+    image, height, width = _image(to_ir(model).graph)
+    return shape_of(image)[height], shape_of(image)[width]
 
 
 def at_size(model: Model, size: tuple[int, int]) -> Model:
@@ -35,7 +42,7 @@ def at_size(model: Model, size: tuple[int, int]) -> Model:
     for a size that is none, or a model whose input is no image.
     """
     graph = to_ir(model)
-    image, height, width = _image(graph.graph, model)
+    image, height, width = _image(graph.graph)
     if min(size) < 1:
         raise UsageError("an input size is at least 1 x 1", got=f"{size[1]} x {size[0]}")
     have = (shape_of(image)[height], shape_of(image)[width])
@@ -59,16 +66,16 @@ def at_size(model: Model, size: tuple[int, int]) -> Model:
     return _checked(graph, model, walk)
 
 
-def _image(graph: ir.Graph, model: Model) -> tuple[ir.Value, int, int]:
+def _image(graph: ir.Graph) -> tuple[ir.Value, int, int]:
     """The image input with the axes of its height and width."""
-    images = [v for v in graph.inputs if v.const_value is None and len(shape_of(v)) == 4]
+    inputs = [v for v in graph.inputs if v.const_value is None]
+    images = [(v, *axes) for v in inputs if (axes := image_axes(shape_of(v))) is not None]
     if len(images) != 1:
         raise UsageError(
             "only a model with one input of images has an input size",
-            got=", ".join(f"{s.name} {list(s.shape)}" for s in model.inputs),
+            got=", ".join(f"{v.name} {list(shape_of(v))}" for v in inputs),
         )
-    last = model.card is not None and model.card.preprocess.layout == "nhwc"
-    return (images[0], 1, 2) if last else (images[0], 2, 3)
+    return images[0]
 
 
 def _step(node: ir.Node, walk: Walk) -> None:

@@ -18,13 +18,16 @@ from paredown.graph.walk import constant, shape_of
 class Walk:
     """Axes of every tensor so far, and the inputs of nodes that become another constant.
 
-    grids: constants that stand on feature maps, with their axes; `regrow` makes them anew once all are known.
+    grids: constants that stand on feature maps, their axes, whether they count in fractions of the input;
+    `regrow` makes them anew once all are known.
     """
 
     size: Size
     axes: dict[ir.Value, Axes] = field(default_factory=dict)
     changed: dict[tuple[ir.Node, int], NDArray[np.generic]] = field(default_factory=dict)
-    grids: dict[tuple[ir.Node, int], tuple[NDArray[np.generic], Axes]] = field(default_factory=dict)
+    grids: dict[tuple[ir.Node, int], tuple[NDArray[np.generic], Axes, bool | None]] = field(
+        default_factory=dict
+    )
 
     def of(self, value: ir.Value | None) -> Axes:
         """The axes of an input; those of a constant, and of what no input reaches, are fixed."""
@@ -45,16 +48,13 @@ class Walk:
     def grow(self, node: ir.Node, index: int, array: NDArray[np.generic], axes: Axes) -> None:
         """Marks a constant that stands on a feature map, where it does; its values must be planes."""
         if depends(axes) and array.size > 1:
-            counts_in_fractions(array, axes)
-            self.grids[node, index] = array, axes
+            self.grids[node, index] = array, axes, counts_in_fractions(array, axes)
 
     def regrow(self) -> None:
         """All grids at the new size, in the unit that the places among them are in."""
-        fractions = any(counts_in_fractions(array, axes) for array, axes in self.grids.values())
-        for place, (array, axes) in self.grids.items():
-            self.changed[place] = regrow(
-                array, axes, self.size, fractions and counts_in_fractions(array, axes) is not False
-            )
+        somewhere = any(fractions for _, _, fractions in self.grids.values())
+        for place, (array, axes, fractions) in self.grids.items():
+            self.changed[place] = regrow(array, axes, self.size, somewhere and fractions is not False)
 
 
 Rule = Callable[[ir.Node, Walk], Sequence[Axes]]

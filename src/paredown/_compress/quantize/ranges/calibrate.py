@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from paredown._compress.quantize.ranges.post_activation import sigmoid
+from paredown._compress.recipe import Context
 from paredown.errors import CalibrationError
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
@@ -72,6 +73,16 @@ class _Store:
             self.channel_low,
             self.channel_high,
         )
+
+
+def calibrate_for(
+    context: Context, model: Model, tensors: Sequence[str], images: Iterable[Feeds] | None = None
+) -> dict[str, Seen]:
+    """`calibrate` on the images of a recipe, or on `images` of them, with its threads, seed and progress."""
+    given = context.images() if images is None else images
+    return calibrate(
+        model, tensors, given, threads=context.threads, seed=context.seed, progress=context.progress
+    )
 
 
 def calibrate(
