@@ -46,6 +46,8 @@ $(INSTALLED): pyproject.toml Makefile
 	touch $@
 
 # Pinned: an unpinned torch may bring gigabytes of CUDA along. The types are checked with torch in place.
+# pnnx asks for torchvision and does not need it.
 $(TRAINED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --no-deps pnnx
 	touch $@

@@ -52,9 +52,9 @@ from paredown.protocols import Progress
 from paredown.report_data import read_story
 from paredown.sample import Dataset
 from paredown.study.bench import LATENCY, WHAT, Bench, FedImages
-from paredown.study.calibration_split import check_learns, read_images
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.crops import crops
+from paredown.study.images import check_learns, read_images
 from paredown.study.limits import Limits
 from paredown.study.options import CALIBRATION_IMAGES
 from paredown.study.store import model_of

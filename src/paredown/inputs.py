@@ -11,7 +11,7 @@ from paredown.graph.load import from_proto, load_model, parse
 from paredown.model import Model
 from paredown.protocols import Progress
 from paredown.sample import Dataset
-from paredown.study.calibration_split import read_images
+from paredown.study.images import read_images
 
 ModelLike = Model | str | Path
 ImagesLike = Dataset | str | Path

@@ -33,8 +33,8 @@ from paredown.report_data import read_story, write_end, write_start
 from paredown.sample import Dataset
 from paredown.study.bench import Bench
 from paredown.study.best import FLOAT, Verdict, choose_best
-from paredown.study.calibration_split import Source, check_learns, choose_images
 from paredown.study.environments import unmatched
+from paredown.study.images import Source, check_learns, choose_images
 from paredown.study.limits import Limits
 from paredown.study.options import Asked, Options
 from paredown.study.private import hiding, portable, portable_path

@@ -10,9 +10,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paredown.boxes.nms import nms
 from paredown.card import Card, Preprocess
 from paredown.families.cards import card_text, write_card
-from paredown.families.nms import nms
 from paredown.preprocessing.letterbox import fit_image
 from paredown.preprocessing.tensor import preprocess
 

@@ -31,6 +31,7 @@ LAYERS = {
     "no_telemetry": 0,
     "toml": 0,
     "typed": 0,
+    "boxes": 1,
     "draw": 1,
     "graph": 1,
     "numerics": 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from paredown._compress.draft import Draft
-from paredown._compress.keep_float import require_nodes
+from paredown._compress.quantize.keep_float import require_nodes
 from paredown._compress.recipe import Compressed, Context, Recipe, require_packages
 from paredown._compress.steps import STEPS
 from paredown._compress.weight_bits import weight_bits

@@ -18,9 +18,9 @@ import numpy as np
 
 from paredown._measure.noise import NoiseWatch, machine_doubts, series_doubts
 from paredown._measure.process import WorkerProcess
-from paredown.analyze.confidence_interval import median_of_rounds, ratio_of_rounds
 from paredown.errors import UsageError
 from paredown.measurement import Doubt, Quantity
+from paredown.metrics.confidence_interval import median_of_rounds, ratio_of_rounds
 from paredown.protocols import Array, Progress, silent
 from paredown.runtimes import RUNTIMES
 from paredown.targets import Target

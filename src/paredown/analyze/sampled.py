@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.analyze.confidence_interval import (
+from paredown.metrics.confidence_interval import (
     RESAMPLES,
     Difference,
     Interval,

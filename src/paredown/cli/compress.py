@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> int:
     from paredown.cli import closing, console, loading
     from paredown.errors import UsageError
     from paredown.files import check_directory
-    from paredown.study.calibration_split import read_images, unlabelled_images
+    from paredown.study.images import read_images, unlabelled_images
     from paredown.study.limits import Limits
 
     voice = console.Voice(args.quiet)

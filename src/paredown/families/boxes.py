@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paredown.boxes.nms import NMS_CANDIDATES, nms
 from paredown.detections import Detections
-from paredown.families.nms import NMS_CANDIDATES, nms
 from paredown.preprocessing.letterbox import Frame
 
 Floats = NDArray[np.floating[Any]]

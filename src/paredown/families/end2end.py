@@ -24,7 +24,7 @@ from paredown.families.parts import find_parts, read_parts
 
 NAME = "end2end"
 TASK = "detect"
-SUMMARY = "YOLOv10, YOLO26, exports with NMS inside, YOLO-NAS: finished boxes, scores, classes"
+SUMMARY = "YOLOv10, YOLO26, YOLO-NAS, NMS inside: finished boxes, scores, classes"
 FLAT = ("ignore x1 y1 x2 y2 score class", "ignore x1 y1 x2 y2 class score")  # after the image's number
 MOST_DETECTIONS = 1000
 COCO_CLASSES = 80  # assumed where no metadata names the classes; a card.toml says otherwise

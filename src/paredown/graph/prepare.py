@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxslim
 from onnx import version_converter
 
 from paredown.errors import ModelError, UnsupportedModel
 from paredown.graph.budget import check_budget
+from paredown.graph.folding import fold
 from paredown.graph.load import from_proto, to_proto
 from paredown.graph.run import random_feeds, run_once
 from paredown.graph.size_input import NOTE
@@ -45,7 +44,7 @@ def prepare(model: Model, input_size: tuple[int, int] | None = None) -> Model:
     check_budget(proto, model.name)
     reference = from_proto(_name_nodes(proto), model.name)  # the runtime refuses two nodes of one name
     proto = _raise_opset(proto)
-    proto = _simplify(proto)
+    proto = fold(proto)
     proto = _name_nodes(proto)
     prepared = replace(from_proto(proto, model.name), card=model.card)
     _verify(reference, prepared, HALF_AGREES if _has_half(model) else AGREES)
@@ -126,22 +125,6 @@ def _fix_inputs(proto: onnx.ModelProto, size: tuple[int, int] | None) -> None:
 
 def _raise_opset(proto: onnx.ModelProto) -> onnx.ModelProto:
     return convert_opset(proto, MIN_OPSET)
-
-
-def _simplify(proto: onnx.ModelProto) -> onnx.ModelProto:
-    metadata = list(proto.metadata_props)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the simplifier's own remarks are not the user's business
-            slim = onnxslim.slim(proto)
-        slim = onnx.shape_inference.infer_shapes(slim, data_prop=True)
-    except Exception as error:  # the simplifier raises whatever its folding met
-        raise UnsupportedModel(
-            "the graph cannot be simplified", got=f"{type(error).__name__}: {error}"
-        ) from error
-    del slim.metadata_props[:]
-    slim.metadata_props.extend(metadata)
-    return slim
 
 
 def _name_nodes(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from paredown._compress.recipe import Recipe
 from paredown._compress.size import at_recipe_size
+from paredown.data.calibration_split import Images
 from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.protocols import Progress, silent
 from paredown.study.bench import Bench
-from paredown.study.calibration_split import Images
 from paredown.study.environments import TrialKey
 from paredown.study.fingerprints import digest, images_digest, truth_digest
 from paredown.study.options import Options

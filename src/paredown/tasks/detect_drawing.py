@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from paredown.boxes.iou import box_iou
 from paredown.card import Card
 from paredown.detections import Detections
 from paredown.draw import class_colour, draw_detections, draw_label
-from paredown.metrics.matching import box_iou
 from paredown.sample import Labels, Truth
 from paredown.tasks.marks import CHANGED, Canvas, class_name
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paredown.analyze.confidence_interval import (
-    interval,
-    paired_difference,
-    ratio_of_rounds,
-    resample_weights,
-)
 from paredown.analyze.paired import sign_flip_test
 from paredown.analyze.pareto import pareto_front
 from paredown.analyze.sampled import difference, sampled
 from paredown.errors import DataError
 from paredown.metrics import METRICS
+from paredown.metrics.confidence_interval import (
+    interval,
+    paired_difference,
+    ratio_of_rounds,
+    resample_weights,
+)
 from paredown.metrics.outcomes import Outcomes
 from paredown.tasks.classify import tally
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from paredown.boxes.nms import nms
 from paredown.families.boxes import expected_distances, grid_cells, select, sigmoid, softmax
-from paredown.families.nms import nms
 from paredown.preprocessing.letterbox import Frame
 
 FRAME = Frame((640, 640), (1.0, 1.0), (0.0, 0.0))

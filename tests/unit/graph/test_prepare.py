@@ -10,7 +10,8 @@ from onnx import TensorProto, helper
 import nets
 from paredown.card import Card, Preprocess
 from paredown.errors import ModelError, UnsupportedModel
-from paredown.graph import prepare as module
+from paredown.graph import folding
+from paredown.graph import prepare as prepare_module
 from paredown.graph.load import from_proto, to_proto
 from paredown.graph.prepare import convert_opset, frozen_sizes, prepare
 from paredown.model import Model
@@ -67,7 +68,7 @@ def test_an_opset_that_cannot_be_converted(monkeypatch: pytest.MonkeyPatch) -> N
     def refuse(*args: object) -> None:
         raise RuntimeError("no adapter for Upsample")
 
-    monkeypatch.setattr(module.version_converter, "convert_version", refuse)
+    monkeypatch.setattr(prepare_module.version_converter, "convert_version", refuse)
     net = nets.Net(opset=11)
     with pytest.raises(UnsupportedModel, match="Upsample") as caught:
         prepare(net.model(net.conv("image", 3, 4)))
@@ -147,7 +148,7 @@ def test_nodes_without_names_get_unique_ones() -> None:
 
 
 def test_a_wrong_simplifier_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = module.onnxslim.slim
+    right = folding.onnxslim.slim
 
     def wrong(proto: onnx.ModelProto) -> onnx.ModelProto:
         slim = right(proto)
@@ -156,7 +157,7 @@ def test_a_wrong_simplifier_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
         weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float32), weight.name))
         return slim
 
-    monkeypatch.setattr(module.onnxslim, "slim", wrong)
+    monkeypatch.setattr(folding.onnxslim, "slim", wrong)
     with pytest.raises(ModelError, match="preparing the graph changed output"):
         prepare(nets.residual())
 
@@ -165,14 +166,14 @@ def test_a_simplifier_that_loses_an_output_is_caught(monkeypatch: pytest.MonkeyP
     net = nets.Net()
     x = net.conv("image", 3, 4)
     model = net.model(x, net.node("Relu", x))
-    right = module.onnxslim.slim
+    right = folding.onnxslim.slim
 
     def wrong(proto: onnx.ModelProto) -> onnx.ModelProto:
         slim = right(proto)
         del slim.graph.output[1]
         return slim
 
-    monkeypatch.setattr(module.onnxslim, "slim", wrong)
+    monkeypatch.setattr(folding.onnxslim, "slim", wrong)
     with pytest.raises(ModelError, match="changed output"):
         prepare(model)
 
@@ -181,7 +182,7 @@ def test_a_simplifier_that_falls_over_is_reported(monkeypatch: pytest.MonkeyPatc
     def fall(proto: onnx.ModelProto) -> onnx.ModelProto:
         raise IndexError("list index out of range")
 
-    monkeypatch.setattr(module.onnxslim, "slim", fall)
+    monkeypatch.setattr(folding.onnxslim, "slim", fall)
     with pytest.raises(UnsupportedModel, match="IndexError"):
         prepare(nets.residual())
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scenes import found, random_scenes, true
 
+from paredown.boxes.iou import box_iou
 from paredown.errors import DataError
 from paredown.metrics import METRICS, coco
-from paredown.metrics.matching import box_iou, match
+from paredown.metrics.matching import match
 from paredown.metrics.tally import DetectionTally
 
 

@@ -6,7 +6,7 @@ import pytest
 import toys
 from paredown.detections import ClassScores, Detections
 from paredown.errors import DataError, StorageError, UsageError
-from paredown.study.calibration_split import choose_images, read_images
+from paredown.study.images import choose_images, read_images
 from paredown.study.options import Options
 from paredown.study.predictions import load_predictions, save_predictions
 

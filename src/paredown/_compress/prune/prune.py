@@ -15,13 +15,13 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.draft import Draft
-from paredown._compress.keep_float import KEPT, is_kept
 from paredown._compress.prune.choose import Choice, choose
 from paredown._compress.prune.l1 import by_weights
 from paredown._compress.prune.moments import Moments, Place, moments
 from paredown._compress.prune.refit import refit
 from paredown._compress.prune.settings import Prune
 from paredown._compress.prune.shrink import shrink
+from paredown._compress.quantize.keep_float import KEPT, is_kept
 from paredown._compress.recipe import Context
 from paredown.errors import UsageError
 from paredown.graph.inspect import macs_of

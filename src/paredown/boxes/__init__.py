@@ -1,0 +1,1 @@
+"""Arithmetic on boxes, in numpy: overlap, suppression."""
