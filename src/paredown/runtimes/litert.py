@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from paredown.cores import usable_cores
 from paredown.device import Device
-from paredown.errors import MissingDependency, ModelError, TargetError
+from paredown.errors import MissingDependency, TargetError
 from paredown.files import write_whole
 from paredown.graph.load import from_proto, load_model, parse
 from paredown.graph.precision import quantized_ops
 from paredown.graph.prepare import prepare
-from paredown.model import Model, TensorSpec
+from paredown.model import Model
 from paredown.policy import Policy
-from paredown.protocols import Array, Artifact
+from paredown.protocols import Artifact
 from paredown.runtimes.artifact import stem_of
-from paredown.runtimes.tensors import check_feeds
+from paredown.runtimes.litert_session import LitertSession, read_tflite, tflite_interpreter
 from paredown.runtimes.tflite.layout import channels_last, plain
 
 PACKAGE = "ai-edge-litert"
@@ -47,42 +44,6 @@ def policy(device: Device) -> Policy:
     The types are those of the graph: its uint8 activations are INT8 in the file, 128 lower.
     """
     return Policy("LiteRT CPU", KERNEL, SAME, ABSORBED, per_channel=device.per_channel)
-
-
-class LitertSession:
-    """A TFLite file in LiteRT's interpreter. Feeds are NCHW, as the ONNX model takes them; an image that lies
-    as NHWC in memory goes in without a copy."""
-
-    def __init__(self, interpreter: Any, taps: Mapping[str, tuple[int, ...]]) -> None:
-        self._interpreter, self._taps = interpreter, taps
-        self._inputs = interpreter.get_input_details()
-        self._outputs = interpreter.get_output_details()
-        self._inner = {d["name"]: d for d in interpreter.get_tensor_details() if d["name"] in taps}
-        self.inputs = tuple(_spec(d, image=True) for d in self._inputs)
-        self.outputs = tuple(_spec(d) for d in self._outputs)
-
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """The outputs by name, then the inner tensors asked for. Raises TargetError where LiteRT stops."""
-        check_feeds(feeds, self.inputs)
-        for place in self._inputs:
-            value = feeds[place["name"]]
-            ready = value.transpose(channels_last(4)) if value.ndim == 4 else value
-            self._interpreter.set_tensor(place["index"], np.ascontiguousarray(ready))
-        try:
-            self._interpreter.invoke()
-        except RuntimeError as error:
-            raise TargetError("LiteRT stopped while running the model", got=_reason(error)) from error
-        answers = {d["name"]: self._interpreter.get_tensor(d["index"]) for d in self._outputs}
-        return answers | {name: self._tapped(name) for name in self._taps if name not in answers}
-
-    def _tapped(self, name: str) -> Array:
-        """An inner tensor as real numbers, in ONNX's order."""
-        place = self._inner[name]
-        value: Array = self._interpreter.get_tensor(place["index"])
-        scale, zero_point = place["quantization"]
-        if scale:
-            value = np.asarray((value.astype(np.float32) - zero_point) * np.float32(scale), np.float32)
-        return value.transpose(np.argsort(self._taps[name]))
 
 
 def build(model: bytes | Path, device: Device, folder: Path, precision: str = "") -> Artifact:
@@ -112,21 +73,9 @@ def open(artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> L
 
     threads: 0 takes all usable physical cores.
     """
-    litert = _import("ai_edge_litert.interpreter")
-    data = artifact.source if isinstance(artifact.source, bytes) else _read(artifact.source)
-    kinds = litert.OpResolverType
-    try:
-        interpreter = litert.Interpreter(
-            model_content=data,
-            num_threads=threads or usable_cores(),
-            experimental_op_resolver_type=kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if taps else kinds.AUTO,
-            experimental_preserve_all_tensors=bool(taps),
-        )
-        interpreter.allocate_tensors()
-    except ValueError as error:
-        raise ModelError("LiteRT cannot read the model", got=_reason(error)) from error
-    except RuntimeError as error:
-        raise TargetError("LiteRT refused the model", got=_reason(error)) from error
+    _require()
+    data = artifact.source if isinstance(artifact.source, bytes) else read_tflite(artifact.source)
+    interpreter = tflite_interpreter(data, threads, keep_inner=bool(taps))
     return LitertSession(interpreter, _layouts(interpreter, data, taps))
 
 
@@ -147,13 +96,6 @@ def _layouts(interpreter: Any, data: bytes, taps: Sequence[str]) -> dict[str, tu
     return {t: notes.get(t) or usual.get(ranks[t]) or plain(ranks[t]) for t in taps}
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {path.name}", got=error.strerror) from error
-
-
 def version() -> str:
     """Of the package ai-edge-litert. Raises MissingDependency."""
     try:
@@ -162,20 +104,8 @@ def version() -> str:
         raise MissingDependency("ai-edge-litert", "litert", "the runtime litert") from error
 
 
-def _import(name: str) -> Any:
+def _require() -> None:
     try:
-        return import_module(name)
+        import_module("ai_edge_litert.interpreter")
     except ImportError as error:
         raise MissingDependency("ai-edge-litert", "litert", "the runtime litert") from error
-
-
-def _spec(details: Any, image: bool = False) -> TensorSpec:
-    """As the ONNX model has it: an image is NHWC in the file."""
-    shape = tuple(int(d) for d in details["shape"])
-    if image and len(shape) == 4:
-        shape = (shape[0], shape[3], shape[1], shape[2])
-    return TensorSpec(details["name"], shape, np.dtype(details["dtype"]).name)
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

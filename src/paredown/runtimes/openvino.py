@@ -7,21 +7,18 @@ ONNX model gives its inputs and outputs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
+from typing import cast
 
 from paredown.device import Device
-from paredown.errors import TargetError
-from paredown.model import Model, TensorSpec
+from paredown.model import Model
 from paredown.policy import Policy
-from paredown.protocols import Array, Artifact, NodeTimes
+from paredown.protocols import Artifact, NodeTimes
 from paredown.runtimes import openvino_files
-from paredown.runtimes.tensors import check_feeds
+from paredown.runtimes.openvino_session import OpenVinoSession, compile_files
 
 MULTITHREADED = True
 SUMMARY = "float32, float16, bfloat16, INT8, weights of 4 bits; opens the .xml and .bin that it makes"
@@ -35,28 +32,6 @@ def policy(device: Device) -> Policy:
     onnxruntime = import_module("paredown.runtimes.onnxruntime")  # not in a measured process
     like: Policy = onnxruntime.policy(device)
     return replace(like, name="OpenVINO CPU", weights="int8")
-
-
-class OpenVinoSession:
-    """A model compiled by OpenVINO for the CPU: one request, one stream."""
-
-    def __init__(self, compiled: Any, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        self._request = compiled.create_infer_request()
-        self.inputs = tuple(_spec(port, n) for port, n in zip(compiled.inputs, inputs, strict=True))
-        self.outputs = tuple(_spec(port, n) for port, n in zip(compiled.outputs, outputs, strict=True))
-
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """The outputs by name. Raises TargetError where the runtime stops."""
-        check_feeds(feeds, self.inputs)
-        given = {i: feeds[spec.name] for i, spec in enumerate(self.inputs)}
-        try:
-            self._request.infer(given, share_inputs=True)
-        except RuntimeError as e:
-            raise TargetError("OpenVINO stopped while running the model", got=openvino_files.useful(e)) from e
-        # Copies: the request writes its next answer over this one.
-        return {
-            spec.name: self._request.get_output_tensor(i).data.copy() for i, spec in enumerate(self.outputs)
-        }
 
 
 def build(model: bytes | Path, device: Device, folder: Path, precision: str = "") -> Artifact:
@@ -73,8 +48,8 @@ def open(artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> O
     Raises: TargetError where this CPU does not compute in the precision that the artifact was built for, or a
     tap is no tensor that OpenVINO kept.
     """
-    compiled, inputs, outputs = openvino_files.compile_files(artifact, threads, taps)
-    return OpenVinoSession(compiled, inputs, outputs)
+    openvino_files.package()  # raises where it is missing
+    return OpenVinoSession(*compile_files(artifact.files, threads, taps))
 
 
 version = openvino_files.version
@@ -84,8 +59,3 @@ def node_times(models: Sequence[Model], *, threads: int = 0) -> list[NodeTimes]:
     """The seconds of every node of each model, timed in turns."""
     timed = import_module("paredown.runtimes.openvino_nodes").node_times(models, threads=threads)
     return cast(list[NodeTimes], timed)
-
-
-def _spec(port: Any, name: str) -> TensorSpec:
-    shape = tuple(d.get_length() if d.is_static else None for d in port.partial_shape)
-    return TensorSpec(name, shape, str(np.dtype(port.element_type.to_dtype())))

@@ -1,4 +1,4 @@
-"""OpenVINO's files: written of an ONNX model, and compiled again.
+"""OpenVINO's files, written of an ONNX model.
 
 model.xml says, besides the network, the precision that was asked for and the names that the ONNX model gives
 its inputs and outputs.
@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from paredown.cores import usable_cores
-from paredown.errors import MissingDependency, ModelError, StorageError, TargetError, UnsupportedModel
+from paredown.errors import MissingDependency, StorageError, TargetError, UnsupportedModel
 from paredown.files import storage_errors
 from paredown.protocols import Artifact
 from paredown.runtimes.artifact import of_files, stem_of
-
-PRECISIONS = {"": "f32", "float16": "f16", "bfloat16": "bf16"}
-"""As `build` spells them -> as OpenVINO does."""
-_KEY = ["paredown"]  # of what model.xml says besides the network
+from paredown.runtimes.openvino_session import KEY, PRECISIONS, core, useful
 
 
 def write(model: bytes | Path, folder: Path, precision: str) -> Artifact:
@@ -34,6 +28,7 @@ def write(model: bytes | Path, folder: Path, precision: str) -> Artifact:
     if precision not in PRECISIONS:
         known = ", ".join(name or "'' (float32)" for name in PRECISIONS)
         raise TargetError("OpenVINO does not compute in this precision", got=precision, expected=known)
+    package()
     start = time.perf_counter()
     proto = import_module("paredown.runtimes.proto")  # not in a measured process, which only opens
     graph = proto.parse(model).graph
@@ -43,10 +38,10 @@ def write(model: bytes | Path, folder: Path, precision: str) -> Artifact:
         "outputs": [o.name for o in graph.output],
     }
     try:
-        read = _core().read_model(model)
+        read = core().read_model(model)
     except RuntimeError as e:
         raise UnsupportedModel("OpenVINO cannot read the model", got=useful(e)) from e
-    read.set_rt_info(json.dumps({"precision": precision, **names}), _KEY)
+    read.set_rt_info(json.dumps({"precision": precision, **names}), KEY)
     read.set_friendly_name(graph.name)  # else it depends on whether a file or its bytes were read
     _name_by_place(read)
     files = _save(read, folder, stem_of(model), compress=precision == "float16")
@@ -76,57 +71,6 @@ def _save(model: Any, folder: Path, stem: str, *, compress: bool) -> tuple[Path,
     return files
 
 
-def compile_files(
-    artifact: Artifact, threads: int, taps: Sequence[str] = (), **more: object
-) -> tuple[Any, list[str], list[str]]:
-    """OpenVINO's CompiledModel, and the names of its inputs and outputs. more: properties of the plugin."""
-    files = [str(file) for file in artifact.files]
-    try:
-        model = _core().read_model(*files)
-        said = json.loads(model.get_rt_info(_KEY).astype(str))
-    except RuntimeError as e:
-        raise ModelError("OpenVINO cannot read what was built", got=useful(e)) from e
-    ours = [name for port in model.inputs for name in said["inputs"] if name in port.names]
-    outputs = [*said["outputs"], *_tapped(model, said["outputs"], taps)]
-    hint = PRECISIONS[said["precision"]]
-    properties = {
-        "INFERENCE_PRECISION_HINT": hint,
-        "INFERENCE_NUM_THREADS": threads or usable_cores(),
-        "NUM_STREAMS": 1,
-        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # else inputs of products with packed weights become integers
-        **more,
-    }
-    try:
-        compiled = _core().compile_model(model, "CPU", properties)
-    except RuntimeError as e:
-        raise TargetError("OpenVINO refused the model", got=useful(e)) from e
-    taken = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
-    if taken != hint:
-        raise TargetError(
-            f"OpenVINO does not compute in {said['precision'] or 'float32'} on this CPU",
-            got=taken,
-            expected=hint,
-            hint="build the model for float32, which every CPU computes",
-        )
-    return compiled, ours, outputs
-
-
-def _tapped(model: Any, outputs: Sequence[str], taps: Sequence[str]) -> list[str]:
-    """The taps that the model does not answer with yet, made outputs of it in this order."""
-    new = [name for name in dict.fromkeys(taps) if name not in outputs]
-    for name in new:
-        try:
-            model.add_outputs(name)
-        except RuntimeError as e:
-            raise TargetError(f"OpenVINO's model has no tensor {name!r}", got=useful(e)) from e
-    return new
-
-
-@cache
-def _core() -> Any:
-    return package().Core()
-
-
 def package() -> Any:
     """The package openvino. Raises MissingDependency."""
     try:
@@ -145,10 +89,3 @@ def version() -> str:
 
 def _missing() -> MissingDependency:
     return MissingDependency("openvino", "openvino", "the runtime openvino")
-
-
-def useful(error: Exception) -> str:
-    """The part of OpenVINO's text that helps: without positions in its source."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    said = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
-    return " ".join(said) or type(error).__name__

@@ -21,6 +21,7 @@ from paredown.graph.run import random_feeds
 from paredown.model import Model
 from paredown.protocols import NodeTimes
 from paredown.runtimes import openvino_files
+from paredown.runtimes.openvino_session import compile_files
 
 WARMUP = 3  # runs left out
 ROUNDS = 20  # runs of each model, in turns: what slows the machine down slows all of them
@@ -49,7 +50,7 @@ def node_times(models: Sequence[Model], *, threads: int = 0, rounds: int = ROUND
 def _compiled(model: Model, threads: int) -> Any:
     with TemporaryDirectory(prefix="paredown-") as folder:
         artifact = openvino_files.write(model.data, Path(folder), "")
-        return openvino_files.compile_files(artifact, threads, PERF_COUNT=True)[0]
+        return compile_files(artifact.files, threads, PERF_COUNT=True)[0]
 
 
 def _shared(model: Model, compiled: Any, times: dict[str, float]) -> NodeTimes:

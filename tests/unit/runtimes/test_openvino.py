@@ -10,7 +10,7 @@ import pytest
 
 from paredown.errors import MissingDependency, ModelError, TargetError
 from paredown.graph.load import to_proto
-from paredown.runtimes import openvino, openvino_files, openvino_nodes
+from paredown.runtimes import openvino, openvino_nodes, openvino_session
 from paredown.testing import networks
 from paredown.testing.runtimes import DEVICE, image, small_network
 
@@ -22,7 +22,7 @@ except MissingDependency as error:
 
 def compiled(folder, precision=""):
     artifact = openvino.build(small_network(), DEVICE, folder, precision)
-    return artifact, openvino_files.compile_files(artifact, 1)[0]
+    return artifact, openvino_session.compile_files(artifact.files, 1)[0]
 
 
 def test_float32_is_said_and_stored(tmp_path):
