@@ -142,6 +142,13 @@ def symmetric(limit: Floats, bits: int = 8, axis: int | None = None) -> QuantPar
     return QuantParams(scale, np.zeros_like(scale, np.int32), first, last, axis)
 
 
+def spanning(low: float, high: float, bits: int = 8, *, signed: bool = False) -> QuantParams:
+    """The grid for activations of [low, high]: `affine`, or where they are signed integers `symmetric`."""
+    if signed:
+        return symmetric(np.asarray(max(-float(low), float(high), 0.0), np.float32), bits)
+    return affine(low, high, bits)
+
+
 @dataclass(frozen=True)
 class Signs(QuantParams):
     """The grid of two values, -scale and +scale: zero is not on it."""

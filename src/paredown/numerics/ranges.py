@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.numerics.quant_params import affine
+from paredown.numerics.quant_params import spanning
 
 Function = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -86,7 +86,7 @@ class PerChannel:
 
 
 def least_cubed_error(
-    seen: Seen, bits: int = 8, after: Function | PerChannel | None = None
+    seen: Seen, bits: int = 8, after: Function | PerChannel | None = None, signed: bool = False
 ) -> tuple[float, float]:
     """The range of least mean cubed error over the sample, seen through the function `after` if one follows.
 
@@ -96,6 +96,8 @@ def least_cubed_error(
 
     Source: Choukroun et al. 2019, arXiv 1902.06822 (least squared error, one clip). Differs from the source:
     both ends move, the exponent is 3 (`penalty`), and the error is seen through the activation function.
+
+    signed: of a symmetric grid, where the end that lies nearer to 0 does not matter.
     """
     if isinstance(after, PerChannel):
         x, after = _bins_by_factor(seen, after)
@@ -104,7 +106,7 @@ def least_cubed_error(
     target = x.values if after is None else after(x.values)
 
     def error(low: float, high: float) -> float:
-        snapped = affine(low, high, bits).snap(x.values)
+        snapped = spanning(low, high, bits, signed=signed).snap(x.values)
         difference = np.abs((snapped if after is None else after(snapped)) - target)
         return float(np.dot(penalty(difference), x.counts))
 

@@ -6,18 +6,20 @@ from paredown._compress.recipe import Context
 from paredown.errors import UsageError
 
 
-def require_kernels(context: Context, step: str, *, per_channel: bool) -> None:
+def require_kernels(context: Context, step: str, *, per_channel: bool, signed: bool = False) -> None:
     """Nothing, or UsageError: a step that would write what the policy says is slow or absent there.
 
-    Every step that computes in integers writes uint8 activations and int8 weights, the fast ones of ONNX
-    Runtime on x86 and right on ARM; a runtime that wants others needs a step that writes them.
+    signed: whether the step can write int8 activations, symmetric ones. All write uint8 activations, the fast
+    ones of ONNX Runtime on x86 and right on ARM, and int8 weights; a runtime that wants others needs a step
+    that writes them.
     """
     policy, name = context.policy, context.device.name
-    if policy.activations != "uint8" or policy.weights != "int8":
+    written = ("uint8", "int8") if signed else ("uint8",)
+    if policy.activations not in written or policy.weights != "int8":
         raise UsageError(
             f"step {step!r} cannot be made for {name!r}",
             got=f"{policy.activations} activations, {policy.weights} weights",
-            expected="uint8 activations, int8 weights",
+            expected=f"{' or '.join(written)} activations, int8 weights",
             hint="weight-only recipes (w8) compute in float and run anywhere",
         )
     if per_channel and not policy.per_channel:

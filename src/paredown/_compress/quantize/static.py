@@ -127,7 +127,7 @@ KEEP_IMAGES = 4  # that tell which layers keep 8 bits
 
 def apply(step: Static, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
     """Writes the QDQ graph; one record for every node."""
-    require_kernels(context, step.name, per_channel=step.weights == "pc")
+    require_kernels(context, step.name, per_channel=step.weights == "pc", signed=step.activation_bits == 8)
     model, graph = draft.model, draft.graph
     plan = place(graph, context.policy, context.keep_float)
     if not plan.group:  # every layer was kept float as asked

@@ -40,13 +40,18 @@ class Plan:
 
     roles: node -> role, for nodes computed in integers. left: node -> why it stays float.
     group: tensor name -> name of the group of tensors that share one grid; only tensors that get a grid.
-    heads: outputs of convolutions that only float nodes read; they may have a grid for every channel.
+    heads: outputs of convolutions that only float nodes read; they may have a grid for every channel. Where
+    kernels write real numbers: those that no later kernel depends on; they have no grid.
+    signed: grids are symmetric ones of int8. real: kernels write real numbers, and they alone read rounded
+    ones.
     """
 
     roles: dict[ir.Node, Role] = field(default_factory=dict)
     left: dict[ir.Node, str] = field(default_factory=dict)
     group: dict[str, str] = field(default_factory=dict)
     heads: set[str] = field(default_factory=set)
+    signed: bool = False
+    real: bool = False
 
     def merge(self, group: str, into: str) -> None:
         """Let two groups share one grid."""
@@ -81,7 +86,7 @@ def place(
     require_nodes({node.name for node in graph}, keep_float)
     wanted = {**(released or {}), **dict.fromkeys(keep_float, KEPT)}
     body = body_of(graph)
-    plan = Plan()
+    plan = Plan(signed=policy.activations == "int8", real=policy.writes_real)
     behind_weights: set[ir.Node] = set()
     for node in graph:
         if weight_of(node) or any(v.producer() in behind_weights for v in data_inputs(node)):
@@ -93,11 +98,12 @@ def place(
         else:
             plan.roles[node] = _role(node, policy)
     _strand(plan)
-    _group(graph, plan)
+    _group(plan)
+    later = body if plan.real else plan.roles
     plan.heads = {
         str(node.outputs[0].name)
         for node in plan.roles
-        if node.op_type == "Conv" and not any(r in plan.roles for r in consumers(node.outputs[0]))
+        if node.op_type == "Conv" and not any(r in later for r in consumers(node.outputs[0]))
     }
     return plan
 
@@ -198,7 +204,7 @@ def _strand(plan: Plan) -> None:
             changed = True
 
 
-def _group(graph: ir.Graph, plan: Plan) -> None:
+def _group(plan: Plan) -> None:
     parent: dict[str, str] = {}
 
     def find(name: str) -> str:
@@ -213,7 +219,7 @@ def _group(graph: ir.Graph, plan: Plan) -> None:
         for value in inputs:
             if value is not None and not _absorbed_next(value, plan):
                 find(str(value.name))
-        for value in node.outputs:
+        for value in () if role == "kernel" and plan.real else node.outputs:
             if not _absorbed_next(value, plan):
                 find(str(value.name))
                 if role == "same" and node.inputs[0] is not None:

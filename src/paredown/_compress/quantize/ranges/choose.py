@@ -16,9 +16,9 @@ from paredown.numerics.levels import fitted
 from paredown.numerics.quant_params import (
     LIMIT_STEPS,
     QuantParams,
-    affine,
     affine_per_channel,
     binary,
+    spanning,
     symmetric,
     weight_limits,
 )
@@ -49,13 +49,14 @@ def activation_params(
         value, together = values[members[0]], pool([seen[m] for m in members])
         bits = (few or {}).get(group, 8)
         if members[0] in plan.heads:
-            grids[group] = _head_grid(value, together, squashed[members[0]], per_channel)
+            grids[group] = _head_grid(value, together, squashed[members[0]], per_channel, plan.signed)
         elif len(members) == 1 and _is_gate(value):
-            grids[group] = affine(0.0, 1.0, bits)
+            grids[group] = spanning(0.0, 1.0, bits, signed=plan.signed)
         else:
             after = post_activation(value) if len(members) == 1 else None
-            choose = partial(least_cubed_error, after=after) if method == "mse" else METHODS[method]
-            grids[group] = affine(*choose(together, bits), bits)
+            by_error = partial(least_cubed_error, after=after, signed=plan.signed)
+            choose = by_error if method == "mse" else METHODS[method]
+            grids[group] = spanning(*choose(together, bits), bits, signed=plan.signed)
     _share_at_concats(plan, seen, grids)
     return grids
 
@@ -88,7 +89,9 @@ def pool(parts: list[Seen]) -> Seen:
     )
 
 
-def _head_grid(value: ir.Value, seen: Seen, squashed: NDArray[np.bool_], per_channel: bool) -> QuantParams:
+def _head_grid(
+    value: ir.Value, seen: Seen, squashed: NDArray[np.bool_], per_channel: bool, signed: bool
+) -> QuantParams:
     """Extremes, channel by channel, with room for a class that the calibration images do not show.
 
     Every channel was seen at its low end, where nothing is found; that end is what was seen and LOW_MARGIN of
@@ -101,8 +104,8 @@ def _head_grid(value: ir.Value, seen: Seen, squashed: NDArray[np.bool_], per_cha
     """
     lowest = np.where(squashed, np.float32(max(UNHEARD, seen.low)), np.float32(seen.low))
     node = value.producer()
-    if not per_channel or node is None:
-        return affine(float(lowest.min()), seen.high)
+    if not per_channel or signed or node is None:
+        return spanning(float(lowest.min()), seen.high, signed=signed)
     weight = np.asarray(constant(node.inputs[1]), np.float32)
     norm = np.maximum(np.linalg.norm(weight.reshape(len(weight), -1), axis=1), 1e-12)
     bias = np.zeros(len(norm), np.float32)

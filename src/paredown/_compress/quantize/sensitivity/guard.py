@@ -26,7 +26,7 @@ from paredown._compress.quantize.sensitivity.activations import (
 from paredown._compress.recipe import Context
 from paredown.graph.walk import consumers
 from paredown.model import Model
-from paredown.numerics.quant_params import QuantParams, affine
+from paredown.numerics.quant_params import QuantParams, spanning
 from paredown.numerics.ranges import Seen
 from paredown.protocols import Feeds
 
@@ -133,15 +133,17 @@ class _Search:
 
 def _search(grid: QuantParams, whole: Seen, better: Callable[[QuantParams], bool]) -> None:
     """Tries the extremes, then the range found with one end pulled in, then the other."""
+    signed = grid.low < 0
     low, high = (float(b) for b in grid.bounds())
     if abs(whole.low) < abs(whole.high) / 50:  # SiLU's shallow lobe: on a coarse grid it is lost
         low = whole.low
-    better(affine(whole.low, whole.high))
-    for end in ("high", "low") if whole.high >= -whole.low else ("low", "high"):
+    better(spanning(whole.low, whole.high, signed=signed))
+    ends = ("high", "low") if whole.high >= -whole.low else ("low", "high")
+    for end in ends:
         start, worse = (low, high), 0
         for fraction in LADDER:
             trial = (start[0], start[1] * fraction) if end == "high" else (start[0] * fraction, start[1])
-            if better(affine(*trial)):
+            if better(spanning(*trial, signed=signed)):
                 (low, high), worse = trial, 0
             else:
                 worse += 1

@@ -33,7 +33,8 @@ def insert(
     for node, grid in weights.items():
         source, made = node.inputs[0], str(node.outputs[0].name)
         assert source is not None
-        head = grids[plan.group[made]] if made in plan.heads else None  # one behind a ReLU has no grid at all
+        # One behind a ReLU has no grid at all, nor where kernels write real numbers.
+        head = grids[plan.group[made]] if made in plan.heads & plan.group.keys() else None
         if head is not None and head.axis is None:
             head = None
         feeding = grids[plan.group[str(source.name)]]
@@ -45,7 +46,9 @@ def insert(
     parameters: dict[str, tuple[ir.Value, ir.Value]] = {}
     for tensor, group in plan.group.items():
         if grids[group].axis is None:
-            parameters[group] = quantize_tensor(graph, values[tensor], grids[group], parameters.get(group))
+            readers = plan.roles if plan.real else None
+            shared = parameters.get(group)
+            parameters[group] = quantize_tensor(graph, values[tensor], grids[group], shared, readers)
         else:
             quantize_head(graph, values[tensor], grids[group])
     drop_unused(graph)

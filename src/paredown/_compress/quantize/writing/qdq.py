@@ -7,6 +7,8 @@ bias an int32 initializer on the product of the input's and the weight's scale.
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -46,11 +48,18 @@ def _node(
 
 
 def quantize_tensor(
-    graph: ir.Graph, value: ir.Value, grid: QuantParams, shared: tuple[ir.Value, ir.Value] | None = None
+    graph: ir.Graph,
+    value: ir.Value,
+    grid: QuantParams,
+    shared: tuple[ir.Value, ir.Value] | None = None,
+    readers: Container[ir.Node] | None = None,
 ) -> tuple[ir.Value, ir.Value]:
-    """Q and DQ behind an activation. Gives the scale and zero point, which later calls may share."""
+    """Q and DQ behind an activation. Gives the scale and zero point, which later calls may share.
+
+    readers: the only nodes that read it rounded; all if not said.
+    """
     parameters = shared or _parameters(graph, str(value.name), grid)
-    q, _ = _insert_pair(graph, value, parameters, parameters, None)
+    q, _ = _insert_pair(graph, value, parameters, parameters, None, readers)
     if grid.low == 0 and grid.high < 255:
         _narrow(graph, q, grid)
     return parameters
@@ -85,8 +94,10 @@ def _insert_pair(
     into: tuple[ir.Value, ir.Value],
     out_of: tuple[ir.Value, ir.Value],
     axis: int | None,
+    readers: Container[ir.Node] | None = None,
 ) -> tuple[ir.Node, ir.Node]:
-    name, uses, was_output = str(value.name), list(value.uses()), value.is_graph_output()
+    name, was_output = str(value.name), value.is_graph_output() and readers is None
+    uses = [use for use in value.uses() if readers is None or use.node in readers]
     if was_output:  # the public name belongs to what leaves the graph: the dequantized value
         value.name = f"{name}_float"
     q = _node("QuantizeLinear", f"{name}_QuantizeLinear", [value, *into], f"{name}_q", value, None)
