@@ -43,7 +43,7 @@ from paredown.graph.inspect import inspect as inspect_graph
 from paredown.graph.precision import require_float
 from paredown.graph.prepare import frozen_sizes, prepare
 from paredown.inputs import ImagesLike, ModelLike, as_dataset, as_model, read_model
-from paredown.job import Outcome, judge, run, weigh_cards
+from paredown.job import Outcome, asked_in, judge, run, weigh_cards
 from paredown.measurement import Doubt, Measurement, StepRecord
 from paredown.metrics import kind_of
 from paredown.model import Model
@@ -325,7 +325,8 @@ def bundle(study: str | Path, out: str | Path, recipe: str | None = None, *, for
         raise UnknownName("trial of this study", recipe, {t.label for t in shippable.values()})
     trial = verdict.best if recipe is None else shippable[recipe]
     model = model_of(directory, trial)
-    return write_bundle(model, read_card(directory / "card.toml", model), trial, Path(out))
+    place = find_target(asked_in(directory).options.target, runtime=trial.runtime)
+    return write_bundle(model, read_card(directory / "card.toml", model), trial, place, Path(out))
 
 
 def _with_card(model: ModelLike, images: Dataset, progress: Progress) -> Model:

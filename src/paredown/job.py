@@ -129,8 +129,13 @@ def run(
 def judge(directory: Path) -> tuple[tuple[Trial, ...], Verdict]:
     """The trials of a study directory, the float model first, and the verdict over them."""
     trials = sorted(read_trials(directory), key=lambda t: t.recipe != FLOAT)
-    tables = {k: v for k, v in read_study(directory).items() if k in ("asked", "limits", "options")}
-    return tuple(trials), choose_best(trials, Asked.parse(tables).limits)
+    return tuple(trials), choose_best(trials, asked_in(directory).limits)
+
+
+def asked_in(directory: Path) -> Asked:
+    """What a study directory was asked for last."""
+    tables = read_study(directory)
+    return Asked.parse({k: v for k, v in tables.items() if k in ("asked", "limits", "options")})
 
 
 def weigh_cards(
@@ -192,8 +197,9 @@ def _conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) ->
     write_end(store.directory, work, verdict, command(asked, store.directory), notes)
     report = write_report(read_story(store.directory), store.directory / "report.html")
     shipped = model_of(store.directory, verdict.best)
+    place = replace(work.bench.target, runtime=verdict.best.runtime)
     bundle = write_bundle(
-        shipped, work.bench.card, verdict.best, store.directory / "best", source_name=work.model.name
+        shipped, work.bench.card, verdict.best, place, store.directory / "best", source_name=work.model.name
     )
     return Outcome(store.directory, work.bench.card, trials, verdict, report, bundle, notes)
 

@@ -17,8 +17,8 @@ import sys
 OPT_OUTS = {"onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"}}
 """Package -> the environment variables that keep it silent. A runtime that is added is entered here."""
 
-UNLOADED = ("openvino_telemetry",)
-"""Packages that do nothing else: no process of ours loads them."""
+UNLOADED = {"openvino": ("openvino_telemetry",)}
+"""Package -> those that it loads to report itself and does without: no process of ours loads them."""
 
 _late: list[str] = []
 
@@ -30,7 +30,7 @@ def opt_out() -> None:
         if package in sys.modules and not set_before:
             _late.append(package)
     os.environ.update(all_switches())
-    for package in UNLOADED:
+    for package in all_unloaded():
         if sys.modules.get(package) is not None:
             _late.append(package)
         else:
@@ -40,6 +40,11 @@ def opt_out() -> None:
 def all_switches() -> dict[str, str]:
     """The variables of every package."""
     return {name: value for switches in OPT_OUTS.values() for name, value in switches.items()}
+
+
+def all_unloaded() -> tuple[str, ...]:
+    """The packages that are kept from loading."""
+    return tuple(name for names in UNLOADED.values() for name in names)
 
 
 def too_late_for() -> tuple[str, ...]:

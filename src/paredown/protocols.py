@@ -48,11 +48,28 @@ class Artifact:
         return self.files[0] if self.files else self.data
 
 
+@dataclass(frozen=True)
+class Shipping:
+    """How what a runtime built is opened where there is no Paredown.
+
+    module, opener: a function of ours (files, threads) -> Session. A bundle carries its lines and all that
+    they use, which is `package`, as pip calls it, and numpy. made: how the files come about, in words.
+    exact_products: whether the opener has a setting of that name (`graph.session_options`).
+    """
+
+    module: str
+    opener: str
+    package: str
+    made: str
+    exact_products: bool = False
+
+
 class Runtime(Protocol):
     """What a file in `runtimes/` gives: the module itself is the runtime."""
 
     SUMMARY: str  # the numbers that it computes in, and the files that it opens
     MULTITHREADED: bool  # else one thread is taken, whatever is asked
+    SHIPS: Shipping
 
     def policy(self, device: Device) -> Policy:
         """What it computes in integers there. Needs none of the runtime's packages."""

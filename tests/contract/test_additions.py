@@ -27,7 +27,7 @@ from paredown.card import Card, Preprocess
 from paredown.cli import main
 from paredown.cli.list import summaries
 from paredown.data.reading import FORMATS, Format
-from paredown.deploy.bundle import detect_script
+from paredown.deploy.script import detect_script
 from paredown.detections import ClassScores
 from paredown.differences import differing_pairs
 from paredown.families.recognition import predict, recognise

@@ -17,6 +17,7 @@ from paredown import api
 from paredown.cli import main
 from paredown.deploy.bundle import write_bundle
 from paredown.measurement import Trial
+from paredown.targets import target
 
 EVIL = "\x1b[31mred\x9b2J\u202egnp\x07\r\nerror: forged"
 RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -150,7 +151,9 @@ def test_what_ships(hostile, tmp_path):
     model, data = hostile
     loaded = api.load(model, api.read_dataset(str(data)))
     trial = Trial("w8", f"label{EVIL}", loaded.sha256, "models/m.onnx", f"local{EVIL}", 0, None)
-    bundle = write_bundle(loaded, loaded.card, trial, tmp_path / "best", source_name=f"m{EVIL}.onnx")
+    bundle = write_bundle(
+        loaded, loaded.card, trial, target("local"), tmp_path / "best", source_name=f"m{EVIL}.onnx"
+    )
     for name in ("README.md", "measured.json", "card.toml"):
         assert not RAW.search((bundle / name).read_text(encoding="utf-8")), name
     for words in ([data / "images"], [data / "images", "--json"], [tmp_path / f"none{EVIL}"]):

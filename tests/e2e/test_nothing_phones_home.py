@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from paredown.no_telemetry import all_switches
+from paredown.no_telemetry import all_switches, all_unloaded
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted([*ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("tools/**/*.py")])
@@ -135,11 +135,14 @@ def test_every_process_is_silent_before_a_runtime_is_loaded():
 
 
 def test_detect_sets_the_switches_before_its_imports():
-    from paredown.deploy.bundle import detect_script
+    from paredown.deploy.script import detect_script
 
     text = detect_script("yolov8")
     for name, value in all_switches().items():
         assert 0 < text.index(f'os.environ["{name}"] = "{value}"') < text.index("import onnxruntime")
+    text = detect_script("yolov8", "openvino", ("model.xml", "model.bin"))
+    for name in all_unloaded():
+        assert 0 < text.index(f'sys.modules["{name}"] = None') < text.index('import_module("openvino")')
 
 
 @pytest.mark.parametrize("file", SCRIPTS, ids=lambda f: f.name)

@@ -45,7 +45,7 @@ def test_the_device_sees_what_was_measured(name: str, material: Path, tmp_path: 
     model = load_model(material / "models" / f"{name}.onnx")
     card = recognise(model).matches[0].cards[0]
     trial = Trial("float", "float", model.sha256, None, "local", 0, None)
-    bundle = write_bundle(model, card, trial, tmp_path / "best")
+    bundle = write_bundle(model, card, trial, target("local"), tmp_path / "best")
     images = sorted((material / "data" / "coco_eval" / "images").glob("*.jpg"))[:IMAGES]
     folder = tmp_path / "images"
     folder.mkdir()

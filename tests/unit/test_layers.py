@@ -152,7 +152,7 @@ def test_only_a_host_asks_the_machine(module):
     if part_of(module) in ON_THE_MACHINE:
         return
     allowed = {
-        "paredown.deploy.detect_main": ["paredown.hosts.cpu"],  # carried to the device
+        "paredown.deploy.device_model": ["paredown.hosts.cpu"],  # carried to the device
         "paredown.runtimes.pnnx": ["subprocess"],  # a converter: it makes files wherever it runs
     }
     assert asks_the_machine(module) == allowed.get(module, []), "ask the Host that is handed on"

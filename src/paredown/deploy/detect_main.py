@@ -1,6 +1,6 @@
 """The command line of the bundle's `detect.py`, which is made of this file and those it imports.
 
-It runs on a device that has no Paredown: standard library, numpy, OpenCV and ONNX Runtime only.
+It runs on a device that has no Paredown: standard library, numpy, OpenCV and the package of one runtime.
 """
 
 from __future__ import annotations
@@ -15,74 +15,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from paredown.card import Card
+from paredown.deploy.device_model import Decode, DeviceModel, Opening
 from paredown.deploy.save import open_output
 from paredown.deploy.sources import DeviceError, find_source, frame_rate, read_images
 from paredown.detections import Detections, Prediction
 from paredown.draw import class_colour, draw_detections, draw_label
-from paredown.graph.session_options import session_options
-from paredown.hosts.cpu import saturates
-from paredown.preprocessing.tensor import preprocess
+from paredown.errors import ParedownError
 from paredown.printable import printable
 
-Decode = Callable[..., Prediction]
 SAVE = "a folder for the pictures with their boxes, or one video: a name ending in .mp4 or .avi"
 TOP = 5  # classes named for an image by a classifier
 
 
-class DeviceModel:
-    """model.onnx with its card and its family's decoder: an image goes in, a prediction comes out."""
-
-    def __init__(
-        self, path: Path, card: Card, decode: Decode, threads: int = 0, *, saturated: bool = False
-    ) -> None:
-        """threads: 0 takes all usable cores. saturated: whether sums saturated where it was measured."""
-        if not path.is_file():
-            raise DeviceError(f"no model file {path}")
-        options = session_options(threads, exact_products=saturates() and not saturated)
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self.input = self.session.get_inputs()[0].name
-        self.outputs = [o.name for o in self.session.get_outputs()]
-        self.card, self.decode = card, decode
-
-    def predict(self, image: NDArray[np.uint8], conf: float) -> tuple[Prediction, dict[str, float]]:
-        """The prediction for an RGB image (H, W, 3), and the milliseconds of each part."""
-        marks = [time.perf_counter()]
-        tensor, frame = preprocess(image, self.card.preprocess)
-        marks.append(time.perf_counter())
-        answers = self.session.run(self.outputs, {self.input: tensor})
-        marks.append(time.perf_counter())
-        card = self.card
-        answer = dict(zip(self.outputs, answers, strict=True))
-        found = self.decode(answer, card, frame, conf=conf, iou=card.iou, max_detections=card.max_detections)
-        marks.append(time.perf_counter())
-        parts = ("preprocess", "inference", "decode")
-        spent = {part: 1e3 * (b - a) for part, a, b in zip(parts, marks, marks[1:], strict=False)}
-        return found, spent
-
-
 def main(
-    decode: Decode,
-    read_card: Callable[[Path], Card],
-    argv: Sequence[str] | None = None,
-    *,
-    threads: int = 0,
-    saturated: bool = False,
+    decode: Decode, read_card: Callable[[Path], Card], opening: Opening, argv: Sequence[str] | None = None
 ) -> int:
-    """The exit code: 0, or 1 with one line on stderr. threads, saturated: as the model was measured."""
-    args = _arguments(threads).parse_args(argv)
+    """The exit code: 0, or 1 with what went wrong on stderr. opening: as the model was measured."""
+    args = _arguments(opening).parse_args(argv)
     here = Path(__file__).resolve().parent
     try:
         card = read_card(args.card or here / "card.toml")
-        model = DeviceModel(
-            args.model or here / "model.onnx", card, decode, args.threads, saturated=saturated
-        )
-        _run(model, args)
-    except DeviceError as error:
-        sys.stderr.write(f"detect.py: {printable(str(error))}\n")
+        file = args.model or here / opening.names[0]
+        _run(DeviceModel(file, card, decode, opening, args.threads), args)
+    except (DeviceError, ParedownError) as error:
+        sys.stderr.write(f"detect.py: {printable(str(error), keep_lines=True)}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
@@ -91,7 +50,7 @@ def main(
     return 0
 
 
-def _arguments(threads: int) -> argparse.ArgumentParser:
+def _arguments(opening: Opening) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="detect.py",
         description="Run the model of this folder on an image, a folder of images, a video or a camera.",
@@ -102,9 +61,11 @@ def _arguments(threads: int) -> argparse.ArgumentParser:
     parser.add_argument("--save", type=Path, metavar="PATH", help=SAVE)
     parser.add_argument("--json", action="store_true", help="one JSON object per image on stdout")
     parser.add_argument("--frames", type=int, metavar="N", help="stop after N images")
-    usual = f"{threads}, as measured" if threads else "one per core"
-    parser.add_argument("--threads", type=int, default=threads, help=f"threads (default: {usual})")
-    parser.add_argument("--model", type=Path, help="another model file than model.onnx beside this script")
+    usual = f"{opening.threads}, as measured" if opening.threads else "one per core"
+    parser.add_argument("--threads", type=int, default=opening.threads, help=f"threads (default: {usual})")
+    first, *more = opening.names
+    beside = f", {' and '.join(more)} of its name with it" if more else ""
+    parser.add_argument("--model", type=Path, help=f"another file than {first} beside this script{beside}")
     parser.add_argument("--card", type=Path, help="another card than card.toml beside this script")
     return parser
 

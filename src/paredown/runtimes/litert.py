@@ -17,7 +17,7 @@ from paredown.graph.precision import quantized_ops
 from paredown.graph.prepare import prepare
 from paredown.model import Model
 from paredown.policy import Policy
-from paredown.protocols import Artifact
+from paredown.protocols import Artifact, Shipping
 from paredown.runtimes.artifact import stem_of
 from paredown.runtimes.litert_session import LitertSession, read_tflite, tflite_interpreter
 from paredown.runtimes.tflite.layout import channels_last, plain
@@ -25,6 +25,12 @@ from paredown.runtimes.tflite.layout import channels_last, plain
 PACKAGE = "ai-edge-litert"
 MULTITHREADED = True
 SUMMARY = "float32, INT8, weights of 4 bits; opens the .tflite that is written of the model"
+SHIPS = Shipping(
+    "paredown.runtimes.litert_session",
+    "open_tflite",
+    PACKAGE,
+    "written by Paredown, node by node",
+)
 node_times = None  # LiteRT's profiler is not in its Python package
 KERNEL = frozenset(
     ["Conv", "Gemm", "MatMul", "Add", "Sub", "Mul", "Sigmoid", "LeakyRelu", "Concat", "GlobalAveragePool"]

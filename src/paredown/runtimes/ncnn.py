@@ -17,12 +17,18 @@ from paredown.device import Device
 from paredown.errors import MissingDependency, TargetError
 from paredown.files import write_whole
 from paredown.policy import Policy
-from paredown.protocols import Artifact
+from paredown.protocols import Artifact, Shipping
 from paredown.runtimes.artifact import of_files, stem_of
 from paredown.runtimes.ncnn_session import NcnnSession, open_ncnn
 
 MULTITHREADED = True
 SUMMARY = "float32; opens the .ncnn.param and .ncnn.bin that pnnx makes of the model"
+SHIPS = Shipping(
+    "paredown.runtimes.ncnn_session",
+    "open_ncnn",
+    "ncnn",
+    "converted by the program pnnx, in float32",
+)
 node_times = None  # layers are timed only where ncnn itself is compiled with NCNN_BENCHMARK
 
 

@@ -12,12 +12,19 @@ import onnxruntime
 from paredown.device import Device
 from paredown.model import Model
 from paredown.policy import Policy
-from paredown.protocols import Artifact, NodeTimes
+from paredown.protocols import Artifact, NodeTimes, Shipping
 from paredown.runtimes.artifact import as_it_is
 from paredown.runtimes.onnxruntime_session import OrtSession, onnx_session
 
 MULTITHREADED = True
 SUMMARY = "float32, float16, INT8, weights of 4 bits; opens .onnx as it is"
+SHIPS = Shipping(
+    "paredown.runtimes.onnxruntime_session",
+    "open_onnx",
+    "onnxruntime",
+    "the ONNX file itself, as the recipe wrote it",
+    exact_products=True,
+)
 KERNEL = frozenset(
     [
         "Conv",

@@ -16,12 +16,18 @@ from typing import cast
 from paredown.device import Device
 from paredown.model import Model
 from paredown.policy import Policy
-from paredown.protocols import Artifact, NodeTimes
+from paredown.protocols import Artifact, NodeTimes, Shipping
 from paredown.runtimes import openvino_files
 from paredown.runtimes.openvino_session import OpenVinoSession, compile_files
 
 MULTITHREADED = True
 SUMMARY = "float32, float16, bfloat16, INT8, weights of 4 bits; opens the .xml and .bin that it makes"
+SHIPS = Shipping(
+    "paredown.runtimes.openvino_session",
+    "open_xml",
+    "openvino",
+    "read and saved by OpenVINO itself",
+)
 
 
 def policy(device: Device) -> Policy:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from paredown.device import Device
 from paredown.policy import Policy
 from paredown.runtimes import reference
-from paredown.runtimes.reference import MULTITHREADED, build, node_times, open, version
+from paredown.runtimes.reference import MULTITHREADED, SHIPS, build, node_times, open, version
 
-__all__ = ["MULTITHREADED", "build", "node_times", "open", "policy", "version"]
+__all__ = ["MULTITHREADED", "SHIPS", "build", "node_times", "open", "policy", "version"]
 
 
 def policy(device: Device) -> Policy:

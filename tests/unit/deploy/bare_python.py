@@ -1,10 +1,11 @@
-"""Running a bundle's detect.py where only the standard library, numpy, OpenCV and ONNX Runtime exist."""
+"""Running a bundle's detect.py where nothing but numpy, OpenCV and one runtime's package is installed."""
 
 from __future__ import annotations
 
-import importlib.util
+import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 BARE = """
@@ -22,26 +23,40 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def bare_site(folder: Path) -> Path:
-    """A folder with links to the three packages and the libraries that wheels put beside them."""
+def with_its_needs(package: str) -> set[str]:
+    """The package and those that it requires, extras left out, and what is not installed."""
+    found, left = set[str](), [package]
+    while left:
+        name = re.split(r"[\s<>=!~;\[]", left.pop())[0]
+        if name in found:
+            continue
+        try:
+            needs = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue
+        found.add(name)
+        left += [need for need in needs if "extra ==" not in need]
+    return found
+
+
+def bare_site(folder: Path, package: str = "onnxruntime") -> Path:
+    """A folder with links to numpy, OpenCV, that package and what pip would install with it."""
     site = folder / "site"
     site.mkdir()
-    for name in ("numpy", "cv2", "onnxruntime"):
-        spec = importlib.util.find_spec(name)
-        assert spec is not None
-        assert spec.origin is not None
-        package = Path(spec.origin).parent
-        (site / name).symlink_to(package)
-        for libraries in package.parent.glob("*.libs"):
-            link = site / libraries.name
-            if not link.exists():
-                link.symlink_to(libraries)
+    for name in ("numpy", "opencv-python-headless", *with_its_needs(package)):
+        for top in {file.parts[0] for file in metadata.files(name) or ()}:
+            if top not in ("..", "__pycache__") and not top.endswith((".dist-info", ".pth")):
+                link, there = site / top, Path(str(metadata.distribution(name).locate_file(top)))
+                if not link.exists():
+                    link.symlink_to(there)
     return site
 
 
-def run_bare(site: Path, bundle: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The finished process of detect.py with these arguments: no site packages, no environment."""
-    command = [sys.executable, "-I", "-S", "-c", BARE, str(site), str(bundle / "detect.py"), *arguments]
+def run_bare(
+    site: Path, bundle: Path, *arguments: str, script: str = "detect.py"
+) -> subprocess.CompletedProcess[str]:
+    """The finished process of the bundle's script with these arguments: no site packages, no environment."""
+    command = [sys.executable, "-I", "-S", "-c", BARE, str(site), str(bundle / script), *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, cwd=bundle.parent
     )

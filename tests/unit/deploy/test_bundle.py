@@ -24,6 +24,7 @@ from paredown.graph.load import load_model
 from paredown.measurement import Measurement, Quantity, StepRecord, Trial
 from paredown.model import Model
 from paredown.preprocessing.tensor import preprocess
+from paredown.targets import target
 
 SIDE = 64
 CELLS = 84  # of strides 8, 16 and 32
@@ -82,12 +83,13 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+HERE = target("local")
 CARD = Card("yolov8", "detect", Preprocess((SIDE, SIDE)), CLASSES, conf=0.5)
 
 
 def test_without_paredown_it_finds_the_same_boxes(tmp_path: Path, pictures: Path) -> None:
     model = detector(tmp_path / "m.onnx")
-    bundle = write_bundle(model, CARD, trial(), tmp_path / "best", source_name="street.onnx")
+    bundle = write_bundle(model, CARD, trial(), HERE, tmp_path / "best", source_name="street.onnx")
     done = run_bare(bare_site(tmp_path), bundle, str(pictures), "--json", "--save", str(tmp_path / "drawn"))
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
@@ -111,7 +113,7 @@ def test_without_paredown_it_finds_the_same_boxes(tmp_path: Path, pictures: Path
 
 def test_a_classifier_names_its_best_classes(tmp_path: Path, pictures: Path) -> None:
     card = Card("classifier", "classify", Preprocess((SIDE, SIDE), "crop"), CLASSES)
-    bundle = write_bundle(classifier(tmp_path / "m.onnx"), card, trial(), tmp_path / "best")
+    bundle = write_bundle(classifier(tmp_path / "m.onnx"), card, trial(), HERE, tmp_path / "best")
     site = bare_site(tmp_path)
     done = run_bare(site, bundle, str(pictures), "--frames", "2", "--save", str(tmp_path / "drawn"))
     assert done.returncode == 0, done.stderr
@@ -128,7 +130,7 @@ def test_a_video_is_read_frame_by_frame(tmp_path: Path) -> None:
     for i in range(5):
         writer.write(np.full((60, 80, 3), 40 * i, np.uint8))
     writer.release()
-    bundle = write_bundle(detector(tmp_path / "m.onnx"), CARD, trial(), tmp_path / "best")
+    bundle = write_bundle(detector(tmp_path / "m.onnx"), CARD, trial(), HERE, tmp_path / "best")
     out = tmp_path / "out.avi"
     site = bare_site(tmp_path)
     done = run_bare(site, bundle, str(video), "--frames", "3", "--save", str(out))
@@ -147,7 +149,7 @@ def test_images_of_several_sizes_make_no_video(tmp_path: Path) -> None:
     (tmp_path / "mixed").mkdir()
     for i, width in enumerate((80, 96)):
         cv2.imwrite(str(tmp_path / "mixed" / f"{i}.png"), np.zeros((60, width, 3), np.uint8))
-    bundle = write_bundle(detector(tmp_path / "m.onnx"), CARD, trial(), tmp_path / "best")
+    bundle = write_bundle(detector(tmp_path / "m.onnx"), CARD, trial(), HERE, tmp_path / "best")
     site = bare_site(tmp_path)
     done = run_bare(site, bundle, str(tmp_path / "mixed"), "--save", str(tmp_path / "o.avi"))
     assert done.returncode == 1
@@ -155,7 +157,7 @@ def test_images_of_several_sizes_make_no_video(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> None:
-    bundle = write_bundle(detector(tmp_path / "m.onnx"), CARD, trial(), tmp_path / "best")
+    bundle = write_bundle(detector(tmp_path / "m.onnx"), CARD, trial(), HERE, tmp_path / "best")
     site = bare_site(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 no more")
@@ -174,7 +176,7 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> None:
 
 def test_it_holds_the_evidence_and_the_way_to_use_it(tmp_path: Path) -> None:
     model = detector(tmp_path / "m.onnx")
-    bundle = write_bundle(model, CARD, trial(), tmp_path / "best", source_name="street.onnx")
+    bundle = write_bundle(model, CARD, trial(), HERE, tmp_path / "best", source_name="street.onnx")
     names = {p.name for p in bundle.iterdir()}
     assert names == {"model.onnx", "card.toml", "detect.py", "measured.json", "README.md"}
     assert (bundle / "model.onnx").read_bytes() == model.data
@@ -189,14 +191,14 @@ def test_it_holds_the_evidence_and_the_way_to_use_it(tmp_path: Path) -> None:
 
 def test_an_older_bundle_is_replaced_whole_or_kept(tmp_path: Path) -> None:
     model = detector(tmp_path / "m.onnx")
-    bundle = write_bundle(model, CARD, trial("first"), tmp_path / "best")
+    bundle = write_bundle(model, CARD, trial("first"), HERE, tmp_path / "best")
     (bundle / "left-over").write_text("")
-    write_bundle(model, CARD, trial("second"), tmp_path / "best")
+    write_bundle(model, CARD, trial("second"), HERE, tmp_path / "best")
     assert (bundle / "left-over").exists()  # it may be the user's: pictures saved there, say
     assert json.loads((bundle / "measured.json").read_text())["label"] == "second"
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write"):
-        write_bundle(model, CARD, trial(), tmp_path / "file" / "best")
+        write_bundle(model, CARD, trial(), HERE, tmp_path / "file" / "best")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["best", "file", "m.onnx"]
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from paredown.deploy.bundle import detect_script
+from paredown.deploy.script import detect_script
 from paredown.deploy.single_file import SingleFileError, parse_module, single_file, verify
 from paredown.families import FAMILIES
+from paredown.runtimes import RUNTIMES
+from paredown.runtimes import runtime as find_runtime
 
 
 @pytest.fixture
@@ -34,13 +36,24 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     parse_module.cache_clear()
 
 
+@pytest.mark.parametrize("runtime", sorted(RUNTIMES))
 @pytest.mark.parametrize("family", sorted(FAMILIES))
-def test_every_family_fits_into_one_file(family: str) -> None:
-    text = detect_script(family)
+def test_every_family_fits_into_one_file_with_every_runtime(family: str, runtime: str) -> None:
+    text = detect_script(family, runtime, ("model.bin",))
     compile(text, "detect.py", "exec")
     verify(text)
     assert "paredown" not in {n.split(".")[0] for n in imported(text)}
-    assert len(text.splitlines()) < 1000
+    assert len(text.splitlines()) < 1300
+    package = find_runtime(runtime).SHIPS.package.replace("-", "_")
+    others = {"onnxruntime", "openvino", "ncnn", "ai_edge_litert", "tensorrt"} - {package}
+    assert not others & (imported(text) | asked_for(text)), "needs another runtime"
+
+
+def asked_for(text: str) -> set[str]:
+    """The packages that `import_module("package.module")` names."""
+    calls = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call)]
+    named = [n.args[0] for n in calls if getattr(n.func, "id", "") == "import_module"]
+    return {str(a.value).split(".")[0] for a in named if isinstance(a, ast.Constant)}
 
 
 def imported(text: str) -> set[str]:

@@ -12,10 +12,12 @@ import nets
 from paredown._measure.environment import saturated, threads_set
 from paredown.card import Card, Preprocess
 from paredown.cores import usable_cores
-from paredown.deploy import detect_main
+from paredown.deploy import device_model
+from paredown.deploy.device_model import DeviceModel, Opening
 from paredown.families.yolov8 import decode
 from paredown.graph.session_options import EXACT_PRODUCTS, session_options
 from paredown.runtimes import onnxruntime_nodes
+from paredown.runtimes.onnxruntime_session import open_onnx
 from paredown.targets import target
 
 ENTRIES = ("session.force_spinning_stop", EXACT_PRODUCTS, "session.intra_op.allow_spinning")
@@ -41,6 +43,10 @@ def entry(options: Any, name: str) -> str | None:
         return None
 
 
+def opening(threads: int, *, saturated: bool = True) -> Opening:
+    return Opening(open_onnx, ("model.onnx",), "onnxruntime", threads, saturated, exact_products=True)
+
+
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The options of every session opened from now on."""
@@ -59,11 +65,11 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_a_bundle_opens_a_model_as_it_was_measured(
     threads: int, opened: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detect_main, "saturates", lambda: False)
+    monkeypatch.setattr(device_model, "saturates", lambda: False)
     file = tmp_path / "model.onnx"
     file.write_bytes(nets.detector().data)
     target("local").open(target("local").build(file, tmp_path), threads=threads)
-    detect_main.DeviceModel(file, CARD, decode, threads)
+    DeviceModel(file, CARD, decode, opening(threads))
     measured, shipped = map(spelled, opened)
     assert measured == shipped
     assert measured["session.force_spinning_stop"] == "1"
@@ -84,10 +90,10 @@ def test_node_times_are_taken_with_the_same_options(opened: list[Any]) -> None:
 def test_other_kernels_are_asked_for_only_where_the_measured_ones_would_saturate(
     here: bool, there: bool, exact: str | None, opened: list[Any], tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(detect_main, "saturates", lambda: here)
+    monkeypatch.setattr(device_model, "saturates", lambda: here)
     file = tmp_path / "model.onnx"
     file.write_bytes(nets.detector().data)
-    detect_main.DeviceModel(file, CARD, decode, 1, saturated=there)
+    DeviceModel(file, CARD, decode, opening(1, saturated=there))
     assert entry(opened[0], EXACT_PRODUCTS) == exact
 
 

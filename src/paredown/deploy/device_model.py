@@ -1,0 +1,90 @@
+"""The bundle's model on a device that has no Paredown, opened as it was measured.
+
+The bundle's `detect.py` carries this file: standard library, numpy, OpenCV and the package of one runtime.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paredown.card import Card
+from paredown.deploy.sources import DeviceError
+from paredown.detections import Prediction
+from paredown.hosts.cpu import saturates
+from paredown.preprocessing.tensor import preprocess
+from paredown.protocols import Session
+
+Decode = Callable[..., Prediction]
+STEM = "model"  # of the files beside detect.py
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How the files are opened, as they were when they were measured.
+
+    opener: (files, threads) -> Session. names: of the files, the one to open first. package: what opens them,
+    as pip calls it. threads: 0 takes all usable cores. saturated: whether sums of 8-bit products were cut off
+    there, or nothing hangs on it. exact_products: whether the opener has other kernels, by that name, for
+    where they are cut off.
+    """
+
+    opener: Callable[..., Session]
+    names: tuple[str, ...]
+    package: str
+    threads: int = 0
+    saturated: bool = True
+    exact_products: bool = False
+
+    def session(self, file: Path, threads: int) -> Session:
+        """A session of the file and those that belong to it, which bear its name. Raises DeviceError."""
+        first = self.names[0].removeprefix(STEM)
+        if not file.name.endswith(first):
+            raise DeviceError(f"{file} is no file for this script: its name must end in {first}")
+        stem = file.name.removesuffix(first)
+        files = [file.with_name(stem + name.removeprefix(STEM)) for name in self.names]
+        for path in files:
+            if not path.is_file():
+                raise DeviceError(f"no model file {path}")
+        try:
+            if self.saturated or not saturates():
+                return self.opener(files, threads)
+            if self.exact_products:
+                return self.opener(files, threads, exact_products=True)
+            sys.stderr.write("this CPU cuts off sums of 8-bit products, the measured one did not: ")
+            sys.stderr.write("answers may differ from those that were judged\n")
+            return self.opener(files, threads)
+        except ModuleNotFoundError as error:
+            raise DeviceError(f"no package {error.name!r}: pip install {self.package}") from error
+
+
+class DeviceModel:
+    """The model with its card and its family's decoder: an image goes in, a prediction comes out."""
+
+    def __init__(
+        self, file: Path, card: Card, decode: Decode, opening: Opening, threads: int | None = None
+    ) -> None:
+        """file: the one that is opened first. threads: None takes as many as were measured, 0 all cores."""
+        self.session = opening.session(file, opening.threads if threads is None else threads)
+        (self.input,) = (spec.name for spec in self.session.inputs)
+        self.card, self.decode = card, decode
+
+    def predict(self, image: NDArray[np.uint8], conf: float) -> tuple[Prediction, dict[str, float]]:
+        """The prediction for an RGB image (H, W, 3), and the milliseconds of each part."""
+        marks = [time.perf_counter()]
+        tensor, frame = preprocess(image, self.card.preprocess)
+        marks.append(time.perf_counter())
+        answer = self.session.run({self.input: tensor})
+        marks.append(time.perf_counter())
+        card = self.card
+        found = self.decode(answer, card, frame, conf=conf, iou=card.iou, max_detections=card.max_detections)
+        marks.append(time.perf_counter())
+        parts = ("preprocess", "inference", "decode")
+        spent = {part: 1e3 * (b - a) for part, a, b in zip(parts, marks, marks[1:], strict=False)}
+        return found, spent
