@@ -6,7 +6,7 @@ from pathlib import Path
 
 from paredown import data
 from paredown._compress.pack import pdz
-from paredown.errors import UsageError
+from paredown.errors import ModelError, UsageError
 from paredown.graph.load import from_proto, load_model, parse
 from paredown.model import Model
 from paredown.protocols import Progress
@@ -17,11 +17,19 @@ ModelLike = Model | str | Path
 ImagesLike = Dataset | str | Path
 
 PACKED = ".pdz"
+BUILT = {".xml": "openvino", ".tflite": "litert", ".param": "ncnn", ".engine": "tensorrt"}
+"""Ending of what `compress` writes beside model.onnx -> the runtime that opens it."""
 
 
 def read_model(path: str | Path) -> Model:
     """The model in an ONNX file, or in a `.pdz` that holds one. Raises ModelError."""
     file = Path(path)
+    if file.suffix.lower() in BUILT:
+        raise ModelError(
+            f"{file.name} is a file of a runtime, made of an ONNX model",
+            expected="the .onnx beside it: what is built of it says its precision again",
+            hint=f"{file.parent / 'model.onnx'} --runtime {BUILT[file.suffix.lower()]}",
+        )
     if file.suffix.lower() != PACKED:
         return load_model(file)
     return from_proto(parse(pdz.unpack_file(file), str(file)), file.stem)

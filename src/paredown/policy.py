@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Precision = Literal["float16", "bfloat16"]
+
+HALVES: dict[Precision, str] = {"float16": "fp16", "bfloat16": "bf16"}
+"""Precision -> the recipe for it."""
+
+PRECISION_KEY = "paredown.precision"
+"""Metadata of an ONNX file: the precision that the runtime is to compute its float part in."""
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -18,6 +26,8 @@ class Policy:
     next kernel reads.
     per_channel: whether every channel of a weight may have a scale.
     weight_bits: 7 where sums of 8-bit products saturate, else 8.
+    computed: precisions other than float32 that the float part can be computed in, when it is built so.
+    stored: those that only the weights in the file can have: the arithmetic is in float32.
     """
 
     name: str  # of the runtime, as the log writes it
@@ -29,3 +39,12 @@ class Policy:
     per_channel: bool = True
     writes_real: bool = False
     weight_bits: int = 8
+    computed: frozenset[Precision] = frozenset()
+    stored: frozenset[Precision] = frozenset()
+
+
+def possible_instead(policy: Policy) -> str:
+    """The recipes that the runtime can do something with, in words: the hint where another was asked for."""
+    halves = [word for precision, word in HALVES.items() if precision in policy.computed | policy.stored]
+    integers = ["int8", "int4", "mixed"] if policy.kernel else []
+    return f"{policy.name} takes the recipes {', '.join(['float', *halves, *integers])}"

@@ -6,7 +6,7 @@ import time
 
 from paredown._compress.draft import Draft
 from paredown._compress.quantize.keep_float import require_nodes
-from paredown._compress.recipe import Compressed, Context, Recipe, require_packages
+from paredown._compress.recipe import Compressed, Context, Recipe, require_packages, require_possible
 from paredown._compress.steps import STEPS
 from paredown._compress.weight_bits import weight_bits
 from paredown.errors import ModelError
@@ -23,11 +23,13 @@ WEIGHT_BITS_KEY = "paredown.weight_bits"  # see `weight_bits`; absent where no p
 def compress(recipe: Recipe, context: Context) -> Compressed:
     """The model `context.source` after every step of the recipe, loaded once by the runtime as a check.
 
-    Raises: what the steps raise; before any work MissingDependency, and UnknownName for a `keep_float` name
-    that is no node; ModelError where the runtime refuses the result (a fault of ours).
+    Raises: what the steps raise; before any work MissingDependency, UsageError for a step that means nothing
+    on the runtime, and UnknownName for a `keep_float` name that is no node; ModelError where the runtime
+    refuses the result (a fault of ours).
     """
     started = time.perf_counter()
     require_packages(recipe)
+    require_possible(recipe, context.policy)
     model = context.source
     if recipe.steps:
         require_float(model)

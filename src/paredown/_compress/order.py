@@ -14,6 +14,7 @@ from paredown.errors import UsageError
 LOOKS: Mapping[Stage, str] = {
     "float": "the float model, nothing lost yet",
     "pruned": "a float model that lost weights or channels",
+    "half": "a float model whose floats have 16 bits",
     "codebooks": "a float model whose weights are read from codebooks",
     "stored": "a float model, its weights stored as integers",
     "integers": "layers in integers of 8 bits",

@@ -6,14 +6,17 @@ import re
 from pathlib import Path
 
 from paredown._compress.order import check_order
-from paredown._compress.recipe import Recipe, Step
+from paredown._compress.recipe import Recipe, Step, require_possible
 from paredown._compress.steps import STEPS
 from paredown.errors import UnknownName, UsageError
+from paredown.policy import HALVES, Policy
 from paredown.toml import read_toml
 
 PRESETS: dict[str, tuple[str, str]] = {
     "int8": ("cle+gates+w8a8-pc-mse-guard-timed+gptq", "static INT8, the recipe to start with"),
     "mixed": ("cle+gates+mix", "float, INT8 or INT4 layer by layer, under the limits asked for"),
+    "fp16": ("fp16", "floats of 16 bits: arithmetic where the runtime has it, else half the file"),
+    "bf16": ("bf16", "bfloat16 arithmetic; the fastest on CPUs with AMX"),
     "int8-minmax": ("w8a8-pc-minmax", "static INT8 with ranges that clip nothing"),
     "int8-per-tensor": ("w8a8-pt-mse", "static INT8 for runtimes without per-channel weights"),
     "int4": (
@@ -45,8 +48,8 @@ PRESETS: dict[str, tuple[str, str]] = {
 }
 """Preset name -> (spelled recipe, what it is for)."""
 
-_ASKED_FOR = frozenset({"qat", "distill", "cluster"})
-"""Kinds of steps that learn for minutes, or pay only once the file is packed."""
+_ASKED_FOR = frozenset({"qat", "distill", "cluster", "fp16", "bf16"})
+"""Kinds of steps that learn for minutes, pay only once the file is packed, or only on some runtimes."""
 
 DEFAULT_RECIPES: tuple[str, ...] = tuple(
     name
@@ -54,6 +57,22 @@ DEFAULT_RECIPES: tuple[str, ...] = tuple(
     if _ASKED_FOR.isdisjoint(step.split("-")[0] for step in steps.split("+"))
 )
 """What `paredown run` tries when no recipes are named, in this order. The others are to be asked for."""
+
+
+def default_recipes(policy: Policy) -> tuple[str, ...]:
+    """Those of DEFAULT_RECIPES that can mean something on the runtime, and the floats that it computes in."""
+    halves = [word for precision, word in HALVES.items() if precision in policy.computed]
+    return tuple(name for name in (*halves, *DEFAULT_RECIPES) if not refusal(parse_recipe(name), policy))
+
+
+def refusal(recipe: Recipe, policy: Policy) -> str:
+    """Why the recipe means nothing on the runtime and what does instead, "" where it means something."""
+    try:
+        require_possible(recipe, policy)
+    except UsageError as e:
+        return str(e)
+    return ""
+
 
 STOCK = frozenset({"ort-static", "ort-dynamic"})
 """Kinds of steps that are somebody else's quantizer: shown as baselines."""

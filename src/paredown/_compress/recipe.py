@@ -17,7 +17,7 @@ from paredown.device import Device
 from paredown.errors import MissingDependency, UsageError
 from paredown.measurement import StepRecord
 from paredown.model import Model
-from paredown.policy import Policy
+from paredown.policy import Policy, possible_instead
 from paredown.protocols import Feeds, FeedSource, Judge, Progress, TimeNodes, silent
 
 if TYPE_CHECKING:
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 
 
 Stage = Literal[
-    "float", "pruned", "codebooks", "stored", "integers", "few bits", "signs", "dynamic", "foreign", "packed"
+    "float",
+    "pruned",
+    "half",
+    "codebooks",
+    "stored",
+    "integers",
+    "few bits",
+    "signs",
+    "dynamic",
+    "foreign",
+    "packed",
 ]
 """What steps have made of the graph so far; order.py says how each looks."""
 
@@ -55,7 +65,7 @@ class Step:
     field named by `amount` is always spelled, right behind the kind: "prune30".
 
     requires: the stages of a graph at which the step can work. comes_behind: kinds of steps that bring a
-    graph there, in words.
+    graph there, in words. integers: whether it is about integer kernels of the runtime.
     """
 
     kind: ClassVar[str]
@@ -63,10 +73,18 @@ class Step:
     amount: ClassVar[str] = ""
     requires: ClassVar[frozenset[Stage]] = FLOAT_WEIGHTS
     comes_behind: ClassVar[str] = ""
+    integers: ClassVar[bool] = False
 
     def provides(self, stage: Stage) -> Stage:
         """The stage that the step leaves, `stage` being the one it found."""
         return stage
+
+    def check_policy(self, policy: Policy) -> None:
+        """Nothing, or UsageError where the runtime has nothing that the step could mean there."""
+        if self.integers and not policy.kernel:
+            raise UsageError(
+                f"{policy.name} computes nothing in integers", got=self.name, hint=possible_instead(policy)
+            )
 
     def limited(self, bounds: Bounds) -> Self:
         """The step under these bounds: itself, unless it chooses by bounds and names none of its own."""
@@ -191,6 +209,12 @@ class Recipe:
     def learns(self) -> bool:
         """True where a step can learn from images of anything."""
         return any(s.learns for s in self.steps)
+
+
+def require_possible(recipe: Recipe, policy: Policy) -> None:
+    """Nothing, or UsageError with what the runtime could do instead; no model is looked at."""
+    for step in recipe.steps:
+        step.check_policy(policy)
 
 
 EXTRAS = {"torch": "train"}

@@ -18,7 +18,7 @@ def as_it_is(model: bytes | Path, runtime: str, precision: str = "") -> Artifact
         raise TargetError(
             f"{runtime} computes a model in the numbers that it is written in",
             got=precision,
-            hint="compress the model with a recipe that writes other numbers",
+            hint="this file is for a runtime that computes in it; compress the float model for this one",
         )
     if isinstance(model, bytes):
         return Artifact((), hashlib.sha256(model).hexdigest(), len(model), data=model)

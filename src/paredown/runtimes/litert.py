@@ -9,10 +9,12 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from paredown.device import Device
 from paredown.errors import MissingDependency, TargetError
 from paredown.files import write_whole
-from paredown.graph.load import from_proto, load_model, parse
+from paredown.graph.load import from_proto, load_model, parse, to_proto
 from paredown.graph.precision import quantized_ops
 from paredown.graph.prepare import prepare
 from paredown.model import Model
@@ -49,7 +51,9 @@ def policy(device: Device) -> Policy:
 
     The types are those of the graph: its uint8 activations are INT8 in the file, 128 lower.
     """
-    return Policy("LiteRT CPU", KERNEL, SAME, ABSORBED, per_channel=device.per_channel)
+    return Policy(
+        "LiteRT CPU", KERNEL, SAME, ABSORBED, per_channel=device.per_channel, stored=frozenset({"float16"})
+    )
 
 
 def build(model: bytes | Path, device: Device, folder: Path, precision: str = "") -> Artifact:
@@ -62,12 +66,17 @@ def build(model: bytes | Path, device: Device, folder: Path, precision: str = ""
         raise TargetError("LiteRT computes a model in the numbers that it is written in", got=precision)
     started = time.perf_counter()
     given = _loaded(model)
-    ready = given if quantized_ops(given) else prepare(given)
+    ready = given if quantized_ops(given) or _halved(given) else prepare(given)
     data = import_module("paredown.runtimes.tflite").write(ready)
     path = folder / f"{stem_of(model)}.tflite"
     write_whole(path, data)
     seconds = time.perf_counter() - started
     return Artifact((path,), hashlib.sha256(data).hexdigest(), len(data), seconds)
+
+
+def _halved(model: Model) -> bool:
+    """Whether the file stores weights in float16, which preparing would make float32."""
+    return any(t.data_type == onnx.TensorProto.FLOAT16 for t in to_proto(model).graph.initializer)
 
 
 def _loaded(model: bytes | Path) -> Model:

@@ -69,6 +69,7 @@ def policy(device: Device) -> Policy:
         weights=device.weights or "int8",
         per_channel=device.per_channel,
         weight_bits=7 if device.saturates else 8,
+        stored=frozenset({"float16"}),
     )
 
 

@@ -37,7 +37,13 @@ def policy(device: Device) -> Policy:
     """
     onnxruntime = import_module("paredown.runtimes.onnxruntime")  # not in a measured process
     like: Policy = onnxruntime.policy(device)
-    return replace(like, name="OpenVINO CPU", weights="int8")
+    return replace(
+        like,
+        name="OpenVINO CPU",
+        weights="int8",
+        computed=frozenset({"float16", "bfloat16"}),
+        stored=frozenset(),
+    )
 
 
 def build(model: bytes | Path, device: Device, folder: Path, precision: str = "") -> Artifact:

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 
 from paredown.errors import ModelError, TargetError
 from paredown.model import TensorSpec
+from paredown.policy import PRECISION_KEY
 
 
 def parse(model: bytes | Path) -> onnx.ModelProto:
@@ -22,6 +23,17 @@ def parse(model: bytes | Path) -> onnx.ModelProto:
     if not proto.graph.output:
         raise ModelError("not an ONNX model: its graph has no outputs", got=f"{len(data)} bytes")
     return proto
+
+
+def precision_of(model: bytes | Path) -> str:
+    """The precision that the file says its float part is for ("bfloat16"), "" where it says none."""
+    try:
+        data = model if isinstance(model, bytes) else model.read_bytes()
+    except OSError as e:
+        raise ModelError("not a readable ONNX model", got=e) from e
+    if PRECISION_KEY.encode() not in data:  # most files: they need not be parsed
+        return ""
+    return next((p.value for p in parse(data).metadata_props if p.key == PRECISION_KEY), "")
 
 
 def with_outputs(model: bytes | Path, names: Sequence[str]) -> onnx.ModelProto:

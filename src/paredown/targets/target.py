@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -69,8 +70,12 @@ class Target:
         return asked or device or self.host.facts().cores_usable
 
     def build(self, model: bytes | Path, folder: Path, precision: str = "") -> Artifact:
-        """What the runtime opens for an ONNX model on the device; files that it makes are in `folder`."""
-        return find_runtime(self.runtime).build(model, self.device, folder, precision)
+        """What the runtime opens for an ONNX model on the device; files that it makes are in `folder`.
+
+        precision: of the float part; "" is the one that the file says it is for, else float32.
+        """
+        wanted = precision or import_module("paredown.runtimes.proto").precision_of(model)
+        return find_runtime(self.runtime).build(model, self.device, folder, wanted)
 
     def open(self, artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> Session:
         """A session in this process that answers with the inner tensors `taps` besides the outputs.

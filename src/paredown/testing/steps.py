@@ -11,6 +11,7 @@ The step's kind must be a row of `STEPS`. What a step makes of a network is kept
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -128,7 +129,9 @@ CHECKS: tuple[Callable[[Step, str], None], ...] = (
 
 
 def _made(step: Step, model: Model, *, keep_float: tuple[str, ...] = ()) -> Compressed:
-    policy = onnxruntime.policy(DEVICE)
+    policy = replace(
+        onnxruntime.policy(DEVICE), computed=frozenset({"bfloat16"})
+    )  # of one that takes them all
     return compress(Recipe((step,)), Context(model, networks.feeds, DEVICE, policy, keep_float=keep_float))
 
 

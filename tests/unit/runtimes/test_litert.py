@@ -15,6 +15,7 @@ from paredown.graph.prepare import prepare
 from paredown.graph.run import run_once
 from paredown.runtimes import litert
 from paredown.runtimes.proto import with_outputs
+from paredown.testing import networks
 
 
 def test_the_file_takes_nhwc_and_the_session_nchw(tmp_path: Path) -> None:
@@ -79,3 +80,18 @@ def test_without_the_package_its_extra_is_named(tmp_path: Path, monkeypatch: pyt
     for use in (litert.open, lambda a: litert.build(nets.detector().data, nets.ANY_BOARD, tmp_path)):
         with pytest.raises(MissingDependency, match=r"paredown\[litert\]"):
             use(artifact)
+
+
+def test_weights_in_float16_halve_the_file_and_hardly_move_the_answer(tmp_path: Path) -> None:
+    net = networks.Net()
+    plain = net.model(net.conv("image", 3, 64, kernel=5))
+    half = nets.compressed(plain, "fp16", threads=1).model
+    sizes, answers = [], []
+    feeds = next(iter(networks.feeds()))
+    for i, model in enumerate((plain, half)):
+        (tmp_path / str(i)).mkdir()
+        artifact = litert.build(model.data, nets.ANY_BOARD, tmp_path / str(i))
+        sizes.append(artifact.size_bytes)
+        answers += litert.open(artifact, threads=1).run(feeds).values()
+    assert sizes[1] < 0.65 * sizes[0]
+    assert 0 < np.abs(answers[1] - answers[0]).max() < 2e-3 * np.ptp(answers[0])

@@ -8,9 +8,13 @@ import sys
 import numpy as np
 import pytest
 
+from paredown._compress.compress import compress
+from paredown._compress.presets import parse_recipe
+from paredown._compress.recipe import Context
 from paredown.errors import MissingDependency, ModelError, TargetError
 from paredown.graph.load import to_proto
 from paredown.runtimes import openvino, openvino_nodes, openvino_session
+from paredown.targets import target
 from paredown.testing import networks
 from paredown.testing.runtimes import DEVICE, image, small_network
 
@@ -140,3 +144,34 @@ def test_it_is_not_loaded_before_it_is_needed():
     code = "from paredown.runtimes import runtime; from paredown.targets import target; import sys"
     code += "; runtime('openvino').policy(target('local').device); assert 'openvino' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def kernels(compiled):
+    """Layer type -> the precisions that its kernels run in, of what OpenVINO executes."""
+    found = {}
+    for op in compiled.get_runtime_model().get_ordered_ops():
+        told = {k: op.get_rt_info()[k].astype(str) for k in ("layerType", "runtimePrecision")}
+        found.setdefault(told["layerType"], set()).add(told["runtimePrecision"])
+    return found
+
+
+@pytest.mark.parametrize(("recipe", "kind"), [("float", "f32"), ("bf16", "bf16"), ("fp16", "f16")])
+def test_a_recipe_s_precision_is_what_the_convolutions_of_its_file_run_in(tmp_path, recipe, kind):
+    where = target("local", runtime="openvino")
+    made = compress(parse_recipe(recipe), Context(networks.detector(), networks.feeds, DEVICE, where.policy))
+    artifact = where.build(made.model.data, tmp_path)
+    try:
+        compiled = openvino_session.compile_files(artifact, 1)[0]
+    except TargetError as error:
+        assert recipe != "float"
+        assert error.expected == kind  # noqa: PT017
+        return
+    assert kernels(compiled)["Convolution"] == {kind}
+
+
+def test_the_file_keeps_the_precision_when_it_is_measured_later(tmp_path):
+    where = target("local", runtime="openvino")
+    made = compress(parse_recipe("bf16"), Context(networks.detector(), networks.feeds, DEVICE, where.policy))
+    (tmp_path / "model.onnx").write_bytes(made.model.data)
+    files = where.build(tmp_path / "model.onnx", tmp_path).files
+    assert '"precision": "bfloat16"' in files[0].read_text().replace("&quot;", '"')

@@ -59,6 +59,7 @@ class Mixed(Step):
 
     kind: ClassVar[str] = "mix"
     summary: ClassVar[str] = "float, W8A8, W4A8 or W8 for every layer, under limits on drop, latency and size"
+    integers: ClassVar[bool] = True
 
     drop: float = 0.5
     ms: float = 0.0

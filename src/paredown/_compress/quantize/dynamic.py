@@ -30,6 +30,7 @@ class Dynamic(Step):
 
     kind: ClassVar[str] = "dynamic"
     summary: ClassVar[str] = "dynamic INT8: no calibration, activation ranges found at every run"
+    integers: ClassVar[bool] = True
 
     def provides(self, stage: Stage) -> Stage:
         return "dynamic"

@@ -43,6 +43,7 @@ class Static(Step):
 
     kind: ClassVar[str] = "w8a8"
     summary: ClassVar[str] = "static INT8: weights and activations, ranges from calibration images"
+    integers: ClassVar[bool] = True
 
     weights: Literal["pc", "pt"] = "pc"
     ranges: Literal["mse", "minmax", "ema", "percentile", "entropy"] = "mse"

@@ -44,6 +44,7 @@ class Xnor(Step):
 
     kind: ClassVar[str] = "xnor"
     summary: ClassVar[str] = "signs times signs with scales (Rastegari 2016); needs qat, computed in float"
+    integers: ClassVar[bool] = True
 
     def provides(self, stage: Stage) -> Stage:
         return "signs"

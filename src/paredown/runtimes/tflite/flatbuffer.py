@@ -137,6 +137,8 @@ def _version(op: Operator, net: Net) -> int:
     types = [net.tensors[i].type for i in op.inputs if i >= 0]
     if op.code == "QUANTIZE":
         return 2 if types[0] == "INT8" else 1
+    if op.code == "DEQUANTIZE" and "FLOAT16" in types:
+        return 3
     if "INT4" in types:
         return INT4_VERSIONS.get(op.code, 2)
     if op.settings.get("halfPixelCenters"):

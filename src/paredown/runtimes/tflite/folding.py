@@ -16,14 +16,16 @@ from paredown.model import Model
 _FOUR_BITS = (onnx.TensorProto.INT4, onnx.TensorProto.UINT4)
 
 
-def fold_constants(model: Model) -> tuple[Model, frozenset[str]]:
-    """The model without nodes that read constants only, and the constants that were stored in four bits.
+def fold_constants(model: Model) -> tuple[Model, frozenset[str], frozenset[str]]:
+    """The model without nodes that read constants only, and the constants that were stored in four bits, and
+    those stored in float16.
 
     A DequantizeLinear stays: its integers and scales are what is written.
     """
     proto = to_proto(model)
     graph = proto.graph
     four = {t.name for t in graph.initializer if t.data_type in _FOUR_BITS}
+    half = {t.name for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT16}
     known, folded = {t.name for t in graph.initializer}, []
     for node in graph.node:
         if node.op_type != "DequantizeLinear" and known.issuperset(reads(node)):
@@ -31,13 +33,15 @@ def fold_constants(model: Model) -> tuple[Model, frozenset[str]]:
             known.update(node.output)
             if four.intersection(node.input):
                 four.update(node.output)
+            if node.op_type == "Cast" and half.intersection(node.input):
+                half.update(node.output)
     kept = [node for node in graph.node if node not in folded]
     constants = _evaluated(proto, folded, kept) if folded else []
     del graph.node[:]
     graph.node.extend(kept)
     graph.initializer.extend(constants)
     shaped = onnx.shape_inference.infer_shapes(proto, data_prop=True)  # a packed file leaves shapes out
-    return from_proto(shaped, model.name), frozenset(four)
+    return from_proto(shaped, model.name), frozenset(four), frozenset(half)
 
 
 def _evaluated(

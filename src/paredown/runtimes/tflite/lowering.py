@@ -51,6 +51,7 @@ class Lowering:
 
     net: Net = field(default_factory=Net)
     four_bit: frozenset[str] = frozenset()  # names of constants that the file stores in four bits
+    half: frozenset[str] = frozenset()  # names of constants that the file stores in float16
     held: dict[ir.Value, Held] = field(default_factory=dict)
     stored: dict[ir.Value, Stored] = field(default_factory=dict)
     done: set[ir.Node] = field(default_factory=set)
@@ -74,6 +75,12 @@ class Lowering:
         if key not in self.cache:
             self.cache[key] = self.net.add(Tensor(name, kept.shape, kinds[kept.dtype.kind], None, kept))
         return self.cache[key]
+
+    def halved(self, data: NDArray[np.generic]) -> int:
+        """Weights stored in float16, which XNNPACK makes float32 once, when the file is loaded."""
+        kept = data.astype(np.float16)
+        stored = self.net.add(Tensor("weights", kept.shape, "FLOAT16", None, kept))
+        return self.once("DEQUANTIZE", stored, "FLOAT32", None, "DequantizeOptions")
 
     def numbers(self, *values: int) -> int:
         """A constant INT32 vector: a shape, a permutation, the begin of a slice."""

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-NumberType = Literal["FLOAT32", "INT8", "INT4", "INT32", "INT64", "BOOL"]
+NumberType = Literal["FLOAT32", "FLOAT16", "INT8", "INT4", "INT32", "INT64", "BOOL"]
 """Names of the schema's TensorType."""
 
 ABSENT = -1

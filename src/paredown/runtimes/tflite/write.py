@@ -19,7 +19,7 @@ def write(model: Model) -> bytes:
     """A prepared model as a TFLite file: float, or with the integers and scales of its Q/DQ pairs.
 
     Inputs of images are NHWC; outputs have the names, shapes and order of the ONNX model. Weights that the
-    graph stores in four bits are INT4.
+    graph stores in four bits are INT4; those that it stores in float16 are so behind a DEQUANTIZE.
 
     Raises:
         UnsupportedModel: a node that cannot be written (it is named), or a shape that is left open.
@@ -30,9 +30,9 @@ def write(model: Model) -> bytes:
 
 def lowered(model: Model) -> Net:
     """The operators of the file, in order."""
-    folded, four_bit = fold_constants(model)
+    folded, four_bit, half = fold_constants(model)
     graph = to_ir(folded).graph
-    low = Lowering(four_bit=four_bit)
+    low = Lowering(four_bit=four_bit, half=half)
     for value in graph.inputs:
         _add_input(value, low)
     for node in graph:

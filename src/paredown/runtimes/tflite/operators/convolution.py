@@ -127,7 +127,10 @@ def _real_operands(node: ir.Node, layout: Layout, order: Axes, low: Lowering) ->
     bias = low.constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if len(node.inputs) > 2 and node.inputs[2] is not None and bias is None:
         raise refused(node, "a bias that is computed", "a constant bias")
-    tensors = [low.take(data(node), layout, real=True), low.array(weights.transpose(order), "weights")]
+    arranged = weights.transpose(order)
+    halved = str(data(node, 1).name) in low.half
+    stored = low.halved(arranged) if halved else low.array(arranged, "weights")
+    tensors = [low.take(data(node), layout, real=True), stored]
     outputs = weights.shape[0 if weights.ndim == 4 else order[0]]
     sums = np.zeros(1, np.float32) if bias is None else bias.reshape(-1)
     return [*tensors, low.array(np.broadcast_to(sums, (outputs,)), "bias")]
