@@ -161,7 +161,7 @@ def test_a_recipe_s_precision_is_what_the_convolutions_of_its_file_run_in(tmp_pa
     made = compress(parse_recipe(recipe), Context(networks.detector(), networks.feeds, DEVICE, where.policy))
     artifact = where.build(made.model.data, tmp_path)
     try:
-        compiled = openvino_session.compile_files(artifact, 1)[0]
+        compiled = openvino_session.compile_files(artifact.files, 1)[0]
     except TargetError as error:
         assert recipe != "float"
         assert error.expected == kind  # noqa: PT017
