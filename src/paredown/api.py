@@ -320,7 +320,7 @@ def bundle(study: str | Path, out: str | Path, recipe: str | None = None, *, for
     directory = Path(study)
     check_directory(Path(out), BUNDLE, force=force)
     trials, verdict = judge(directory)
-    shippable = {name: t for t in trials if t.model_file is not None for name in (t.recipe, t.label)}
+    shippable = {name: t for t in trials if t.model_file is not None for name in (t.key, t.label)}
     if recipe is not None and recipe not in shippable:
         raise UnknownName("trial of this study", recipe, {t.label for t in shippable.values()})
     trial = verdict.best if recipe is None else shippable[recipe]

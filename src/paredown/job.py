@@ -13,6 +13,7 @@ from paredown._measure.align import align
 from paredown._measure.card_choice import CardChoice
 from paredown._measure.probe import weigh
 from paredown._report import write_report
+from paredown.analyze.against_float import FLOAT
 from paredown.card import Card
 from paredown.checking import checked
 from paredown.deploy import write_bundle
@@ -32,16 +33,17 @@ from paredown.quantities import QUANTITIES, UNITS, limited
 from paredown.report_data import read_story, write_end, write_start
 from paredown.sample import Dataset
 from paredown.study.bench import Bench
-from paredown.study.best import FLOAT, Verdict, choose_best
+from paredown.study.best import Verdict, choose_best
 from paredown.study.environments import unmatched
 from paredown.study.images import Source, check_learns, choose_images
 from paredown.study.limits import Limits
 from paredown.study.options import Asked, Options
+from paredown.study.places import places
 from paredown.study.private import hiding, portable, portable_path
 from paredown.study.resume import apart_notes, measured_elsewhere
 from paredown.study.searching import check_search, run_search
 from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
-from paredown.study.trials import at_sizes, choose_recipes, float_trial, run_trials
+from paredown.study.trials import at_sizes, choose_recipes, float_trial, pairs, run_trials
 from paredown.study.work import Say, Work
 from paredown.targets import Target, target
 from paredown.tasks import headline
@@ -64,7 +66,7 @@ class Outcome:
     @property
     def failed(self) -> bool:
         """Whether recipes were tried and none of them gave a model."""
-        others = [t for t in self.trials if t.recipe != FLOAT]
+        others = [t for t in self.trials if t.key != self.verdict.baseline.key]
         return bool(others) and all(t.error is not None for t in others)
 
 
@@ -104,20 +106,26 @@ def run(
     work = _prepare(Path(model), data, calib, options, progress, say)
     work = replace(work, hide=hiding(asked, directory))
     wanted = at_sizes(wanted, options.sizes, work.prepared)
+    usual = work.bench.target
+    where = places(usual, options.runtimes)
+    todo = pairs(work, where.tried, wanted)
     limits.check(headline(work.bench.card.task, work.images.judged.has_truth))
     with Store(directory, force=force, hide=work.hide) as store:
         store.settle(portable(asked).tables(), work.settings(), work.bench.environment())
         others = store.apart(work.bench.environment())
         others = others if options.keep_other else unmatched(others, store.trials())
-        notes = (*store.notes, *apart_notes(others, options.keep_other), *work.images.notes)
+        notes = (*store.notes, *apart_notes(others, options.keep_other), *work.images.notes, *where.left_out)
         for note in notes:
             say(note)
-        write_start(store.directory, work, command(asked, store.directory), wanted, notes)
+        write_start(store.directory, work, command(asked, store.directory), [p.label for p in todo], notes)
         _show_feeding(work, store.directory)
         reference = float_trial(work, store)
-        again = {} if options.keep_other else measured_elsewhere(others, store.trials(), wanted)
+        again = (
+            {} if options.keep_other else measured_elsewhere(others, store.trials(), wanted, usual.runtime)
+        )
         found = [t.label for a in others for t in a.trials if t.origin == "search" and t.label in again]
-        untried = run_trials(work, {**wanted, **again}, store, reference, deadline, found)
+        todo += pairs(work, [usual], again)
+        untried = run_trials(todo, store, reference, deadline, found)
         if untried:
             notes += (f"the budget ran out before {', '.join(untried)}; run it again to go on",)
             say(notes[-1])
@@ -218,6 +226,7 @@ def command(asked: Asked, out: Path) -> str:
             limited()[name].option: most * UNITS[QUANTITIES[name].unit].scale
             for name, most in limits.at_most.items()
         },
+        "--runtimes": ",".join(options.runtimes) or None,
         "--recipes": ",".join(options.recipes) or None,
         "--sizes": ",".join(map(str, options.sizes)) or None,
         "--search": options.search or None,

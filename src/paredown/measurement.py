@@ -145,3 +145,14 @@ class Trial:
     runtime: str = "onnxruntime"
     size: tuple[int, int] | None = None  # height and width that the model is fed with; older: unknown
     host: str = "local"
+
+    @property
+    def key(self) -> str:
+        """What tells it from the study's other trials: the recipe, and where it ran if that is not usual."""
+        places = ((self.runtime, "onnxruntime"), (self.host, "local"))
+        return "@".join([self.recipe, *(here for here, usual in places if here != usual)])
+
+    @property
+    def short(self) -> str:
+        """The label without the place behind it, for tables that have a column for that."""
+        return self.label.partition("@")[0]

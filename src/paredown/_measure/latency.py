@@ -88,6 +88,7 @@ def measure_latency(
     place: Target,
     feeds: Mapping[str, Array],
     *,
+    baseline_place: Target | None = None,
     baseline_feeds: Mapping[str, Array] | None = None,
     threads: int = 0,
     plan: TimingPlan | None = None,
@@ -95,8 +96,9 @@ def measure_latency(
 ) -> Timing:
     """The candidate's quantities, the curves of both, and the doubts.
 
-    candidate, baseline: ONNX models; what the runtime builds of them lies beside them. baseline_feeds: where
-    the baseline's inputs differ from the candidate's. threads: 0 leaves it to `Target.used_threads`.
+    candidate, baseline: ONNX models; what the runtime builds of them lies beside them. baseline_place: where
+    the baseline's runtime is another than the candidate's, on the same host. baseline_feeds: where its inputs
+    differ. threads: 0 leaves it to `Target.used_threads`.
 
     Raises:
         TargetError: this machine is not the target, or a process crashed, hung or was refused by the runtime.
@@ -105,14 +107,21 @@ def measure_latency(
     plan = plan or TimingPlan()
     if threads < 0:
         raise UsageError("threads cannot be negative", got=threads, expected="0 for all cores, or a count")
-    place.require_timing()
-    host = place.host
-    threads, module = place.used_threads(threads), RUNTIMES[place.runtime]
+    host, floats = place.host, baseline_place or place
+    timed = [(candidate, place, feeds), (baseline, floats, baseline_feeds or feeds)]
+    for _, where, _ in timed:
+        where.require_timing()
     with ExitStack() as stack:
         workers, records = [], []
-        for model, given in [(candidate, feeds), (baseline, baseline_feeds or feeds)]:
-            built = place.build(model, model.parent)
-            worker = WorkerProcess(host, built, module, given, threads=threads, timeout_s=plan.timeout_s)
+        for model, where, given in timed:
+            worker = WorkerProcess(
+                host,
+                where.build(model, model.parent),
+                RUNTIMES[where.runtime],
+                given,
+                threads=where.used_threads(threads),
+                timeout_s=plan.timeout_s,
+            )
             workers.append(stack.enter_context(worker))
             records.append(_warmed_up(worker, plan))
         watch = NoiseWatch(host, [record.load["pid"] for record in records])

@@ -32,6 +32,11 @@ class Row:
     def label(self) -> str:
         return self.trial.label
 
+    @property
+    def is_float(self) -> bool:
+        """Whether this is the float model that all are compared with."""
+        return self.trial.recipe == "float" if self.baseline is None else self.trial.key == self.baseline.key
+
     def get(self, name: str) -> Quantity | None:
         return against_float.compared(self.trial, self.baseline, name)
 
@@ -44,14 +49,14 @@ class Row:
 
 def rows(story: Story) -> tuple[Row, ...]:
     """Every trial with its role, in the order they were run."""
-    baseline = next((t for t in story.trials if t.recipe == "float" and t.measurement is not None), None)
-    return tuple(Row(t, _role(t, story), _verdict(t, story), baseline) for t in story.trials)
+    baseline = against_float.baseline_of(story.trials)
+    return tuple(Row(t, _role(t, story, baseline), _verdict(t, story), baseline) for t in story.trials)
 
 
-def _role(trial: Trial, story: Story) -> Role:
-    if trial.recipe == story.best:
+def _role(trial: Trial, story: Story, baseline: Trial | None) -> Role:
+    if trial.key == story.best:
         return "recommended"
-    if trial.recipe == "float":
+    if Row(trial, "plain", "", baseline).is_float:
         return "float"
     return "stock" if trial.recipe in story.stock else "plain"
 
@@ -59,10 +64,10 @@ def _role(trial: Trial, story: Story) -> Role:
 def _verdict(trial: Trial, story: Story) -> str:
     if trial.error is not None:
         return "failed"
-    said = "" if story.verdict is None else story.verdict.remarks.get(trial.recipe, "")
+    said = "" if story.verdict is None else story.verdict.remarks.get(trial.key, "")
     if said:
         return said
-    return "recommended" if trial.recipe == story.best else ""
+    return "recommended" if trial.key == story.best else ""
 
 
 def measured(all_rows: tuple[Row, ...]) -> tuple[Row, ...]:
@@ -70,7 +75,7 @@ def measured(all_rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 
 def float_row(all_rows: tuple[Row, ...]) -> Row | None:
-    return next((r for r in all_rows if r.trial.recipe == "float"), None)
+    return next((r for r in all_rows if r.is_float), None)
 
 
 def latency_title(all_rows: tuple[Row, ...]) -> str:
@@ -99,7 +104,7 @@ def leading(all_rows: tuple[Row, ...], metric: str) -> tuple[Row, ...]:
 
 def points_lost(row: Row) -> Quantity | None:
     """Points lost against float (`against_float.points_lost`); None for float itself."""
-    return None if row.trial.recipe == "float" else against_float.points_lost(row.trial, row.baseline)
+    return None if row.is_float else against_float.points_lost(row.trial, row.baseline)
 
 
 def unit_note(quantities: list[Quantity]) -> str:

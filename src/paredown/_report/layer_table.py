@@ -27,17 +27,17 @@ HEAD = (  # title, what it is, class, kind of value
 
 def rows_of(story: Story, row: Row) -> tuple[LayerRow, ...]:
     """The layers of a trial's model; empty where its file could not be read."""
-    found = story.layers.get(row.trial.recipe)
+    found = story.layers.get(row.trial.key)
     if found is None:
         return ()
     times = story.node_times.models
     source, floats = story.layers.get("float"), times.get("float")
-    return layer_rows(found, row.trial.log, source, times.get(row.trial.recipe), floats)
+    return layer_rows(found, row.trial.log, source, times.get(row.trial.key), floats)
 
 
 def block(story: Story, row: Row, layers: Sequence[LayerRow], *, drawn: bool) -> Html:
     """The summary in words, the drawing where asked for, the table, and where its figures are from."""
-    name = f"layers-{row.trial.recipe}"
+    name = f"layers-{row.trial.key}"
     table = _table(layers, name)
     graph = tag("div", _tools(), tag("div", drawing(layers), class_="pan"), class_="graph") if drawn else None
     return tag(
@@ -66,7 +66,7 @@ def summary(layers: Sequence[LayerRow], conversions_ms: float | None = None) -> 
 
 
 def _conversions_ms(story: Story, row: Row) -> float | None:
-    times, found = story.node_times.models.get(row.trial.recipe), story.layers.get(row.trial.recipe)
+    times, found = story.node_times.models.get(row.trial.key), story.layers.get(row.trial.key)
     if times is None or found is None:
         return None
     return 1e3 * sum(times.seconds.get(name, 0.0) for name in found.conversions)

@@ -23,7 +23,7 @@ GONE = "The model's file is not in the study, or cannot be read, so its layers a
 
 def floats(story: Story, rows: tuple[Row, ...]) -> Html:
     """The recommended model's layers with a drawing; every other model's behind a line."""
-    shown = [r for r in rows if r.trial.log or (r.trial.recipe in story.layers and r.role != "float")]
+    shown = [r for r in rows if r.trial.log or (r.trial.key in story.layers and r.role != "float")]
     first = _first(story, shown)
     parts: list[Child] = []
     if first is not None:
@@ -36,7 +36,7 @@ def floats(story: Story, rows: tuple[Row, ...]) -> Html:
 
 def _first(story: Story, shown: list[Row]) -> Row | None:
     """The model asked for, the recommended one, the one whose pictures stand beside float's, or the first."""
-    asked = next((r for r in shown if story.layers_for in (r.label, r.trial.recipe)), None)
+    asked = next((r for r in shown if story.layers_for in (r.label, r.trial.key)), None)
     recommended = next((r for r in shown if r.role == "recommended"), None)
     pictured = next((r for r in shown if r.label == story.pictures_of), None)
     return asked or recommended or pictured or (shown[0] if shown else None)

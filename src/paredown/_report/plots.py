@@ -100,7 +100,7 @@ def cut(values: Sequence[float], reference: float = 0.0) -> float | None:
 
 def reference_of(pairs: Sequence[tuple[Row, float]]) -> float:
     """The value of the float model among those of all rows; 0 where it has none."""
-    return max((value for row, value in pairs if row.trial.recipe == "float"), default=0.0)
+    return max((value for row, value in pairs if row.is_float), default=0.0)
 
 
 def bars(all_rows: tuple[Row, ...], kind: QuantityKind) -> Figure | None:

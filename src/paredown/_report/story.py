@@ -72,7 +72,7 @@ class NodeSeconds:
 
 @dataclass(frozen=True)
 class NodeTimings:
-    """Node times by recipe, all of one machine (`environment`); `why` says why there are none."""
+    """Node times by `Trial.key`, all of one machine (`environment`); `why` says why there are none."""
 
     models: Mapping[str, NodeSeconds] = field(default_factory=dict)
     environment: Mapping[str, object] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class NodeTimings:
 class Story:
     """One study, read. `trials[0]` is the float model; `metric` is the quantity that "accuracy" means here.
 
-    `layers`: by recipe, of the models whose files could be read. `stock`: recipes that are other tools'
+    `layers`: by `Trial.key`, of the models whose files could be read. `stock`: recipes that are other tools'
     defaults, shown for comparison. `classes`: the card's class names, in the order of the per-class curves.
     `pictures_of`: label of the model on the right of the pictures.
     """
@@ -113,5 +113,5 @@ class Story:
 
     @property
     def best(self) -> str:
-        """The recipe of the recommended model; "" where nothing can be recommended yet."""
-        return "" if self.verdict is None else self.verdict.best.recipe
+        """The key of the recommended model's trial; "" where nothing can be recommended yet."""
+        return "" if self.verdict is None else self.verdict.best.key

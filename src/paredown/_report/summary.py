@@ -23,7 +23,7 @@ def summary(story: Story, rows: tuple[Row, ...]) -> Html:
     met = verdict is None or verdict.gate_met
     limits = asked(story.metric, story.limits)
     reasons = ("The float model has not been measured yet.",) if verdict is None else verdict.reasons
-    chosen = next((r for r in rows if r.trial.recipe == story.best), None)
+    chosen = next((r for r in rows if r.trial.key == story.best), None)
     kicker = "Recommendation" if met else "The limits were not met"
     return tag(
         "section",

@@ -3,6 +3,7 @@ none of them can say another thing than the others."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,6 +12,7 @@ from paredown.measurement import Quantity, Trial
 from paredown.metrics import headlines
 from paredown.quantities import in_unit
 
+FLOAT = "float"  # the recipe name of the untouched model
 # A ratio counts as faster where its 95 % upper bound is below FASTER; ratios within SAME are the same speed.
 FASTER = 0.97
 SAME = 0.03
@@ -29,6 +31,12 @@ class Speed:
     def known(self) -> bool:
         """Whether the speed may be a reason for anything."""
         return self.found != "not told apart"
+
+
+def baseline_of(trials: Iterable[Trial]) -> Trial | None:
+    """The float model in the target's usual runtime, which every study measures first; the float models of
+    other runtimes are trials like any other. None before it was measured."""
+    return next((t for t in trials if t.recipe == FLOAT and t.measurement is not None), None)
 
 
 def accuracy_of(trial: Trial) -> Quantity | None:
@@ -108,7 +116,7 @@ def rescaled_latency(trial: Trial, baseline: Trial | None) -> Quantity | None:
     floats = (
         None if baseline is None or baseline.measurement is None else baseline.measurement.get("latency_s")
     )
-    if own is None or ratio is None or floats is None or trial is baseline or trial.recipe == "float":
+    if own is None or ratio is None or baseline is None or floats is None or _is(trial, baseline):
         return own
     low, high = (None if end is None else end * floats.value for end in (ratio.low, ratio.high))
     value = ratio.value * floats.value
@@ -122,10 +130,14 @@ def compared(trial: Trial, baseline: Trial | None, name: str) -> Quantity | None
     if name == "latency_s":
         return rescaled_latency(trial, baseline)
     found = None if trial.measurement is None else trial.measurement.get(name)
-    if name == "latency_ratio" and found is not None and trial.recipe == "float":
+    if name == "latency_ratio" and found is not None and baseline is not None and _is(trial, baseline):
         ci = f"beside itself {in_unit(found.value, found.unit, '.2f')}"
         return replace(found, value=1.0, low=None, high=None, samples=(), ci=ci)
     return found
+
+
+def _is(trial: Trial, baseline: Trial) -> bool:
+    return trial is baseline or trial.key == baseline.key
 
 
 def derived_how(*of: Quantity) -> Literal["derived", "estimated", "simulated"]:

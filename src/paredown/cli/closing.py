@@ -43,6 +43,7 @@ def limits_of(args: argparse.Namespace) -> Limits:
 def options_of(args: argparse.Namespace) -> Options:
     return Options(
         target=args.target,
+        runtimes=args.runtimes,
         recipes=args.recipes,
         sizes=args.sizes,
         budget_s=args.budget,
@@ -142,12 +143,12 @@ def _heads(kind: QuantityKind) -> tuple[str, ...]:
 
 
 def _row(trial: Trial, verdict: Verdict, kinds: Sequence[QuantityKind], agreement: bool) -> list[Text]:
-    best = trial is verdict.best or trial.recipe == verdict.best.recipe
+    best = trial.key == verdict.best.key
     cells = [
         trial.label,
         *_judged(trial, verdict.baseline, agreement),
         *(text for kind in kinds for text in _cells(trial, verdict.baseline, kind)),
-        verdict.remarks.get(trial.recipe, "") + (" (search)" if trial.origin == "search" else ""),
+        verdict.remarks.get(trial.key, "") + (" (search)" if trial.origin == "search" else ""),
     ]
     return [Text(printable(cell), style="bold green" if best else "") for cell in cells]
 
@@ -167,7 +168,7 @@ def _judged(trial: Trial, baseline: Trial, agreement: bool) -> list[str]:
     quality, lost = accuracy_of(trial), points_lost(trial, baseline)
     if agreement:
         return ["-" if quality is None else f"{rounded(100 * quality.value):.2f}"]
-    none = lost is None or trial.recipe == baseline.recipe
+    none = lost is None or trial.key == baseline.key
     return [
         "-" if quality is None else f"{quality.value:.4f}",
         "-" if none or lost is None else f"{rounded(lost.value):.2f}",
@@ -188,8 +189,10 @@ def as_values(outcome: Outcome) -> dict[str, object]:
             {
                 "label": t.label,
                 "recipe": t.recipe,
+                "runtime": t.runtime,
+                "size": t.size,
                 "origin": t.origin,
-                "verdict": verdict.remarks.get(t.recipe, ""),
+                "verdict": verdict.remarks.get(t.key, ""),
                 **_against_float(t, verdict.baseline),
                 "error": t.error,
                 "model": None if t.model_file is None else str(outcome.directory / t.model_file),

@@ -245,6 +245,14 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         help="try these (see `paredown list recipes`)",
     )
     parser.add_argument(
+        "--runtimes",
+        metavar="NAME,NAME",
+        type=names,
+        default=(),
+        help="try every recipe in these (`paredown list runtimes`), or in all that are installed "
+        "(default: the target's usual one)",
+    )
+    parser.add_argument(
         "--sizes",
         metavar="PX,PX",
         type=sizes,

@@ -65,7 +65,7 @@ def model_files(model: Model, trial: Trial, place: Target, folder: Path) -> Mode
     then = packages.get(ships.package, now) if isinstance(packages, dict) else now
     source = None
     if onnx not in built.files:
-        source = onnx.rename(folder / f"{file_stem(trial.label)}.onnx")
+        source = onnx.rename(folder / f"{file_stem(trial.short)}.onnx")
     return ModelFiles(
         built.files,
         source,

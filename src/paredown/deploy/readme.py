@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 
 from paredown._report.format import interval, shown
+from paredown.analyze.against_float import FLOAT
 from paredown.card import Card
 from paredown.deploy.model_files import ModelFiles
 from paredown.measurement import Quantity, Trial, machine_name
@@ -14,7 +15,6 @@ from paredown.metrics import kind_of, title_of
 from paredown.model import Model
 from paredown.preprocessing.values import describe
 from paredown.printable import printable
-from paredown.study.best import FLOAT
 from paredown.tasks import TASKS
 
 # Of the float model these say how steady the machine was, not how fast it is.

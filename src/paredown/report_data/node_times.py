@@ -8,10 +8,10 @@ from pathlib import Path
 
 from paredown._measure.environment import environment
 from paredown._report.story import NodeSeconds, NodeTimings
+from paredown.analyze.against_float import FLOAT
 from paredown.errors import ParedownError, StorageError
 from paredown.graph.layers import Layers, layers_of
 from paredown.measurement import Trial
-from paredown.study.best import FLOAT
 from paredown.study.store import model_of
 from paredown.study.work import Work
 
@@ -29,7 +29,7 @@ class TimedModel:
 
 @dataclass(frozen=True)
 class KeptTimes:
-    """Node times by recipe, and the machine they were taken on; `why` says why there are none."""
+    """Node times by `Trial.key`, and the machine they were taken on; `why` says why there are none."""
 
     models: Mapping[str, TimedModel]
     why: str
@@ -47,7 +47,7 @@ def time_layers(directory: Path, work: Work, trials: Sequence[Trial]) -> KeptTim
         taken = time_nodes(models)
     except ParedownError as e:
         return KeptTimes({}, str(e).splitlines()[0])
-    names = [FLOAT, *(t.recipe for t in chosen)]
+    names = [FLOAT, *(t.key for t in chosen)]
     timed = {
         name: TimedModel(model.sha256, dict(times.seconds), times.unmapped_s)
         for name, model, times in zip(names, models, taken, strict=True)
@@ -58,7 +58,8 @@ def time_layers(directory: Path, work: Work, trials: Sequence[Trial]) -> KeptTim
 def read_layers(
     directory: Path, trials: Sequence[Trial], first: str, source: Layers | None, kept: KeptTimes | None
 ) -> tuple[dict[str, Layers], NodeTimings]:
-    """The layers by recipe, of the recipe `first` and those named by the user, and the times kept for them.
+    """The layers by `Trial.key`, of the trial `first` and those named by the user, and the times kept for
+    them.
 
     source: the float model's layers. A model whose file is gone or cannot be read has none.
     """
@@ -72,10 +73,10 @@ def read_layers(
             model = model_of(directory, trial)
         except ParedownError:
             continue  # the report says that this model's layers cannot be shown
-        found[trial.recipe] = layers_of(model, names)
-        timed = kept.models.get(trial.recipe)
+        found[trial.key] = layers_of(model, names)
+        timed = kept.models.get(trial.key)
         if timed is not None and timed.sha256 != model.sha256:
-            del times[trial.recipe]  # taken of another file
+            del times[trial.key]  # taken of another file
     return found, NodeTimings(times, dict(kept.environment), kept.why or _UNTIMED)
 
 
@@ -83,9 +84,9 @@ _UNTIMED = "they are taken when a study ends on the machine that it is for"
 
 
 def _chosen(trials: Sequence[Trial], first: str) -> list[Trial]:
-    """Trials with a model, the one of the recipe `first` in front, those of a search last."""
+    """Trials with a model, the one of the key `first` in front, those of a search last."""
     made = [t for t in trials if t.recipe != FLOAT and t.model_file is not None and t.measurement is not None]
-    return sorted(made, key=lambda t: (t.recipe != first, t.origin == "search"))[:MODELS]
+    return sorted(made, key=lambda t: (t.key != first, t.origin == "search"))[:MODELS]
 
 
 def _inside(directory: Path, name: str) -> None:

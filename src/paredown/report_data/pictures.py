@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paredown._report.story import Picture
-from paredown.analyze.against_float import points_lost
+from paredown.analyze.against_float import FLOAT, points_lost
 from paredown.differences import differing_pairs
 from paredown.errors import StorageError
 from paredown.files import make_directory, storage_errors, write_whole
 from paredown.measurement import Trial
-from paredown.study.best import FLOAT, Verdict
+from paredown.study.best import Verdict
 from paredown.study.predictions import load_predictions, predictions_path
 from paredown.study.store import read_trials
 from paredown.study.work import Work
@@ -29,7 +29,7 @@ class Drawn:
 
 def shown_beside_float(directory: Path, verdict: Verdict) -> Trial | None:
     """The trial whose pictures stand beside the float model's: the best, or else the one that lost least."""
-    if verdict.best.recipe != FLOAT:
+    if verdict.best.key != verdict.baseline.key:
         return verdict.best
     others = [t for t in read_trials(directory) if t.recipe != FLOAT]
     lost = [

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from paredown._compress.presets import STOCK
 from paredown._report.story import Elsewhere, Story
+from paredown.analyze.against_float import FLOAT, baseline_of
 from paredown.errors import UnknownName
 from paredown.measurement import Trial
 from paredown.report_data.facts import read_facts
 from paredown.report_data.node_times import read_layers
 from paredown.report_data.pictures import read_picture
-from paredown.study.best import FLOAT, Verdict, choose_best
+from paredown.study.best import Verdict, choose_best
 from paredown.study.environments import unmatched
 from paredown.study.limits import Limits
 from paredown.study.options import Asked
@@ -31,7 +32,7 @@ def read_story(directory: Path, layers_for: str = "") -> Story:
     asked = Asked.parse(tables)
     verdict = _verdict(trials, asked.limits)
     measured = None if verdict is None else verdict.best.measurement
-    best = "" if verdict is None else verdict.best.recipe
+    best = "" if verdict is None else verdict.best.key
     shown = _layered(trials, layers_for or facts.pictures_of, best, asked_for=bool(layers_for))
     layers, node_times = read_layers(directory, trials, shown, facts.float_layers, facts.node_times)
     others = read_apart(directory)
@@ -63,8 +64,8 @@ def read_story(directory: Path, layers_for: str = "") -> Story:
 
 
 def _layered(trials: Sequence[Trial], label: str, otherwise: str, *, asked_for: bool) -> str:
-    """The recipe whose layers are read first."""
-    made = {name: t.recipe for t in trials if t.model_file is not None for name in (t.recipe, t.label)}
+    """The key of the trial whose layers are read first."""
+    made = {name: t.key for t in trials if t.model_file is not None for name in (t.key, t.label)}
     if asked_for and label not in made:
         raise UnknownName("model of this study", label, set(made) - {FLOAT})
     return made.get(label, otherwise)
@@ -72,6 +73,4 @@ def _layered(trials: Sequence[Trial], label: str, otherwise: str, *, asked_for: 
 
 def _verdict(trials: Sequence[Trial], limits: Limits) -> Verdict | None:
     """The verdict over the trials so far; None before the float model was measured."""
-    if any(t.recipe == FLOAT and t.measurement is not None for t in trials):
-        return choose_best(trials, limits)
-    return None
+    return None if baseline_of(trials) is None else choose_best(trials, limits)

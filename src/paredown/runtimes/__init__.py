@@ -21,6 +21,9 @@ RUNTIMES = {
 }
 """Name -> the module, which is imported when it is needed."""
 
+STAND_INS = frozenset({"reference", "null"})
+"""Those that no device runs: the definition of the truth, and of nothing."""
+
 
 def runtime(name: str) -> Runtime:
     """The runtime of that name. Raises UnknownName."""

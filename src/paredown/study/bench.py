@@ -34,7 +34,7 @@ LATENCY = frozenset({"latency", "memory"})  # what a timed process gives
 class Bench:
     """`judged` is in the card's class indices. threads: 0 is the target's own choice.
 
-    float_card: how the float model is fed, where that is not how the others are.
+    float_card, float_target: how the float model is fed and where it runs, where that is not as the others.
     """
 
     card: Card
@@ -42,10 +42,20 @@ class Bench:
     target: Target
     threads: int = 0
     float_card: Card | None = None
+    float_target: Target | None = None
 
     def fed_by(self, card: Card) -> Bench:
         """The same bench for models that are fed by another card than the float model."""
         return replace(self, card=card, float_card=self.float_card or self.card)
+
+    def at(self, place: Target) -> Bench:
+        """The same bench for models in another runtime; float, timed beside them, stays where it is."""
+        return replace(self, target=place, float_target=self.usual)
+
+    @property
+    def usual(self) -> Target:
+        """Where the float model runs that all are compared with."""
+        return self.float_target or self.target
 
     def predict(self, model: Model, progress: Progress = silent) -> Predicted:
         """What the model says about each judged image."""
@@ -104,6 +114,7 @@ class Bench:
             baseline,
             self.target,
             self._feeds(model, self.card),
+            baseline_place=self.usual,
             baseline_feeds=self._feeds(model, self.float_card or self.card),
             threads=self.threads,
             progress=progress,
@@ -123,8 +134,11 @@ class Bench:
         )
 
     def environment(self) -> Mapping[str, object]:
-        """The surroundings of what is measured here and now."""
-        return environment(self.target.host, self.target.used_threads(self.threads))
+        """The surroundings of what is measured here and now; the runtime too, where it is not the usual."""
+        found = environment(self.target.host, self.usual.used_threads(self.threads))
+        if self.target.runtime == self.usual.runtime:
+            return found
+        return {**found, "runtime": f"{self.target.runtime} {self.target.version()}"}
 
     def feeds(self, model: Model) -> Feeds:
         """The first judged image as the model's inputs."""

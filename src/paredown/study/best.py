@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from paredown.agreement import is_agreement
 from paredown.analyze.against_float import (
+    FLOAT,
     SAME,
     accuracy_of,
+    baseline_of,
     bounds,
     compared,
     points_lost,
@@ -22,7 +24,6 @@ from paredown.quantities import QUANTITIES, in_unit
 from paredown.study import words
 from paredown.study.limits import Limits
 
-FLOAT = "float"  # the recipe name of the untouched model
 SAME_SIZE = 0.10  # per-channel scales make a file a few per cent larger; that is no reason to lose accuracy
 SAME_LOSS = 0.10  # of the allowed loss: who allows 1 point does not ask about 0.1 of them
 
@@ -32,7 +33,7 @@ class Verdict:
     """The recommendation. `best` is the float trial where no compressed model brings anything.
 
     `headline`: what to use and what it brings, in one line; `reasons`: the figures and limits behind it, one
-    sentence each. `remarks`: one short phrase per recipe name, why it is or is not the best.
+    sentence each. `remarks`: one short phrase per `Trial.key`, why it is or is not the best.
     """
 
     best: Trial
@@ -50,20 +51,20 @@ class Verdict:
 
 def choose_best(trials: Sequence[Trial], limits: Limits) -> Verdict:
     """The verdict. Raises UsageError where the float model was not measured: nothing can be judged then."""
-    baseline = next((t for t in trials if t.recipe == FLOAT and t.measurement is not None), None)
+    baseline = baseline_of(trials)
     if baseline is None:
         raise UsageError("the float model has not been measured in this study, so there is no verdict yet")
-    others = [t for t in trials if t.recipe != FLOAT]
-    remarks = {t.recipe: _against(t, baseline, limits) for t in others}
-    within = [t for t in others if not remarks[t.recipe]]
+    others = [t for t in trials if t.key != baseline.key]
+    remarks = {t.key: _against(t, baseline, limits) for t in others}
+    within = [t for t in others if not remarks[t.key]]
     pool = [t for t in within if not _over(t, baseline, limits)]
     if not pool and _over(baseline, baseline, limits):  # nothing meets the limits: the nearest that helps
         pool = within
     best, why = _choose(pool, baseline, limits) if pool else (baseline, "")
     for trial in within:
         over = _over(trial, baseline, limits)
-        remarks[trial.recipe] = "best" if trial is best else over or _behind(trial, best, baseline)
-    remarks[FLOAT] = "best" if best is baseline else _over(baseline, baseline, limits) or "reference"
+        remarks[trial.key] = "best" if trial is best else over or _behind(trial, best, baseline)
+    remarks[baseline.key] = "best" if best is baseline else _over(baseline, baseline, limits) or "reference"
     met = _gate_met(best, baseline, others, limits)
     reasons = words.reasons(best, baseline, others, limits, met, why)
     return Verdict(best, baseline, met, words.headline(best, baseline), reasons, remarks)
@@ -199,7 +200,8 @@ def _gate_met(best: Trial, baseline: Trial, others: Sequence[Trial], limits: Lim
     accuracy = accuracy_of(baseline)
     if accuracy is None or limits.asked(accuracy.name) is None or not others:
         return True
-    return any(_lost(t, baseline) <= limits.allowed(accuracy.name) for t in others)
+    compressed = [t for t in others if t.recipe != FLOAT or t is best]
+    return any(_lost(t, baseline) <= limits.allowed(accuracy.name) for t in compressed)
 
 
 def _value(trial: Trial, name: str) -> float | None:

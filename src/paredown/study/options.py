@@ -21,6 +21,7 @@ CALIBRATION_IMAGES = 100  # more hardly move a range
 @dataclass(frozen=True)
 class Options:
     """How a study is done. `recipes` empty: the default ones; "int8,int4" will do for ("int8", "int4").
+    `runtimes`: what opens the models ("all": every one that is installed); empty: the target's usual one.
     `sizes`: longer sides of the input, in pixels, that every recipe is tried at; empty: the model's own.
     `card`: the path of a card.toml. `scale`, `colour`, `fit`: how the model is fed, as on the command line.
     `learn_from`: unlabelled images for the steps that learn, a path as on the command line.
@@ -32,6 +33,7 @@ class Options:
     """
 
     target: str = "local"
+    runtimes: tuple[str, ...] = ()
     recipes: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     budget_s: float | None = None
@@ -52,7 +54,7 @@ class Options:
     calibration_images: int = CALIBRATION_IMAGES
 
     def __post_init__(self) -> None:
-        for name in ("recipes", "keep_float"):
+        for name in ("runtimes", "recipes", "keep_float"):
             given = getattr(self, name)
             parts = (part.strip() for part in given.split(",")) if isinstance(given, str) else given
             if isinstance(given, str | list):

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Recipe
+from paredown.analyze.against_float import FLOAT
 from paredown.errors import ParedownError
 from paredown.measurement import Trial
 from paredown.model import Model
-from paredown.study.best import FLOAT
 from paredown.study.environments import Apart, Facts, TrialKey, may_reuse, trial_key
 from paredown.study.store import Store, model_of
 
@@ -21,12 +21,15 @@ def apart_notes(others: Sequence[Apart], keep_other: bool) -> tuple[str, ...]:
 
 
 def measured_elsewhere(
-    others: Sequence[Apart], here: Sequence[Trial], wanted: Mapping[str, Recipe]
+    others: Sequence[Apart], here: Sequence[Trial], wanted: Mapping[str, Recipe], runtime: str
 ) -> dict[str, Recipe]:
-    """The recipes by label that were measured in another environment and that nobody asked for anew."""
+    """The recipes by label that were measured in another environment, in this runtime, and that nobody asked
+    for anew."""
+    here = [t for t in here if t.runtime == runtime]
     done = {t.recipe for t in here if t.measurement is not None} | {r.name for r in wanted.values()} | {FLOAT}
     found: dict[str, Recipe] = {}
-    for trial in (t for a in others for t in a.trials if t.recipe not in done):
+    found_there = (t for a in others for t in a.trials if t.runtime == runtime and t.recipe not in done)
+    for trial in found_there:
         try:
             found[trial.label] = parse_recipe(trial.recipe)
         except ParedownError:  # a recipe of another version of this package: its trial stays apart

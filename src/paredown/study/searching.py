@@ -9,13 +9,12 @@ from dataclasses import replace
 
 from paredown._compress.recipe import Recipe
 from paredown.agreement import is_agreement, least_agreement
-from paredown.analyze.against_float import accuracy_of, compared, points_lost
+from paredown.analyze.against_float import FLOAT, accuracy_of, compared, points_lost
 from paredown.detections import Prediction
 from paredown.errors import UsageError
 from paredown.measurement import Quantity, Trial
 from paredown.search.propose import Tried, propose, require_optuna
 from paredown.search.space import space_for
-from paredown.study.best import FLOAT
 from paredown.study.limits import DEFAULT_MAX_DROP, Limits
 from paredown.study.options import Options
 from paredown.study.store import Store

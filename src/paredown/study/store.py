@@ -217,7 +217,7 @@ def study_key(directory: Path) -> str:
 
 def file_stem(name: str) -> str:
     """A file name for each name: with a fingerprint where it is too long or a file system may refuse it."""
-    safe = "".join(c if (c.isascii() and c.isalnum()) or c in "-_.+" else "_" for c in name)
+    safe = "".join(c if (c.isascii() and c.isalnum()) or c in "-_.+@" else "_" for c in name)
     if safe == name and len(name) <= _LONGEST_STEM:
         return name
     mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]

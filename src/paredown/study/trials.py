@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from paredown._compress.presets import PRESETS, parse_recipe
 from paredown._compress.recipe import Compressed, Recipe, require_packages
 from paredown._compress.size import Size, sides
+from paredown.analyze.against_float import FLOAT, baseline_of
 from paredown.detections import Prediction
 from paredown.errors import (
     MEMORY_HINT,
@@ -21,13 +22,13 @@ from paredown.errors import (
 from paredown.graph.input_size import size_of
 from paredown.measurement import Trial
 from paredown.model import Model
-from paredown.study.best import FLOAT
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
 from paredown.study.resume import made_before
 from paredown.study.store import Store
 from paredown.study.trial import Judged, Untimed, always_timed, judge, make, time
 from paredown.study.words import figures
 from paredown.study.work import Work
+from paredown.targets import Target
 
 
 def choose_recipes(names: Sequence[str]) -> dict[str, Recipe]:
@@ -66,9 +67,27 @@ def label_of(recipe: Recipe) -> str:
     return presets.get(recipe.name, recipe.name)
 
 
+@dataclass(frozen=True)
+class Pair:
+    """What one trial tries: a recipe, and where. work: at the place. label: of both."""
+
+    work: Work
+    recipe: Recipe
+    label: str
+
+
+def pairs(work: Work, tried: Sequence[Target], recipes: dict[str, Recipe]) -> tuple[Pair, ...]:
+    """Every recipe at every place, and the float model at each that is not the usual one."""
+    found = []
+    for place in tried:
+        usual = place == work.bench.usual
+        at, here = work if usual else work.at(place), recipes if usual else {FLOAT: Recipe(), **recipes}
+        found += [Pair(at, recipe, at.label(label)) for label, recipe in here.items()]
+    return tuple(found)
+
+
 def run_trials(
-    work: Work,
-    recipes: dict[str, Recipe],
+    todo: Sequence[Pair],
     store: Store,
     reference: list[Prediction],
     deadline: float | None,
@@ -81,13 +100,14 @@ def run_trials(
     A recipe that fails is a trial with its error, and the others go on. Raises StorageError where the disk
     does not take a trial: then nothing more can be kept.
     """
-    todo = [(label, r) for label, r in recipes.items() if _missing(work, store, label, r)]
+    todo = [pair for pair in todo if _missing(pair, store)]
     started = monotonic()
-    for done, (label, recipe) in enumerate(work.progress(todo, "recipes", len(todo))):
+    for done, pair in enumerate(todo[0].work.progress(todo, "recipes", len(todo)) if todo else ()):
         if deadline is not None and monotonic() > deadline:
-            return tuple(label for label, _ in todo[done:])
+            return tuple(p.label for p in todo[done:])
+        work, label = pair.work, pair.label
         work.say(f"[{done + 1}/{len(todo)}] {label}")
-        trial = attempt(work, store, label, recipe, reference)
+        trial = attempt(work, store, label, pair.recipe, reference)
         trial = replace(trial, origin="search") if label in found else trial
         store.append(trial)
         work.say(f"    {result_line(trial, store)}; {pace(monotonic() - started, done + 1, len(todo))}")
@@ -98,7 +118,8 @@ def result_line(trial: Trial, store: Store) -> str:
     """The figures of a trial beside the float model's, or the first line of what stopped it."""
     if trial.error is not None:
         return f"failed: {trial.error.splitlines()[0]}"
-    return figures(trial, next(t for t in store.trials() if t.recipe == FLOAT))
+    baseline = baseline_of(store.trials())
+    return figures(trial, trial if baseline is None else baseline)
 
 
 def pace(elapsed_s: float, done: int, total: int) -> str:
@@ -117,10 +138,15 @@ def minutes(seconds: float) -> str:
     return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
 
 
-def _missing(work: Work, store: Store, label: str, recipe: Recipe) -> bool:
-    if store.finished(work.key(recipe.name)) is None:
+def _missing(pair: Pair, store: Store) -> bool:
+    """Whether it is still to be tried: not at all, or by another version of its runtime."""
+    done = store.finished(pair.work.key(pair.recipe.name))
+    if done is None or done.measurement is None:
         return True
-    work.say(f"{label}: measured before, kept")
+    before, now = (e.get("runtime") for e in (done.measurement.environment, pair.work.bench.environment()))
+    if before != now:
+        return True
+    pair.work.say(f"{pair.label}: measured before, kept")
     return False
 
 
@@ -171,7 +197,7 @@ def _measured(
     file = store.directory / store.save_model(model.data, trial.label)
     path = predictions_path(store.directory, trial.label)
     save_predictions(path, judged.predictions, work.bench.card.task)
-    baseline = file if trial.recipe == FLOAT else store.directory / "models" / f"{FLOAT}.onnx"
+    baseline = file if trial.label == FLOAT else store.directory / "models" / f"{FLOAT}.onnx"
     timed = time(work, model, file, baseline, judged, untimed)
     return replace(
         trial,

@@ -77,7 +77,7 @@ def _gain(trial: Trial) -> str:
 def figures(trial: Trial, baseline: Trial) -> str:
     """In one line: "mAP50-95 0.4104 (0.40 points lost), 31.2 ms beside float's 62.4 ms (0.50 of float), 3.5
     MB (0.27 of float)"; of the float model itself without the comparisons."""
-    alone = trial.recipe == baseline.recipe
+    alone = trial.key == baseline.key
     parts = []
     accuracy, size = accuracy_of(trial), _value(trial, "size_bytes")
     if accuracy is not None and is_agreement(accuracy.name):

@@ -16,6 +16,7 @@ from paredown.study.environments import TrialKey
 from paredown.study.fingerprints import digest, images_digest, truth_digest
 from paredown.study.options import Options
 from paredown.study.private import Hide
+from paredown.targets import Target
 
 Say = Callable[[str], None]
 
@@ -42,7 +43,7 @@ class Work:
 
     def settings(self) -> dict[str, object]:
         """What decides the meaning of a number. A directory holds trials of one such setting only."""
-        options, card, where = self.options, self.bench.card, self.bench.target
+        options, card, where = self.options, self.bench.card, self.bench.usual
         unlabelled = self.images.learn_from
         return {
             "model_sha256": self.model.sha256,
@@ -86,6 +87,17 @@ class Work:
             size=self.bench.card.preprocess.size,
             host=key.host,
         )
+
+    def at(self, place: Target) -> Work:
+        """The work on models for another runtime of the same device."""
+        return replace(self, bench=self.bench.at(place))
+
+    def label(self, recipe: str) -> str:
+        """What tables show of a recipe's label here, with the place where that is not the usual one:
+        "int8@openvino"."""
+        here, usual = self.bench.target, self.bench.usual
+        pairs = ((here.runtime, usual.runtime), (here.host.name, usual.host.name))
+        return "@".join([recipe, *(mine for mine, its in pairs if mine != its)])
 
     def sized_for(self, recipe: Recipe) -> Work:
         """The work on one recipe: model, images and card at the input size that it asks for.
