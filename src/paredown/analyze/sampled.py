@@ -20,9 +20,9 @@ from paredown.metrics.confidence_interval import (
 from paredown.metrics.metric import Metric
 from paredown.metrics.tally import Evidence
 
-_MOST_COUNTS = (
-    40_000_000  # detections x resamples, some seconds of work: larger data sets get fewer resamples
-)
+# Larger data sets get fewer resamples: so much work is some seconds, so many weights are 160 MB.
+_MOST_COUNTS = 10_000_000_000
+_MOST_WEIGHTS = 20_000_000
 _FEWEST = 50
 
 
@@ -48,7 +48,8 @@ def sampled(evidence: Evidence, tally: Callable[[Any, NDArray[np.int64]], Any], 
 
     tally: the task's, of evidence and weights (R, N).
     """
-    resamples = max(_FEWEST, min(RESAMPLES, _MOST_COUNTS // max(1, evidence.n_counts)))
+    most = min(_MOST_COUNTS // max(1, evidence.n_counts), _MOST_WEIGHTS // max(1, evidence.n_images))
+    resamples = max(_FEWEST, min(RESAMPLES, most))
     return Sampled(
         evidence,
         tally(evidence, np.ones((1, evidence.n_images), np.int64)),

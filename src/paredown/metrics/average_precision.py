@@ -26,58 +26,53 @@ def average_precision(matches: Matches, weights: NDArray[np.int64], area: int = 
     hit, ignored = matches.hit[area], matches.ignored[area]
     result = np.full((len(weights), len(hit), matches.n_classes), np.nan)
     counted = matches.counted[area]
+    real = weights.astype(np.float64)  # counts below 2**53 stay exact, and products of matrices are fast
     for c in np.unique(matches.truth_class[counted]):
         n_truths = weights[:, matches.truth_image[counted & (matches.truth_class == c)]].sum(axis=1)
         of_class = np.flatnonzero(matches.class_ == c)
-        counts = weights[:, matches.image[of_class]]  # (R, D)
-        needed = _needed(n_truths)
+        reached, image = _recalls_reached(n_truths), matches.image[of_class]
         for t in range(len(hit)):
-            result[:, t, c] = _area_under(counts, hit[t, of_class], ignored[t, of_class], needed)
+            result[:, t, c] = _area_under(real, image, hit[t, of_class], ignored[t, of_class], reached)
         result[n_truths == 0, :, c] = np.nan
     return result
 
 
 def _area_under(
-    counts: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    image: NDArray[np.int64],
     hit: NDArray[np.bool_],
     ignored: NDArray[np.bool_],
-    needed: NDArray[np.int64],
+    reached: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """(R,) mean precision at the 101 recalls. counts: (R, D) weight of each detection, best score first.
+    """(R,) mean precision at the 101 recalls. weights: (R, N). image, hit, ignored: (D,), best score first.
 
-    needed: (R, 101) hits that reach each recall.
+    reached: (R, hits + 1) how many of the recalls so many hits reach.
 
     Precision is looked at only behind hits: between two hits it falls, so no other place can be the maximum.
+    What each image adds from one hit to the next (N, H) does not depend on the weighting, so that all
+    weightings are counted by one product of matrices.
     """
     hits = np.flatnonzero(hit)
     if len(hits) == 0:
-        return np.zeros(len(counts))
-    upto = hits[-1] + 1
-    before = np.cumsum(counts[:, :upto] * ~ignored[:upto], axis=1)[:, hits]  # (R, H) detections so far
-    correct = np.cumsum(counts[:, hits], axis=1)  # (R, H)
+        return np.zeros(len(weights))
+    upto = np.flatnonzero(~ignored[: hits[-1] + 1])
+    added = np.zeros((weights.shape[1], len(hits)))
+    np.add.at(added, (image[upto], np.searchsorted(hits, upto)), 1.0)
+    before = np.cumsum(weights @ added, axis=1)  # (R, H) detections so far
+    correct = np.cumsum(weights[:, image[hits]], axis=1)  # (R, H)
     precision = np.divide(correct, before, out=np.zeros(correct.shape), where=before > 0)
     precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    place = _first_at_least(correct, needed)  # (R, 101), H where the recall is never reached
-    padded = np.concatenate([precision, np.zeros((len(precision), 1))], axis=1)
-    area: NDArray[np.float64] = np.take_along_axis(padded, place, axis=1).mean(axis=1)
-    return area
+    recalls = np.take_along_axis(reached, correct.astype(np.int64), axis=1)
+    area: NDArray[np.float64] = (precision * np.diff(recalls, axis=1, prepend=0)).sum(axis=1)
+    return area / len(RECALLS)
 
 
-def _needed(n_truths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(R, 101) the fewest hits whose recall, as a float64 quotient, reaches each of the recalls."""
-    n = np.maximum(n_truths, 1)[:, None].astype(np.float64)
-    k = np.ceil(RECALLS * n)
-    k -= (k - 1) / n >= RECALLS  # rounding of the product can be one off in both directions
-    k += k / n < RECALLS
-    needed: NDArray[np.int64] = np.maximum(k, 1).astype(np.int64)
-    return needed
-
-
-def _first_at_least(rising: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(R, k) index of the first element of each row of `rising` (R, H) that is at least `wanted` (R, k)."""
-    rows, width = rising.shape
-    step = int(max(rising.max(), wanted.max())) + 1  # lifts each row above the one before: one sorted line
-    lift = np.arange(rows)[:, None] * step
-    place = np.searchsorted((rising + lift).ravel(), (wanted + lift).ravel()).reshape(wanted.shape)
-    first: NDArray[np.int64] = np.minimum(place - np.arange(rows)[:, None] * width, width)
-    return first
+def _recalls_reached(n_truths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(R, max truths + 1) how many recalls are at most hits / truths, as float64 quotients; 0 for no hit."""
+    totals, row = np.unique(n_truths, return_inverse=True)
+    hits = np.arange(totals[-1] + 1)
+    recall = hits / np.maximum(totals, 1)[:, None]
+    reached = np.searchsorted(RECALLS, recall.ravel(), side="right").reshape(recall.shape)
+    reached[:, 0] = 0
+    every: NDArray[np.int64] = reached[row]
+    return every

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95
-RESAMPLES = 200
-ROUND_RESAMPLES = 2000
+RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -83,10 +82,10 @@ def ratio_of_rounds(
 
 def _median(values: NDArray[np.float64]) -> Interval:
     """The median of one value per round; the interval is that of the same median over resampled rounds."""
-    draws = np.random.default_rng(0).integers(0, len(values), (ROUND_RESAMPLES, len(values)))
+    draws = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
     middle = float(np.median(values))
     low, high = _quantiles(np.median(values[draws], axis=1), middle)
-    return Interval(middle, low, high, f"bootstrap over {len(values)} rounds, {ROUND_RESAMPLES} resamples")
+    return Interval(middle, low, high, f"bootstrap over {len(values)} rounds, {RESAMPLES} resamples")
 
 
 def _centred(value: float, resampled: NDArray[np.float64]) -> NDArray[np.float64]:

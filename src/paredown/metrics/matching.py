@@ -58,7 +58,7 @@ class Matches:
 
     @property
     def n_counts(self) -> int:
-        return len(self.score)
+        return len(self.score) + len(self.truth_image) * self.n_images  # sums over images up to each hit
 
     @property
     def known(self) -> NDArray[np.bool_]:

@@ -39,7 +39,7 @@ def test_the_interval_of_a_share_is_near_the_binomial_one():
     assert i.value == 0.75
     assert i.low == pytest.approx(0.75 - 1.96 * 0.0217, abs=0.012)
     assert i.high == pytest.approx(0.75 + 1.96 * 0.0217, abs=0.012)
-    assert i.method == "bootstrap over images, 200 resamples"
+    assert i.method == "bootstrap over images, 2000 resamples"
 
 
 def test_the_interval_is_moved_to_the_value_and_leaves_nan_out():
