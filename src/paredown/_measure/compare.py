@@ -39,6 +39,7 @@ class Comparison:
     `lines`, and the images on which one model is better, need truth; without it they are empty.
     `agreement`: how far b says what a says, whatever is true (the fidelity metrics).
     `p_value`: of b being neither better nor worse than a, by sign flips of the per-image scores.
+    `n_images`: with truth.
     """
 
     lines: tuple[Line, ...]
@@ -46,6 +47,7 @@ class Comparison:
     a_better: tuple[int, ...]  # indices of images
     b_better: tuple[int, ...]
     p_value: float | None
+    n_images: int = 0
 
 
 def compare(
@@ -75,6 +77,7 @@ def compare(
         a_better=tuple(judged[i] for i in np.flatnonzero(gaps < 0)),
         b_better=tuple(judged[i] for i in np.flatnonzero(gaps > 0)),
         p_value=sign_flip_test(gaps, seed),
+        n_images=len(judged),
     )
 
 

@@ -78,7 +78,7 @@ def _show(found: Compared, pictures: list[str]) -> None:
         )
     if rows:
         out.print(console.table(columns, rows, numbers=columns[1:]))
-        out.print(f"\n{_lost(statistics.lines)}")
+        out.print(f"\n{_lost(statistics.lines, statistics.n_images)}")
         out.print(
             f"A is better on {len(statistics.a_better)} images, B on {len(statistics.b_better)}.", end=" "
         )
@@ -96,15 +96,25 @@ def _show(found: Compared, pictures: list[str]) -> None:
         out.print(path, markup=False, soft_wrap=True)
 
 
-def _lost(lines: tuple[Line, ...]) -> str:
-    """What B loses against A, as every verdict counts it."""
+def _lost(lines: tuple[Line, ...], n_images: int) -> str:
+    """What B loses against A, as every verdict counts it, and whether so many images can tell."""
     from paredown.metrics import headlines
+    from paredown.metrics.confidence_interval import images_needed
     from paredown.study.words import metric_title, points_phrase
 
     line = next(line for line in lines if line.name in headlines())
     d = line.difference
     ends = f"95 % CI {-100 * d.high:.2f}..{-100 * d.low:.2f}"
-    return f"B against A: {points_phrase(-100 * d.value)} of {metric_title(line.name)}, {ends}."
+    needed = images_needed(d, n_images)
+    said = f"B against A: {points_phrase(-100 * d.value)} of {metric_title(line.name)}, {ends}."
+    if needed is None:
+        return said
+    return f"{said} Not distinguishable on these {n_images} images; about {_round(needed)} would be needed."
+
+
+def _round(count: int) -> str:
+    """Two digits are all that such a figure is good for: 8731 is "8,700"."""
+    return f"{round(count, 2 - len(str(count))):,}"
 
 
 def _against_a(title: str) -> str:

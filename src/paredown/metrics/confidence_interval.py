@@ -5,6 +5,7 @@ Source: B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -62,6 +63,17 @@ def paired_difference(
     tail = min(int((gaps <= 0).sum()), int((gaps >= 0).sum()))
     p_value = min(1.0, 2 * (tail + 1) / (len(gaps) + 1))
     return Difference(b - a, low, high, f"paired bootstrap over images, {len(gaps)} resamples", p_value)
+
+
+def images_needed(found: Interval, n: int) -> int | None:
+    """How many images would tell such a difference from none; None where the `n` there are did, or none would.
+
+    Intervals shrink with the square root of the number of images.
+    """
+    half = (found.high - found.low) / 2
+    if found.value == 0 or not found.low <= 0 <= found.high:  # nan bounds as well: nothing is known
+        return None
+    return max(n + 1, math.ceil(n * (half / found.value) ** 2))
 
 
 def median_of_rounds(rounds: Sequence[Sequence[float]]) -> Interval:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,8 @@ from paredown.analyze.sampled import difference, sampled
 from paredown.errors import DataError
 from paredown.metrics import METRICS
 from paredown.metrics.confidence_interval import (
+    Interval,
+    images_needed,
     interval,
     paired_difference,
     ratio_of_rounds,
@@ -99,3 +103,12 @@ def test_pareto_front_by_hand():
     assert pareto_front([], ("lower",)) == ()
     with pytest.raises(DataError, match="a value for each respect"):
         pareto_front([(1.0,)], ("lower", "higher"))
+
+
+def test_how_many_images_would_tell() -> None:
+    unsure = Interval(0.01, -0.01, 0.03, "")
+    assert images_needed(unsure, 200) == 800  # twice as narrow: four times as many
+    assert images_needed(Interval(0.01, 0.005, 0.015, ""), 200) is None  # told already
+    assert images_needed(Interval(0.0, -0.01, 0.01, ""), 200) is None  # nothing to tell
+    assert images_needed(Interval(0.01, -0.0001, 0.015, ""), 200) == 201
+    assert images_needed(Interval(0.01, math.nan, math.nan, ""), 200) is None
