@@ -27,6 +27,7 @@ from paredown._measure.card_choice import CardChoice
 from paredown._measure.compare import Comparison
 from paredown._measure.compare import compare as compare_predictions
 from paredown._measure.doctor import made_for_another
+from paredown._measure.power import PowerFrom
 from paredown._measure.probe import untried
 from paredown._measure.reading import check_card
 from paredown._report import write_report
@@ -51,7 +52,7 @@ from paredown.progress import default_voice
 from paredown.protocols import Progress
 from paredown.report_data import read_story
 from paredown.sample import Dataset
-from paredown.study.bench import LATENCY, WHAT, Bench, FedImages
+from paredown.study.bench import TIMED, WHAT, Bench, FedImages
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.crops import crops
 from paredown.study.images import check_learns, read_images
@@ -225,25 +226,28 @@ def measure(
     runtime: str = "",
     what: Sequence[str] = WHAT,
     threads: int = 0,
+    power: PowerFrom | None = None,
     progress: Progress | None = None,
 ) -> Measurement:
-    """Accuracy, latency, CPU use and memory of the model, on the target that this machine is.
+    """Accuracy, latency, CPU use, memory and energy of the model, on the target that this machine is.
 
     runtime: what opens the models, "" is the target's usual one. `baseline`: the float model; it gives the
     paired drop, the fidelity and the ratio of the latencies. Images without truth cannot do without it.
+    power: where watts come from, by default the machine's own sensor; `absent` of the result says why there
+    are none.
     """
     for name in what:
         if name not in WHAT:
             raise UnknownName("thing to measure", name, WHAT)
     where, progress = find_target(target, runtime=runtime), _shown(progress)
     where.version()  # a missing package is said before any work
-    if LATENCY & set(what):
+    if TIMED & set(what):
         where.require_timing()
     images = as_dataset(images, progress)
     model = _with_card(model, images, progress)
     floats = None if baseline is None else as_model(baseline)
     card = _card(model)
-    bench = Bench(card, align(images, card)[0], where, threads)
+    bench = Bench(card, align(images, card)[0], where, threads, power=power or PowerFrom())
     predicted = reference = None
     if "map" in what:
         judges_itself = floats is None and RECIPE_KEY not in model.metadata

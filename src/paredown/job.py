@@ -184,7 +184,7 @@ def _prepare(
     judged, _ = align(images.judged, card)  # what was done stands in its notes
     images = replace(images, judged=judged)
     model = model.with_card(card)
-    bench = Bench(card, judged, where, options.threads)
+    bench = Bench(card, judged, where, options.threads, power=options.power)
     prepared = prepare(model, card.preprocess.size)
     if fixed := frozen_sizes(model, prepared):
         say(fixed)
@@ -239,6 +239,8 @@ def command(asked: Asked, out: Path) -> str:
         "--threads": options.threads or None,
         "--max-bad": options.max_bad or None,
         "--seed": options.seed or None,
+        "--power-log": options.power_log,
+        "--power-model": ",".join(f"{watts:g}" for watts in options.power_model) or None,
     }
     for name, value in given.items():
         words += [] if value is None else [name, f"{value:g}" if isinstance(value, float) else str(value)]

@@ -34,7 +34,8 @@ class Machine:
     os: str = ""
     kernel: str = ""
     virtualization: str = ""  # "virtual machine", "container", both, or "" as far as can be seen
-    sensors: tuple[str, ...] = ()  # of energy: "powercap", "hwmon"
+    sensors: tuple[str, ...] = ()  # of power or energy, that can be read: keys of SENSORS
+    no_sensor: str = ""  # why none can be
     python: str = ""
     packages: Mapping[str, str] = field(
         default_factory=dict

@@ -73,6 +73,7 @@ class Measurement:
     """Quantities of one model on one target in one environment.
 
     `curves` holds what plots need besides quantities, by name (confidence histogram, memory over time ...).
+    absent: what was asked for and could not be had ("energy"), and why.
     """
 
     subject_sha256: str
@@ -81,6 +82,7 @@ class Measurement:
     quantities: tuple[Quantity, ...]
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
     doubts: tuple[Doubt, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> Quantity | None:
         return next((q for q in self.quantities if q.name == name), None)
@@ -92,12 +94,16 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Readings:
-    """What one look at a model gave: a part of its measurement. seconds: taken, by what was done."""
+    """What one look at a model gave: a part of its measurement.
+
+    seconds: taken, by what was done. absent: what could not be had, and why.
+    """
 
     quantities: tuple[Quantity, ...] = ()
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
     doubts: tuple[Doubt, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 def machine_name(measurement: Measurement) -> str:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 How = Literal["measured", "derived", "estimated", "simulated"]
-"""measured: read off the models and the machine. derived: computed from measured quantities of two models, as
-ratios, differences and rescaled times are. estimated: by a model of the device. simulated: fake-quantized.
+"""measured: read off the models and the machine. derived: computed from measured quantities, as ratios,
+differences, rescaled times and accuracy per joule are. estimated: by a model of the device. simulated:
+fake-quantized.
 """
 
 Better = Literal["higher", "lower", "neither"]
@@ -52,6 +53,7 @@ UNITS: dict[str, Unit] = {
     "points": Unit("points", 1.0, 2),
     "J": Unit("J", 1.0, 3, {"": 1, "j": 1, "mj": 1e-3}, "0.5, 0.5J or 500mJ"),
     "W": Unit("W", 1.0, 2, {"": 1, "w": 1, "mw": 1e-3}, "5, 5W or 5000mW"),
+    "points/J": Unit("points/J", 1.0, 1),
     "": Unit(""),
 }
 
@@ -104,6 +106,7 @@ class QuantityKind:
 
 
 _COMPARED: tuple[How, ...] = ("derived", "estimated", "simulated")
+_POWERED: tuple[How, ...] = ("measured", "estimated")
 
 _ROWS = (
     QuantityKind(
@@ -139,6 +142,30 @@ _ROWS = (
     QuantityKind("model_memory_bytes", "model memory", "bytes", "lower", what="memory"),
     QuantityKind("cpu_percent", "CPU use", "%", "lower", what="latency", places=("trials", "bundle")),
     QuantityKind("load_s", "load", "s", "lower", what="latency"),
+    QuantityKind(
+        "energy_j", "energy", "J", "lower", _POWERED, what="energy",
+        places=("tile", "trials", "elsewhere", "bundle"), column=Column("J", 3),
+        caption="Energy of one inference, {how}, with what the machine takes at rest in it. Bars are 95 % "
+        "intervals.",
+        limit=Limit("--max-energy", "joules one inference may take: 0.5, 0.5J or 500mJ"),
+    ),
+    QuantityKind(
+        "dynamic_energy_j", "dynamic energy", "J", "lower", _POWERED, what="energy",
+        caption="Energy of one inference above what the machine takes at rest, {how}.",
+    ),
+    QuantityKind(
+        "energy_ratio", "energy against float", "ratio", "lower", _COMPARED, what="energy",
+        against_float=True,
+    ),
+    QuantityKind("idle_power_w", "power at rest", "W", "lower", _POWERED, what="energy"),
+    QuantityKind(
+        "loaded_power_w", "power under load", "W", "lower", _POWERED, what="energy", places=("bundle",),
+    ),
+    QuantityKind("dynamic_power_w", "dynamic power", "W", "lower", _POWERED, what="energy"),
+    QuantityKind(
+        "accuracy_per_j", "accuracy per joule", "points/J", "higher", _COMPARED, what="energy",
+        caption="Points of accuracy divided by the energy of one inference, {how}.",
+    ),
     QuantityKind("pre_s", "preprocessing", "s", "lower"),
     QuantityKind("inference_s", "inference", "s", "lower"),
     QuantityKind("post_s", "decoding", "s", "lower"),

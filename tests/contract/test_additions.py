@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from made_up_models import model
-from paredown import api, data, families, tasks
+from paredown import api, data, families, sensors, tasks
 from paredown._compress.presets import parse_recipe
 from paredown._compress.steps import STEPS
 from paredown._measure import doctor
@@ -150,6 +151,21 @@ def test_a_host(add, monkeypatch):
     findings = doctor.check(replace(target("local"), host=host))
     assert {f.what for f in findings}
     assert host.facts().board == "a board on the bench"
+
+
+def test_a_sensor(add, monkeypatch, tmp_path):
+    """It is found, named by doctor, and read over time; tests/unit/measure/test_energy.py measures with
+    it."""
+    add("sensors.square")
+    monkeypatch.setattr(sensors, "SENSORS", {"square": "paredown.sensors.square"})
+    sensor = sensors.find_sensor()
+    assert (sensor.name, sensor.counts) == ("square", True)
+    assert open_host().facts().sensors == ("square",)
+    assert any("square" in finding.what for finding in doctor.check(target("local")))
+    assert "square" in summaries("sensors")
+    first, started = sensor.read(), time.monotonic()
+    time.sleep(0.4)
+    assert (sensor.read() - first) / (time.monotonic() - started) == pytest.approx(4, rel=0.05)
 
 
 def test_a_task(add, monkeypatch, tmp_path):

@@ -36,6 +36,7 @@ LAYERS = {
     "graph": 1,
     "numerics": 1,
     "preprocessing": 1,
+    "sensors": 1,
     "_compress": 2,
     "data": 2,
     "demo": 2,
@@ -131,7 +132,7 @@ def test_a_ring_is_found():
 
 
 ASKING = {"psutil", "platform", "resource", "subprocess"}  # modules that ask the machine
-ON_THE_MACHINE = {"cores", "hosts"}  # what may: `cores` is also in the bundle, which runs on the device
+ON_THE_MACHINE = {"cores", "hosts", "sensors"}  # what may: `cores` is also in the bundle, on the device
 
 
 def asks_the_machine(module: str) -> list[str]:
@@ -153,6 +154,8 @@ def test_only_a_host_asks_the_machine(module):
         return
     allowed = {
         "paredown.deploy.device_model": ["paredown.hosts.cpu"],  # carried to the device
+        "paredown._measure.watching": ["paredown.hosts.watch"],  # spawned on the host
+        "paredown._measure.marker": ["paredown.hosts.burst"],
         "paredown.runtimes.pnnx": ["subprocess"],  # a converter: it makes files wherever it runs
     }
     assert asks_the_machine(module) == allowed.get(module, []), "ask the Host that is handed on"

@@ -230,4 +230,5 @@ def _spread(work_s: tuple[float, ...]) -> Finding:
 def _sensors(machine: Machine) -> Finding:
     if machine.sensors:
         return Finding("ok", f"energy sensors: {', '.join(machine.sensors)}")
-    return Finding("ok", "no energy sensor", "energy cannot be measured here; nothing else depends on it")
+    hint = "" if machine.virtualization else "an external meter will do: --power-log FILE (docs/energy.md)"
+    return Finding("ok", "energy cannot be measured here", machine.no_sensor or "no sensor", hint)

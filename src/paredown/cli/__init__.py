@@ -26,14 +26,14 @@ COMMANDS = {
     "inspect": "what a model is: family, inputs and outputs, operations, weights, memory, risks",
     "card": "write a card.toml: how the model is fed and its answer read, with what is not certain",
     "compress": "apply one recipe",
-    "measure": "accuracy, latency, CPU use and memory of one model",
+    "measure": "accuracy, latency, CPU use, memory and energy of one model",
     "compare": "two models on the same images: paired statistics and side-by-side pictures",
     "study": "a whole experiment from one study.toml",
     "report": "write the report of a study directory again",
     "pack": "a model file in fewer bytes (.pdz), for the way to the device",
     "unpack": "the ONNX file in a .pdz, to the byte",
     "demo": "the whole job on an embedded model and drawn pictures, offline",
-    "list": "recipes, steps, families, targets, runtimes, metrics, formats",
+    "list": "recipes, steps, families, targets, runtimes, metrics, formats, sensors",
     "doctor": "is this machine fit to time on?",
 }
 

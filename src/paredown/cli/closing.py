@@ -61,6 +61,8 @@ def options_of(args: argparse.Namespace) -> Options:
         seed=args.seed,
         learn_from=args.learn_from,
         keep_other=args.keep_other,
+        power_log=args.power_log,
+        power_model=args.power_model,
     )
 
 

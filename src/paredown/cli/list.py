@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 
 from paredown.cli.parser import add_output
 from paredown.errors import UnknownName
 
 EXAMPLE = "paredown list recipes"
-KINDS = ("recipes", "steps", "families", "targets", "runtimes", "metrics", "formats")
+KINDS = ("recipes", "steps", "families", "targets", "runtimes", "metrics", "formats", "sensors")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +46,7 @@ def summaries(kind: str) -> dict[str, str]:
     from paredown.hosts import open_host
     from paredown.metrics import METRICS
     from paredown.runtimes import RUNTIMES
+    from paredown.sensors import SENSORS
     from paredown.targets import devices
 
     tables = {
@@ -55,6 +57,7 @@ def summaries(kind: str) -> dict[str, str]:
         "runtimes": lambda: {name: _runtime(name) for name in RUNTIMES},
         "metrics": lambda: {name: metric.summary for name, metric in METRICS.items()},
         "formats": lambda: {name: form.summary for name, form in data.FORMATS.items()},
+        "sensors": lambda: {name: str(import_module(m).SUMMARY) for name, m in SENSORS.items()},
     }
     return tables[kind]()
 

@@ -1,4 +1,4 @@
-"""`paredown measure`: accuracy, latency, CPU use and memory of one model."""
+"""`paredown measure`: accuracy, latency, CPU use, memory and energy of one model."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,NAME",
         type=shared.names,
         default=(),
-        help="map, latency, memory (default: all)",
+        help="map, latency, memory, energy (default: all)",
     )
+    shared.add_power(parser)
     shared.add_card(parser)
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the whole measurement there as JSON")
     shared.add_force(parser)
@@ -40,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from paredown import api
+    from paredown._measure.power import PowerFrom
     from paredown.cli import closing, console, loading
     from paredown.files import check_named, write_named
     from paredown.study.records import json_text
@@ -61,6 +63,7 @@ def main(args: argparse.Namespace) -> int:
         runtime=args.runtime,
         what=args.what or api.WHAT,
         threads=args.threads,
+        power=PowerFrom(args.power_log, args.power_model),
         progress=voice.progress,
     )
     if args.out is not None:
@@ -71,6 +74,7 @@ def main(args: argparse.Namespace) -> int:
                 "preprocessing": loading.feeding_of(model),
                 "quantities": closing.quantity_values(measured.quantities),
                 "doubts": [d.text for d in measured.doubts],
+                "absent": dict(measured.absent),
             }
         )
     else:
@@ -87,5 +91,7 @@ def _show(measured: Measurement) -> None:
     rows = [(title_of(q.name), shown(q), interval(q), q.how) for q in measured.quantities]
     out = console.stdout()
     out.print(console.table(columns, rows, numbers=columns[1:3]))
+    for what, why in measured.absent.items():
+        out.print(f"No {what}: {why}", markup=False)
     for doubt in measured.doubts:
         out.print(f"Doubt: {doubt.text}", markup=False)

@@ -189,6 +189,31 @@ def add_runtime(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def watts(text: str) -> tuple[float, ...]:
+    """The two numbers of "2.5,7"."""
+    found = tuple(number(part) for part in names(text))
+    if len(found) != 2 or not found[0] < found[1]:
+        raise argparse.ArgumentTypeError(f"{text!r} is no W_IDLE,W_BUSY, watts at rest and busy: 2.5,7")
+    return found
+
+
+def add_power(parser: argparse.ArgumentParser) -> None:
+    """Where watts come from, if not from the machine's own sensor."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--power-log",
+        metavar="FILE",
+        help="energy by an external meter: the CSV file it goes on writing, or its serial port",
+    )
+    where.add_argument(
+        "--power-model",
+        metavar="W_IDLE,W_BUSY",
+        type=watts,
+        default=(),
+        help="without a sensor: watts at rest and with all cores busy; energy is then estimated",
+    )
+
+
 def add_making(parser: argparse.ArgumentParser) -> None:
     """What a recipe's outcome depends on besides the images."""
     parser.add_argument(

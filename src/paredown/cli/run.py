@@ -16,6 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_calib(parser)
     shared.add_learn_from(parser)
     shared.add_target(parser)
+    shared.add_power(parser)
     shared.add_search(parser)
     shared.add_card(parser)
     shared.add_making(parser)

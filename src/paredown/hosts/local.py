@@ -12,10 +12,12 @@ import psutil
 
 from paredown.cores import usable_cores
 from paredown.errors import UsageError
-from paredown.hosts import cpu, sensors, system
+from paredown.hosts import cpu, system
 from paredown.hosts.program import Program
 from paredown.machine import Counters, Machine
 from paredown.protocols import Host
+from paredown.sensors import find_sensor, kinds
+from paredown.sensors.sensor import Absent
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class LocalHost:
             os=system.os_name(),
             kernel=system.kernel(),
             virtualization=system.virtualization(),
-            sensors=sensors.kinds(),
+            sensors=kinds(),
+            no_sensor=sensor.why if isinstance(sensor := find_sensor(), Absent) else "",
             python=system.python(),
             packages=system.package_versions(),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -11,8 +11,11 @@ from time import monotonic
 from paredown._compress.compress import RECIPE_KEY
 from paredown._compress.pack import pdz
 from paredown._measure.accuracy import Predicted, accuracy, predict_timed
+from paredown._measure.energy import measure_energy
+from paredown._measure.energy_of import accuracy_per_joule, estimated_energy
 from paredown._measure.environment import environment
 from paredown._measure.latency import measure_latency
+from paredown._measure.power import PowerFrom
 from paredown._measure.reference import check_reference
 from paredown.analyze.doubts import gain_doubts
 from paredown.card import Card
@@ -25,9 +28,10 @@ from paredown.protocols import Feeds, Progress, silent
 from paredown.sample import Dataset
 from paredown.targets import Target
 
-WHAT = ("map", "latency", "memory")
+WHAT = ("map", "latency", "memory", "energy")
 PACKED = ("sparse", "cluster")  # steps that pay once the file is packed
 LATENCY = frozenset({"latency", "memory"})  # what a timed process gives
+TIMED = LATENCY | {"energy"}  # what has to be taken on the device itself
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Bench:
     """`judged` is in the card's class indices. threads: 0 is the target's own choice.
 
     float_card, float_target: how the float model is fed and where it runs, where that is not as the others.
+    power: where watts come from.
     """
 
     card: Card
@@ -43,6 +48,7 @@ class Bench:
     threads: int = 0
     float_card: Card | None = None
     float_target: Target | None = None
+    power: PowerFrom = field(default_factory=PowerFrom)
 
     def fed_by(self, card: Card) -> Bench:
         """The same bench for models that are fed by another card than the float model."""
@@ -101,13 +107,32 @@ class Bench:
         *,
         what: Sequence[str] = WHAT,
     ) -> Readings:
-        """The model's latency and memory, of the target alone: nothing else may run on its host meanwhile.
+        """The model's latency, memory and energy, of the target alone: nothing else may run on its host then.
 
         file: the model's. baseline: the float model's, timed in turns with it. Nothing where this is not the
         target.
         """
-        if not (LATENCY & set(what) and self.target.can_time):
+        if not (TIMED & set(what) and self.target.can_time):
             return Readings()
+        estimated = "energy" in what and bool(self.power.model)
+        timed = energy = Readings()
+        if LATENCY & set(what) or estimated:
+            timed = self._latency(model, file, baseline, progress)
+        if estimated:
+            cores = self.target.host.facts().cores_logical or 1
+            energy = estimated_energy(timed.quantities, self.power.model, cores)
+        elif "energy" in what:
+            energy = self._energy(model, file, baseline, progress)
+        wanted = tuple(q for q in timed.quantities if kind_of(q.name).what in what)
+        return Readings(
+            (*wanted, *energy.quantities),
+            {**timed.curves, **energy.curves},
+            (*timed.doubts, *energy.doubts),
+            {**timed.seconds, **energy.seconds},
+            energy.absent,
+        )
+
+    def _latency(self, model: Model, file: Path, baseline: Path, progress: Progress) -> Readings:
         started = monotonic()
         found, curves, doubts = measure_latency(
             file,
@@ -119,18 +144,34 @@ class Bench:
             threads=self.threads,
             progress=progress,
         )
-        wanted = tuple(q for q in found if kind_of(q.name).what in what)
-        return Readings(wanted, curves, doubts, {"latency": monotonic() - started})
+        return Readings(found, curves, doubts, {"latency": monotonic() - started})
+
+    def _energy(self, model: Model, file: Path, baseline: Path, progress: Progress) -> Readings:
+        started = monotonic()
+        found = measure_energy(
+            file,
+            baseline,
+            self.target,
+            self._feeds(model, self.card),
+            baseline_place=self.usual,
+            baseline_feeds=self._feeds(model, self.float_card or self.card),
+            threads=self.threads,
+            power=self.power,
+            progress=progress,
+        )
+        return replace(found, seconds={"energy": monotonic() - started})
 
     def measurement(self, model: Model, *parts: Readings) -> Measurement:
         """What the parts say of the model together, in the surroundings of now."""
+        quantities = tuple(q for part in parts for q in part.quantities)
         return Measurement(
             model.sha256,
             self.target.name,
             self.environment(),
-            tuple(q for part in parts for q in part.quantities),
+            (*quantities, *accuracy_per_joule(quantities)),
             {name: curve for part in parts for name, curve in part.curves.items()},
             tuple(doubt for part in parts for doubt in part.doubts),
+            {what: why for part in parts for what, why in part.absent.items()},
         )
 
     def environment(self) -> Mapping[str, object]:

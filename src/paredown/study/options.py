@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
+from paredown._measure.power import PowerFrom
 from paredown.checking import check_fields
 from paredown.errors import UnknownName, UsageError
 from paredown.families.hints import Hints
@@ -29,6 +30,7 @@ class Options:
     allow_outside: data sets may name files outside their own folders.
 
     keep_other: leave what was measured on other machines or runtimes as it is, instead of measuring it again.
+    power_log, power_model: where watts come from, as on the command line; neither: the machine's own sensor.
     search: how many recipes a search may propose beyond those; 0: as the budget allows; None: no search.
     """
 
@@ -51,6 +53,8 @@ class Options:
     seed: int = 0
     learn_from: str | None = None
     keep_other: bool = False
+    power_log: str | None = None
+    power_model: tuple[float, ...] = ()
     calibration_images: int = CALIBRATION_IMAGES
 
     def __post_init__(self) -> None:
@@ -60,6 +64,11 @@ class Options:
             if isinstance(given, str | list):
                 object.__setattr__(self, name, tuple(part for part in parts if part))
         check_fields(self)
+
+    @property
+    def power(self) -> PowerFrom:
+        """Where watts come from. Raises UsageError where that contradicts itself."""
+        return PowerFrom(self.power_log, self.power_model)
 
     @property
     def hints(self) -> Hints:

@@ -57,6 +57,7 @@ class Work:
             "threads": options.threads,
             "keep_float": list(options.keep_float),
             "seed": options.seed,
+            "power_model": list(options.power_model) or None,
         }
 
     def key(self, recipe: str) -> TrialKey:
