@@ -6,8 +6,9 @@ All are handed the same prepared float model and the same calibration tensors, a
 of their own virtual environment. All are judged by the same code on the same images (confidence 0.001, NMS
 at IoU 0.7, at most 300 boxes), in ONNX Runtime, or in OpenVINO where the peer writes OpenVINO's format. The
 latency of each result is timed in both runtimes as far as they take it, in rounds alternating with the
-float model in ONNX Runtime. "tuned" is what a user who knows the tool would do, leaving the decode tail
-float included; the list of its nodes comes from us.
+float model in ONNX Runtime; that of a file in OpenVINO's format also in rounds alternating with the file
+that Paredown makes for OpenVINO ("beside_paredown"). "tuned" is what a user who knows the tool would do,
+leaving the decode tail float included; the list of its nodes comes from us.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ IOU, MAX_DETECTIONS = 0.7, 300
 REPORTED = frozenset({"nncf", "openvino", "aimet-onnx", "onnxruntime", "onnx", "torch"})  # versions kept
 
 
+OURS = "paredown-openvino"
+
+
 @dataclass(frozen=True)
 class Peer:
     """One row of the table. driver "": nothing is done to the float model."""
@@ -82,6 +86,9 @@ def _pair(tool: str, driver: str, environment: str) -> dict[str, Peer]:
 PEERS: dict[str, Peer] = {
     "float": Peer("none", "FP32"),
     "paredown": Peer("Paredown", "int8", "paredown_driver", settings={"recipe": "int8"}),
+    OURS: Peer(
+        "Paredown", "int8, OpenVINO", "paredown_driver", settings={"recipe": "int8", "runtime": "openvino"}
+    ),
     **{
         f"ort-{method.lower()}{'-tuned' if tuned else ''}": _ort(method, tuned)
         for method in ("MinMax", "Entropy", "Percentile")
@@ -191,7 +198,12 @@ def _measure(args: argparse.Namespace, ground: Ground, key: str) -> dict[str, An
     except (InstallError, Failed, ParedownError) as e:
         say(f"  failed to {stage}: {e}")
         return {**row, "stage": stage, "error": first_line(e, args.work)}
-    return row if args.no_timing else {**row, "latency": _time(ground, file, args.threads)}
+    if args.no_timing:
+        return row
+    ours = ground.folder / f"{OURS}.xml"
+    if file.suffix == ".xml" and file != ours and ours.exists():
+        row["beside_paredown"] = _beside(ground, ours, file, args.threads)
+    return {**row, "latency": _time(ground, file, args.threads)}
 
 
 def _quantize(args: argparse.Namespace, ground: Ground, key: str, peer: Peer) -> dict[str, Any]:
@@ -229,10 +241,6 @@ def _judge(ground: Ground, file: Path) -> dict[str, Any]:
 
 def _time(ground: Ground, file: Path, threads: int) -> dict[str, Any]:
     """By runtime: seconds, and their ratio to the float model's in ONNX Runtime; or why there are none."""
-    card, model = ground.loaded.card, ground.loaded.model
-    feeds = {model.inputs[0].name: preprocess(ground.judged[0].read(), card.preprocess)[0]}
-    RUNTIMES["peers"] = "runtimes"
-    where = replace(target("local"), name="peers", runtime="peers")
     files = {"openvino": file}
     if file.suffix == ".onnx":
         other = file.with_name(file.stem + OPENVINO)
@@ -241,22 +249,28 @@ def _time(ground: Ground, file: Path, threads: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for runtime, candidate in files.items():
         try:
-            timed, _, doubts = measure_latency(
-                candidate, ground.folder / "float.onnx", where, feeds, threads=threads
-            )
+            found[runtime] = _beside(ground, candidate, ground.folder / "float.onnx", threads)
         except ParedownError as e:
             found[runtime] = {"error": first_line(e, ground.folder)}
-            continue
-        by_name = {q.name: q for q in timed}
-        ratio = by_name["latency_ratio"]
-        found[runtime] = {
-            "latency_s": by_name["latency_s"].value,
-            "latency_ratio": ratio.value,
-            "low": ratio.low,
-            "high": ratio.high,
-            "doubts": [d.text for d in doubts],
-        }
     return found
+
+
+def _beside(ground: Ground, file: Path, other: Path, threads: int) -> dict[str, Any]:
+    """Seconds of a file and their ratio to those of another, in alternating rounds."""
+    card, model = ground.loaded.card, ground.loaded.model
+    feeds = {model.inputs[0].name: preprocess(ground.judged[0].read(), card.preprocess)[0]}
+    RUNTIMES["peers"] = "runtimes"
+    where = replace(target("local"), name="peers", runtime="peers")
+    timed, _, doubts = measure_latency(file, other, where, feeds, threads=threads)
+    by_name = {q.name: q for q in timed}
+    ratio = by_name["latency_ratio"]
+    return {
+        "latency_s": by_name["latency_s"].value,
+        "latency_ratio": ratio.value,
+        "low": ratio.low,
+        "high": ratio.high,
+        "doubts": [d.text for d in doubts],
+    }
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from paredown.errors import TargetError
 from paredown.model import TensorSpec
 from paredown.protocols import Array, Artifact, Session
 from paredown.runtimes import onnxruntime
+from paredown.runtimes.artifact import as_it_is
 
 OPENVINO = ".openvino.onnx"
 
@@ -57,6 +59,11 @@ def open(artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> S
         return OpenVinoSession(core.compile_model(core.read_model(model), "CPU", settings))
     except RuntimeError as e:
         raise TargetError("OpenVINO refused the model", got=str(e).strip().splitlines()[-1]) from e
+
+
+def compile(file: Path) -> Session:
+    """A session on all cores of a file that lies on this machine."""
+    return open(as_it_is(file, "peers"))
 
 
 def _spec(port: Any) -> TensorSpec:

@@ -1,4 +1,7 @@
-"""Paredown, handed the same tensors as everybody else. settings: {"recipe": name}."""
+"""Paredown, handed the same tensors as everybody else. settings: {"recipe": name, "runtime": name or absent}.
+
+For a runtime with files of its own these are built as well, as part of what is timed.
+"""
 
 from pathlib import Path
 
@@ -12,9 +15,11 @@ from paredown.targets import target
 
 job = Job()
 recipe = parse_recipe(job.settings["recipe"])
-here = target("local")
-context = Context(load_model(job.model), lambda: job.tensors, here.device, here.policy)
+here = target("local", runtime=job.settings.get("runtime", ""))
+images = lambda: ({job.input: tensor} for tensor in job.tensors)  # noqa: E731
+context = Context(load_model(job.model), images, here.device, here.policy)
 made = compress(recipe, context)
-written = f"{job.output}.onnx"
-Path(written).write_bytes(made.model.data)
-job.done(written, recipe=recipe.name)
+written = Path(f"{job.output}.onnx")
+written.write_bytes(made.model.data)
+built = here.build(written, written.parent)
+job.done(str(built.files[0]), recipe=recipe.name)

@@ -24,6 +24,8 @@ class Policy:
     activations, weights: the integer types; int8 activations are symmetric, -127..127 around 0.
     writes_real: a kernel reads integers and writes real numbers, so nothing behind it is rounded but what the
     next kernel reads.
+    fused: computed in real numbers behind such a kernel, in one with it: activations, sums.
+    channelwise: whether what only depthwise convolutions read may have a grid for every channel.
     per_channel: whether every channel of a weight may have a scale.
     weight_bits: 7 where sums of 8-bit products saturate, else 8.
     computed: precisions other than float32 that the float part can be computed in, when it is built so.
@@ -38,6 +40,8 @@ class Policy:
     weights: Literal["int8", "uint8"] = "int8"
     per_channel: bool = True
     writes_real: bool = False
+    fused: frozenset[str] = frozenset()
+    channelwise: bool = False
     weight_bits: int = 8
     computed: frozenset[Precision] = frozenset()
     stored: frozenset[Precision] = frozenset()

@@ -22,10 +22,12 @@ from paredown.model import Model
 from paredown.protocols import NodeTimes
 from paredown.runtimes import openvino_files
 from paredown.runtimes.openvino_session import compile_files
+from paredown.runtimes.proto import precision_of
 
 WARMUP = 3  # runs left out
 ROUNDS = 20  # runs of each model, in turns: what slows the machine down slows all of them
 _SUFFIX = re.compile(r"(/WithoutBiases|/fq_\w+|/transpose_[ab]|/sink_port_\d+|_QuantizeLinear|\.\d+)$")
+_MEMORY = ("Const", "Reorder", "Reshape", "Input", "Output")  # of these nothing is computed
 _PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
@@ -47,9 +49,25 @@ def node_times(models: Sequence[Model], *, threads: int = 0, rounds: int = ROUND
     return [_shared(m, c, times) for m, c, times in zip(models, compiled, least, strict=True)]
 
 
+def precisions(model: Model, *, threads: int = 0) -> dict[str, str]:
+    """Node name -> what its kernel computes in ("u8" and "i8": integers), as the executed graph says.
+
+    Of nodes fused into one kernel the product counts, else the first.
+    """
+    compiled = _compiled(model, threads)
+    ran = compiled.get_runtime_model()
+    told = {k.get_friendly_name(): k.get_rt_info() for k in ran.get_ordered_ops()}
+    kernels = {
+        name: owner
+        for name, owner in owners_of(ran, to_proto(model)).items()
+        if told[name]["layerType"].astype(str) not in _MEMORY
+    }
+    return {owner: told[name]["runtimePrecision"].astype(str) for name, owner in kernels.items()}
+
+
 def _compiled(model: Model, threads: int) -> Any:
     with TemporaryDirectory(prefix="paredown-") as folder:
-        artifact = openvino_files.write(model.data, Path(folder), "")
+        artifact = openvino_files.write(model.data, Path(folder), precision_of(model.data))
         return compile_files(artifact.files, threads, PERF_COUNT=True)[0]
 
 

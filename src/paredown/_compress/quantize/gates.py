@@ -78,6 +78,9 @@ class _Bundle:
 
 def apply(step: Gates, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
     """Factors at gates for the same function; one record for every product with a gate."""
+    if context.policy.fused:
+        why = f"{context.policy.name} rounds nothing between a convolution and the product behind its gate"
+        return (StepRecord(step.name, "", "skipped", why),)
     model = draft.model
     channels = channel_classes(model.graph, through_gates=True)
     nodes = weighted_in_body(model.graph)

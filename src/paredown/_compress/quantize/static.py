@@ -244,4 +244,5 @@ _HOW = {
     "kernel": "computed in integers",
     "same": "moves integers, on the grid of its input",
     "absorbed": "folded into the grid behind it",
+    "fused": "computed in real numbers behind a kernel, in one with it",
 }

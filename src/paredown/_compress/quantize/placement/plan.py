@@ -24,14 +24,16 @@ from paredown.graph.walk import (
     consumers,
     data_inputs,
     has_shape,
+    is_depthwise,
     is_standard,
+    shape_of,
     through_shapes,
     upstream,
     weight_of,
 )
 from paredown.policy import Policy
 
-Role = Literal["kernel", "same", "absorbed"]
+Role = Literal["kernel", "same", "absorbed", "fused"]
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Plan:
     group: tensor name -> name of the group of tensors that share one grid; only tensors that get a grid.
     heads: outputs of convolutions that only float nodes read; they may have a grid for every channel. Where
     kernels write real numbers: those that no later kernel depends on; they have no grid.
+    channelwise: tensors that have a grid for every channel, for depthwise convolutions alone read them.
     signed: grids are symmetric ones of int8. real: kernels write real numbers, and they alone read rounded
     ones.
     """
@@ -50,6 +53,7 @@ class Plan:
     left: dict[ir.Node, str] = field(default_factory=dict)
     group: dict[str, str] = field(default_factory=dict)
     heads: set[str] = field(default_factory=set)
+    channelwise: set[str] = field(default_factory=set)
     signed: bool = False
     real: bool = False
 
@@ -105,7 +109,22 @@ def place(
         for node in plan.roles
         if node.op_type == "Conv" and not any(r in later for r in consumers(node.outputs[0]))
     }
+    if policy.channelwise:
+        plan.channelwise = _read_channel_by_channel(graph, plan)
     return plan
+
+
+def _read_channel_by_channel(graph: ir.Graph, plan: Plan) -> set[str]:
+    """Tensors on a grid of their own that only depthwise convolutions read, an output for every channel."""
+    members = plan.members()
+    values = [o for n in graph for o in n.outputs if len(members.get(str(o.name), ())) == 1]
+    return {str(v.name) for v in values if all(r in plan.roles and _one_by_one(r) for r in consumers(v))}
+
+
+def _one_by_one(node: ir.Node) -> bool:
+    """A depthwise convolution with one output for every channel."""
+    weight = weight_of(node)
+    return weight is not None and is_depthwise(node) and shape_of(weight)[0] == attribute(node, "group", 1)
 
 
 def body_of(graph: ir.Graph) -> set[ir.Node]:
@@ -132,6 +151,8 @@ def _integrates(node: ir.Node) -> bool:
 def _role(node: ir.Node, policy: Policy) -> Role:
     if node.op_type in policy.kernel:
         return "kernel"
+    if node.op_type in policy.fused:
+        return "fused"
     return "same" if node.op_type in policy.same else "absorbed"
 
 
@@ -140,7 +161,7 @@ def _why_not(node: ir.Node, policy: Policy, behind_weights: bool) -> str:
     op = node.op_type
     if not is_standard(node):
         return f"operator {op} of domain {node.domain} is not known to {policy.name}'s integer kernels"
-    if op not in policy.kernel | policy.same | policy.absorbed:
+    if op not in policy.kernel | policy.same | policy.absorbed | policy.fused:
         return f"{policy.name} has no integer kernel for {op}"
     if why := unreadable(node):
         return why
@@ -196,8 +217,9 @@ def _strand(plan: Plan) -> None:
             if weight_of(node) is not None:
                 continue
             around = [v.producer() for v in data_inputs(node)]
-            integer = [p in plan.roles or (p is None and role != "absorbed") for p in around]
-            if all(integer) or (role == "kernel" and any(integer)):
+            alone = role in ("absorbed", "fused")  # on an input of the graph
+            integer = [p in plan.roles or (p is None and not alone) for p in around]
+            if all(integer) or (role in ("kernel", "fused") and any(integer)):
                 continue
             plan.left[node] = "what it reads is computed in float"
             del plan.roles[node]
@@ -215,15 +237,18 @@ def _group(plan: Plan) -> None:
         return name
 
     for node, role in plan.roles.items():
-        inputs = [node.inputs[0]] if role == "same" else data_inputs(node)
+        if role == "fused":
+            continue
+        inputs = [node.inputs[0]] if role == "same" and node.op_type != "Concat" else data_inputs(node)
         for value in inputs:
             if value is not None and not _absorbed_next(value, plan):
                 find(str(value.name))
         for value in () if role == "kernel" and plan.real else node.outputs:
             if not _absorbed_next(value, plan):
                 find(str(value.name))
-                if role == "same" and node.inputs[0] is not None:
-                    parent[find(str(value.name))] = find(str(node.inputs[0].name))
+                for moved in inputs if role == "same" else ():
+                    if moved is not None:
+                        parent[find(str(value.name))] = find(str(moved.name))
     plan.group = {name: find(name) for name in parent}
 
 

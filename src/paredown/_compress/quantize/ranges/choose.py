@@ -50,6 +50,8 @@ def activation_params(
         bits = (few or {}).get(group, 8)
         if members[0] in plan.heads:
             grids[group] = _head_grid(value, together, squashed[members[0]], per_channel, plan.signed)
+        elif members[0] in plan.channelwise and per_channel:
+            grids[group] = affine_per_channel(together.channel_low, together.channel_high, bits)
         elif len(members) == 1 and _is_gate(value):
             grids[group] = spanning(0.0, 1.0, bits, signed=plan.signed)
         else:

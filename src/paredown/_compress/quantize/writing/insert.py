@@ -39,13 +39,13 @@ def insert(
             head = None
         feeding = grids[plan.group[str(source.name)]]
         layers[str(node.name)] = _insert_weight(graph, node, grid, feeding, head)
-    for node in plan.roles:
-        if node.op_type in ("Add", "Mul"):
+    for node, role in plan.roles.items():
+        if node.op_type in ("Add", "Mul") and role == "kernel":
             quantize_constants(graph, node)
     values = {str(v.name): v for v in (*graph.inputs, *(o for n in graph for o in n.outputs))}
     parameters: dict[str, tuple[ir.Value, ir.Value]] = {}
     for tensor, group in plan.group.items():
-        if grids[group].axis is None:
+        if tensor not in plan.heads or grids[group].axis is None:
             readers = plan.roles if plan.real else None
             shared = parameters.get(group)
             parameters[group] = quantize_tensor(graph, values[tensor], grids[group], shared, readers)
@@ -83,6 +83,6 @@ def _column(values: Floats, ndim: int) -> Floats:
 
 def _room_for_bias(grid: QuantParams, bias: Floats, feeding: QuantParams) -> QuantParams:
     """The weight grid, coarser in channels whose bias would not fit into int32 on it: nearly dead ones."""
-    least = np.abs(bias) / (BIAS_LIMIT * float(feeding.scale))
+    least = np.abs(bias) / (BIAS_LIMIT * feeding.scale)
     least = least if grid.axis is not None else least.max(initial=0.0)
     return replace(grid, scale=np.maximum(grid.scale, least).astype(np.float32))

@@ -59,7 +59,7 @@ def quantize_tensor(
     readers: the only nodes that read it rounded; all if not said.
     """
     parameters = shared or _parameters(graph, str(value.name), grid)
-    q, _ = _insert_pair(graph, value, parameters, parameters, None, readers)
+    q, _ = _insert_pair(graph, value, parameters, parameters, grid.axis, readers)
     if grid.low == 0 and grid.high < 255:
         _narrow(graph, q, grid)
     return parameters
@@ -100,7 +100,8 @@ def _insert_pair(
     uses = [use for use in value.uses() if readers is None or use.node in readers]
     if was_output:  # the public name belongs to what leaves the graph: the dequantized value
         value.name = f"{name}_float"
-    q = _node("QuantizeLinear", f"{name}_QuantizeLinear", [value, *into], f"{name}_q", value, None)
+    along = axis if into[0].shape is not None and len(into[0].shape) else None
+    q = _node("QuantizeLinear", f"{name}_QuantizeLinear", [value, *into], f"{name}_q", value, along)
     q.outputs[0].type = ir.TensorType(into[1].dtype or ir.DataType.UINT8)
     dq = _node(
         "DequantizeLinear", f"{name}_DequantizeLinear", [q.outputs[0], *out_of], f"{name}_dq", value, axis
