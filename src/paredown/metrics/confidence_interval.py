@@ -66,7 +66,7 @@ def paired_difference(
 
 
 def images_needed(found: Interval, n: int) -> int | None:
-    """How many images would tell such a difference from none; None where the `n` there are did, or none would.
+    """How many images would tell such a difference from none; None where the `n` at hand did, or none would.
 
     Intervals shrink with the square root of the number of images.
     """
