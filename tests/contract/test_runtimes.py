@@ -13,7 +13,7 @@ from paredown.testing import runtimes
 
 COMPUTE = sorted(set(RUNTIMES) - {"null"})  # which answers zeros
 # Kinds of numbers that a runtime takes no models of.
-REFUSED = {"litert": ["float16"], "ncnn": ["float16", "int8", "int4"]}
+REFUSED = {"litert": ["float16"], "ncnn": ["float16"]}
 NO_TAPS = {"ncnn"}  # they cannot give inner tensors, and say so
 
 

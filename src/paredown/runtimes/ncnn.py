@@ -22,19 +22,28 @@ from paredown.runtimes.artifact import of_files, stem_of
 from paredown.runtimes.ncnn_session import NcnnSession, open_ncnn
 
 MULTITHREADED = True
-SUMMARY = "float32; opens the .ncnn.param and .ncnn.bin that pnnx makes of the model"
+SUMMARY = "float32, INT8; opens the .ncnn.param and .ncnn.bin that pnnx makes of the model"
 SHIPS = Shipping(
     "paredown.runtimes.ncnn_session",
     "open_ncnn",
     "ncnn",
-    "converted by the program pnnx, in float32",
+    "converted by the program pnnx",
 )
 node_times = None  # layers are timed only where ncnn itself is compiled with NCNN_BENCHMARK
 
 
 def policy(device: Device) -> Policy:
-    """Nothing in integers: pnnx converts no Q/DQ pairs."""
-    return Policy("ncnn CPU", frozenset(), frozenset(), frozenset(), per_channel=device.per_channel)
+    """Convolutions and inner products round what they read, symmetrically, and write real numbers."""
+    kernel = frozenset(["Conv", "Gemm"])
+    return Policy(
+        "ncnn CPU",
+        kernel,
+        frozenset(),
+        frozenset(),
+        activations="int8",
+        per_channel=device.per_channel,
+        writes_real=True,
+    )
 
 
 def build(model: bytes | Path, device: Device, folder: Path, precision: str = "") -> Artifact:
@@ -53,8 +62,11 @@ def build(model: bytes | Path, device: Device, folder: Path, precision: str = ""
         names = Path(scratch, "names.json")
         specs = {kind: [[s.name, s.shape] for s in getattr(given, kind)] for kind in ("inputs", "outputs")}
         names.write_text(json.dumps(specs), encoding="utf-8")
-        made = (*converted.convert(given, Path(scratch)), names)
-        converted.check(given, open(of_files(made, 0.0), threads=1))
+
+        def opened(files: tuple[Path, Path]) -> NcnnSession:
+            return open_ncnn((*files, names), threads=1)
+
+        made = (*converted.made_of(given, Path(scratch), opened), names)
         for file, new in zip(files, made, strict=True):
             write_whole(file, new.read_bytes())
     return of_files(tuple(files), build_s=time.perf_counter() - start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paredown.errors import MissingDependency, ModelError, TargetError, UnsupportedModel
+from paredown.errors import MissingDependency, ModelError, UnsupportedModel
 from paredown.graph.run import random_feeds, run_once
 from paredown.runtimes import ncnn, pnnx
 from paredown.testing import networks
@@ -54,15 +54,20 @@ def test_a_slice_with_a_step_is_computed(tmp_path):
     check(net.model(net.conv(net.node("Concat", *parts, axis=1), 12, 4)), tmp_path)
 
 
-def test_integers_are_refused_with_the_reason(tmp_path):
+def test_a_choice_of_places_is_computed(tmp_path):
+    """Corners of boxes put in another order, which pnnx takes for the choice of one place."""
     net = networks.Net()
-    scale, zero = net.constant(np.array(0.01, np.float32)), net.constant(np.array(0, np.uint8))
-    q = net.node("QuantizeLinear", "image", scale, zero)
-    model = net.model(net.conv(net.node("DequantizeLinear", q, scale, zero), 3, 4))
-    with pytest.raises(UnsupportedModel, match="no INT8 models"):
-        ncnn.build(model.data, DEVICE, tmp_path)
-    with pytest.raises(TargetError, match="float32"):
-        ncnn.build(small_network(), DEVICE, tmp_path, "float16")
+    picked = net.node("Gather", net.conv("image", 3, 4), net.constant(np.array([1, 0, 3, -2])), axis=1)
+    check(net.model(picked), tmp_path)
+
+
+@pytest.mark.parametrize("by", [2, 3])
+def test_a_linear_enlargement_from_the_corner_is_computed(tmp_path, by):
+    """ncnn has none; pnnx takes it for one from the middle of a pixel."""
+    net = networks.Net()
+    scales = net.constant(np.array([1, 1, by, 2], np.float32))
+    how = {"mode": "linear", "coordinate_transformation_mode": "asymmetric"}
+    check(net.model(net.conv(net.node("Resize", net.conv("image", 3, 4), "", scales, **how), 4, 2)), tmp_path)
 
 
 def test_another_network_is_refused_and_leaves_no_file(tmp_path, monkeypatch):
