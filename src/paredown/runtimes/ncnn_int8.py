@@ -53,7 +53,7 @@ def without_pairs(model: Model) -> tuple[Model, Model, tuple[Integers, ...]]:
 
     Raises UnsupportedModel, with the node, where a pair stands that ncnn does not compute.
     """
-    folded, _ = fold_constants(model)
+    folded, *_ = fold_constants(model)
     graph_model = to_ir(folded)
     graph = graph_model.graph
     layers = {node: _integers(node) for node in graph if _is_rounded(node)}
