@@ -26,6 +26,8 @@ class Policy:
     next kernel reads.
     fused: computed in real numbers behind such a kernel, in one with it: activations, sums.
     channelwise: whether what only depthwise convolutions read may have a grid for every channel.
+    rounds_sums: there, a sum reads rounded what a kernel reads rounded anyway: it is kept in one form.
+    real_biases: biases are real numbers, not integers of 32 bits.
     per_channel: whether every channel of a weight may have a scale.
     weight_bits: 7 where sums of 8-bit products saturate, else 8.
     computed: precisions other than float32 that the float part can be computed in, when it is built so.
@@ -42,6 +44,8 @@ class Policy:
     writes_real: bool = False
     fused: frozenset[str] = frozenset()
     channelwise: bool = False
+    rounds_sums: bool = False
+    real_biases: bool = False
     weight_bits: int = 8
     computed: frozenset[Precision] = frozenset()
     stored: frozenset[Precision] = frozenset()

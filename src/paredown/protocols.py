@@ -34,6 +34,7 @@ class Artifact:
 
     files: the one to open, then what must lie beside it; none where it is held in memory. sha256: of their
     bytes in this order. size_bytes: of all. build_s: seconds that making it took, no part of loading it.
+    note: what is left to do on the device, in words.
     """
 
     files: tuple[Path, ...]
@@ -41,6 +42,7 @@ class Artifact:
     size_bytes: int
     build_s: float = 0.0
     data: bytes = field(default=b"", repr=False)
+    note: str = ""
 
     @property
     def source(self) -> Path | bytes:
@@ -53,13 +55,15 @@ class Shipping:
     """How what a runtime built is opened where there is no Paredown.
 
     module, opener: a function of ours (files, threads) -> Session. A bundle carries its lines and all that
-    they use, which is `package`, as pip calls it, and numpy. made: how the files come about, in words.
+    they use, which is `package`, as pip calls it, and numpy. names: of the files of a model "model", the one
+    to open first. made: how the files come about, in words.
     exact_products: whether the opener has a setting of that name (`graph.session_options`).
     """
 
     module: str
     opener: str
     package: str
+    names: tuple[str, ...]
     made: str
     exact_products: bool = False
 

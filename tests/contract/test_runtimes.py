@@ -13,8 +13,8 @@ from paredown.testing import runtimes
 
 COMPUTE = sorted(set(RUNTIMES) - {"null"})  # which answers zeros
 # Kinds of numbers that a runtime takes no models of.
-REFUSED = {"litert": ["float16"], "ncnn": ["float16"]}
-NO_TAPS = {"ncnn"}  # they cannot give inner tensors, and say so
+REFUSED = {"litert": ["float16"], "ncnn": ["float16"], "tensorrt": ["int4"]}
+NO_TAPS = {"ncnn", "tensorrt"}  # they cannot give inner tensors, and say so
 
 
 def installed(name: str) -> Runtime:

@@ -140,7 +140,7 @@ def test_detect_sets_the_switches_before_its_imports():
     text = detect_script("yolov8")
     for name, value in all_switches().items():
         assert 0 < text.index(f'os.environ["{name}"] = "{value}"') < text.index("import onnxruntime")
-    text = detect_script("yolov8", "openvino", ("model.xml", "model.bin"))
+    text = detect_script("yolov8", "openvino")
     for name in all_unloaded():
         assert 0 < text.index(f'sys.modules["{name}"] = None') < text.index('import_module("openvino")')
 

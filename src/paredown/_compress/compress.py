@@ -6,6 +6,7 @@ import time
 
 from paredown._compress.draft import Draft
 from paredown._compress.quantize.keep_float import require_nodes
+from paredown._compress.quantize.writing.qdq import make_biases_real
 from paredown._compress.recipe import Compressed, Context, Recipe, require_packages, require_possible
 from paredown._compress.steps import STEPS
 from paredown._compress.weight_bits import weight_bits
@@ -40,6 +41,8 @@ def compress(recipe: Recipe, context: Context) -> Compressed:
         log += STEPS[step.kind][1](step, draft, context)
     if not recipe.steps:
         return Compressed(model, model.sha256, recipe, (), time.perf_counter() - started)
+    if context.policy.real_biases:
+        make_biases_real(draft.graph)
     metadata = draft.model.metadata_props
     metadata[PROFILE_KEY] = context.device.name
     metadata[RECIPE_KEY] = recipe.name

@@ -87,6 +87,8 @@ def main(args: argparse.Namespace) -> int:
             voice.say(record.why)
     saving.save(made, args.out, force=True)  # looked at above
     built = where.build(args.out / "model.onnx", args.out)
+    if built.note:
+        voice.say(built.note)
     counts: dict[str, int] = {}
     for record in made.log:
         counts[record.action] = counts.get(record.action, 0) + 1
@@ -94,6 +96,7 @@ def main(args: argparse.Namespace) -> int:
         "model": str(args.out / "model.onnx"),
         "runtime": where.runtime,
         "files": [str(file) for file in built.files],
+        "left_to_do": built.note,
         "recipe": made.recipe.name,
         "size_bytes": made.model.size_bytes,
         "source_size_bytes": model.size_bytes,

@@ -56,9 +56,8 @@ def _fill(folder: Path, model: Model, card: Card, trial: Trial, place: Target, s
     write_card(card, folder / "card.toml")
     (folder / "measured.json").write_text(_evidence(model, trial, files), encoding="utf-8")
     surroundings = {} if trial.measurement is None else trial.measurement.environment
-    names = [path.name for path in files.opened]
     integers = bool(quantized_ops(model))
-    script = detect_script(card.family, place.runtime, names, surroundings, integers=integers)
+    script = detect_script(card.family, place.runtime, surroundings, integers=integers)
     (folder / "detect.py").write_text(script, encoding="utf-8")
     (folder / "detect.py").chmod(0o755)
     (folder / "README.md").write_text(readme(model, card, trial, files, source_name), encoding="utf-8")

@@ -23,6 +23,7 @@ from paredown.protocols import Session
 
 Decode = Callable[..., Prediction]
 STEM = "model"  # of the files beside detect.py
+BUILD = "build.txt"  # how the first of them is built, where that is left to the device
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Opening:
         files = [file.with_name(stem + name.removeprefix(STEM)) for name in self.names]
         for path in files:
             if not path.is_file():
-                raise DeviceError(f"no model file {path}")
+                told = file.with_name(BUILD).is_file()
+                raise DeviceError(f"no model file {path}{f': {BUILD} says how to build it' if told else ''}")
         try:
             if self.saturated or not saturates():
                 return self.opener(files, threads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from paredown._measure.environment import saturated, threads_set
 from paredown.deploy.single_file import single_file
@@ -34,15 +34,14 @@ _CUTS_OFF = Device("any", "sums of 8-bit products are cut off", arch="x86_64", s
 def detect_script(
     family: str,
     runtime: str = "onnxruntime",
-    names: Sequence[str] = ("model.onnx",),
     surroundings: Mapping[str, object] | None = None,
     *,
     integers: bool = True,
 ) -> str:
     """The text of `detect.py` for a model of this family.
 
-    names: of the files that the runtime opens, the first one first. surroundings: the environment that the
-    model was measured in, where it was. integers: whether anything of it is computed in integers.
+    surroundings: the environment that the model was measured in, where it was. integers: whether anything of
+    it is computed in integers.
     """
     there = surroundings or {}
     ships = find_runtime(runtime).SHIPS
@@ -54,7 +53,7 @@ def detect_script(
     ]
     tail = TAIL.format(
         opener=ships.opener,
-        names=tuple(names),
+        names=ships.names,
         package=ships.package,
         threads=threads_set(there),
         saturated=saturated(there) or not (integers and _hangs_on_sums(runtime)),

@@ -16,6 +16,7 @@ RUNTIMES = {
     "openvino": "paredown.runtimes.openvino",
     "litert": "paredown.runtimes.litert",
     "ncnn": "paredown.runtimes.ncnn",
+    "tensorrt": "paredown.runtimes.tensorrt",
     "reference": "paredown.runtimes.reference",
     "null": "paredown.runtimes.null",
 }
@@ -23,6 +24,9 @@ RUNTIMES = {
 
 STAND_INS = frozenset({"reference", "null"})
 """Those that no device runs: the definition of the truth, and of nothing."""
+
+SIMULATED_BY = {"tensorrt": "onnxruntime"}
+"""A runtime that opens only what it built on its own device -> what computes the same file elsewhere."""
 
 
 def runtime(name: str) -> Runtime:

@@ -31,6 +31,7 @@ SHIPS = Shipping(
     "paredown.runtimes.litert_session",
     "open_tflite",
     PACKAGE,
+    ("model.tflite",),
     "written by Paredown, node by node",
 )
 node_times = None  # LiteRT's profiler is not in its Python package

@@ -27,6 +27,7 @@ SHIPS = Shipping(
     "paredown.runtimes.ncnn_session",
     "open_ncnn",
     "ncnn",
+    ("model.ncnn.param", "model.ncnn.bin", "model.ncnn.json"),
     "converted by the program pnnx",
 )
 node_times = None  # layers are timed only where ncnn itself is compiled with NCNN_BENCHMARK

@@ -22,6 +22,7 @@ SHIPS = Shipping(
     "paredown.runtimes.onnxruntime_session",
     "open_onnx",
     "onnxruntime",
+    ("model.onnx",),
     "the ONNX file itself, as the recipe wrote it",
     exact_products=True,
 )

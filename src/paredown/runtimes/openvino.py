@@ -25,6 +25,7 @@ SHIPS = Shipping(
     "paredown.runtimes.openvino_session",
     "open_xml",
     "openvino",
+    ("model.xml", "model.bin"),
     "read and saved by OpenVINO itself",
 )
 KERNEL = frozenset(["Conv", "Gemm", "MatMul"])

@@ -25,6 +25,7 @@ from paredown.metrics import kind_of
 from paredown.model import Model, TensorSpec
 from paredown.preprocessing.feeds import feed
 from paredown.protocols import Feeds, Progress, silent
+from paredown.quantities import How
 from paredown.sample import Dataset
 from paredown.targets import Target
 
@@ -83,13 +84,18 @@ class Bench:
         `predicted` None: no accuracy. `reference`: what the float model says; the same list as
         `predicted.predictions` where this is the float model.
         """
-        quantities = [Quantity.listed("size_bytes", self._shipped_bytes(model)), *_packed(model)]
+        how: How = "simulated" if self.target.simulated else "measured"
+        size = self._shipped_bytes(model)
+        quantities = [Quantity.listed("size_bytes", size, how=how), *_packed(model)]
         doubts = tuple(Doubt("target", text) for text in self.target.doubts)
         if predicted is None:
             return Readings(tuple(quantities), doubts=doubts)
         started = monotonic()
         found, curves = accuracy(predicted.predictions, self.judged, self.card, reference)
-        quantities += (*found, *predicted.quantities)
+        if self.target.simulated:
+            quantities += (replace(q, how="simulated") for q in found)
+        else:
+            quantities += (*found, *predicted.quantities)
         seconds = {"accuracy": monotonic() - started}
         return Readings(tuple(quantities), curves, (*doubts, *gain_doubts(found)), seconds)
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from paredown.device import DOT_PRODUCTS, Device
-from paredown.errors import TargetError
+from paredown.errors import MissingDependency, TargetError
 from paredown.machine import Machine
 from paredown.policy import Policy
 from paredown.protocols import Artifact, Host, Session, TimeNodes
+from paredown.runtimes import SIMULATED_BY
 from paredown.runtimes import runtime as find_runtime
 
 
@@ -38,9 +39,28 @@ class Target:
         """What the runtime computes in integers on the device."""
         return find_runtime(self.runtime).policy(self.device)
 
+    @property
+    def answering(self) -> str:
+        """The runtime that answers here: the target's own, or what simulates it where that cannot run."""
+        other = SIMULATED_BY.get(self.runtime)
+        if other is None:
+            return self.runtime
+        try:
+            find_runtime(self.runtime).version()
+        except MissingDependency:
+            return other
+        return self.runtime
+
+    @property
+    def simulated(self) -> bool:
+        """Whether answers given here are those of another runtime that computes the same file."""
+        return self.answering != self.runtime
+
     def version(self) -> str:
         """Of the package that computes. Raises MissingDependency where it is not installed."""
-        return find_runtime(self.runtime).version()
+        answering = self.answering
+        version = find_runtime(answering).version()
+        return version if answering == self.runtime else f"(simulated by {answering} {version})"
 
     @property
     def runs_here(self) -> bool:
@@ -50,21 +70,27 @@ class Target:
     @property
     def can_time(self) -> bool:
         """Whether a time taken on the host is a time of the target."""
-        return self.runs_here and self.host.times
+        return self.runs_here and self.host.times and not self.simulated
 
     @property
     def doubts(self) -> tuple[str, ...]:
         """Why accuracy measured on this machine may differ from the device's own, one sentence each."""
-        if self.runs_here:
-            return ()
-        return (f"measured on this machine, which is not {self.name}: {'; '.join(self.unfit)}",)
+        found = []
+        if self.simulated:
+            found.append(
+                f"{self.runtime} cannot run on this machine: {self.answering} computed the same file in its "
+                "stead, float parts in float32, which simulates its answers and tells nothing of its speed"
+            )
+        if not self.runs_here:
+            found.append(f"measured on this machine, which is not {self.name}: {'; '.join(self.unfit)}")
+        return tuple(found)
 
     def used_threads(self, asked: int = 0) -> int:
         """The threads that a session gets: those asked for, else the device's, else all usable cores.
 
         The number of cores a table names is that of the device, so on another machine it is not taken.
         """
-        if not find_runtime(self.runtime).MULTITHREADED:
+        if not find_runtime(self.answering).MULTITHREADED:
             return 1
         device = self.device.threads if self.runs_here else None
         return asked or device or self.host.facts().cores_usable
@@ -82,7 +108,7 @@ class Target:
 
         threads: see `used_threads`.
         """
-        return find_runtime(self.runtime).open(artifact, threads=self.used_threads(threads), taps=taps)
+        return find_runtime(self.answering).open(artifact, threads=self.used_threads(threads), taps=taps)
 
     def compile(self, model: bytes | Path, *, threads: int = 0, taps: Sequence[str] = ()) -> Session:
         """`build` and `open` in one: what is built is kept as long as the session."""
@@ -112,6 +138,7 @@ class Target:
             raise TargetError(
                 f"latency on {self.name!r} cannot be measured on this machine",
                 got="; ".join(self.unfit)
+                or (f"{self.runtime} cannot run here" if self.simulated else "")
                 or f"the host {self.host.name} answers, but not in the device's time",
                 hint="run paredown on the device itself; accuracy can be measured here",
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,12 @@ from paredown.targets import target
 from toys import Toy
 
 COMPUTE = sorted(set(RUNTIMES) - {"null", "reference"})
-RECIPES = {"ncnn": "float"}  # takes no integers
 FILES = {
     "onnxruntime": {"model.onnx"},
     "openvino": {"model.xml", "model.bin", "int8.onnx"},
     "litert": {"model.tflite", "int8.onnx"},
-    "ncnn": {"model.ncnn.param", "model.ncnn.bin", "model.ncnn.json", "float.onnx"},
+    "ncnn": {"model.ncnn.param", "model.ncnn.bin", "model.ncnn.json", "int8.onnx"},
+    "tensorrt": {"model.engine", "int8.onnx"},
 }
 ONE_THREAD = {"threads": 1, "cores_usable": 99}
 COMMON = {"card.toml", "measured.json", "detect.py", "README.md"}
@@ -54,13 +55,12 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shipped(request: Any, tmp_path_factory: Any) -> tuple[str, Path, Model]:
     """The name of a runtime, a bundle for it, measured on one thread, and the model in it."""
     name, out = request.param, tmp_path_factory.mktemp(request.param) / "best"
-    scenes, recipe = demo.calibration_set(6), RECIPES.get(request.param, "int8-minmax")
+    scenes = demo.calibration_set(6)
     place = target("local", runtime=name)
     try:
-        place.version()
-        made = api.compress(demo.model_path(), recipe, scenes, runtime=name).model
-        label = recipe.removesuffix("-minmax")
-        write_bundle(made, made.card, trial(label, name, made, ONE_THREAD), place, out)
+        runtime(name).version()
+        made = api.compress(demo.model_path(), "int8-minmax", scenes, runtime=name).model
+        write_bundle(made, made.card, trial("int8", name, made, ONE_THREAD), place, out)
     except MissingDependency as error:
         pytest.skip(f"{error.what}: {error.hint}")
     return name, out, made
@@ -133,7 +133,7 @@ def test_a_missing_package_and_a_missing_file_are_one_line(
         assert done.returncode == 1
         assert f"pip install {package}" in done.stderr
         assert "Traceback" not in done.stderr
-    first = sorted(FILES[name] - {"int8.onnx", "float.onnx"})[-1]
+    first = sorted(FILES[name] - {"int8.onnx"})[-1]
     site = bare_site(tmp_path / "more" if (tmp_path / "more").mkdir() is None else tmp_path, package)
     for model, said in ((f"none{first.removeprefix('model')}", "no model file"), ("x.pt", "must end in")):
         done = run_bare(site, bundle, *words, "--model", str(tmp_path / model))
@@ -165,3 +165,20 @@ def test_figures_of_another_version_are_said(toy: Toy, tmp_path: Path) -> None:
         model, model.card, trial("float", "onnxruntime", model, measured), target("local"), tmp_path / "b"
     )
     assert "measured with onnxruntime 1.2.3" in (bundle / "README.md").read_text()
+
+
+def test_an_engine_is_left_to_the_device(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    place = target("local", runtime="tensorrt")
+    model = api.compress(demo.model_path(), "int8-minmax", demo.calibration_set(4), runtime="tensorrt").model
+    card = model.card
+    assert card is not None
+    bundle = write_bundle(model, card, trial("int8", "tensorrt", model, {}), place, tmp_path / "best")
+    assert {p.name for p in bundle.iterdir()} == COMMON | {"model.onnx", "build.txt"}
+    assert "`model.engine`" in (bundle / "README.md").read_text()
+    assert "trtexec --onnx=model.onnx --saveEngine=model.engine" in (bundle / "build.txt").read_text()
+    done = run_bare(bare_site(tmp_path), bundle, str(scenes))
+    assert done.returncode == 1
+    assert "model.engine: build.txt says how to build it" in done.stderr

@@ -39,7 +39,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("runtime", sorted(RUNTIMES))
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_every_family_fits_into_one_file_with_every_runtime(family: str, runtime: str) -> None:
-    text = detect_script(family, runtime, ("model.bin",))
+    text = detect_script(family, runtime)
     compile(text, "detect.py", "exec")
     verify(text)
     assert "paredown" not in {n.split(".")[0] for n in imported(text)}

@@ -45,6 +45,7 @@ class Plan:
     heads: outputs of convolutions that only float nodes read; they may have a grid for every channel. Where
     kernels write real numbers: those that no later kernel depends on; they have no grid.
     channelwise: tensors that have a grid for every channel, for depthwise convolutions alone read them.
+    sums: additions in float that read rounded what kernels read rounded.
     signed: grids are symmetric ones of int8. real: kernels write real numbers, and they alone read rounded
     ones.
     """
@@ -54,6 +55,7 @@ class Plan:
     group: dict[str, str] = field(default_factory=dict)
     heads: set[str] = field(default_factory=set)
     channelwise: set[str] = field(default_factory=set)
+    sums: set[ir.Node] = field(default_factory=set)
     signed: bool = False
     real: bool = False
 
@@ -103,6 +105,8 @@ def place(
             plan.roles[node] = _role(node, policy)
     _strand(plan)
     _group(plan)
+    if policy.rounds_sums:
+        plan.sums = {n for n in plan.left if n in body and n.op_type == "Add" and n.name not in wanted}
     later = body if plan.real else plan.roles
     plan.heads = {
         str(node.outputs[0].name)

@@ -46,7 +46,7 @@ def insert(
     parameters: dict[str, tuple[ir.Value, ir.Value]] = {}
     for tensor, group in plan.group.items():
         if tensor not in plan.heads or grids[group].axis is None:
-            readers = plan.roles if plan.real else None
+            readers = plan.roles.keys() | plan.sums if plan.real else None
             shared = parameters.get(group)
             parameters[group] = quantize_tensor(graph, values[tensor], grids[group], shared, readers)
         else:

@@ -195,6 +195,20 @@ def shift_bias(dq: ir.Node, steps: NDArray[np.floating]) -> None:
     replace_constant(stored, np.clip(moved, -BIAS_LIMIT, BIAS_LIMIT).astype(np.int32))
 
 
+def make_biases_real(graph: ir.Graph) -> None:
+    """Biases in int32 become the real numbers that they stand for, within half a step of theirs."""
+    for dq in [n for n in graph if n.op_type == "DequantizeLinear"]:
+        stored = constant(dq.inputs[0])
+        if stored is None or stored.dtype != np.int32:
+            continue
+        real = np.asarray(stored * np.asarray(constant(dq.inputs[1]), np.float64), np.float32)
+        value = add_constant(graph, f"{dq.inputs[0].name}_real", real)  # type: ignore[union-attr]
+        for use in list(dq.outputs[0].uses()):
+            use.node.replace_input_with(use.idx, value)
+        graph.remove(dq, safe=True)
+    drop_unused(graph)
+
+
 def replace_constant(value: ir.Value, array: NDArray[np.generic]) -> None:
     """Another array of the same type and shape in an initializer's place."""
     value.const_value = ir.tensor(array, name=value.name)
