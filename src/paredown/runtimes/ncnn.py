@@ -22,7 +22,7 @@ from paredown.runtimes.artifact import of_files, stem_of
 from paredown.runtimes.ncnn_session import NcnnSession, open_ncnn
 
 MULTITHREADED = True
-SUMMARY = "float32, INT8; opens the .ncnn.param and .ncnn.bin that pnnx makes of the model"
+SUMMARY = "float32, float16, bfloat16, INT8; opens the .ncnn.param and .ncnn.bin that pnnx makes of the model"
 SHIPS = Shipping(
     "paredown.runtimes.ncnn_session",
     "open_ncnn",
@@ -36,12 +36,15 @@ node_times = None  # layers are timed only where ncnn itself is compiled with NC
 def policy(device: Device) -> Policy:
     """Convolutions and inner products round what they read, symmetrically, and write real numbers."""
     kernel = frozenset(["Conv", "Gemm"])
+    on_arm = device.arch == "aarch64"  # elsewhere ncnn has no arithmetic in float16
     return Policy(
         "ncnn CPU",
         kernel,
         frozenset(),
         frozenset(),
         activations="int8",
+        computed=frozenset({"bfloat16", "float16"} if on_arm else {"bfloat16"}),
+        stored=frozenset(() if on_arm else {"float16"}),
         per_channel=device.per_channel,
         writes_real=True,
     )
@@ -52,8 +55,9 @@ def build(model: bytes | Path, device: Device, folder: Path, precision: str = ""
 
     Raises: UnsupportedModel where the model is not float32, or what pnnx writes does not answer as it does.
     """
-    if precision:
-        raise TargetError("the runtime ncnn computes in float32", got=precision, expected="''")
+    possible = ("", *sorted(policy(device).computed))
+    if precision not in possible:
+        raise TargetError("ncnn does not compute in that here", got=precision, expected=possible)
     version()
     start = time.perf_counter()
     converted = import_module("paredown.runtimes.pnnx")  # not in a measured process, which only opens
@@ -62,12 +66,13 @@ def build(model: bytes | Path, device: Device, folder: Path, precision: str = ""
     with TemporaryDirectory(prefix="paredown-") as scratch:
         names = Path(scratch, "names.json")
         specs = {kind: [[s.name, s.shape] for s in getattr(given, kind)] for kind in ("inputs", "outputs")}
-        names.write_text(json.dumps(specs), encoding="utf-8")
 
-        def opened(files: tuple[Path, Path]) -> NcnnSession:
+        def opened(files: tuple[Path, Path], precision: str = "") -> NcnnSession:
+            names.write_text(json.dumps({**specs, "precision": precision}), encoding="utf-8")
             return open_ncnn((*files, names), threads=1)
 
         made = (*converted.made_of(given, Path(scratch), opened), names)
+        opened(made[:2], precision)
         for file, new in zip(files, made, strict=True):
             write_whole(file, new.read_bytes())
     return of_files(tuple(files), build_s=time.perf_counter() - start)

@@ -132,6 +132,18 @@ def changed(layer: Layer, parameters: Mapping[int, str], arrays: Iterable[Stored
     return _with(layer, {**layer.parameters, **parameters}, arrays)
 
 
+def halved(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layers with weights in float16 where that holds them exactly: those that a recipe rounded to it."""
+    return tuple(_with(layer, layer.parameters, map(_halved, layer.arrays)) for layer in layers)
+
+
+def _halved(stored: Stored) -> Stored:
+    with np.errstate(over="ignore"):
+        half = stored.data.astype(np.float16)
+    exact = stored.tagged and stored.data.dtype == np.float32 and np.array_equal(half, stored.data)
+    return Stored(half, True) if exact else stored
+
+
 def _with(layer: Layer, parameters: Mapping[int, str], arrays: Iterable[Stored]) -> Layer:
     return Layer(layer.kind, layer.name, layer.bottoms, layer.tops, parameters, tuple(arrays))
 

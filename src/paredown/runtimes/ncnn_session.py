@@ -19,12 +19,11 @@ from paredown.model import TensorSpec
 from paredown.protocols import Array
 from paredown.runtimes.tensors import check_feeds
 
-_FLOAT = (
-    "use_vulkan_compute",
-    *("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"),
-    *("use_bf16_packed", "use_bf16_storage"),
-)
-"""Options of ncnn that are switched off: float32 and nothing else."""
+_HALVES = {
+    "float16": ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"),
+    "bfloat16": ("use_bf16_packed", "use_bf16_storage"),
+}
+"""Precision -> the options of ncnn for it. All others are switched off: "" is float32 and nothing else."""
 
 
 class NcnnSession:
@@ -64,9 +63,10 @@ def open_ncnn(files: Sequence[Path], threads: int) -> NcnnSession:
     except (OSError, ValueError) as e:
         raise ModelError(f"cannot read {names.name}", got=e) from e
     net = ncnn.Net()
-    for option in _FLOAT:
-        if hasattr(net.opt, option):
-            setattr(net.opt, option, False)
+    net.opt.use_vulkan_compute = False
+    for precision, options in _HALVES.items():
+        for option in options:
+            setattr(net.opt, option, precision == said["precision"])
     net.opt.num_threads = threads or usable_cores()
     if net.load_param(str(param)) != 0 or net.load_model(str(weights)) != 0:
         raise ModelError("ncnn cannot read the network", got=param.name)

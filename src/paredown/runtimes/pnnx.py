@@ -42,6 +42,7 @@ def made_of(model: Model, scratch: Path, opened: Opened) -> tuple[Path, Path]:
     """
     if not quantized_ops(model):
         files = convert(prepare(model), scratch)
+        ncnn_layers.write(ncnn_layers.halved(ncnn_layers.read(*files)), *files)
         check(model, opened(files))
         return files
     plain, marked, integers = ncnn_int8.without_pairs(model)

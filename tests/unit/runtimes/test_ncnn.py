@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from paredown.errors import MissingDependency, ModelError, UnsupportedModel
+from paredown._compress.compress import compress
+from paredown._compress.presets import parse_recipe
+from paredown._compress.recipe import Context
+from paredown.errors import MissingDependency, ModelError, TargetError, UnsupportedModel
 from paredown.graph.run import random_feeds, run_once
 from paredown.runtimes import ncnn, pnnx
 from paredown.testing import networks
@@ -93,3 +98,27 @@ def test_files_that_are_none_are_refused(tmp_path):
     artifact.files[0].write_text("no network")
     with pytest.raises(ModelError):
         ncnn.open(artifact)
+
+
+def test_bfloat16_is_computed_where_it_is_asked_for(tmp_path):
+    """Near float32, and not float32 without a word; the file tells whoever opens it."""
+    net = networks.Net()
+    model = net.model(net.conv(net.node("Relu", net.conv("image", 3, 16)), 16, 4))
+    feeds = random_feeds(model, seed=3)
+    (want,) = run_once(model.data, feeds).values()
+    artifact = ncnn.build(model.data, DEVICE, tmp_path, "bfloat16")
+    (found,) = ncnn.open(artifact, threads=1).run(feeds).values()
+    apart = np.abs(found - want).max() / np.ptp(want)
+    assert 1e-4 < apart < 2e-2
+
+
+def test_weights_that_a_recipe_rounded_to_float16_are_stored_in_it(tmp_path):
+    model = networks.residual()
+    context = Context(model, networks.feeds, DEVICE, ncnn.policy(DEVICE))
+    made = compress(parse_recipe("fp16"), context).model
+    found, whole = (ncnn.build(m.data, DEVICE, tmp_path).files[1].stat().st_size for m in (made, model))
+    assert found < 0.6 * whole
+    check(made, tmp_path)
+    with pytest.raises(TargetError, match="does not compute in that here"):
+        ncnn.build(model.data, DEVICE, tmp_path, "float16")
+    assert "float16" in ncnn.policy(replace(DEVICE, arch="aarch64")).computed
