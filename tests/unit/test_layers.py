@@ -17,6 +17,7 @@ LAYERS = {
     "cores": 0,
     "detections": 0,
     "device": 0,
+    "endurance": 0,
     "errors": 0,
     "files": 0,
     "machine": 0,
@@ -54,6 +55,7 @@ LAYERS = {
     "deploy": 4,
     "report_data": 5,
     "differences": 5,
+    "endure": 5,
     "pictures": 5,
     "progress": 5,
     "screen": 5,
@@ -156,6 +158,8 @@ def test_only_a_host_asks_the_machine(module):
         "paredown.deploy.device_model": ["paredown.hosts.cpu"],  # carried to the device
         "paredown._measure.watching": ["paredown.hosts.watch"],  # spawned on the host
         "paredown._measure.marker": ["paredown.hosts.burst"],
+        "paredown._measure.interference": ["paredown.hosts.neighbour"],
+        "paredown._measure.footprint": ["paredown.hosts.page_cache"],
         "paredown.runtimes.pnnx": ["subprocess"],  # a converter: it makes files wherever it runs
     }
     assert asks_the_machine(module) == allowed.get(module, []), "ask the Host that is handed on"

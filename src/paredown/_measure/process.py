@@ -6,7 +6,7 @@ import json
 import queue
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -32,7 +32,8 @@ _QUIT_S = 2.0
 class WorkerProcess:
     """A fresh process on a host with one compiled model. Leaving the `with` ends it, whatever happened.
 
-    artifact: in files. runtime: the module that opens it.
+    artifact: in files. runtime: the module that opens it. program: the module, and its arguments, that
+    serves.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class WorkerProcess:
         *,
         threads: int,
         timeout_s: float,
+        program: Sequence[str] = ("paredown._measure.worker",),
     ) -> None:
         self._model, self._timeout_s = artifact.files[0].name, timeout_s
         self._feeds = {name: np.asarray(array, order="C") for name, array in feeds.items()}
@@ -55,7 +57,7 @@ class WorkerProcess:
             "threads": threads,
             "feeds": [[name, a.dtype.str, a.shape] for name, a in self._feeds.items()],
         }
-        self._process = host.spawn("paredown._measure.worker")
+        self._process = host.spawn(program[0], program[1:])
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 

@@ -37,6 +37,7 @@ class Watched:
     """What was seen. power: None where there is no sensor, and `why`. covers: what the sensor sees.
 
     missed: samples that it did not give. clock_tells: whether the clock rate is read, not nominal.
+    throttling_tells: whether the kernel or the firmware says anything of throttling.
     """
 
     moments: tuple[Moment, ...]
@@ -46,6 +47,7 @@ class Watched:
     why: str = ""
     missed: int = 0
     clock_tells: bool = False
+    throttling_tells: bool = False
 
 
 class Watch:
@@ -96,6 +98,7 @@ class Watch:
             head.get("why", ""),
             sum("missing" in s for s in samples),
             head["clock_tells"],
+            head["throttling_tells"],
         )
 
     def settle(self, periods: int = 2) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from paredown.endurance import Endurance
 from paredown.graph.layers import Layers
 from paredown.measurement import Trial
 from paredown.study.best import Verdict
@@ -106,6 +107,7 @@ class Story:
     layers: Mapping[str, Layers] = field(default_factory=dict)
     layers_for: str = ""  # label of the model whose layers are drawn; "" for the recommended one
     node_times: NodeTimings = field(default_factory=NodeTimings)
+    endurance: Mapping[str, Endurance] = field(default_factory=dict)  # by the name it was kept under
     directory: Path | None = None  # of the study: where the trials' model files lie
     finished: bool = True
     to_come: tuple[str, ...] = ()  # labels of recipes without a trial yet

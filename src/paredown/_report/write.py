@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 from paredown._report import (
     charts,
     details,
     downloads,
+    endurance,
     environments,
     evidence,
     gallery,
     left_float,
+    page,
     summary,
     unfinished,
 )
 from paredown._report.html import Html, tag
 from paredown._report.story import Story
-from paredown.errors import MissingDependency
 from paredown.files import make_directory, write_named
 
 NAV = (
@@ -46,20 +46,13 @@ def write_report(story: Story, out: Path, *, force: bool = True) -> Path:
     return out
 
 
-# Before the page is painted, so that a dark screen does not flash; theme.js does the rest.
-EARLY = (
-    "document.documentElement.dataset.theme ="
-    " matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';"
-)
-
-
 def render(story: Story, out: Path | None = None) -> Html:
     """The whole page. out: the file it is written to, for links to what lies beside it."""
     rows = evidence.rows(story)
     leading = evidence.leading(rows, story.metric)
     body = tag(
         "body",
-        _top(story),
+        page.top(story.title),
         tag("nav", tag("ul", [tag("li", tag("a", words, href=f"#{anchor}")) for anchor, words in NAV])),
         tag(
             "main",
@@ -72,48 +65,16 @@ def render(story: Story, out: Path | None = None) -> Html:
             gallery.pictures(story),
             left_float.floats(story, rows),
             details.model_and_data(story),
+            [
+                endurance.sections(found, f"-{i}", name)
+                for i, (name, found) in enumerate(story.endurance.items())
+            ],
             environments.environments(story),
             details.doubts(story, rows),
             downloads.downloads(story, rows, out),
             details.reproduce(story),
         ),
-        tag("footer", "Written by Paredown. This file needs no network and sends nothing."),
-        tag("script", _plotly()),
-        tag("script", _packaged("theme.js")),
-        tag("script", _packaged("layers.js")),
+        page.closing(),
+        tag("script", page.packaged("layers.js")),
     )
-    return Html("<!doctype html>\n" + tag("html", _head(story), body, lang="en"))
-
-
-def _top(story: Story) -> Html:
-    brand = tag("div", "Paredown ", tag("span", story.title), class_="brand")
-    return tag("header", brand, tag("button", "Dark", type="button", class_="theme"), class_="top")
-
-
-def _head(story: Story) -> Html:
-    icon = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
-    icon += "%3Cpath d='M2 2v12h12' fill='none' stroke='%230072b2' stroke-width='2'/%3E"
-    icon += "%3Cpath d='M4 11c2-6 4-7 9-7' fill='none' stroke='%23009e73' stroke-width='2'/%3E%3C/svg%3E"
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", f"Paredown: {story.title}"),
-        Html(f'<link rel="icon" href="{icon}">'),
-        tag("style", _packaged("style.css")),
-        tag("script", Html(EARLY)),
-    )
-
-
-def _packaged(name: str) -> Html:
-    return Html((resources.files("paredown._report") / name).read_text(encoding="utf-8"))
-
-
-def _plotly() -> Html:
-    """plotly.js as it lies in the plotly package, read without importing the package's Python."""
-    try:
-        return Html(
-            (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
-        )
-    except (ModuleNotFoundError, FileNotFoundError) as error:
-        raise MissingDependency("plotly", None, "the report") from error
+    return page.whole(story.title, body)

@@ -6,10 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paredown.cli import lasting
 from paredown.cli import parser as shared
 
 if TYPE_CHECKING:
+    from paredown.cli.console import Voice
     from paredown.measurement import Measurement
+    from paredown.model import Model
+    from paredown.sample import Dataset
 
 EXAMPLE = "paredown measure best/model.onnx --data coco_eval/ --baseline yolov8n.onnx --what map,latency"
 
@@ -30,9 +34,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,NAME",
         type=shared.names,
         default=(),
-        help="map, latency, memory, energy (default: all)",
+        help="map, latency, memory, energy (default: all, or none beside --sustained and the like)",
     )
     shared.add_power(parser)
+    lasting.arguments(parser)
     shared.add_card(parser)
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the whole measurement there as JSON")
     shared.add_force(parser)
@@ -41,21 +46,42 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from paredown import api
-    from paredown._measure.power import PowerFrom
-    from paredown.cli import closing, console, loading
+    from paredown.cli import console, loading
     from paredown.files import check_named, write_named
-    from paredown.study.records import json_text
+    from paredown.study.records import json_text, plain
 
     voice = console.Voice(args.quiet)
     if args.out is not None:
         check_named(args.out, force=args.force)
+    longer = lasting.asked(args)
     images = api.read_dataset(
         args.data, max_bad=args.max_bad, allow_outside=args.allow_outside, progress=voice.progress
     )
     for note in images.notes:
         voice.say(note)
     model = loading.load(args.model, images, args, voice)
-    measured = api.measure(
+    measured = None if longer.anything and not args.what else _measured(args, model, images, voice)
+    found = lasting.look(args, model, images, voice) if longer.anything else None
+    if args.out is not None:
+        values = {} if measured is None else plain(measured)
+        values |= {} if found is None else {"endurance": plain(found)}
+        write_named(args.out, (json_text(values) + "\n").encode(), force=args.force)
+    if args.json:
+        told = {"preprocessing": loading.feeding_of(model), **_values(measured)}
+        console.show_json(told | ({} if found is None else {"endurance": plain(found)}))
+        return 0
+    if measured is not None:
+        _show(measured)
+    if found is not None:
+        lasting.show(found)
+    return 0
+
+
+def _measured(args: argparse.Namespace, model: Model, images: Dataset, voice: Voice) -> Measurement:
+    from paredown import api
+    from paredown._measure.power import PowerFrom
+
+    return api.measure(
         model,
         images,
         baseline=None if args.baseline is None else api.load(args.baseline),
@@ -66,20 +92,18 @@ def main(args: argparse.Namespace) -> int:
         power=PowerFrom(args.power_log, args.power_model),
         progress=voice.progress,
     )
-    if args.out is not None:
-        write_named(args.out, (json_text(measured) + "\n").encode(), force=args.force)
-    if args.json:
-        console.show_json(
-            {
-                "preprocessing": loading.feeding_of(model),
-                "quantities": closing.quantity_values(measured.quantities),
-                "doubts": [d.text for d in measured.doubts],
-                "absent": dict(measured.absent),
-            }
-        )
-    else:
-        _show(measured)
-    return 0
+
+
+def _values(measured: Measurement | None) -> dict[str, object]:
+    from paredown.cli import closing
+
+    if measured is None:
+        return {}
+    return {
+        "quantities": closing.quantity_values(measured.quantities),
+        "doubts": [d.text for d in measured.doubts],
+        "absent": dict(measured.absent),
+    }
 
 
 def _show(measured: Measurement) -> None:

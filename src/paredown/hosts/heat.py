@@ -10,6 +10,7 @@ import re
 from glob import glob
 
 from paredown.cores import read_text
+from paredown.hosts import system
 
 _CHIPS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
 
@@ -37,6 +38,13 @@ def temperature_c() -> float | None:
 def clock_tells() -> bool:
     """Whether the clock rate is one that is read now: a virtual machine shows its nominal one for ever."""
     return bool(glob("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq"))
+
+
+def throttling_tells() -> bool:
+    """Whether the kernel or the board's firmware says anything of throttling here."""
+    return bool(glob("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")) or (
+        read_text(system.BOARD) is not None
+    )
 
 
 def resident_bytes(pid: int) -> int | None:

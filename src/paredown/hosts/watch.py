@@ -30,11 +30,11 @@ def main() -> None:
     """Sample until the input ends."""
     job = json.loads(sys.stdin.readline())
     sensor = find_sensor()
+    tells = {"clock_tells": heat.clock_tells(), "throttling_tells": heat.throttling_tells()}
     if isinstance(sensor, Absent):
-        _say({"sensor": None, "why": sensor.why, "clock_tells": heat.clock_tells()})
+        _say({"sensor": None, "why": sensor.why, **tells})
     else:
-        told = {"sensor": sensor.name, "covers": sensor.covers, "counts": sensor.counts}
-        _say({**told, "clock_tells": heat.clock_tells()})
+        _say({"sensor": sensor.name, "covers": sensor.covers, "counts": sensor.counts, **tells})
     ended = threading.Event()
     threading.Thread(target=_await_end, args=(ended,), daemon=True).start()
     _sample(None if isinstance(sensor, Absent) else sensor, job["period_s"], job["pids"], ended)

@@ -10,6 +10,7 @@ from paredown._report.story import Elsewhere, Story
 from paredown.analyze.against_float import FLOAT, baseline_of
 from paredown.errors import UnknownName
 from paredown.measurement import Trial
+from paredown.report_data.endurance import read_endurance
 from paredown.report_data.facts import read_facts
 from paredown.report_data.node_times import read_layers
 from paredown.report_data.pictures import read_picture
@@ -57,6 +58,7 @@ def read_story(directory: Path, layers_for: str = "") -> Story:
         doubts=read_log(directory).notes,
         elsewhere=tuple(Elsewhere(a.trials, a.differs) for a in others),
         made_on=facts.made_on,
+        endurance=read_endurance(directory),
         directory=directory,
         finished=facts.finished,
         to_come=tuple(p for p in facts.planned if p not in {t.label for t in trials}),

@@ -1,0 +1,98 @@
+"""What the process of a model needs: load time cold and warm, peak memory of the model and of the
+pipeline."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from paredown._measure.process import WorkerProcess
+from paredown._measure.rounds import TIMEOUT_S
+from paredown.card import Card
+from paredown.endurance import Footprint
+from paredown.errors import TargetError
+from paredown.measurement import Quantity
+from paredown.model import TensorSpec
+from paredown.protocols import Array, Host, Progress, silent
+from paredown.runtimes import RUNTIMES
+from paredown.targets import Target
+
+_TIMES = 3
+_STILL_CACHED = 0.1  # share of a file, above which it was not put out of the cache
+
+
+def footprint(
+    model: Path,
+    place: Target,
+    feeds: Mapping[str, Array],
+    card: Card,
+    inputs: Sequence[TensorSpec],
+    image: NDArray[np.uint8],
+    *,
+    threads: int = 0,
+    progress: Progress = silent,
+) -> Footprint:
+    """Loads in fresh processes, cold and warm in turns; then one with the model alone and one with all.
+
+    image: (H, W, 3), RGB, that goes through the pipeline as a JPEG file. Raises TargetError, OutOfMemory.
+    """
+    place.require_timing()
+    host, used = place.host, place.used_threads(threads)
+    artifact = place.build(model, model.parent)
+    files = [host.put(file) for file in artifact.files]
+    job = {"runtime": RUNTIMES[place.runtime], "threads": used, "files": files}
+    cold_s: list[float] = []
+    warm_s: list[float] = []
+    answer: Mapping[str, float] = {}
+    how = why = ""
+    for _ in progress(range(_TIMES), "loading", total=_TIMES):
+        told = _program(host, "paredown.hosts.page_cache", files)
+        how, cached = str(told["how"]), told["cached"]
+        for kept in (cold_s, warm_s):
+            with WorkerProcess(
+                host, artifact, str(job["runtime"]), feeds, threads=used, timeout_s=TIMEOUT_S
+            ) as worker:
+                loaded = worker.load()
+                kept.append(loaded["load_s"])
+                answer = {**loaded, **worker.run(2)}
+        if cached is not None and cached > _STILL_CACHED:
+            why = f"{how}, and {100 * cached:.0f} % of it stayed in the page cache"
+    quantities = [
+        Quantity.listed("load_s", samples=tuple(warm_s)),
+        *([] if why else [Quantity.listed("load_cold_s", samples=tuple(cold_s), ci=how)]),
+        Quantity.listed("size_bytes", artifact.size_bytes),
+        Quantity.listed("peak_memory_bytes", answer["peak_bytes"]),
+        Quantity.listed("model_memory_bytes", answer["peak_bytes"] - answer["before_bytes"]),
+    ]
+    data = pickle.dumps((card, tuple(inputs), _jpeg(image)))
+    head = {**job, "sha256": artifact.sha256, "size_bytes": artifact.size_bytes, "bytes": len(data)}
+    peak = _program(host, "paredown._measure.pipeline", (), json.dumps(head).encode() + b"\n" + data)
+    quantities.append(Quantity.listed("pipeline_memory_bytes", peak["peak_bytes"]))
+    return Footprint(tuple(quantities), "" if why else how, why)
+
+
+def _jpeg(image: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def _program(host: Host, module: str, arguments: Sequence[str] = (), given: bytes = b"") -> dict[str, float]:
+    """What a program of the host answers, one JSON object. Raises TargetError."""
+    process = host.spawn(module, list(arguments))
+    try:
+        process.stdin.write(given)
+        process.stdin.close()
+        text = process.stdout.read()
+        if process.wait(TIMEOUT_S) != 0:
+            raise TargetError(f"{module} failed on {host.name}", got=process.errors()[-500:])
+    except BrokenPipeError:
+        raise TargetError(f"{module} failed on {host.name}", got=process.errors()[-500:]) from None
+    finally:
+        process.close()
+    found: dict[str, float] = json.loads(text)
+    return found
