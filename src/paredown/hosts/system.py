@@ -27,6 +27,7 @@ _PACKAGES = (
     "numpy",
     "opencv-python-headless",
     "faster-coco-eval",
+    *("openvino", "ai-edge-litert", "ncnn", "pnnx", "tensorrt"),
 )
 
 

@@ -14,6 +14,8 @@ from paredown.measurement import Trial
 from paredown.study.fingerprints import digest
 
 Facts = Mapping[str, object]
+Versions = Mapping[str, str]
+NONE: Versions = {}
 
 HARDWARE = {
     "cpu": "CPU",
@@ -31,7 +33,15 @@ HARDWARE = {
 kernel, the memory and the date, which change on one machine from day to day."""
 
 PACKAGES = ("onnxruntime", "paredown", "numpy", "opencv-python-headless", "faster-coco-eval")
-"""Packages that compute something a trial reports."""
+"""Packages that compute something a trial reports, whatever runtime it is of."""
+
+OF_RUNTIME = {
+    "openvino": ("openvino",),
+    "litert": ("ai-edge-litert",),
+    "ncnn": ("ncnn", "pnnx"),
+    "tensorrt": ("tensorrt",),
+}
+"""Runtime -> the packages that compute or build what trials of it report, and of no other runtime."""
 
 _MAKING = ("CPU", "architecture", "instruction sets", "threads", "paredown")
 _RUNTIME_MAKES = ("mix", "ort-")  # kinds of steps that ask the runtime how to make a model
@@ -66,20 +76,31 @@ def identity(facts: Facts) -> dict[str, str]:
     return {name: _text(value) for name, value in found.items()}
 
 
+def runtime_versions(facts: Facts, runtime: str = "") -> dict[str, str]:
+    """Version by package of those that belong to one runtime alone: of this one, "" for every one."""
+    packages = facts.get("packages")
+    if not isinstance(packages, Mapping):
+        return {}
+    wanted = OF_RUNTIME.get(runtime, ()) if runtime else [p for found in OF_RUNTIME.values() for p in found]
+    return {name: str(packages[name]) for name in wanted if name in packages}
+
+
 def environment_key(facts: Facts) -> str:
     """The same text for the same environment, another for another."""
     return digest((json.dumps(identity(facts), sort_keys=True),))
 
 
-def differences(before: Facts, now: Facts) -> tuple[str, ...]:
-    """What is not the same in two environments, in words."""
+def differences(before: Facts, now: Facts, known: Versions = NONE) -> tuple[str, ...]:
+    """What is not the same in two environments, in words. known: versions of runtimes now that go before."""
     old, new = identity(before), identity(now)
     names = [*HARDWARE.values(), *PACKAGES]
-    return tuple(
+    found = [
         f"{name} {old.get(name, 'not known')} -> {new.get(name, 'not known')}"
         for name in names
         if old.get(name) != new.get(name)
-    )
+    ]
+    then, versions = runtime_versions(before), {**runtime_versions(now), **known}
+    return (*found, *(f"{n} {v} -> {versions[n]}" for n, v in then.items() if versions.get(n, v) != v))
 
 
 def may_reuse(trial: Trial, now: Facts) -> bool:
@@ -93,7 +114,8 @@ def may_reuse(trial: Trial, now: Facts) -> bool:
     old, new = identity(trial.measurement.environment), identity(now)
     asks = any(step.startswith(_RUNTIME_MAKES) for step in trial.recipe.split("+"))
     names = (*_MAKING, *(("onnxruntime",) if asks else ()))
-    return all(old.get(name) == new.get(name) for name in names)
+    same = all(old.get(name) == new.get(name) for name in names)
+    return same and not (asks and _other_runtime(trial, runtime_versions(now)))
 
 
 def trial_key(trial: Trial) -> TrialKey:
@@ -107,10 +129,11 @@ def latest_key(trials: Sequence[Trial]) -> str:
     return next((environment_key(m.environment) for m in measured), "")
 
 
-def ranked(trials: Sequence[Trial], key: str) -> tuple[Trial, ...]:
+def ranked(trials: Sequence[Trial], key: str, versions: Versions = NONE) -> tuple[Trial, ...]:
     """Of all trials, oldest first, those of the environment `key` and those that failed; each once, the last.
 
-    A trial that failed gives way to one that was measured, whenever that was.
+    versions: of the runtimes' packages there, as far as known. A trial that failed gives way to one that was
+    measured, whenever that was.
     """
     kept: dict[TrialKey, Trial] = {}
     for trial in trials:
@@ -118,30 +141,41 @@ def ranked(trials: Sequence[Trial], key: str) -> tuple[Trial, ...]:
         if trial.measurement is None:
             if before is None or before.measurement is None:
                 kept[trial_key(trial)] = trial
-        elif environment_key(trial.measurement.environment) == key:
+        elif environment_key(trial.measurement.environment) == key and not _other_runtime(trial, versions):
             kept[trial_key(trial)] = trial
     return tuple(kept.values())
 
 
-def set_apart(trials: Sequence[Trial], key: str, now: Facts | None = None) -> tuple[Apart, ...]:
+def _other_runtime(trial: Trial, versions: Versions) -> bool:
+    """Whether the trial's own runtime computed it in another version."""
+    if trial.measurement is None:
+        return False
+    then = runtime_versions(trial.measurement.environment, trial.runtime)
+    return any(versions.get(name, version) != version for name, version in then.items())
+
+
+def set_apart(
+    trials: Sequence[Trial], key: str, now: Facts | None = None, versions: Versions = NONE
+) -> tuple[Apart, ...]:
     """The trials measured in other environments than `key`, by environment; each once, the last.
 
-    now: the facts of the environment `key`, where no trial of it tells them yet.
+    now: the facts of the environment `key`, where no trial of it tells them yet. versions: see `ranked`.
     """
-    groups: dict[str, dict[TrialKey, Trial]] = {}
+    groups: dict[tuple[str, ...], dict[TrialKey, Trial]] = {}
     for trial in trials:
         if trial.measurement is None:
             continue
-        other = environment_key(trial.measurement.environment)
-        if other == key:
-            now = trial.measurement.environment
+        facts = trial.measurement.environment
+        other, own = environment_key(facts), runtime_versions(facts, trial.runtime)
+        if other == key and not _other_runtime(trial, versions):
+            now = facts
         else:
-            groups.setdefault(other, {})[trial_key(trial)] = trial
+            groups.setdefault((other, *own.values()), {})[trial_key(trial)] = trial
     found = []
     for group in groups.values():
         last = tuple(group.values())
         facts = last[-1].measurement.environment if last[-1].measurement is not None else {}
-        found.append(Apart(last, facts, () if now is None else differences(facts, now)))
+        found.append(Apart(last, facts, () if now is None else differences(facts, now, versions)))
     return tuple(found)
 
 

@@ -36,6 +36,7 @@ from paredown.study.environments import (
     environment_key,
     latest_key,
     ranked,
+    runtime_versions,
     set_apart,
     trial_key,
 )
@@ -103,7 +104,7 @@ class Store:
                     expected=", ".join(f"{k} = {before.get(k)!r}" for k in differing),
                     hint="choose another --out, or remove that directory",
                 )
-        made = {} if environment is None else {"made": {"environment": environment_key(environment)}}
+        made = {} if environment is None else {"made": _made(environment)}
         write_whole(path, toml_text({**asked, "settings": settings, **made}).encode())
 
     def append(self, trial: Trial) -> None:
@@ -197,21 +198,38 @@ def read_study(directory: Path) -> dict[str, dict[str, object]]:
 
 def read_trials(directory: Path) -> tuple[Trial, ...]:
     """The trials of a study that may be ranked together, also while it runs: those of its environment."""
-    return ranked(read_log(directory).trials, study_key(directory))
+    return ranked(read_log(directory).trials, study_key(directory), study_versions(directory))
 
 
 def read_apart(directory: Path, now: Mapping[str, object] | None = None) -> tuple[Apart, ...]:
     """The trials of a study that were taken in other environments; now: the facts of the study's own."""
-    return set_apart(read_log(directory).trials, study_key(directory), now)
+    versions = study_versions(directory)
+    return set_apart(read_log(directory).trials, study_key(directory), now, versions)
+
+
+def _made(environment: Mapping[str, object]) -> dict[str, object]:
+    """What study.toml says of the environment that the study was last run in."""
+    versions = [f"{name} {version}" for name, version in runtime_versions(environment).items()]
+    return {"runtimes": versions, "environment": environment_key(environment)}
+
+
+def _read_made(directory: Path) -> Mapping[str, object]:
+    try:
+        return read_study(directory).get("made", {})
+    except UsageError:  # a log alone, without a study.toml
+        return {}
+
+
+def study_versions(directory: Path) -> dict[str, str]:
+    """Version by package, of the runtimes that were installed when the study was last run."""
+    listed = _read_made(directory).get("runtimes")
+    pairs = [str(text).rpartition(" ") for text in listed] if isinstance(listed, list) else []
+    return {name: version for name, _, version in pairs if name}
 
 
 def study_key(directory: Path) -> str:
     """The environment that the study was last run in: as it wrote down, else that of its last trial."""
-    try:
-        made = read_study(directory).get("made", {})
-    except UsageError:  # a log alone, without a study.toml
-        made = {}
-    key = made.get("environment")
+    key = _read_made(directory).get("environment")
     return key if isinstance(key, str) else latest_key(read_log(directory).trials)
 
 

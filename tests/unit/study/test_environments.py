@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from paredown._measure.environment import environment
-from paredown.hosts import open_host
+from paredown.errors import MissingDependency
+from paredown.hosts import open_host, system
 from paredown.measurement import Measurement, Trial
+from paredown.runtimes import RUNTIMES, runtime
 from paredown.study.environments import (
+    OF_RUNTIME,
     TrialKey,
     differences,
     environment_key,
     may_reuse,
     ranked,
+    runtime_versions,
     set_apart,
     unmatched,
 )
@@ -90,6 +95,42 @@ def test_only_one_environment_is_ranked_and_the_way_back_is_open() -> None:
     assert apart.differs == ("onnxruntime 1.32.0 -> 1.33.0",)
     (left,) = unmatched([apart], ranked(log, environment_key(new)))
     assert [t.recipe for t in left.trials] == ["int8"]
+
+
+def other_runtime(recipe: str, version: str) -> Trial:
+    return replace(trial(recipe, with_packages(openvino=version)), runtime="openvino")
+
+
+def test_another_version_of_a_trials_own_runtime_is_noticed(tmp_path: Path) -> None:
+    """And of no other runtime's: what ONNX Runtime computed stands."""
+    log = [trial("float", with_packages(openvino="2026.3")), other_runtime("int8", "2026.3")]
+    now = with_packages(openvino="2026.4")
+    with Store(tmp_path / "study") as store:
+        for found in log:
+            store.append(found)
+        store.settle({}, {}, log[0].measurement.environment)
+        assert store.trials() == (log[0], log[1])
+        store.settle({}, {}, now)
+        assert store.trials() == (log[0],)
+        (apart,) = read_apart(store.directory, now)
+        assert apart.trials == (log[1],)
+        assert apart.differs == ("openvino 2026.3 -> 2026.4",)
+        store.append(other_runtime("int8", "2026.4"))
+        assert [t.runtime for t in store.trials()] == ["onnxruntime", "openvino"]
+        store.settle({}, {}, HERE)  # OpenVINO is gone: nothing says that its trials are wrong
+        assert len(store.trials()) == 2
+
+
+def test_versions_of_every_runtime_are_read_from_this_machine() -> None:
+    everywhere = {name for names in OF_RUNTIME.values() for name in names}
+    assert everywhere <= set(system._PACKAGES)
+    for name in set(RUNTIMES) - {"null", "reference", "onnxruntime"}:
+        assert runtime(name).SHIPS.package in OF_RUNTIME[name]
+        try:
+            version = runtime(name).version()
+        except MissingDependency:
+            continue
+        assert runtime_versions(environment(open_host()), name)[OF_RUNTIME[name][0]] == version
 
 
 def test_a_failure_elsewhere_does_not_hide_what_was_measured_here() -> None:
