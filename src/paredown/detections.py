@@ -35,4 +35,15 @@ class ClassScores:
     scores: NDArray[np.float32]
 
 
-Prediction = Detections | ClassScores
+@dataclass(frozen=True)
+class RawAnswer:
+    """What a model whose answer nobody reads says about one image: a flat array for each output, in order.
+
+    Floats as float32, all else as int64. `shapes`: of the outputs as the model gave them.
+    """
+
+    values: tuple[NDArray[np.generic], ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+
+Prediction = Detections | ClassScores | RawAnswer

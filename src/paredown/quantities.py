@@ -51,6 +51,7 @@ UNITS: dict[str, Unit] = {
     "ratio": Unit("\u00d7", 1.0, 2),
     "%": Unit("%", 1.0, 1, {"": 1, "%": 1}, "30 or 30%"),
     "points": Unit("points", 1.0, 2),
+    "dB": Unit("dB", 1.0, 1),
     "J": Unit("J", 1.0, 3, {"": 1, "j": 1, "mj": 1e-3}, "0.5, 0.5J or 500mJ"),
     "W": Unit("W", 1.0, 2, {"": 1, "w": 1, "mw": 1e-3}, "5, 5W or 5000mW"),
     "1/s": Unit("FPS", 1.0, 1),

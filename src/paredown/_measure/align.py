@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from paredown.card import Card
 from paredown.errors import DataError
+from paredown.metrics import uses_truth
 from paredown.sample import Dataset
 from paredown.tasks import TASKS
 
@@ -38,6 +39,10 @@ def align(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
     """
     if not dataset.has_truth:
         return dataset, ()
+    if not uses_truth(card.task):
+        unused = f"the images' truth is not used: {TASKS[card.task].WORDS.no_truth}"
+        samples = tuple(replace(s, truth=None) for s in dataset)
+        return replace(dataset, samples=samples, notes=(*dataset.notes, unused)), (unused,)
     if dataset.task != card.task:
         raise DataError(
             f"the model's task is {card.task!r}, the data set {dataset.name!r} holds truth for another",

@@ -25,9 +25,11 @@ from paredown.card import Card
 from paredown.errors import CardError
 from paredown.families.family import Match
 from paredown.families.recognition import Recognition
+from paredown.metrics import uses_truth
 from paredown.preprocessing.values import FED
 from paredown.protocols import Progress, Session, silent
 from paredown.sample import Dataset
+from paredown.tasks import TASKS
 
 FIRST_IMAGES = 32  # all candidates are tried on these,
 MORE_IMAGES = (96, 200)  # and those that chance does not part on more, up to so many
@@ -64,6 +66,8 @@ def weigh(
     first = candidates[0].card
     if len(candidates) == 1 and not nameless(first):
         return CardChoice(first, match)
+    if not uses_truth(first.task):
+        return untried(match, first, TASKS[first.task].WORDS.no_truth)
     if not dataset.has_truth:
         return untried(match, first, "the images have no truth")
     best, tried, refusal = _try(match, candidates, dataset, session, n, progress)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.card import Card
-from paredown.detections import ClassScores
+from paredown.detections import ClassScores, RawAnswer
 from paredown.families import FAMILIES
 from paredown.families.boxes import Floats
 from paredown.families.geometry import box_fault
@@ -71,7 +71,13 @@ def look(feeds: Feeds, outputs: Mapping[str, Any], card: Card, frame: Frame) -> 
         found = family.candidates(outputs, card, -np.inf)
     unlike = getattr(family, "unlike", None)  # a family's own check, if it has one
     if isinstance(found, ClassScores):
-        return _look_at_classes(found, card, fed, answered)
+        n = len(found.scores)
+        other = (
+            "" if n == len(card.classes) else f"{n} scores, and the card names {len(card.classes)} classes"
+        )
+        return _without_boxes([found.scores], other, fed, answered)
+    if isinstance(found, RawAnswer):
+        return _without_boxes(found.values, "", fed, answered)
     with np.errstate(invalid="ignore"):
         best = found.scores.max(axis=1, initial=-np.inf)
         likely = np.flatnonzero(best >= LIKELY)
@@ -101,10 +107,9 @@ def look(feeds: Feeds, outputs: Mapping[str, Any], card: Card, frame: Frame) -> 
     )
 
 
-def _look_at_classes(found: ClassScores, card: Card, fed: bytes, answered: bytes) -> AnswerFigures:
+def _without_boxes(values: Sequence[NDArray[Any]], unlike: str, fed: bytes, answered: bytes) -> AnswerFigures:
     none = np.zeros(0, np.float32)
-    n, finite = len(found.scores), bool(np.isfinite(found.scores).all())
-    unlike = "" if n == len(card.classes) else f"{n} scores, and the card names {len(card.classes)} classes"
+    finite = all(bool(np.isfinite(v).all()) for v in values)
     empty = np.zeros((0, 4), np.float32)
     nothing, whole = np.zeros(0, np.int64), np.zeros(0, np.bool_)
     return AnswerFigures(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from paredown.card import Card
-from paredown.detections import ClassScores, Prediction
+from paredown.detections import ClassScores, Prediction, RawAnswer
 from paredown.families.candidates import Candidates
 from paredown.families.features import Features
 from paredown.preprocessing.letterbox import Frame
@@ -54,7 +54,9 @@ class Family(Protocol):
     def matches(features: Features) -> Match | None: ...
 
     @staticmethod
-    def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates | ClassScores: ...
+    def candidates(
+        outputs: Mapping[str, Any], card: Card, least: float
+    ) -> Candidates | ClassScores | RawAnswer: ...
 
     @staticmethod
     def decode(

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from paredown.card import Card
-from paredown.detections import Detections, Prediction
+from paredown.detections import Detections, Prediction, RawAnswer
 from paredown.errors import CardError, first_line
 from paredown.families import FAMILIES
 from paredown.families.family import Match
 from paredown.families.features import find_features
+from paredown.families.raw import sampled
 from paredown.model import Model, TensorSpec
 from paredown.preprocessing.letterbox import Frame
+
+ANY = "raw"  # the family of whatever no other fits
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Recognition:
             raise CardError(
                 "more than one model family fits and nothing in the file decides",
                 got="; ".join(f"{m.cards[0].family} ({m.why})" for m in tied),
-                hint=f"say which with --family {' or --family '.join(m.cards[0].family for m in tied)}",
+                hint=f"say which with --family {' or --family '.join(m.cards[0].family for m in tied)}; "
+                "--family raw only compares the outputs with the float model's",
             )
         return self.matches[0]
 
@@ -74,6 +78,8 @@ def recognise(
     candidates = FAMILIES.values() if family is None else (FAMILIES[family],)
     features = find_features(model, size, said)
     found = [] if features is None else [m for f in candidates if (m := f.matches(features)) is not None]
+    if family is None and (said or len(found) > 1):  # what is read goes before what is only compared
+        found = [m for m in found if m.cards[0].family != ANY]
     says = f"inputs {_spell(model.inputs)}; outputs {_spell(model.outputs)}"
     if family is not None and not found:
         raise CardError(f"the model does not look like the family {family!r}", got=says)
@@ -105,6 +111,8 @@ def predict(outputs: Mapping[str, Any], card: Card, frame: Frame, conf: float | 
             iou=card.iou,
             max_detections=card.max_detections,
         )
+    if isinstance(found, RawAnswer):
+        return sampled(found)
     if isinstance(found, Detections) and found.classes.max(initial=-1) >= len(card.classes):
         raise CardError(
             "the model gives class numbers beyond its list of classes",

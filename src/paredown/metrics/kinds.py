@@ -16,8 +16,13 @@ def headlines() -> tuple[str, ...]:
 
 def headline(task: str, has_truth: bool) -> str:
     """The name of the one metric that judges a model."""
-    against = "truth" if has_truth else "reference"
+    against = "truth" if has_truth and uses_truth(task) else "reference"
     return next(m.name for m in METRICS.values() if m.headline and (m.task, m.against) == (task, against))
+
+
+def uses_truth(task: str) -> bool:
+    """Whether models of the task can be held against a truth at all."""
+    return any(m.headline and (m.task, m.against) == (task, "truth") for m in METRICS.values())
 
 
 def kind_of(name: str) -> QuantityKind:

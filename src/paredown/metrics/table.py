@@ -11,6 +11,7 @@ from functools import partial
 from paredown.metrics import classification as cls
 from paredown.metrics import detection as det
 from paredown.metrics import fidelity as fid
+from paredown.metrics import signal
 from paredown.metrics.metric import Metric
 from paredown.quantities import Unit
 
@@ -18,6 +19,7 @@ _boxes = partial(Metric, task="detect", against="truth")
 _same_boxes = partial(Metric, task="detect", against="reference")
 _class = partial(Metric, task="classify", against="truth")
 _same_class = partial(Metric, task="classify", against="reference")
+_same_values = partial(Metric, task="raw", against="reference")
 _CHANGE = (-1.0, 1.0)
 _SHARE = Unit("%", 100.0, 1)  # kept as 0..1, shown in per cent
 _AGREEMENT = Unit("%", 100.0, 2)  # the same, with the decimals of points
@@ -134,6 +136,32 @@ _TABLE = (
         cls.confidence_shift,
         "neither",
         "mean change of the probability of the float model's first class",
+        limits=_CHANGE,
+    ),
+    _same_values(
+        "fidelity_signal",
+        "agreement with the float model",
+        signal.agreement,
+        "higher",
+        "1 - relative error against the float model's outputs, of the worst output",
+        headline=True,
+        look=_AGREEMENT,
+    ),
+    _same_values(
+        "fidelity_decibel",
+        "signal to noise",
+        signal.decibel,
+        "higher",
+        "the float model's signal to the noise of the difference, of the worst output",
+        unit="dB",
+        limits=(-signal.MOST_DB, signal.MOST_DB),
+    ),
+    _same_values(
+        "fidelity_cosine",
+        "cosine",
+        signal.cosine,
+        "higher",
+        "cosine with the float model's outputs, of the worst output",
         limits=_CHANGE,
     ),
 )

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.card import Card, Preprocess
-from paredown.detections import ClassScores, Detections, Prediction
+from paredown.detections import ClassScores, Detections, Prediction, RawAnswer
 from paredown.metrics.metric import Metric
 from paredown.tasks import TASKS
 
@@ -99,4 +99,13 @@ def _scores(rng: np.random.Generator) -> ClassScores:
     return ClassScores(rng.normal(0, 3, CLASSES).astype(np.float32))
 
 
-ANSWERS: dict[str, Callable[[np.random.Generator], Prediction]] = {"detect": _detections, "classify": _scores}
+def _raw(rng: np.random.Generator) -> RawAnswer:
+    values = (rng.normal(0, 3, 40).astype(np.float32), rng.integers(0, 5, 6))
+    return RawAnswer(values, ((1, 4, 10), (1, 6)))
+
+
+ANSWERS: dict[str, Callable[[np.random.Generator], Prediction]] = {
+    "detect": _detections,
+    "classify": _scores,
+    "raw": _raw,
+}

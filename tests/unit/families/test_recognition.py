@@ -95,15 +95,30 @@ def test_unknown_and_unfitting_families() -> None:
 @pytest.mark.parametrize(
     "made",
     [
-        model({"o": ((1, 21, 320, 320), ())}),
+        model({"o": ((1, 21, 9, 9), ())}),
         model({"o": ((1, 84, 77), V8_TAIL)}, parts=2),
-        model({"o": ((1, 84, CELLS_320), V8_TAIL)}, parts=2, input_shape=(1, 5, 320, 320)),
         yolov8_model(metadata={"task": "pose"}),
     ],
 )
-def test_nothing_fits(made: Model) -> None:
+def test_what_no_family_reads_is_raw_and_a_family_that_was_named_or_told_is_not(made: Model) -> None:
+    card = recognise(made).resolve()
+    assert (card.family, card.task, card.classes) == ("raw", "raw", ("o",))
+    assert "NOTHING SAYS" in card.origin["preprocessing"]
+    with pytest.raises(CardError, match="does not look like"):
+        recognise(made, "yolov8")
+    with pytest.raises(CardError, match="no known model family"):
+        recognise(made, said={"units": "fractions"}).resolve()
+
+
+def test_nothing_fits_without_an_image_input() -> None:
+    made = model({"o": ((1, 84, CELLS_320), V8_TAIL)}, parts=2, input_shape=(1, 5, 320, 320))
     with pytest.raises(CardError, match="no known model family"):
         recognise(made).resolve()
+
+
+def test_a_known_model_is_only_raw_where_that_is_said() -> None:
+    assert [m.cards[0].family for m in recognise(yolov8_model()).matches] == ["yolov8"]
+    assert recognise(yolov8_model(), "raw").resolve().task == "raw"
 
 
 def test_an_open_size_comes_from_metadata_or_is_given() -> None:
@@ -125,7 +140,7 @@ def test_integer_and_grey_inputs() -> None:
 def test_the_table_keeps_its_names() -> None:
     for name, family in FAMILIES.items():
         assert name == family.NAME
-        assert family.TASK in ("detect", "classify")
+        assert family.TASK in ("detect", "classify", "raw")
         assert len(family.SUMMARY) < 80
 
 

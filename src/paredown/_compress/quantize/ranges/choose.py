@@ -133,7 +133,7 @@ def _share_at_concats(plan: Plan, seen: dict[str, Seen], grids: dict[str, QuantP
     for node in plan.roles:
         if node.op_type != "Concat":
             continue
-        out = plan.group[str(node.outputs[0].name)]
+        out = plan.group[str(_written(node.outputs[0], plan).name)]
         for value in node.inputs:
             own = plan.group.get(str(value.name)) if value is not None else None
             if value is None or own is None or own == out:
@@ -143,6 +143,14 @@ def _share_at_concats(plan: Plan, seen: dict[str, Seen], grids: dict[str, QuantP
             if alone or _error(sample, grids[out]) <= 2 * _error(sample, grids[own]):
                 plan.merge(own, out)
                 del grids[own]
+
+
+def _written(value: ir.Value, plan: Plan) -> ir.Value:
+    """The tensor that exists on the device: the value, or what the activation absorbed behind it makes."""
+    while str(value.name) not in plan.group:
+        (reader,) = consumers(value)
+        (value,) = reader.outputs
+    return value
 
 
 def _error(sample: np.ndarray, grid: QuantParams) -> float:
