@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,4 +48,28 @@ class RawAnswer:
     shapes: tuple[tuple[int, ...], ...]
 
 
-Prediction = Detections | ClassScores | RawAnswer
+@dataclass(frozen=True)
+class ClassMap:
+    """The class of every pixel of one image, as a model says it or as it is true. Packed: a map is large.
+
+    packed: (H, W) int16, compressed by zlib; NO_CLASS where no class is known.
+    """
+
+    task: ClassVar[str] = "segment"
+    packed: bytes = field(repr=False)
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, classes: NDArray[np.integer[Any]]) -> Self:
+        """The map of (H, W) class numbers below 32768."""
+        data = zlib.compress(np.ascontiguousarray(classes, np.int16).tobytes(), 1)
+        return cls(data, (int(classes.shape[0]), int(classes.shape[1])))
+
+    @property
+    def classes(self) -> NDArray[np.int16]:
+        """(H, W) class numbers, NO_CLASS for none."""
+        return np.frombuffer(zlib.decompress(self.packed), np.int16).reshape(self.shape)
+
+
+NO_CLASS = -1
+Prediction = Detections | ClassScores | RawAnswer | ClassMap

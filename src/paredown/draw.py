@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,3 +54,17 @@ def draw_label(
     at = (x + 2, y - base)
     ink = (0, 0, 0) if brightness(colour) > 140 else (255, 255, 255)
     cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, weight, cv2.LINE_AA)
+
+
+def draw_class_map(
+    image: NDArray[np.uint8], classes: NDArray[np.integer[Any]], share: float = 0.55
+) -> NDArray[np.uint8]:
+    """A copy of the image (H, W, 3) with the pixels of every class but the first in its colour.
+
+    classes: (H, W), the first class is most often the background. share: of the colour in what is seen.
+    """
+    shown = classes > 0
+    table = np.array([class_colour(i) for i in range(int(classes.max(initial=0)) + 1)], np.float32)
+    mixed = image.astype(np.float32)
+    mixed[shown] = (1 - share) * mixed[shown] + share * table[classes[shown]]
+    return np.rint(mixed).astype(np.uint8)

@@ -14,20 +14,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from paredown.card import Card
+from paredown.deploy.answers import as_json, as_text, mask_of, picture
 from paredown.deploy.device_model import Decode, DeviceModel, Opening
 from paredown.deploy.save import open_output
 from paredown.deploy.sources import DeviceError, find_source, frame_rate, read_images
-from paredown.detections import Detections, Prediction
-from paredown.draw import class_colour, draw_detections, draw_label
 from paredown.errors import ParedownError
 from paredown.printable import printable
 
 SAVE = "a folder for the pictures with their boxes, or one video: a name ending in .mp4 or .avi"
-TOP = 5  # classes named for an image by a classifier
 
 
 def main(
@@ -87,6 +82,8 @@ def _run(model: DeviceModel, args: argparse.Namespace) -> None:
             sys.stdout.flush()
             if output is not None:
                 output.write(name, picture(image, found, model.card))
+                if (mask := mask_of(found)) is not None:
+                    output.write_mask(mask)
     finally:
         if output is not None:
             output.close()
@@ -103,47 +100,3 @@ def _timed(pictures: Iterator[Any], seconds: list[float]) -> Iterator[Any]:
         now = time.perf_counter()
         seconds.append(now - start)
         start = now
-
-
-def top_classes(scores: NDArray[np.float32]) -> list[int]:
-    return [int(i) for i in np.argsort(-scores, kind="stable")[:TOP]]
-
-
-def class_name(card: Card, number: int) -> str:
-    """The name of a class; a number that the card's list does not have stands for itself."""
-    return card.classes[number] if 0 <= number < len(card.classes) else f"class {number}"
-
-
-def as_json(name: str, found: Prediction, card: Card, spent: dict[str, float]) -> dict[str, object]:
-    """Plain values: boxes are x1 y1 x2 y2 in pixels of the image."""
-    times = {part: round(ms, 3) for part, ms in spent.items()}
-    if isinstance(found, Detections):
-        rows = [
-            {"class": class_name(card, int(c)), "score": float(s), "box": [float(v) for v in box]}
-            for c, s, box in zip(found.classes, found.scores, found.boxes, strict=True)
-        ]
-        return {"image": name, "detections": rows, "milliseconds": times}
-    best = [
-        {"class": class_name(card, i), "score": float(found.scores[i])} for i in top_classes(found.scores)
-    ]
-    return {"image": name, "classes": best, "milliseconds": times}
-
-
-def as_text(name: str, found: Prediction, card: Card) -> str:
-    """ "street.jpg: 3 person, 1 dog" """
-    if not isinstance(found, Detections):
-        best = top_classes(found.scores)
-        return f"{name}: " + ", ".join(f"{class_name(card, i)} {found.scores[i]:.3f}" for i in best)
-    counts: dict[str, int] = {}
-    for c in found.classes:
-        counts[class_name(card, int(c))] = counts.get(class_name(card, int(c)), 0) + 1
-    return f"{name}: " + (", ".join(f"{n} {c}" for c, n in counts.items()) or "nothing found")
-
-
-def picture(image: NDArray[np.uint8], found: Prediction, card: Card) -> NDArray[np.uint8]:
-    """The RGB image with boxes, or with the best class in its corner."""
-    if isinstance(found, Detections):
-        return draw_detections(image, found, card.classes)
-    canvas, best = image.copy(), top_classes(found.scores)[0]
-    draw_label(canvas, f"{class_name(card, best)} {found.scores[best]:.3f}", (0, 0), class_colour(best))
-    return canvas

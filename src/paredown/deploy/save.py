@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ class PictureFolder:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DeviceError(f"cannot make the folder {folder}: {error.strerror}") from error
-        self._folder, self._number = folder, 0
+        self._folder, self._number, self._last = folder, 0, folder
 
     def write(self, name: str, image: NDArray[np.uint8]) -> None:
         """The RGB picture (H, W, 3), numbered: files of several folders may share a name."""
@@ -31,13 +32,28 @@ class PictureFolder:
         done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         if not done:
             raise DeviceError(f"OpenCV cannot encode {path}")
+        self._keep(path, data.tobytes())
+        self._last = path
+
+    @staticmethod
+    def _keep(path: Path, data: bytes) -> None:
         try:
             with path.open("xb") as file:  # never through a link, never over what is there
-                file.write(data.tobytes())
+                file.write(data)
         except FileExistsError:
             raise DeviceError(f"{path} is there already; choose another folder") from None
         except OSError as error:
             raise DeviceError(f"cannot write {path}: {error.strerror}") from error
+
+    def write_mask(self, classes: NDArray[np.integer[Any]]) -> None:
+        """The class of every pixel (H, W) of the picture written last, as a PNG of 8 or 16 bits beside it.
+
+        The largest number of those bits stands for no class.
+        """
+        kind = np.uint8 if classes.max(initial=0) < 255 else np.uint16
+        whole = np.where(classes < 0, np.iinfo(kind).max, classes).astype(kind)
+        _, data = cv2.imencode(".png", whole)  # type: ignore[arg-type]
+        self._keep(self._last.with_name(f"{self._last.stem}_classes.png"), data.tobytes())
 
     def close(self) -> None:
         """Nothing: every picture is whole."""
@@ -67,6 +83,9 @@ class VideoFile:
                 "images of several sizes go into a folder, --save DIR"
             )
         self._writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+
+    def write_mask(self, classes: NDArray[np.integer[Any]]) -> None:
+        """Nothing: a video holds pictures only."""
 
     def close(self) -> None:
         """Writes the end of the file."""

@@ -73,7 +73,7 @@ def _middle(values: Sequence[NDArray[np.generic]]) -> Values:
     if len(values) < 2 or len({v.size for v in values}) > 1:
         every = np.concatenate([v.astype(np.float64) for v in values])
         return np.array(every.mean() if every.size else 0.0)
-    return np.asarray(np.mean(values, axis=0, dtype=np.float64))
+    return np.asarray(np.mean(np.stack([v.astype(np.float64) for v in values]), axis=0))
 
 
 def _sums(mine: NDArray[np.generic], floats: NDArray[np.generic], middle: Values) -> tuple[float, ...]:
@@ -117,13 +117,13 @@ class SignalTally:
         own, reference = self._sum(self.signals.own), self._sum(self.signals.reference)
         found = ratio(self._sum(self.signals.dot), np.sqrt(own * reference))
         found[(own == 0) & (reference == 0) & self._any] = 1.0
-        return np.clip(found, -1.0, 1.0)
+        return np.asarray(np.clip(found, -1.0, 1.0))
 
     @cached_property
     def decibel(self) -> Values:
         """(R, O) 20 log10 of 1 / error, at most MOST_DB on either side; nan for whole numbers."""
         with np.errstate(divide="ignore"):
-            return np.clip(-20 * np.log10(self.error), -MOST_DB, MOST_DB)
+            return np.asarray(np.clip(-20 * np.log10(self.error), -MOST_DB, MOST_DB))
 
     @property
     def _ones(self) -> Values:
@@ -131,8 +131,8 @@ class SignalTally:
 
     @property
     def _any(self) -> NDArray[np.bool_]:
-        floats: NDArray[np.bool_] = ~np.isnan(self.signals.noise).all(axis=0)
-        return np.logical_and((self.weights.sum(axis=1) > 0)[:, None], floats)
+        floats = ~np.isnan(self.signals.noise).all(axis=0)
+        return np.asarray((self.weights.sum(axis=1) > 0)[:, None] & floats, np.bool_)
 
     def _sum(self, values: Values) -> Values:
         """(R, O); an output that is not of the kind stays nan."""

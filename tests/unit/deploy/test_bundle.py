@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from paredown.card import Card, Preprocess
 from paredown.deploy import write_bundle
-from paredown.deploy.detect_main import as_json, as_text, picture
+from paredown.deploy.answers import as_json, as_text, picture
 from paredown.detections import Detections
 from paredown.draw import draw_detections
 from paredown.errors import StorageError
