@@ -92,11 +92,13 @@ def load(
     scale: str | None = None,
     colour: str | None = None,
     fit: str | None = None,
+    decode: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """The model in an ONNX file. With `images` it carries its card: how to feed it and read its answer.
 
     scale, colour, fit: as --scale, --colour and --fit on the command line ("imagenet", "bgr", "letterbox").
+    decode: a Python file that reads the model's answer (docs/unknown_model.md).
 
     Raises ModelError where the file is no usable model, CardError where no family fits, several do, or
     nothing tells how the model is fed.
@@ -107,7 +109,7 @@ def load(
         return model
     if images is None:
         return model.with_card(read_card(Path(card or ""), model))
-    hints, tried_on = Hints(family, card, scale, colour, fit), as_dataset(images, progress)
+    hints, tried_on = Hints(family, card, scale, colour, fit, decode), as_dataset(images, progress)
     choice = weigh_cards(model, file, tried_on, find_target("local"), hints, progress)
     return model.with_card(choice.settled())
 

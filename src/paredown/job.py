@@ -236,6 +236,7 @@ def command(asked: Asked, out: Path) -> str:
         "--scale": options.scale,
         "--colour": options.colour,
         "--fit": options.fit,
+        "--decode": options.decode,
         "--threads": options.threads or None,
         "--max-bad": options.max_bad or None,
         "--seed": options.seed or None,

@@ -25,6 +25,7 @@ COMMANDS = {
     "run": "search, measure, report and bundle: the whole job",
     "inspect": "what a model is: family, inputs and outputs, operations, weights, memory, risks",
     "card": "write a card.toml: how the model is fed and its answer read, with what is not certain",
+    "new-decode": "start a Python file that reads the answer of a model that no family reads",
     "compress": "apply one recipe",
     "measure": "accuracy, latency, CPU use, memory and energy of one model",
     "compare": "two models on the same images: paired statistics and side-by-side pictures",
@@ -90,7 +91,7 @@ def _dispatch(words: list[str]) -> int:
     name = words[0]
     if name not in COMMANDS:
         raise UnknownName("command" if not name.startswith("-") else "option", name, COMMANDS)
-    command = import_module(f"paredown.cli.{name}")
+    command = import_module(f"paredown.cli.{name.replace('-', '_')}")
     parser = Parser(
         prog=f"paredown {name}",
         description=COMMANDS[name][0].upper() + COMMANDS[name][1:] + ".",
@@ -107,7 +108,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _overview() -> argparse.ArgumentParser:
-    lines = "\n".join(f"  {name:<10}{summary}" for name, summary in COMMANDS.items())
+    lines = "\n".join(f"  {name:<12}{summary}" for name, summary in COMMANDS.items())
     return Parser(
         prog="paredown",
         usage="paredown COMMAND ...",

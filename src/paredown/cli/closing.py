@@ -53,6 +53,7 @@ def options_of(args: argparse.Namespace) -> Options:
         scale=args.scale,
         colour=args.colour,
         fit=args.fit,
+        decode=None if args.decode is None else str(args.decode),
         keep_float=tuple(args.keep_float),
         threads=args.threads,
         max_bad=args.max_bad,

@@ -34,7 +34,7 @@ def load(
 
 def hints_of(args: argparse.Namespace) -> Hints:
     """What was said about the model on the command line."""
-    return Hints(args.family, args.card, args.scale, args.colour, args.fit)
+    return Hints(args.family, args.card, args.scale, args.colour, args.fit, args.decode)
 
 
 def feeding_of(model: Model) -> dict[str, object]:

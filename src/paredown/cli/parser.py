@@ -108,6 +108,12 @@ def add_card(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="a card.toml that says how to feed the model and read its answer (default: card.toml beside it)",
     )
+    parser.add_argument(
+        "--decode",
+        metavar="FILE",
+        type=Path,
+        help="a Python file that reads the model's answer: `paredown new-decode MODEL` starts one",
+    )
     add_input(parser)
 
 

@@ -80,7 +80,7 @@ def mask_of(found: Prediction) -> NDArray[Any] | None:
 
 def _areas(found: ClassMap, card: Card) -> list[tuple[str, float]]:
     """Each class that is there and its share of the pixels, the largest first."""
-    counts = np.bincount(found.classes.ravel())
+    counts = np.bincount(found.classes[found.classes >= 0])
     order = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]]
     return [(class_name(card, i), float(counts[i] / counts.sum())) for i in order]
 

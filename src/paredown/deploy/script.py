@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from paredown._measure.environment import saturated, threads_set
 from paredown.deploy.single_file import single_file
 from paredown.device import Device
+from paredown.families import FAMILIES
 from paredown.no_telemetry import OPT_OUTS, UNLOADED
 from paredown.protocols import Shipping
 from paredown.runtimes import runtime as find_runtime
@@ -46,7 +47,7 @@ def detect_script(
     there = surroundings or {}
     ships = find_runtime(runtime).SHIPS
     roots = [
-        (f"paredown.families.{family}", "decode"),
+        (f"paredown.families.{getattr(FAMILIES[family], 'ON_DEVICE', family)}", "decode"),
         ("paredown.deploy.device_card", "read_complete_card"),
         (ships.module, ships.opener),
         ("paredown.deploy.detect_main", "main"),

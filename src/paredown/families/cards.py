@@ -20,6 +20,7 @@
 
     [decode]                        # how the answer is read, see candidates.py and docs/card.md
     columns = "cx cy w h scores"    # what stands in the columns of a row
+    file = "my_head.py"             # or: a Python file beside this one reads it, see docs/unknown_model.md
     [origin]                        # where each part was learned, in words
 
 What a file leaves out is recognised as if there were no file; what it says is checked against the model. Of
@@ -47,6 +48,8 @@ from paredown.toml import read_toml, toml_text
 from paredown.typed import Misfit, convert
 
 NAMES_BYTES = 10_000_000
+DECODE_BYTES = 1_000_000
+OWN = "own"  # the family that a decode file reads
 _TABLES = {"input": "preprocess", "decode": "decode", "origin": "origin"}
 _KEYS = {f.name for f in fields(Card)} - {"preprocess"} | {"input"}
 _VALUES = {"scale", "mean", "std"}
@@ -65,10 +68,13 @@ def read_card(path: Path, model: Model) -> Card:
     return recognise_with_card(path, model).resolve()
 
 
-def recognise_with_card(path: Path, model: Model, family: str | None = None) -> Recognition:
+def recognise_with_card(
+    path: Path, model: Model, family: str | None = None, decode: Mapping[str, str] | None = None
+) -> Recognition:
     """The recognition of the model with what the file says put into every candidate card.
 
-    `family` goes before the file's. Raises CardError on what does not parse or contradicts the model.
+    `family` and `decode`, of `read_decode`, go before the file's. Raises CardError on what does not parse or
+    contradicts the model.
     """
     values = _read(path)
     for key in values:
@@ -76,8 +82,11 @@ def recognise_with_card(path: Path, model: Model, family: str | None = None) -> 
             raise UnknownName("key", key, _KEYS, hint=None)
     size = values.get("input", {}).get("size") if isinstance(values.get("input"), dict) else None
     given = _checked(path, "input.size", size, tuple[int, int]) if size is not None else None
-    said = _table(path, values, "decode") if "decode" in values else {}
+    said = dict(_table(path, values, "decode")) if "decode" in values else {}
     _check_columns(path, said)
+    if decode or "file" in said:
+        said = dict(decode) if decode else _with_source(path, said)
+        values["decode"], family = said, family or OWN
     found = recognise(model, family or _family(path, values), given, said)
     return replace(found, matches=tuple(_override(match, values, path) for match in found.matches))
 
@@ -93,6 +102,27 @@ def card_text(card: Card) -> str:
     tables["input"] = {f.name: getattr(card.preprocess, f.name) for f in fields(Preprocess)}
     plain = {f.name: getattr(card, f.name) for f in fields(Card) if f.name not in _TABLES.values()}
     return toml_text({"": plain, **{name: table for name, table in tables.items() if table}})
+
+
+def read_decode(path: Path) -> dict[str, str]:
+    """A decode file as the [decode] of a card: its name and its text. Raises CardError."""
+    try:
+        text = read_plain(path, DECODE_BYTES, what="the decode file", error=CardError).decode()
+        compile(text, path.name, "exec")
+    except (UnicodeDecodeError, SyntaxError, ValueError) as e:
+        raise CardError(f"the decode file {path} is no Python", got=e) from e
+    return {"file": path.name, "source": text}
+
+
+def _with_source(path: Path, said: Mapping[str, Any]) -> dict[str, str]:
+    """The [decode] that names a file, with its text, which a card of ours holds already."""
+    for key in said:
+        if key not in ("file", "source"):
+            raise UnknownName("key of [decode] beside `file`", key, ("file", "source"))
+    name = _checked(path, "decode.file", said["file"], str)
+    if "source" in said:
+        return {"file": name, "source": _checked(path, "decode.source", said["source"], str)}
+    return read_decode(_beside(path, name, "decode.file", "put the decode file beside the card"))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -247,14 +277,8 @@ def _table(path: Path, values: Mapping[str, Any], name: str) -> Mapping[str, Any
 
 def _classes(path: Path, value: object) -> tuple[str, ...]:
     if isinstance(value, str):
-        file = path.parent / value
-        inside = Path(os.path.realpath(path.parent)) in Path(os.path.realpath(file)).parents
-        if file.exists() and not (inside and file.is_file()):
-            raise CardError(
-                f"{path}: classes must name a plain file in the card's own folder",
-                got=repr(value[:80]),
-                hint="put the list of names beside the card, or write the names themselves",
-            )
+        hint = "put the list of names beside the card, or write the names themselves"
+        file = _beside(path, value, "classes", hint)
         try:
             text = read_plain(file, NAMES_BYTES, what="the class names", error=CardError).decode()
         except UnicodeDecodeError as error:
@@ -264,6 +288,16 @@ def _classes(path: Path, value: object) -> tuple[str, ...]:
     if not names:
         raise CardError(f"{path}: classes is empty")
     return names
+
+
+def _beside(path: Path, name: str, key: str, hint: str) -> Path:
+    """The file of that name. Raises CardError where it is no plain file in the card's own folder."""
+    file = path.parent / name
+    inside = Path(os.path.realpath(path.parent)) in Path(os.path.realpath(file)).parents
+    if file.exists() and not (inside and file.is_file()):
+        what = f"{path}: {key} must name a plain file in the card's own folder"
+        raise CardError(what, got=repr(name[:80]), hint=hint)
+    return file
 
 
 def _checked(path: Path, key: str, value: object, kind: Any) -> Any:

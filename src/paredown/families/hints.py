@@ -7,7 +7,7 @@ from pathlib import Path
 
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
-from paredown.families.cards import card_beside, recognise_with_card
+from paredown.families.cards import OWN, card_beside, read_decode, recognise_with_card
 from paredown.families.family import Match
 from paredown.families.recognition import Recognition, recognise
 from paredown.model import Model
@@ -19,13 +19,14 @@ COLOURS = ("rgb", "bgr")
 
 @dataclass(frozen=True)
 class Hints:
-    """The options --family, --card, --scale, --colour and --fit; None where one was not given."""
+    """The options --family, --card, --scale, --colour, --fit and --decode; None where one was not given."""
 
     family: str | None = None
     card: str | Path | None = None
     scale: str | None = None  # a word of `values.parse_values`
     colour: str | None = None
     fit: str | None = None
+    decode: str | Path | None = None
 
     @property
     def about_input(self) -> str:
@@ -41,10 +42,12 @@ def recognise_file(model: Model, file: Path, hints: Hints) -> Recognition:
     them does not fit the model, UnknownName on a wrong word.
     """
     written = card_beside(file) if hints.card is None else Path(hints.card)
+    said = {} if hints.decode is None else read_decode(Path(hints.decode))
+    family = OWN if said and hints.family is None else hints.family
     if written is None:
-        found = recognise(model, hints.family)
+        found = recognise(model, family, said=said)
     else:
-        found = recognise_with_card(written, model, hints.family)
+        found = recognise_with_card(written, model, family, said)
     return hinted(found, hints)
 
 

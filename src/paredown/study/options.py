@@ -25,6 +25,7 @@ class Options:
     `runtimes`: what opens the models ("all": every one that is installed); empty: the target's usual one.
     `sizes`: longer sides of the input, in pixels, that every recipe is tried at; empty: the model's own.
     `card`: the path of a card.toml. `scale`, `colour`, `fit`: how the model is fed, as on the command line.
+    `decode`: the path of a Python file that reads the model's answer.
     `learn_from`: unlabelled images for the steps that learn, a path as on the command line.
 
     allow_outside: data sets may name files outside their own folders.
@@ -45,6 +46,7 @@ class Options:
     scale: str | None = None
     colour: str | None = None
     fit: str | None = None
+    decode: str | None = None
     keep_float: tuple[str, ...] = ()
     threads: int = 0
     max_bad: int = 0
@@ -73,7 +75,7 @@ class Options:
     @property
     def hints(self) -> Hints:
         """What is said about the model."""
-        return Hints(self.family, self.card, self.scale, self.colour, self.fit)
+        return Hints(self.family, self.card, self.scale, self.colour, self.fit, self.decode)
 
 
 @dataclass(frozen=True)

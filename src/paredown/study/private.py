@@ -34,6 +34,7 @@ def portable(asked: Asked) -> Asked:
             options,
             target=portable_path(options.target),
             card=_portable(options.card),
+            decode=_portable(options.decode),
             learn_from=_portable(options.learn_from),
             power_log=_portable(options.power_log),
             recipes=tuple(portable_path(name) for name in options.recipes),

@@ -1,0 +1,80 @@
+"""Any detector whose answer a Python file of the user's own reads: `--decode FILE`, `[decode] file = "..."`.
+
+The file (families/own_decode.py says what it defines) runs in a process of its own with a time limit for each
+image. Its text stands in the card, so that a study or a bundle does not depend on where it lay.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from paredown.card import Card
+from paredown.detections import Detections
+from paredown.families.candidates import Candidates
+from paredown.families.family import Match, match_of
+from paredown.families.features import Features, spell
+from paredown.families.own_decode import finished
+from paredown.families.own_process import DecodeProcess
+from paredown.preprocessing.letterbox import Frame
+from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
+
+NAME = "own"
+TASK = "detect"
+SUMMARY = "any detector, read by a Python file of yours (--decode)"
+ON_DEVICE = "own_decode"  # the module whose `decode` a bundle carries
+COCO_CLASSES = 80  # assumed where nothing names the classes; a card or the data set says otherwise
+_running: dict[str, DecodeProcess] = {}
+
+
+def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
+    """The boxes that the file gives. Raises CardError where it fails."""
+    source = str(card.decode["source"])
+    if source not in _running:
+        _running[source] = DecodeProcess(source, str(card.decode["file"]))
+    try:
+        found = _running[source](outputs, card.preprocess.size)
+    except Exception:
+        _running.pop(source).close()
+        raise
+    return Candidates(found["boxes"], np.asarray(found["scores"])[:, None], found["classes"])
+
+
+def decode(
+    outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
+) -> Detections:
+    """Detections of one image by the decode file in the card."""
+    found = candidates(outputs, card, conf)
+    return finished(found, frame, conf=conf, iou=iou, max_detections=max_detections)
+
+
+def matches(features: Features) -> Match | None:
+    """The match where the card or the user names a file."""
+    if "source" not in features.said:
+        return None
+    how = {"file": features.said["file"], "source": features.said["source"]}
+    usual = len(features.named.by_number) or COCO_CLASSES
+    settled = bool(features.values_known or features.names)
+    why = f"outputs {spell(features.outputs)}, read by {how['file']}"
+    inputs = [{"fit": fit, **values} for values in _VALUES for fit in ("letterbox", "stretch")]
+    cards = features.cards(NAME, TASK, usual, inputs, iou=0.6, decode=how, settled=settled, why=why)
+    return match_of([cards], 1.0, why, settled=settled, open_classes=not features.names)
+
+
+_IMAGENET: dict[str, Any] = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+_VALUES: tuple[dict[str, Any], ...] = (
+    {},
+    {"scale": 1.0},
+    {"scale": 1.0, "colour": "bgr"},
+    _IMAGENET,
+    {"scale": 1.0, "mean": (127.5,) * 3, "std": (127.5,) * 3},
+)
+
+
+@atexit.register
+def _end() -> None:
+    for process in _running.values():
+        process.close()

@@ -1,0 +1,135 @@
+"""A decode file of the user's own: run apart, held to time, refused where it gives no boxes, and shipped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from made_up_models import model
+from paredown import api
+from paredown.cli import main
+from paredown.deploy.script import detect_script
+from paredown.errors import CardError
+from paredown.families import own_process
+from paredown.families.cards import read_card, write_card
+from paredown.families.hints import Hints, recognise_file
+from paredown.families.own_decode import decode as on_device
+from paredown.families.own_process import DecodeProcess
+from paredown.families.recognition import predict
+from paredown.preprocessing.letterbox import fit_image
+from toys import Toy
+
+# What reads the toy detector (1, 6, 84) by hand: cx cy w h in pixels, two scores.
+TOY_HEAD = """
+import numpy as np
+
+def decode(outputs, size):
+    (answer,) = outputs.values()
+    cx, cy, w, h = answer[0, :4]
+    boxes = np.stack([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], axis=1)
+    n = boxes.shape[0]
+    return np.concatenate([boxes, boxes]), answer[0, 4:].ravel(), np.repeat([0, 1], n)
+"""
+ODD = model({"o": ((1, 7, 9), ())}, input_shape=(1, 3, 32, 32))
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> Path:
+    path = tmp_path / "my_head.py"
+    path.write_text(TOY_HEAD)
+    return path
+
+
+def test_a_file_reads_as_the_family_does(toy: Toy, head: Path) -> None:
+    own = api.load(toy.model, toy.data, decode=head)
+    assert own.card is not None
+    assert (own.card.family, own.card.task, own.card.classes) == ("own", "detect", ("disc", "box"))
+    usual = api.measure(toy.model, toy.data, what=("map",)).value("map50")
+    assert api.measure(own, toy.data, what=("map",)).value("map50") == pytest.approx(
+        usual, abs=0.05
+    )  # the card drops doubles at another IoU
+
+
+def test_a_card_names_it_and_a_card_of_ours_holds_it(head: Path, tmp_path: Path) -> None:
+    said = tmp_path / "card.toml"
+    said.write_text('[decode]\nfile = "my_head.py"\n[input]\nscale = "0..1"\n')
+    card = read_card(said, ODD)
+    assert card.decode == {"file": "my_head.py", "source": TOY_HEAD}
+    write_card(card, tmp_path / "kept.toml")
+    head.unlink()
+    assert read_card(tmp_path / "kept.toml", ODD) == card
+    with pytest.raises(CardError, match="decode file"):
+        read_card(said, ODD)
+    said.write_text('[decode]\nfile = "../my_head.py"\n')
+    (tmp_path.parent / "my_head.py").write_text(TOY_HEAD)
+    with pytest.raises(CardError, match="own folder"):
+        read_card(said, ODD)
+    (tmp_path.parent / "my_head.py").unlink()
+
+
+def test_it_runs_in_a_process_of_its_own_and_on_the_device_in_the_script(head: Path) -> None:
+    head.write_text(
+        "import os\nimport numpy as np\n\ndef decode(outputs, size):\n"
+        "    return [[0, 0, size[1], size[0]]], [0.5], [os.getpid() % 30000]\n"
+    )
+    found = recognise_file(ODD, Path("odd.onnx"), Hints(decode=head)).resolve()
+    card = found.__class__(**{**vars(found), "classes": tuple(map(str, range(30000)))})
+    outputs = {"o": np.zeros((1, 7, 9), np.float32)}
+    _, frame = fit_image(np.zeros((64, 32, 3), np.uint8), card.preprocess)
+    apart = predict(outputs, card, frame, 0.1)
+    here = on_device(outputs, card, frame, conf=0.1, iou=0.5, max_detections=9)
+    assert apart.classes[0] != os.getpid() % 30000
+    assert here.classes[0] == os.getpid() % 30000
+    np.testing.assert_array_equal(apart.boxes, here.boxes)
+    assert "def load_decoder" in detect_script("own")
+    assert "subprocess" not in detect_script("own")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("def decode(outputs, size):\n    return 1 / 0\n", "ZeroDivisionError.*line 2"),
+        ("def decode(outputs, size):\n    return [[1, 2]], [0.5], [0]\n", r"not \(n, 4\)"),
+        ("def decode(outputs, size):\n    return 3\n", "not boxes, scores, classes"),
+        ("x = 3\n", "no function decode"),
+        ("import os\ndef decode(outputs, size):\n    os._exit(3)\n", "ended its process"),
+    ],
+)
+def test_what_it_does_wrong_is_said(text: str, says: str) -> None:
+    with pytest.raises(CardError, match=says), DecodeProcess(text, "my_head.py") as process:
+        process({"o": np.zeros(3)}, (4, 4))
+
+
+def test_it_is_held_to_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_process, "LIMIT_S", 0.5)
+    process = DecodeProcess("import time\ndef decode(outputs, size):\n    time.sleep(60)\n", "slow.py")
+    with pytest.raises(CardError, match="too long"):
+        process({}, (4, 4))
+    assert process._child.poll() is not None
+
+
+def test_what_is_no_python_is_refused_before_anything_runs(head: Path) -> None:
+    head.write_text("def decode(outputs, size)\n")
+    with pytest.raises(CardError, match="no Python"):
+        recognise_file(ODD, Path("odd.onnx"), Hints(decode=head))
+
+
+def test_boxes_that_cannot_be_are_refused_as_any_familys(toy: Toy, head: Path) -> None:
+    head.write_text(TOY_HEAD.replace("answer[0, 4:].ravel()", "answer[0, 4:].ravel() * 90"))
+    with pytest.raises(CardError, match="misread"):
+        api.load(toy.model, toy.data, decode=head)
+
+
+def test_a_new_file_runs_and_tells_the_outputs(toy: Toy, tmp_path: Path) -> None:
+    out = tmp_path / "new_head.py"
+    assert main(["new-decode", str(toy.model), "--data", str(toy.data), "--out", str(out)]) == 0
+    text = out.read_text()
+    assert "'output0': float32 1 x 6 x 84, " in text
+    with DecodeProcess(text, "new_head.py") as process:
+        found = process({"output0": np.zeros((1, 6, 84))}, (64, 64))
+    assert found["boxes"].shape == (0, 4)
+    assert main(["new-decode", str(toy.model), "--out", str(out)]) == 2
+    assert main(["new-decode", str(toy.model), "--out", str(out), "--force"]) == 0
