@@ -54,7 +54,9 @@ class DecodeProcess:
             ) from e
         except (OSError, EOFError) as e:
             self.close()
-            raise CardError(f"the decode file {self.name} ended its process", got=str(e) or type(e).__name__) from e
+            raise CardError(
+                f"the decode file {self.name} ended its process", got=str(e) or type(e).__name__
+            ) from e
         if "error" in answer:
             self.close()
             raise CardError(
