@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from paredown import data
 from paredown._compress.compress import RECIPE_KEY
@@ -43,6 +44,7 @@ from paredown.graph.inspect import Inspection
 from paredown.graph.inspect import inspect as inspect_graph
 from paredown.graph.precision import require_float
 from paredown.graph.prepare import frozen_sizes, prepare
+from paredown.hosts import open_host
 from paredown.inputs import ImagesLike, ModelLike, as_dataset, as_model, read_model
 from paredown.job import Outcome, asked_in, judge, run, weigh_cards
 from paredown.measurement import Doubt, Measurement, StepRecord
@@ -226,22 +228,25 @@ def measure(
     baseline: ModelLike | None = None,
     target: str = "local",
     runtime: str = "",
+    host: str = "local",
+    accuracy_on: Literal["host", "here"] = "host",
     what: Sequence[str] = WHAT,
     threads: int = 0,
     power: PowerFrom | None = None,
     progress: Progress | None = None,
 ) -> Measurement:
-    """Accuracy, latency, CPU use, memory and energy of the model, on the target that this machine is.
+    """Accuracy, latency, CPU use, memory and energy of the model, on the target that the host is.
 
-    runtime: what opens the models, "" is the target's usual one. `baseline`: the float model; it gives the
-    paired drop, the fidelity and the ratio of the latencies. Images without truth cannot do without it.
-    power: where watts come from, by default the machine's own sensor; `absent` of the result says why there
-    are none.
+    runtime: what opens the models, "" is the target's usual one. host: "local", "ssh:user@board".
+    accuracy_on: where the models answer for their accuracy; "here" is quicker where the host is small.
+    `baseline`: the float model; it gives the paired drop, the fidelity and the ratio of the latencies. Images
+    without truth cannot do without it. power: where watts come from, by default the machine's own sensor;
+    `absent` of the result says why there are none.
     """
     for name in what:
         if name not in WHAT:
             raise UnknownName("thing to measure", name, WHAT)
-    where, progress = find_target(target, runtime=runtime), _shown(progress)
+    where, progress = find_target(target, open_host(host), runtime), _shown(progress)
     where.version()  # a missing package is said before any work
     if TIMED & set(what):
         where.require_timing()
@@ -249,7 +254,8 @@ def measure(
     model = _with_card(model, images, progress)
     floats = None if baseline is None else as_model(baseline)
     card = _card(model)
-    bench = Bench(card, align(images, card)[0], where, threads, power=power or PowerFrom())
+    here, watts = accuracy_on == "here", power or PowerFrom()
+    bench = Bench(card, align(images, card)[0], where, threads, power=watts, answers_here=here)
     predicted = reference = None
     if "map" in what:
         judges_itself = floats is None and RECIPE_KEY not in model.metadata

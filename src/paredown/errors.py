@@ -10,6 +10,7 @@
     |   `-- ImageError                        one image that cannot be read
     |-- CalibrationError             exit 1   activations that give no usable range
     |-- TargetError                  exit 1   a runtime or device that refused
+    |   `-- ConnectionLost                    the way to a host broke: what was in flight may be done again
     |-- StorageError                 exit 1   disk full, no permission, directory in use
     |-- OutOfMemory                  exit 1   the system gave no more memory
     |-- MissingDependency            exit 1   an optional package that is not installed
@@ -117,6 +118,10 @@ class CalibrationError(ParedownError):
 
 
 class TargetError(ParedownError):
+    pass
+
+
+class ConnectionLost(TargetError):
     pass
 
 

@@ -70,4 +70,6 @@ class Counters:
     ours_s: float = 0.0
     free_memory_bytes: int = 0
     used_swap_bytes: int = 0
+    clock_mhz: float | None = None  # mean over the cores; None where the system does not tell
+    temperature_c: float | None = None  # of the processor, its hottest part
     throttling: Throttling = Throttling()

@@ -117,6 +117,9 @@ class Process(Protocol):
     def kill(self) -> None:
         """End it by force, if it has not ended, and wait until it has."""
 
+    def lost(self) -> bool:
+        """Whether the way to it broke, rather than the program."""
+
     def errors(self) -> str:
         """What it wrote to stderr so far."""
 
@@ -143,6 +146,9 @@ class Host(Protocol):
 
     def put(self, file: Path) -> str:
         """Where a program of the host finds this file. It is sent once, known there by its sha256."""
+
+    def with_modules(self, modules: Sequence[str]) -> Host:
+        """The same machine, where those modules of ours can be imported by name: that of a runtime."""
 
     def spawn(self, module: str, arguments: Sequence[str] = ()) -> Process:
         """`python -m module` in a fresh process there. Raises TargetError where it cannot be started."""

@@ -18,6 +18,7 @@ from paredown.protocols import Host
 from paredown.targets import Target, read_device, unfit_reasons
 
 Level = Literal["ok", "warn", "bad"]
+_HOT_C = 80.0  # a Raspberry Pi 4 or 5 begins to slow down here (Raspberry Pi's documentation)
 _LOOK_S = 0.4  # how long the load of the machine is looked at
 
 
@@ -42,6 +43,7 @@ def check(where: Target, metadata: Mapping[str, str] | None = None) -> tuple[Fin
         _instructions(machine),
         _governor(machine),
         _turbo(machine),
+        _heat(counters),
         _throttled(counters.throttling),
         _memory(where, machine, counters),
         _swap(machine, counters),
@@ -106,14 +108,17 @@ def _telemetry() -> Finding:
 
 
 def _device(where: Target) -> Finding:
+    whose = "this machine" if where.is_this_machine else _described(where.host.facts())
     if where.runs_here:
-        return Finding(
-            "ok", f"this machine is a {where.name!r}" if where.name != "local" else "target: this machine"
-        )
-    why = "; ".join(where.unfit)
-    return Finding(
-        "bad", f"this machine is not {where.name!r}", why, "run paredown on the device itself to time it"
-    )
+        known = f"{whose} is a {where.name!r}" if where.name != "local" else f"target: {whose}"
+        return Finding("ok", known)
+    hint = "run paredown on the device itself, or reach it with --host, to time it"
+    return Finding("bad", f"{whose} is not {where.name!r}", "; ".join(where.unfit), hint)
+
+
+def _described(machine: Machine) -> str:
+    """A machine elsewhere in words: "Raspberry Pi 5 Model B Rev 1.0 (4 cores)"."""
+    return f"{machine.board or machine.cpu or machine.arch} ({machine.cores_usable} cores)"
 
 
 def _instructions(machine: Machine) -> Finding:
@@ -147,6 +152,17 @@ def _turbo(machine: Machine) -> Finding:
         why = "short runs are faster than long ones: read the median, not the minimum"
         return Finding("warn", "turbo is on", why, "turn it off to compare small differences")
     return Finding("ok", "turbo not visible" if machine.turbo is None else "turbo is off")
+
+
+def _heat(counters: Counters) -> Finding:
+    clock, heat = counters.clock_mhz, counters.temperature_c
+    words = [f"{clock:.0f} MHz"] if clock is not None else []
+    words += [f"{heat:.0f} °C"] if heat is not None else []
+    if heat is not None and heat >= _HOT_C:
+        return Finding(
+            "warn", f"now at {', '.join(words)}", "small boards slow down from here on", "let it cool"
+        )
+    return Finding("ok", f"now at {', '.join(words)}" if words else "clock and temperature not visible")
 
 
 def _throttled(state: Throttling) -> Finding:

@@ -7,7 +7,7 @@ the ratio of a round holds where its times do not. Only one of the two works at 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +18,16 @@ import numpy as np
 
 from paredown._measure.noise import NoiseWatch, machine_doubts, series_doubts
 from paredown._measure.process import WorkerProcess
-from paredown.errors import UsageError
+from paredown.errors import ConnectionLost, TargetError, UsageError
 from paredown.measurement import Doubt, Quantity
 from paredown.metrics.confidence_interval import median_of_rounds, ratio_of_rounds
-from paredown.protocols import Array, Progress, silent
+from paredown.protocols import Array, Artifact, Host, Progress, silent
 from paredown.runtimes import RUNTIMES
 from paredown.targets import Target
 
 _CI_LIMIT = 0.10  # width of the ratio's interval, above which the ratio is not worth its decimals
+
+_MOST_CUTS = 20  # of one timing: a link that breaks within seconds each time measures nothing
 
 _MAX_TURN = 1000  # inferences: keeps the answer of a turn small where a model takes microseconds
 
@@ -102,32 +104,64 @@ def measure_latency(
 
     Raises:
         TargetError: this machine is not the target, or a process crashed, hung or was refused by the runtime.
+        ConnectionLost: the host was away for too long, or again and again. A timing that was cut starts anew.
         OutOfMemory: a process ran out of memory, or was killed as the system does then.
     """
     plan = plan or TimingPlan()
     if threads < 0:
         raise UsageError("threads cannot be negative", got=threads, expected="0 for all cores, or a count")
-    host, floats = place.host, baseline_place or place
-    timed = [(candidate, place, feeds), (baseline, floats, baseline_feeds or feeds)]
-    for _, where, _ in timed:
+    floats = baseline_place or place
+    asked = [(candidate, place, feeds), (baseline, floats, baseline_feeds or feeds)]
+    for _, where, _ in asked:
         where.require_timing()
+    pair = [
+        (where.build(model, model.parent), where.runtime, where.used_threads(threads), given)
+        for model, where, given in asked
+    ]
+    for cuts in range(_MOST_CUTS):
+        workers: list[WorkerProcess] = []
+        try:
+            records, doubts = _timed(pair, place.host, plan, progress, workers)
+        except TargetError:
+            if not any(worker.lost() for worker in workers):
+                raise
+        else:
+            return _evaluate(records[0], records[1], (*doubts, *_cut_doubts(cuts)))
+    raise ConnectionLost(
+        f"the connection to the host {place.host.name} was cut in each of {_MOST_CUTS} attempts to time",
+        hint="a cable is better than a radio link; what was measured before is kept",
+    )
+
+
+def _timed(
+    pair: Sequence[tuple[Artifact, str, int, Mapping[str, Array]]],
+    host: Host,
+    plan: TimingPlan,
+    progress: Progress,
+    workers: list[WorkerProcess],
+) -> tuple[list[_Record], tuple[Doubt, ...]]:
+    """What the two said, and what disturbed them. Fills `workers`, all of which have ended afterwards.
+
+    pair: of each model what its runtime opens, the runtime, its threads and its feeds.
+    """
+    records = []
     with ExitStack() as stack:
-        workers, records = [], []
-        for model, where, given in timed:
+        for built, runtime, threads, given in pair:
             worker = WorkerProcess(
-                host,
-                where.build(model, model.parent),
-                RUNTIMES[where.runtime],
-                given,
-                threads=where.used_threads(threads),
-                timeout_s=plan.timeout_s,
+                host, built, RUNTIMES[runtime], given, threads=threads, timeout_s=plan.timeout_s
             )
             workers.append(stack.enter_context(worker))
             records.append(_warmed_up(worker, plan))
         watch = NoiseWatch(host, [record.load["pid"] for record in records])
         _alternate(workers, records, plan, progress)
-        doubts = (*machine_doubts(host.facts()), *watch.doubts())
-    return _evaluate(records[0], records[1], doubts)
+        return records, (*machine_doubts(host.facts()), *watch.doubts())
+
+
+def _cut_doubts(cuts: int) -> tuple[Doubt, ...]:
+    if not cuts:
+        return ()
+    often = "once" if cuts == 1 else f"{cuts} times"
+    return (Doubt("cut", f"the connection was cut {often}; what is reported was timed in one go after that"),)
 
 
 def _warmed_up(worker: WorkerProcess, plan: TimingPlan) -> _Record:

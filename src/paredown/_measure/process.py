@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import queue
 import signal
@@ -15,12 +16,14 @@ import numpy as np
 
 from paredown.errors import (
     MEMORY_HINT,
+    ConnectionLost,
     ModelError,
     OutOfMemory,
     ParedownError,
     TargetError,
     ran_out_of_memory,
 )
+from paredown.model import TensorSpec
 from paredown.protocols import Array, Artifact, Host
 
 _ERRORS: dict[str, type[ParedownError]] = {"ModelError": ModelError, "OutOfMemory": OutOfMemory}
@@ -55,16 +58,16 @@ class WorkerProcess:
             "size_bytes": artifact.size_bytes,
             "runtime": runtime,
             "threads": threads,
-            "feeds": [[name, a.dtype.str, a.shape] for name, a in self._feeds.items()],
+            "feeds": _listed(self._feeds),
         }
-        self._process = host.spawn(program[0], program[1:])
+        self._process = host.with_modules([runtime]).spawn(program[0], program[1:])
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
     def load(self) -> dict[str, Any]:
         """What loading the model took: load_s, before_bytes, loaded_bytes; and the process's pid there."""
         # In a thread: what does not read its feeds would block us beyond every time limit.
-        threading.Thread(target=self._hand_over, daemon=True).start()
+        threading.Thread(target=self._send, args=("", self._feeds, self._job), daemon=True).start()
         return self._answer()
 
     def run(self, count: int) -> dict[str, Any]:
@@ -72,6 +75,29 @@ class WorkerProcess:
         with suppress(OSError):  # a dead process: its answer says so
             self._write(f"run {count}")
         return self._answer()
+
+    def specs(self) -> dict[str, tuple[TensorSpec, ...]]:
+        """The model's "inputs" and "outputs"."""
+        with suppress(OSError):
+            self._write("specs")
+        tables = self._answer()
+        return {
+            kind: tuple(TensorSpec(t["name"], tuple(t["shape"]), t["dtype"]) for t in tables[kind])
+            for kind in ("inputs", "outputs")
+        }
+
+    def answer(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """What the model says of other feeds than those of the job."""
+        arrays = {name: np.asarray(array, order="C") for name, array in feeds.items()}
+        threading.Thread(target=self._send, args=("answer ", arrays), daemon=True).start()
+        return {
+            name: np.frombuffer(base64.b64decode(text), np.dtype(dtype)).reshape(shape)
+            for name, dtype, shape, text in self._answer()["answers"]
+        }
+
+    def lost(self) -> bool:
+        """Whether the connection to it broke: what it was asked may be asked again, of another."""
+        return self._process.lost()
 
     def close(self) -> None:
         """End the process: politely, then by force."""
@@ -113,10 +139,11 @@ class WorkerProcess:
             )
         return answer
 
-    def _hand_over(self) -> None:
+    def _send(self, command: str, arrays: Mapping[str, Array], job: Mapping[str, Any] | None = None) -> None:
+        """A line, the job or the command with a list of the arrays, and their bytes."""
         with suppress(OSError, ValueError):  # the process has died, or was ended: its answer says so
-            self._write(json.dumps(self._job))
-            for array in self._feeds.values():
+            self._write(command + json.dumps(_listed(arrays) if job is None else job))
+            for array in arrays.values():
                 self._process.stdin.write(array.tobytes())
             self._process.stdin.flush()
 
@@ -131,6 +158,10 @@ class WorkerProcess:
         self._lines.put("")  # the process has closed its end
 
     def _death(self) -> ParedownError:
+        if self._process.lost():
+            return ConnectionLost(
+                f"the connection was lost while {self._model} ran", got=self._tail() or None
+            )
         code = self._process.wait(_QUIT_S)
         if code is None:
             self._process.kill()
@@ -146,3 +177,7 @@ class WorkerProcess:
     def _tail(self) -> str:
         lines = self._process.errors()[-_STDERR_TAIL:].split("\n")
         return "; ".join([line.strip() for line in lines if line.strip()][-_LAST_LINES:])
+
+
+def _listed(arrays: Mapping[str, Array]) -> list[list[Any]]:
+    return [[name, a.dtype.str, a.shape] for name, a in arrays.items()]

@@ -1,7 +1,8 @@
 """The measured process: opens one model and times it when told. `python -m paredown._measure.worker`
 
-Talks JSON lines. It reads a job {"files", "runtime", ...} and the bytes of the feeds, answers
-how loading went, then obeys "run N" with N latencies and "quit". The end of its input ends it, so it cannot
+Talks JSON lines. It reads a job {"files", "runtime", ...} and the bytes of the feeds, answers how loading
+went, then obeys "run N" with N latencies, "specs" with the model's inputs and outputs, "answer FEEDS" with
+what it says of other feeds, whose bytes follow, and "quit". The end of its input ends it, so it cannot
 outlive its parent. `feeds` is a list of [name, dtype, shape]; the bytes follow in that order and touch no
 disk, so nothing of them stays behind, however a process ends.
 Imports as little as possible, since its memory is measured: numpy and the runtime.
@@ -25,6 +26,8 @@ from paredown.errors import ParedownError
 from paredown.hosts.memory import peak_resident_bytes, resident_bytes
 from paredown.protocols import Array, Artifact, Session
 
+_SPECS = ("inputs", "outputs")
+
 
 def main() -> None:
     """Serve one job from stdin until "quit"."""
@@ -34,10 +37,15 @@ def main() -> None:
     try:
         session, feeds = _load(job, commands, answers)
         for line in commands:
-            command, _, count = line.decode().strip().partition(" ")
+            command, _, given = line.decode().strip().partition(" ")
             if command == "quit":
                 return
-            _say(answers, _timed_runs(session, feeds, int(count)))
+            if command == "specs":
+                _say(answers, {kind: [vars(s) for s in getattr(session, kind)] for kind in _SPECS})
+            elif command == "answer":
+                _say(answers, {"answers": _spelled(session.run(_feeds(json.loads(given), commands)))})
+            else:
+                _say(answers, _timed_runs(session, feeds, int(given)))
     except MemoryError as e:
         _say(answers, {"error": "OutOfMemory", "what": "out of memory", "got": str(e) or None})
     except ParedownError as e:
@@ -47,7 +55,7 @@ def main() -> None:
 
 def _load(job: dict[str, Any], commands: IO[bytes], answers: TextIO) -> tuple[Session, dict[str, Array]]:
     """The open model and its feeds; says how long opening took and what memory was held before it."""
-    feeds = {name: _array(commands, dtype, shape) for name, dtype, shape in job["feeds"]}
+    feeds = _feeds(job["feeds"], commands)
     runtime = importlib.import_module(job["runtime"])
     artifact = Artifact(tuple(map(Path, job["files"])), job["sha256"], job["size_bytes"])
     gc.collect()
@@ -57,6 +65,16 @@ def _load(job: dict[str, Any], commands: IO[bytes], answers: TextIO) -> tuple[Se
     loaded = {"load_s": load_s, "before_bytes": before_bytes, "loaded_bytes": resident_bytes()}
     _say(answers, {"pid": os.getpid(), **loaded})
     return session, feeds
+
+
+def _feeds(listed: Sequence[Sequence[Any]], commands: IO[bytes]) -> dict[str, Array]:
+    return {name: _array(commands, dtype, shape) for name, dtype, shape in listed}
+
+
+def _spelled(arrays: Mapping[str, Array]) -> list[list[Any]]:
+    """[name, dtype, shape, bytes in base 64] of each."""
+    encode = importlib.import_module("base64").b64encode  # not where memory is measured
+    return [[name, a.dtype.str, a.shape, encode(a.tobytes()).decode()] for name, a in arrays.items()]
 
 
 def _array(stream: IO[bytes], dtype: str, shape: Sequence[int]) -> Array:

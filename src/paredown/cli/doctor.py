@@ -18,6 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", metavar="T", default="local", help="the device it should be (default: local)"
     )
+    shared.add_host(parser)
     shared.add_output(parser)
 
 
@@ -27,11 +28,12 @@ def main(args: argparse.Namespace) -> int:
     from paredown import api
     from paredown._measure.doctor import check, fit_to_time
     from paredown.cli import console
+    from paredown.hosts import open_host
     from paredown.printable import printable
     from paredown.targets import target
 
     metadata = None if args.model is None else api.load(args.model).metadata
-    findings = check(target(args.target), metadata)
+    findings = check(target(args.target, open_host(args.host)), metadata)
     fit = fit_to_time(findings)
     if args.json:
         console.show_json({"fit_to_time": fit, "findings": findings})
@@ -41,11 +43,13 @@ def main(args: argparse.Namespace) -> int:
         parts = (found.what, found.why, f"hint: {found.hint}" if found.hint else "")
         words = "\n".join(printable(part) for part in parts if part)
         rows.append((Text(found.level, style=STYLES[found.level]), Text(words)))
-    out = console.stdout()
-    out.print(console.table(("", "this machine"), rows))
+    out, place = console.stdout(), "here" if args.host == "local" else "there"
+    out.print(console.table(("", "this machine" if args.host == "local" else args.host), rows))
     out.print()
     out.print(
-        "Latencies taken here can be believed." if fit else "Latencies taken here cannot be believed.",
+        f"Latencies taken {place} can be believed."
+        if fit
+        else f"Latencies taken {place} cannot be believed.",
         style="bold",
     )
     return 0 if fit else 1

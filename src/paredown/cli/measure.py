@@ -28,6 +28,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="the float model, to measure beside: points lost, agreement, ratio",
     )
     shared.add_target(parser)
+    shared.add_host(parser)
+    shared.add_accuracy_on(parser)
     shared.add_runtime(parser)
     parser.add_argument(
         "--what",
@@ -87,6 +89,8 @@ def _measured(args: argparse.Namespace, model: Model, images: Dataset, voice: Vo
         baseline=None if args.baseline is None else api.load(args.baseline),
         target=args.target,
         runtime=args.runtime,
+        host=args.host,
+        accuracy_on=args.accuracy_on,
         what=args.what or api.WHAT,
         threads=args.threads,
         power=PowerFrom(args.power_log, args.power_model),

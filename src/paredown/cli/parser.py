@@ -186,6 +186,24 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_host(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host",
+        metavar="H",
+        default="local",
+        help="the machine that stands for the target: ssh:user@board (default: local, this one)",
+    )
+
+
+def add_accuracy_on(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--accuracy-on",
+        choices=("host", "here"),
+        default="host",
+        help="where models answer for their accuracy; `here` is quicker and said so (default: host)",
+    )
+
+
 def add_runtime(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runtime",

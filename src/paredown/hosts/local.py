@@ -12,7 +12,7 @@ import psutil
 
 from paredown.cores import usable_cores
 from paredown.errors import UsageError
-from paredown.hosts import cpu, system
+from paredown.hosts import cpu, heat, system
 from paredown.hosts.program import Program
 from paredown.machine import Counters, Machine
 from paredown.protocols import Host
@@ -63,11 +63,16 @@ class LocalHost:
             ours_s=float(sum(t.user + t.system for t in (p.cpu_times() for p in ours))),
             free_memory_bytes=psutil.virtual_memory().available,
             used_swap_bytes=psutil.swap_memory().used,
+            clock_mhz=heat.clock_mhz(),
+            temperature_c=heat.temperature_c(),
             throttling=system.throttling(),
         )
 
     def put(self, file: Path) -> str:
         return str(file.resolve())  # it lies here already
+
+    def with_modules(self, modules: Sequence[str]) -> LocalHost:
+        return self  # all that is installed can be imported
 
     def spawn(self, module: str, arguments: Sequence[str] = ()) -> Program:
         return Program([sys.executable, "-P", "-m", module, *arguments])

@@ -48,6 +48,10 @@ class Program:
             self._process.kill()
             self._process.wait()
 
+    def lost(self) -> bool:
+        """False: its pipes are of this machine."""
+        return False
+
     def errors(self) -> str:
         """What it wrote to stderr so far."""
         self._errors.seek(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,14 +18,16 @@ from paredown._measure.environment import environment
 from paredown._measure.latency import measure_latency
 from paredown._measure.power import PowerFrom
 from paredown._measure.reference import check_reference
+from paredown._measure.there import session_on_host
 from paredown.analyze.doubts import gain_doubts
 from paredown.card import Card
 from paredown.detections import Prediction
+from paredown.hosts import open_host
 from paredown.measurement import Doubt, Measurement, Quantity, Readings
 from paredown.metrics import kind_of
 from paredown.model import Model, TensorSpec
 from paredown.preprocessing.feeds import feed
-from paredown.protocols import Feeds, Progress, silent
+from paredown.protocols import Feeds, Progress, Session, silent
 from paredown.quantities import How
 from paredown.sample import Dataset
 from paredown.targets import Target
@@ -40,7 +43,8 @@ class Bench:
     """`judged` is in the card's class indices. threads: 0 is the target's own choice.
 
     float_card, float_target: how the float model is fed and where it runs, where that is not as the others.
-    power: where watts come from.
+    power: where watts come from. answers_here: models answer for their accuracy on this machine, whatever the
+    target's host is.
     """
 
     card: Card
@@ -50,6 +54,7 @@ class Bench:
     float_card: Card | None = None
     float_target: Target | None = None
     power: PowerFrom = field(default_factory=PowerFrom)
+    answers_here: bool = False
 
     def fed_by(self, card: Card) -> Bench:
         """The same bench for models that are fed by another card than the float model."""
@@ -66,15 +71,25 @@ class Bench:
 
     def predict(self, model: Model, progress: Progress = silent) -> Predicted:
         """What the model says about each judged image."""
-        session = self.target.compile(model.data, threads=self.threads)
-        return predict_timed(session, self.card, self.judged, progress=progress)
+        with self._session(model) as session:
+            return self._predicted(session, progress)
 
     def ask_reference(self, model: Model, progress: Progress = silent) -> Predicted:
         """What the float model says about each judged image. Raises CardError where that is no reference."""
-        session = self.target.compile(model.data, threads=self.threads)
-        predicted = predict_timed(session, self.card, self.judged, progress=progress)
-        check_reference(predicted.predictions, self.judged, self.card, session)
+        with self._session(model) as session:
+            predicted = self._predicted(session, progress)
+            check_reference(predicted.predictions, self.judged, self.card, session)
         return predicted
+
+    def _session(self, model: Model) -> AbstractContextManager[Session]:
+        if self.answers_here:
+            return nullcontext(self.target.compile(model.data, threads=self.threads))
+        return session_on_host(self.target, model.data, self.threads)
+
+    def _predicted(self, session: Session, progress: Progress) -> Predicted:
+        """With the seconds of each stage where all of them run on the host, which is this machine then."""
+        predicted = predict_timed(session, self.card, self.judged, progress=progress)
+        return predicted if self.target.is_this_machine else Predicted(predicted.predictions, (), (), ())
 
     def judge(
         self, model: Model, predicted: Predicted | None, reference: list[Prediction] | None
@@ -87,7 +102,7 @@ class Bench:
         how: How = "simulated" if self.target.simulated else "measured"
         size = self._shipped_bytes(model)
         quantities = [Quantity.listed("size_bytes", size, how=how), *_packed(model)]
-        doubts = tuple(Doubt("target", text) for text in self.target.doubts)
+        doubts = tuple(Doubt("target", text) for text in (*self.target.doubts, *self._elsewhere()))
         if predicted is None:
             return Readings(tuple(quantities), doubts=doubts)
         started = monotonic()
@@ -98,6 +113,13 @@ class Bench:
             quantities += (*found, *predicted.quantities)
         seconds = {"accuracy": monotonic() - started}
         return Readings(tuple(quantities), curves, (*doubts, *gain_doubts(found)), seconds)
+
+    def _elsewhere(self) -> tuple[str, ...]:
+        """That the models did not answer on the target's host, in words."""
+        if not self.answers_here or self.target.is_this_machine:
+            return ()
+        machine = open_host().facts()
+        return (f"accuracy was computed on another machine ({machine.cpu or machine.arch}) than latency",)
 
     def _shipped_bytes(self, model: Model) -> int:
         """Of what the target's runtime opens: the ONNX file, or what is made of it."""
@@ -182,10 +204,12 @@ class Bench:
 
     def environment(self) -> Mapping[str, object]:
         """The surroundings of what is measured here and now; the runtime too, where it is not the usual."""
-        found = environment(self.target.host, self.usual.used_threads(self.threads))
-        if self.target.runtime == self.usual.runtime:
-            return found
-        return {**found, "runtime": f"{self.target.runtime} {self.target.version()}"}
+        found = dict(environment(self.target.host, self.usual.used_threads(self.threads)))
+        if self.target.runtime != self.usual.runtime:
+            found["runtime"] = f"{self.target.runtime} {self.target.version()}"
+        if not self.target.is_this_machine:
+            found["accuracy_on"] = "another machine" if self.answers_here else "the host"
+        return found
 
     def feeds(self, model: Model) -> Feeds:
         """The first judged image as the model's inputs."""

@@ -34,6 +34,7 @@ def target(name: str, host: Host | None = None, runtime: str = "") -> Target:
     used = runtime or device.runtimes[0]
     if used not in RUNTIMES:
         raise UnknownName("runtime" if runtime else f"runtime of device {device.name}", used, RUNTIMES)
+    where = where.with_modules([RUNTIMES[used]])
     return Target(device.name, device, used, where, unfit_reasons(device, machine), name.endswith(".toml"))
 
 

@@ -68,6 +68,11 @@ class Target:
         return not self.unfit
 
     @property
+    def is_this_machine(self) -> bool:
+        """Whether the host is the machine that this process runs on."""
+        return self.host.name == "local"
+
+    @property
     def can_time(self) -> bool:
         """Whether a time taken on the host is a time of the target."""
         return self.runs_here and self.host.times and not self.simulated
@@ -126,9 +131,10 @@ class Target:
         return session
 
     def time_nodes(self, threads: int = 0) -> TimeNodes | None:
-        """What times models node by node; None where this machine is not the target, or its runtime mute."""
+        """What times models node by node, in this process; None where this machine is not the target, or its
+        runtime mute."""
         node_times = find_runtime(self.runtime).node_times
-        if not self.can_time or node_times is None:
+        if not (self.is_this_machine and self.can_time) or node_times is None:
             return None
         return partial(node_times, threads=self.used_threads(threads))
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
 
 from paredown._measure import doctor
 from paredown._measure.environment import environment
@@ -54,6 +53,9 @@ class Elsewhere:
             shutil.copy(file, there)
         return str(there)
 
+    def with_modules(self, modules: Sequence[str]) -> Host:
+        return self
+
     def spawn(self, module: str, arguments: Sequence[str] = ()) -> Program:
         words = [sys.executable, "-P", "-m", module, *arguments]
         with (self.folder / "started").open("a") as log:
@@ -71,16 +73,6 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setitem(sys.modules, "made_up_host", module)
     monkeypatch.setitem(HOSTS, "elsewhere", "made_up_host")
     return open_host("elsewhere:board")
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4]) for n in "xy"]
-    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "tiny", values[:1], values[1:])
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    path = tmp_path / "tiny.onnx"
-    path.write_bytes(proto.SerializeToString())
-    return path
 
 
 def test_a_host_is_opened_by_its_name() -> None:

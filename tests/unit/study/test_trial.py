@@ -92,6 +92,9 @@ def test_only_time_asks_the_host_to_run_something(
 
         name, times = "local", True
 
+        def with_modules(self, modules: object) -> Any:
+            return self
+
         def __getattr__(self, name: str) -> Any:
             if name == "spawn":
                 raise TargetError("the host is busy")

@@ -1,5 +1,6 @@
 """Profiles are read strictly, and a machine that is not the device says so."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from paredown.device import Device
 from paredown.errors import TargetError, UnknownName, UsageError
 from paredown.hosts import open_host
 from paredown.machine import Machine
+from paredown.protocols import Host
 from paredown.runtimes import RUNTIMES
 from paredown.targets import devices, read_device, target, unfit_reasons
 from paredown.targets.device_file import parse_device
@@ -28,6 +30,9 @@ class Made:
 
     def facts(self) -> Machine:
         return self.machine
+
+    def with_modules(self, modules: Sequence[str]) -> Host:
+        return self
 
 
 def host(arch: str, *isa: str, board: str = "") -> Any:
