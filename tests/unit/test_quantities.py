@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from report.made_up_story import story
@@ -15,12 +16,12 @@ from paredown._report.trials_csv import trials_csv
 from paredown._report.write import render
 from paredown.cli.closing import limits_of, quantity_values, trial_table
 from paredown.cli.parser import Parser, add_limits
-from paredown.deploy.bundle import figures
+from paredown.deploy.model_files import ModelFiles
+from paredown.deploy.readme import figures
 from paredown.errors import UnknownName, UsageError
 from paredown.job import command
 from paredown.measurement import Quantity, Trial
 from paredown.metrics import METRICS, kind_of, title_of
-from paredown.model import Model
 from paredown.quantities import QUANTITIES, UNITS, Column, Limit, QuantityKind, in_unit
 from paredown.study.best import choose_best
 from paredown.study.limits import Limits
@@ -91,8 +92,9 @@ def test_it_is_in_the_json_and_in_what_ships():
     made = trials()[1].measurement
     assert made is not None
     assert quantity_values(made.quantities)["energy_j"]["unit"] == "J"
-    assert any(line.startswith("| energy | 0.412") for line in figures(Model(b"", (), (), "m"), trials()[1]))
-    of_float, of_int8 = (" ".join(figures(Model(b"", (), (), "m"), t)) for t in trials())
+    files = ModelFiles((Path("m.onnx"),), None, 1, "onnxruntime", "onnxruntime 1")
+    assert any(line.startswith("| energy | 0.412") for line in figures(trials()[1], files))
+    of_float, of_int8 = (" ".join(figures(t, files)) for t in trials())
     assert "latency against float" in of_int8
     assert "latency against float" not in of_float  # 1.01 of itself is the noise of the machine
 

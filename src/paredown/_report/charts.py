@@ -23,6 +23,7 @@ LATENCY = (
     "Every timed inference in its order, measured. A rising line is a machine that heats up; single peaks "
     "are other processes."
 )
+POWER = "Power while energy was measured: the machine at rest first, then the model and float in turns."
 MEMORY = "Resident memory of the process after every timed inference, measured."
 
 
@@ -44,7 +45,16 @@ def trade_off(story: Story, rows: tuple[Row, ...]) -> Html:
             [plots.bars(evidence.leading(rows, story.metric), kind) for kind in QUANTITIES.values()],
             "Neither latency nor size nor memory was measured.",
         ),
+        _no_energy(rows),
     )
+
+
+def _no_energy(rows: tuple[Row, ...]) -> Html | None:
+    """Why there is no energy; None where there is, or where nobody asked."""
+    reasons = [m.absent["energy"] for r in rows if (m := r.trial.measurement) and "energy" in m.absent]
+    if not reasons or any(r.get("energy_j") is not None for r in rows):
+        return None
+    return nothing(f"Energy was not measured: {reasons[0]}.")
 
 
 def accuracy(story: Story, rows: tuple[Row, ...]) -> Html:
@@ -100,8 +110,10 @@ def over_time(rows: tuple[Row, ...]) -> Html:
         for r in rows
         if r.curve("memory_bytes") and len(r.curve("memory_time_s")) == len(r.curve("memory_bytes"))
     ]
+    power = [(r, r.curve("power_time_s"), r.curve("power_w")) for r in rows if r.curve("power_w")]
     figures = [
         plots.lines(timed, "plot-latency-time", ("inference", "latency, ms"), LATENCY),
         plots.lines(memory, "plot-memory-time", ("time, s", "resident memory, MB"), MEMORY),
+        plots.lines(power, "plot-power-time", ("time, s", "power, W"), POWER),
     ]
     return section("over-time", "Over time", _figures(figures, "No series over time was recorded."))

@@ -99,6 +99,8 @@ def show(outcome: Outcome) -> None:
     for trial in outcome.trials:
         if trial.error is not None:
             out.print(f"{trial.label} failed: {trial.error.splitlines()[0]}", markup=False)
+    for what, why in _absent(outcome.trials).items():
+        out.print(f"No {what}: {why}", markup=False)
     for doubt in summed_up(outcome.trials):
         out.print(f"Doubt: {doubt}", markup=False)
     out.print()
@@ -106,6 +108,13 @@ def show(outcome: Outcome) -> None:
         out.print(f"Note: {note}", markup=False)
     for name, path in (("report", outcome.report), ("bundle", outcome.bundle), ("trials", outcome.directory)):
         out.print(f"{name}: {path}", markup=False, soft_wrap=True)
+
+
+def _absent(trials: Sequence[Trial]) -> dict[str, str]:
+    """What no model has, of what was asked for, and why."""
+    return {
+        what: why for t in trials if t.measurement is not None for what, why in t.measurement.absent.items()
+    }
 
 
 def trial_table(trials: Sequence[Trial], verdict: Verdict) -> Table:
@@ -188,6 +197,7 @@ def as_values(outcome: Outcome) -> dict[str, object]:
         "headline": verdict.headline,
         "recommendation": verdict.sentence,
         "doubts": list(summed_up(outcome.trials)),
+        "absent": _absent(outcome.trials),
         "trials": [
             {
                 "label": t.label,
