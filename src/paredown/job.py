@@ -6,9 +6,11 @@ import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from paredown._compress.presets import DEFAULT_RECIPES
+from paredown._compress.recipe import Recipe
 from paredown._measure.align import align
 from paredown._measure.card_choice import CardChoice
 from paredown._measure.probe import weigh
@@ -34,16 +36,20 @@ from paredown.report_data import read_story, write_end, write_start
 from paredown.sample import Dataset
 from paredown.study.bench import Bench
 from paredown.study.best import Verdict, choose_best
+from paredown.study.choices import Choice, read_choices
 from paredown.study.environments import unmatched
 from paredown.study.images import Source, check_learns, choose_images
 from paredown.study.limits import Limits
 from paredown.study.options import Asked, Options
+from paredown.study.pairs import at_sizes, pairs, usual_recipes
 from paredown.study.places import places
 from paredown.study.private import hiding, portable, portable_path
+from paredown.study.race import Race, out_of_time
 from paredown.study.resume import apart_notes, measured_elsewhere
 from paredown.study.searching import check_search, run_search
+from paredown.study.sizing import check_auto, shrink_best, with_smaller
 from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
-from paredown.study.trials import at_sizes, choose_recipes, float_trial, pairs, run_trials
+from paredown.study.trials import choose_recipes, float_trial, run_trials
 from paredown.study.work import Say, Work
 from paredown.targets import Target, target
 from paredown.tasks import headline
@@ -62,6 +68,7 @@ class Outcome:
     report: Path
     bundle: Path
     notes: tuple[str, ...] = ()
+    left_out: tuple[Choice, ...] = ()  # what a search over several runtimes did not do, and why
 
     @property
     def failed(self) -> bool:
@@ -101,6 +108,7 @@ def run(
     named = choose_recipes(options.recipes or DEFAULT_RECIPES)  # a typo is found before any work
     wanted = {label: limits.on(recipe) for label, recipe in named.items()}
     check_search(options)
+    check_auto(options, limits)
     if options.learn_from is not None and options.search is None:
         check_learns(wanted.values())
     work = _prepare(Path(model), data, calib, options, progress, say)
@@ -108,7 +116,8 @@ def run(
     wanted = at_sizes(wanted, options.sizes, work.prepared)
     usual = work.bench.target
     where = places(usual, options.runtimes)
-    todo = pairs(work, where.tried, wanted)
+    recipes_of = partial(_recipes_of, work, wanted, limits)
+    todo = pairs(work, where.tried, recipes_of)
     limits.check(headline(work.bench.card.task, work.images.judged.has_truth))
     with Store(directory, force=force, hide=work.hide) as store:
         store.settle(portable(asked).tables(), work.settings(), work.bench.environment())
@@ -124,14 +133,32 @@ def run(
             {} if options.keep_other else measured_elsewhere(others, store.trials(), wanted, usual.runtime)
         )
         found = [t.label for a in others for t in a.trials if t.origin == "search" and t.label in again]
-        todo += pairs(work, [usual], again)
-        untried = run_trials(todo, store, reference, deadline, found)
+        todo += pairs(work, [usual], lambda place: again)
+        if options.auto_size:
+            todo, told = with_smaller(work, todo, store, reference, limits, deadline)
+            notes += told
+        if options.runtimes:
+            untried = out_of_time(Race(todo, store, reference, limits, deadline).run())
+        else:
+            untried = run_trials(todo, store, reference, deadline, found)
         if untried:
             notes += (f"the budget ran out before {', '.join(untried)}; run it again to go on",)
             say(notes[-1])
+        if options.auto_size:
+            notes += shrink_best(todo, store, reference, limits, deadline)
         if options.search is not None:
             notes += run_search(work, store, reference, limits, wanted.values(), deadline)
         return _conclude(work, asked, store, notes)
+
+
+def _recipes_of(work: Work, wanted: dict[str, Recipe], limits: Limits, place: Target) -> dict[str, Recipe]:
+    """The recipes that are tried in a place: those wanted; of several runtimes, where none were named, what
+    each can do."""
+    options = work.options
+    if options.recipes or not options.runtimes:
+        return wanted
+    named = choose_recipes(usual_recipes(place, work.bench.usual))
+    return at_sizes({n: limits.on(r) for n, r in named.items()}, options.sizes, work.prepared)
 
 
 def judge(directory: Path) -> tuple[tuple[Trial, ...], Verdict]:
@@ -209,7 +236,8 @@ def _conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) ->
     bundle = write_bundle(
         shipped, work.bench.card, verdict.best, place, store.directory / "best", source_name=work.model.name
     )
-    return Outcome(store.directory, work.bench.card, trials, verdict, report, bundle, notes)
+    left_out = read_choices(store.directory) if asked.options.runtimes else ()
+    return Outcome(store.directory, work.bench.card, trials, verdict, report, bundle, notes, left_out)
 
 
 def command(asked: Asked, out: Path) -> str:
@@ -228,7 +256,7 @@ def command(asked: Asked, out: Path) -> str:
         },
         "--runtimes": ",".join(options.runtimes) or None,
         "--recipes": ",".join(options.recipes) or None,
-        "--sizes": ",".join(map(str, options.sizes)) or None,
+        "--sizes": "auto" if options.auto_size else ",".join(map(str, options.sizes)) or None,
         "--search": options.search or None,
         "--learn-from": options.learn_from,
         "--family": options.family,

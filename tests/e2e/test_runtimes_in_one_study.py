@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from paredown import Options, run
+from paredown._report.trials_csv import trials_csv
 from paredown.cli import main
 from paredown.errors import MissingDependency, UnknownName
 from paredown.runtimes import runtime
+from paredown.study.choices import read_choices
 from paredown.study.limits import Limits
 from paredown.study.options import read_asked
+from paredown.study.store import read_trials
 from toys import Toy
 
 OTHER = "openvino"
@@ -38,7 +41,9 @@ def lines(study: Path) -> list[dict[str, object]]:
 
 def test_every_trial_has_its_runtime_and_size(study: Path) -> None:
     found = {str(line["label"]): line for line in lines(study)}
-    assert set(found) == {"float", "int8-minmax", f"float@{OTHER}", f"int8-minmax@{OTHER}"}
+    assert set(found) | {c.label for c in read_choices(study)} == {
+        *("float", "int8-minmax", f"float@{OTHER}", f"int8-minmax@{OTHER}"),
+    }
     for label, line in found.items():
         assert line["runtime"] == (OTHER if label.endswith(OTHER) else "onnxruntime")
         assert line["size"] == [64, 64]
@@ -67,3 +72,68 @@ def test_a_runtime_that_is_not_installed_is_refused_by_name_and_named_with_all(
     assert [n for n in outcome.notes if "ncnn" in n and "paredown[ncnn]" in n]
     assert "ncnn" not in {t.runtime for t in outcome.trials}
     assert {"reference", "null"}.isdisjoint(t.runtime for t in outcome.trials)
+
+
+def words(toy: Toy, out: Path, *more: str) -> list[str]:
+    given = ["run", str(toy.model), "--data", str(toy.data), "--calib", str(toy.calib), "--out", str(out)]
+    return [*given, "--threads", "1", *more]
+
+
+def test_the_same_command_again_measures_nothing_twice(
+    study: Path, toy: Toy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judged = [line["label"] for line in lines(study) if "map50_95" in str(line["measurement"])]
+    more = ("--runtimes", f"onnxruntime,{OTHER}", "--recipes", "int8-minmax", "--max-drop", "100")
+    assert main(words(toy, study, *more)) == 0
+    told = capsys.readouterr().err
+    for label in set(judged) - {"float"}:
+        assert f"{label}: measured before, kept" in told
+    assert "float model: measured before, kept" in told
+
+
+def test_the_report_has_a_matrix_and_the_tables_a_runtime_column(study: Path) -> None:
+    page = (study / "report.html").read_text(encoding="utf-8")
+    assert '<section id="runtimes">' in page
+    assert "<th>runtime</th>" in page
+    for choice in read_choices(study):
+        assert choice.label in page
+    head = trials_csv(read_trials(study)).splitlines()[0]
+    assert head.startswith("label,recipe,origin,target,runtime,size,seed")
+
+
+def test_a_runtime_that_refuses_a_recipe_is_a_trial_with_its_reason(
+    toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        runtime("ncnn").version()
+    except MissingDependency as error:
+        pytest.skip(f"{error.what}: {error.hint}")
+    out = tmp_path / "study"
+    more = ("--runtimes", "onnxruntime,ncnn", "--recipes", "bf16,int8-weights", "--max-drop", "100")
+    assert main(words(toy, out, *more)) in (0, 3)
+    failed = {str(line["label"]): str(line["error"]) for line in lines(out) if line["error"] is not None}
+    assert "bf16" in failed
+    assert "bfloat16" in failed["bf16"]
+    assert "bf16 failed: " in capsys.readouterr().out
+
+
+def test_a_budget_that_is_over_names_what_was_not_tried(toy: Toy, tmp_path: Path) -> None:
+    outcome = run(
+        toy.model, str(toy.data), str(toy.calib), out=tmp_path / "study", limits=Limits(max_drop=100.0),
+        options=Options(runtimes=("onnxruntime", OTHER), recipes="int8-minmax", budget_s=0.0, threads=1),
+    )  # fmt: skip
+    assert {c.label for c in outcome.left_out} == {"int8-minmax", f"float@{OTHER}", f"int8-minmax@{OTHER}"}
+    assert all(c.what == "not tried" and c.why == "the budget ran out" for c in outcome.left_out)
+    assert [n for n in outcome.notes if "the budget ran out before" in n]
+
+
+def test_sizes_are_found_by_halving(toy: Toy, tmp_path: Path) -> None:
+    outcome = run(
+        toy.model, str(toy.data), str(toy.calib), out=tmp_path / "study", limits=Limits(max_drop=100.0),
+        options=Options(sizes="auto", recipes="int8-minmax", threads=1),  # type: ignore[arg-type]
+    )  # fmt: skip
+    sizes = {t.label: t.size for t in outcome.trials}
+    assert sizes["size32"] == sizes["size32+int8-minmax"] == (32, 32)
+    assert sizes["int8-minmax"] == (64, 64)
+    assert [n for n in outcome.notes if "down to an input of 32 pixels" in n]
+    assert "--sizes auto" in (outcome.directory / "facts.json").read_text(encoding="utf-8")

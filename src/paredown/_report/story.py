@@ -10,6 +10,7 @@ from paredown.endurance import Endurance
 from paredown.graph.layers import Layers
 from paredown.measurement import Trial
 from paredown.study.best import Verdict
+from paredown.study.choices import Choice
 from paredown.study.limits import Limits
 
 
@@ -108,6 +109,7 @@ class Story:
     layers_for: str = ""  # label of the model whose layers are drawn; "" for the recommended one
     node_times: NodeTimings = field(default_factory=NodeTimings)
     endurance: Mapping[str, Endurance] = field(default_factory=dict)  # by the name it was kept under
+    left_out: tuple[Choice, ...] = ()  # what a search over several runtimes did not do
     directory: Path | None = None  # of the study: where the trials' model files lie
     finished: bool = True
     to_come: tuple[str, ...] = ()  # labels of recipes without a trial yet

@@ -119,9 +119,10 @@ def trials(story: Story, rows: tuple[Row, ...]) -> Html:
     if not rows:
         return section("trials", "Trials", nothing("No trial has been run yet."))
     columns = _columns(story, rows)
-    head = [tag("th", "recipe"), tag("th", "verdict")]
+    several = len({row.trial.runtime for row in rows}) > 1
+    head = [tag("th", "recipe"), tag("th", "runtime") if several else None, tag("th", "verdict")]
     head += [tag("th", title, tag("small", unit) if unit else None, class_="n") for title, unit, _ in columns]
-    body = [_line(row, columns) for row in rows]
+    body = [_line(row, columns, several) for row in rows]
     table = tag("table", tag("thead", tag("tr", head)), tag("tbody", body), class_="cards")
     quantities = [q for _, _, found in columns for q in found.values()]
     searched = any(row.trial.origin == "search" for row in rows)
@@ -184,23 +185,25 @@ def _as_timed(rows: tuple[Row, ...]) -> list[Column]:
     return [(titles[name], "ms", quantities) for name, quantities in found.items() if quantities]
 
 
-def _line(row: Row, columns: list[Column]) -> Html:
+def _line(row: Row, columns: list[Column], several: bool) -> Html:
+    """several: whether the runtime has a column of its own."""
     words, style = MARKS.get(row.role, (None, ""))
     mark = tag("span", words, class_=f"mark {style}") if words else None
-    name = row.trial.recipe if row.trial.recipe != row.label else None
+    name = row.trial.recipe if row.trial.recipe != row.trial.short else None
+    runtime = tag("td", row.trial.runtime, data_label="runtime") if several else None
     found = tag("span", "search", class_="mark search") if row.trial.origin == "search" else None
     first = tag(
         "td",
-        tag("div", row.label, mark, found, class_="name"),
+        tag("div", row.trial.short if several else row.label, mark, found, class_="name"),
         tag("small", name) if name else None,
         class_="recipe",
     )
     if row.trial.error is not None:
         why = tag("td", f"failed: {row.trial.error}", colspan=str(len(columns) + 1), class_="failed")
-        return tag("tr", first, why, class_="failed")
+        return tag("tr", first, runtime, why, class_="failed")
     values: list[Child] = []
     for title, unit, quantities in columns:
         label = f"{title}, {unit}" if unit else title
         values.append(tag("td", cells.value(quantities.get(id(row))), class_="n", data_label=label))
     verdict = tag("td", row.verdict, data_label="verdict")
-    return tag("tr", first, verdict, values, class_=row.role)
+    return tag("tr", first, runtime, verdict, values, class_=row.role)

@@ -46,6 +46,7 @@
     if (window.innerWidth >= 720) return figure;
     let next = 1;
     for (const trace of figure.data) {
+      if (trace.meta === "key") trace.showlegend = false;
       if (trace.mode === "markers+text") {
         Object.assign(trace, { mode: "markers", showlegend: true });
         figure.layout.showlegend = true;

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 from paredown._report import evidence
@@ -17,6 +18,7 @@ from paredown.metrics import title_of
 
 Point = tuple[float, float]
 
+RUNTIMES = tuple(f"--series-{i}" for i in (5, 1, 3, 4, 2, 6, 7))
 # A model that lost more than this share of the best accuracy is drawn on the lower edge: at true scale one
 # collapsed model would press all others into a line.
 COLLAPSED = 0.25
@@ -53,6 +55,11 @@ class Mark:
     far: bool
 
     @property
+    def short(self) -> str:
+        """The label where a colour says the runtime."""
+        return self.label.replace(self.row.label, self.row.trial.short, 1)
+
+    @property
     def label(self) -> str:
         said = [number(self.accuracy.value, 3)] if self.collapsed else []
         said += [shown(self.latency)] if self.far else []
@@ -84,7 +91,9 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
     x_range = (0.0, max(1.08 * max(m.x for m in marks), 1.02 * max(ends)))
     y_range = (floor - 0.6 * pad, ceiling + 0.6 * pad)
     positions = _label_places(marks, x_range, y_range)
-    data = [_front_line(marks), *(_scatter(m, p, metric) for m, p in zip(marks, positions, strict=True))]
+    colours = runtime_colours(all_rows)
+    data = [_front_line(marks), *_legend(colours)]
+    data += [_scatter(m, p, metric, colours) for m, p in zip(marks, positions, strict=True)]
     layout = {
         "xaxis": axis(evidence.latency_title(all_rows), range=list(x_range)),
         "yaxis": axis(
@@ -92,9 +101,32 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
             range=list(y_range),
             tickformat=".2f" if y_range[1] - y_range[0] > 0.08 else ".3f",
         ),
-        "showlegend": False,
+        "showlegend": bool(colours),
     }
     return Figure("plot-trade-off", data, layout, _caption(marks), height=440)
+
+
+def runtime_colours(all_rows: tuple[Row, ...]) -> dict[str, str]:
+    """A colour for each runtime, the usual one first; empty where there is one only."""
+    names = list(dict.fromkeys(r.trial.runtime for r in all_rows))
+    return {} if len(names) < 2 else dict(zip(names, cycle(RUNTIMES), strict=False))
+
+
+def _legend(colours: Mapping[str, str]) -> list[dict[str, Any]]:
+    """An entry for each runtime; on a narrow screen the marks have entries of their own, and theme.js drops
+    these."""
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": runtime,
+            "x": [None],
+            "y": [None],
+            "meta": "key",
+            "marker": {"symbol": "circle", "size": 11, "color": colour},
+        }
+        for runtime, colour in colours.items()
+    ]
 
 
 def _across(latency: Quantity, edge: float | None) -> tuple[float, bool]:
@@ -110,6 +142,7 @@ def _front_line(marks: Sequence[Mark]) -> dict[str, Any]:
         "type": "scatter",
         "mode": "lines",
         "name": "Pareto front",
+        "showlegend": False,
         "x": [m.x for m in kept],
         "y": [m.y for m in kept],
         "line": {"width": 2, "dash": "dot", "color": "--front"},
@@ -117,8 +150,9 @@ def _front_line(marks: Sequence[Mark]) -> dict[str, Any]:
     }
 
 
-def _scatter(mark: Mark, position: str, metric: str) -> dict[str, Any]:
-    colour = COLOURS[mark.row.role]
+def _scatter(mark: Mark, position: str, metric: str, colours: Mapping[str, str]) -> dict[str, Any]:
+    colour = colours.get(mark.row.trial.runtime, COLOURS[mark.row.role])
+    label = mark.short if colours else mark.label
     words = f"{title_of(metric)} {shown(mark.accuracy)}"
     return {
         "type": "scatter",
@@ -128,7 +162,8 @@ def _scatter(mark: Mark, position: str, metric: str) -> dict[str, Any]:
         "y": [mark.y],
         "error_x": error_bars([0.0], [0.0]) if mark.far else errors([mark.latency]),
         "error_y": _paired_bars(mark),
-        "text": [f" {mark.label} " if mark.labelled else ""],
+        "text": [f" {label} " if mark.labelled else ""],
+        "showlegend": False,
         "customdata": [mark.label],
         "textposition": position,
         "cliponaxis": False,
@@ -170,6 +205,8 @@ def _caption(marks: Sequence[Mark]) -> str:
         "difference to float. The dotted line joins the models that none beats in both. "
         "Star: recommended; open diamond: another tool's defaults."
     )
+    if len({m.row.trial.runtime for m in marks}) > 1:
+        text += " The colour says the runtime."
     if any(m.collapsed or m.far for m in marks):
         text += " Triangle: lies far beyond this scale, the way it points, with its value beside it."
     if all(m.labelled for m in marks):

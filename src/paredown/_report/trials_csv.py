@@ -14,7 +14,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute i
 def trials_csv(trials: Sequence[Trial]) -> str:
     """One line for each trial: what it is, then value, unit and interval of every quantity in base units."""
     quantities = {q.name: q.unit for t in trials if t.measurement for q in t.measurement.quantities}
-    head = ["label", "recipe", "origin", "target", "seed", "model_file", "error"]
+    head = ["label", "recipe", "origin", "target", "runtime", "size", "seed", "model_file", "error"]
     for name, unit in quantities.items():
         column = f"{name} [{unit}]" if unit else name
         head += [column, f"{name} low", f"{name} high", f"{name} how"]
@@ -22,7 +22,8 @@ def trials_csv(trials: Sequence[Trial]) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(head)
     for trial in trials:
-        texts = [trial.label, trial.recipe, trial.origin, trial.target, str(trial.seed)]
+        texts = [trial.label, trial.recipe, trial.origin, trial.target, trial.runtime]
+        texts += ["" if trial.size is None else f"{trial.size[1]}x{trial.size[0]}", str(trial.seed)]
         line: list[object] = [_text(v) for v in (*texts, trial.model_file or "", trial.error or "")]
         for name in quantities:
             q = None if trial.measurement is None else trial.measurement.get(name)

@@ -13,6 +13,7 @@ from paredown._report import (
     evidence,
     gallery,
     left_float,
+    matrix,
     page,
     summary,
     unfinished,
@@ -50,14 +51,19 @@ def render(story: Story, out: Path | None = None) -> Html:
     """The whole page. out: the file it is written to, for links to what lies beside it."""
     rows = evidence.rows(story)
     leading = evidence.leading(rows, story.metric)
+    several = len(matrix.runtimes_of(story, rows)) > 1
     body = tag(
         "body",
         page.top(story.title),
-        tag("nav", tag("ul", [tag("li", tag("a", words, href=f"#{anchor}")) for anchor, words in NAV])),
+        tag(
+            "nav",
+            tag("ul", [tag("li", tag("a", words, href=f"#{anchor}")) for anchor, words in _nav(several)]),
+        ),
         tag(
             "main",
             unfinished.banner(story),
             summary.summary(story, rows),
+            matrix.matrix(story, rows),
             summary.trials(story, rows),
             charts.trade_off(story, rows),
             charts.accuracy(story, leading),
@@ -78,3 +84,8 @@ def render(story: Story, out: Path | None = None) -> Html:
         tag("script", page.packaged("layers.js")),
     )
     return page.whole(story.title, body)
+
+
+def _nav(several: bool) -> list[tuple[str, str]]:
+    """The sections of the page; that of runtimes only where there are several."""
+    return [*NAV[:1], *([("runtimes", "Runtimes")] if several else []), *NAV[1:]]

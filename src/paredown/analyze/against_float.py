@@ -13,6 +13,7 @@ from paredown.metrics import headlines
 from paredown.quantities import in_unit
 
 FLOAT = "float"  # the recipe name of the untouched model
+UNJUDGED = "unjudged"  # the kind of doubt of a model that was timed and not judged
 # A ratio counts as faster where its 95 % upper bound is below FASTER; ratios within SAME are the same speed.
 FASTER = 0.97
 SAME = 0.03
@@ -37,6 +38,11 @@ def baseline_of(trials: Iterable[Trial]) -> Trial | None:
     """The float model in the target's usual runtime, which every study measures first; the float models of
     other runtimes are trials like any other. None before it was measured."""
     return next((t for t in trials if t.recipe == FLOAT and t.measurement is not None), None)
+
+
+def is_unjudged(trial: Trial) -> bool:
+    """Whether it was timed and then left, as its speed ruled it out."""
+    return trial.measurement is not None and any(d.kind == UNJUDGED for d in trial.measurement.doubts)
 
 
 def accuracy_of(trial: Trial) -> Quantity | None:

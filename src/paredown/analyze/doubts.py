@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from paredown.analyze.against_float import UNJUDGED
 from paredown.measurement import Doubt, Quantity, Trial
 
 # kind -> what it means for a study, said once for all trials that have it. The order is that of harm.
@@ -18,6 +19,7 @@ SAID = {
     "governor": "The clock rate was free to vary",
     "target": "The device and the model do not fit",
     "untimed": "A model was not timed",
+    "quick": "A model was timed in a few short rounds only",
 }
 GAIN = 2.0  # points: of thirty recipes one or two gain less by chance, and a noisy rounding can
 ALL = ("governor", "target")  # one fact of the machine: its text is the whole sentence
@@ -42,7 +44,8 @@ def summed_up(trials: Sequence[Trial]) -> tuple[str, ...]:
     measured = [t for t in trials if t.measurement is not None]
     by_kind: dict[str, dict[str, Doubt]] = {}
     for trial in measured:
-        for doubt in () if trial.measurement is None else trial.measurement.doubts:
+        doubts = () if trial.measurement is None else trial.measurement.doubts
+        for doubt in (d for d in doubts if d.kind != UNJUDGED):  # a choice, told where choices are
             kept = by_kind.setdefault(doubt.kind, {})
             if trial.label not in kept or doubt.size > kept[trial.label].size:
                 kept[trial.label] = doubt

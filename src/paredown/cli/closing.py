@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.table import Table
@@ -45,7 +46,8 @@ def options_of(args: argparse.Namespace) -> Options:
         target=args.target,
         runtimes=args.runtimes,
         recipes=args.recipes,
-        sizes=args.sizes,
+        sizes=() if args.sizes == "auto" else args.sizes,
+        auto_size=args.sizes == "auto",
         budget_s=args.budget,
         search=args.search,
         family=args.family,
@@ -104,6 +106,10 @@ def show(outcome: Outcome) -> None:
     for doubt in summed_up(outcome.trials):
         out.print(f"Doubt: {doubt}", markup=False)
     out.print()
+    for choice in outcome.left_out:
+        out.print(str(choice), markup=False)
+    if outcome.left_out:
+        out.print()
     for note in outcome.notes:
         out.print(f"Note: {note}", markup=False)
     for name, path in (("report", outcome.report), ("bundle", outcome.bundle), ("trials", outcome.directory)):
@@ -125,10 +131,11 @@ def trial_table(trials: Sequence[Trial], verdict: Verdict) -> Table:
     judged = ("agreement %",) if agreement else (metric, "lost")
     kinds = [k for k in QUANTITIES.values() if k.column is not None and _is_measured(k, trials)]
     heads = (head for kind in kinds for head in _heads(kind))
-    columns = ("recipe", *judged, *heads, "verdict")
-    rows = [_row(t, verdict, kinds, agreement) for t in trials]
+    several = len({t.runtime for t in trials}) > 1
+    columns = ("recipe", *(("runtime",) if several else ()), *judged, *heads, "verdict")
+    rows = [_row(t, verdict, kinds, agreement, several) for t in trials]
     short = all(len(str(row[0])) <= LONGEST_NAME for row in rows)
-    return console.table(columns, rows, numbers=columns[1:-1], whole=("recipe",) if short else ())
+    return console.table(columns, rows, numbers=columns[1 + several : -1], whole=("recipe",) if short else ())
 
 
 def _footnotes(verdict: Verdict) -> list[str]:
@@ -154,10 +161,13 @@ def _heads(kind: QuantityKind) -> tuple[str, ...]:
     return (*head, "FPS") if kind.rate else head
 
 
-def _row(trial: Trial, verdict: Verdict, kinds: Sequence[QuantityKind], agreement: bool) -> list[Text]:
+def _row(
+    trial: Trial, verdict: Verdict, kinds: Sequence[QuantityKind], agreement: bool, several: bool
+) -> list[Text]:
+    """several: whether the runtime has a column of its own."""
     best = trial.key == verdict.best.key
     cells = [
-        trial.label,
+        *((trial.short, trial.runtime) if several else (trial.label,)),
         *_judged(trial, verdict.baseline, agreement),
         *(text for kind in kinds for text in _cells(trial, verdict.baseline, kind)),
         verdict.remarks.get(trial.key, "") + (" (search)" if trial.origin == "search" else ""),
@@ -216,6 +226,7 @@ def as_values(outcome: Outcome) -> dict[str, object]:
         "report": str(outcome.report),
         "bundle": str(outcome.bundle),
         "notes": list(outcome.notes),
+        "left_out": [asdict(choice) for choice in outcome.left_out],
     }
 
 

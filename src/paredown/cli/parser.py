@@ -88,11 +88,13 @@ def count(text: str) -> int:
     return int(text)
 
 
-def sizes(text: str) -> tuple[int, ...]:
-    """The pixels of "640,416"."""
+def sizes(text: str) -> tuple[int, ...] | str:
+    """The pixels of "640,416", or "auto"."""
+    if text.strip() == "auto":
+        return "auto"
     found = tuple(count(part) for part in names(text))
     if not found or 0 in found:
-        raise argparse.ArgumentTypeError(f"{text!r} names no sizes in pixels, such as 640,416")
+        raise argparse.ArgumentTypeError(f"{text!r} names no sizes in pixels, such as 640,416, or auto")
     return found
 
 
@@ -306,7 +308,8 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         metavar="PX,PX",
         type=sizes,
         default=(),
-        help="try every recipe at these input sizes (longer side; default: the model's own)",
+        help="try every recipe at these input sizes (longer side; default: the model's own); auto: at the "
+        "smallest that keeps the limit",
     )
     parser.add_argument(
         "--search",

@@ -15,6 +15,7 @@ from paredown.report_data.facts import read_facts
 from paredown.report_data.node_times import read_layers
 from paredown.report_data.pictures import read_picture
 from paredown.study.best import Verdict, choose_best
+from paredown.study.choices import read_choices
 from paredown.study.environments import unmatched
 from paredown.study.limits import Limits
 from paredown.study.options import Asked
@@ -36,6 +37,8 @@ def read_story(directory: Path, layers_for: str = "") -> Story:
     best = "" if verdict is None else verdict.best.key
     shown = _layered(trials, layers_for or facts.pictures_of, best, asked_for=bool(layers_for))
     layers, node_times = read_layers(directory, trials, shown, facts.float_layers, facts.node_times)
+    left_out = read_choices(directory) if asked.options.runtimes else ()
+    known = {*(t.label for t in trials), *(c.label for c in left_out)}
     others = read_apart(directory)
     others = others if asked.options.keep_other else unmatched(others, trials)
     return Story(
@@ -55,13 +58,14 @@ def read_story(directory: Path, layers_for: str = "") -> Story:
         layers=layers,
         layers_for=layers_for,
         node_times=node_times,
+        left_out=left_out,
         doubts=read_log(directory).notes,
         elsewhere=tuple(Elsewhere(a.trials, a.differs) for a in others),
         made_on=facts.made_on,
         endurance=read_endurance(directory),
         directory=directory,
         finished=facts.finished,
-        to_come=tuple(p for p in facts.planned if p not in {t.label for t in trials}),
+        to_come=tuple(p for p in facts.planned if p not in known),
     )
 
 

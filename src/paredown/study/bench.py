@@ -15,10 +15,14 @@ from paredown._measure.accuracy import Predicted, accuracy, predict_timed
 from paredown._measure.energy import measure_energy
 from paredown._measure.energy_of import accuracy_per_joule, estimated_energy
 from paredown._measure.environment import environment
-from paredown._measure.latency import measure_latency
+from paredown._measure.latency import TimingPlan, measure_latency
 from paredown._measure.power import PowerFrom
 from paredown._measure.reference import check_reference
+<<<<<<< HEAD
 from paredown._measure.there import session_on_host
+=======
+from paredown.analyze.against_float import UNJUDGED
+>>>>>>> 3764e54 (run --runtimes goes as a race: quick timings, accuracy for what can still win, full timing for the last few; --sizes auto; a matrix in the report)
 from paredown.analyze.doubts import gain_doubts
 from paredown.card import Card
 from paredown.detections import Prediction
@@ -36,6 +40,8 @@ WHAT = ("map", "latency", "memory", "energy")
 PACKED = ("sparse", "cluster")  # steps that pay once the file is packed
 LATENCY = frozenset({"latency", "memory"})  # what a timed process gives
 TIMED = LATENCY | {"energy"}  # what has to be taken on the device itself
+_JUDGED = frozenset({"target", "gain"})  # kinds of doubts about the answers; the others are about times
+_TIMED_CURVES = ("latency_s", "memory_bytes", "memory_time_s")
 
 
 @dataclass(frozen=True)
@@ -134,18 +140,19 @@ class Bench:
         progress: Progress = silent,
         *,
         what: Sequence[str] = WHAT,
+        plan: TimingPlan | None = None,
     ) -> Readings:
         """The model's latency, memory and energy, of the target alone: nothing else may run on its host then.
 
-        file: the model's. baseline: the float model's, timed in turns with it. Nothing where this is not the
-        target.
+        file: the model's. baseline: the float model's, timed in turns with it. plan: how long; None: as long
+        as a figure takes. Nothing where this is not the target.
         """
         if not (TIMED & set(what) and self.target.can_time):
             return Readings()
         estimated = "energy" in what and bool(self.power.model)
         timed = energy = Readings()
         if LATENCY & set(what) or estimated:
-            timed = self._latency(model, file, baseline, progress)
+            timed = self._latency(model, file, baseline, progress, plan)
         if estimated:
             cores = self.target.host.facts().cores_logical or 1
             energy = estimated_energy(timed.quantities, self.power.model, cores)
@@ -160,7 +167,9 @@ class Bench:
             energy.absent,
         )
 
-    def _latency(self, model: Model, file: Path, baseline: Path, progress: Progress) -> Readings:
+    def _latency(
+        self, model: Model, file: Path, baseline: Path, progress: Progress, plan: TimingPlan | None
+    ) -> Readings:
         started = monotonic()
         found, curves, doubts = measure_latency(
             file,
@@ -170,6 +179,7 @@ class Bench:
             baseline_place=self.usual,
             baseline_feeds=self._feeds(model, self.float_card or self.card),
             threads=self.threads,
+            plan=plan,
             progress=progress,
         )
         return Readings(found, curves, doubts, {"latency": monotonic() - started})
@@ -217,6 +227,25 @@ class Bench:
 
     def _feeds(self, model: Model, card: Card) -> Feeds:
         return feed(self.judged[0].read(), card.preprocess, model.inputs)[0]
+
+
+def split(measured: Measurement | None) -> tuple[Readings, Readings]:
+    """What was judged of the model, and what was timed."""
+    if measured is None:
+        return Readings(), Readings()
+    timed = [kind_of(q.name).what in TIMED for q in measured.quantities]
+    curves: dict[bool, dict[str, tuple[float, ...]]] = {True: {}, False: {}}
+    for name, curve in measured.curves.items():
+        curves[name.endswith(_TIMED_CURVES)][name] = curve
+    parts = [
+        Readings(
+            tuple(q for q, its in zip(measured.quantities, timed, strict=True) if its == of_time),
+            curves[of_time],
+            tuple(d for d in measured.doubts if d.kind != UNJUDGED and (d.kind not in _JUDGED) == of_time),
+        )
+        for of_time in (False, True)
+    ]
+    return parts[0], parts[1]
 
 
 def _packed(model: Model) -> list[Quantity]:

@@ -13,6 +13,7 @@ from paredown.analyze.against_float import (
     baseline_of,
     bounds,
     compared,
+    is_unjudged,
     points_lost,
     ratio_of,
     rounded,
@@ -75,6 +76,8 @@ def _against(trial: Trial, baseline: Trial, limits: Limits) -> str:
     if trial.measurement is None:
         return "failed"
     accuracy = accuracy_of(trial)
+    if is_unjudged(trial):
+        return "not judged: too slow to win"
     if accuracy is None or points_lost(trial, baseline) is None:
         return "no accuracy measured"
     allowed = limits.allowed(accuracy.name)
@@ -200,8 +203,8 @@ def _gate_met(best: Trial, baseline: Trial, others: Sequence[Trial], limits: Lim
     accuracy = accuracy_of(baseline)
     if accuracy is None or limits.asked(accuracy.name) is None or not others:
         return True
-    compressed = [t for t in others if t.recipe != FLOAT or t is best]
-    return any(_lost(t, baseline) <= limits.allowed(accuracy.name) for t in compressed)
+    tried = [t for t in others if (t.recipe != FLOAT or t is best) and not is_unjudged(t)]
+    return not tried or any(_lost(t, baseline) <= limits.allowed(accuracy.name) for t in tried)
 
 
 def _value(trial: Trial, name: str) -> float | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from paredown.device import Device
 from paredown.measurement import Trial
 from paredown.study.fingerprints import digest
 
@@ -116,6 +117,14 @@ def may_reuse(trial: Trial, now: Facts) -> bool:
     names = (*_MAKING, *(("onnxruntime",) if asks else ()))
     same = all(old.get(name) == new.get(name) for name in names)
     return same and not (asks and _other_runtime(trial, runtime_versions(now)))
+
+
+def asks_runtime(recipe: str, device: Device) -> bool:
+    """Whether what the recipe makes depends on more of the runtime than its policy: on its times, or on what
+    judges in it."""
+    steps = [step.split("-") for step in recipe.split("+")]
+    timed = not device.sums_products and any("timed" in words for words in steps)
+    return timed or any(words[0].startswith("mix") for words in steps)
 
 
 def trial_key(trial: Trial) -> TrialKey:

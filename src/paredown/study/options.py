@@ -24,6 +24,7 @@ class Options:
     """How a study is done. `recipes` empty: the default ones; "int8,int4" will do for ("int8", "int4").
     `runtimes`: what opens the models ("all": every one that is installed); empty: the target's usual one.
     `sizes`: longer sides of the input, in pixels, that every recipe is tried at; empty: the model's own.
+    `auto_size`: find the smallest size that keeps the limit; `sizes="auto"` says the same.
     `card`: the path of a card.toml. `scale`, `colour`, `fit`: how the model is fed, as on the command line.
     `decode`: the path of a Python file that reads the model's answer.
     `learn_from`: unlabelled images for the steps that learn, a path as on the command line.
@@ -39,6 +40,7 @@ class Options:
     runtimes: tuple[str, ...] = ()
     recipes: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
+    auto_size: bool = False
     budget_s: float | None = None
     search: int | None = None
     family: str | None = None
@@ -65,7 +67,12 @@ class Options:
             parts = (part.strip() for part in given.split(",")) if isinstance(given, str) else given
             if isinstance(given, str | list):
                 object.__setattr__(self, name, tuple(part for part in parts if part))
+        if self.sizes == "auto":  # type: ignore[comparison-overlap]
+            object.__setattr__(self, "sizes", ())
+            object.__setattr__(self, "auto_size", True)
         check_fields(self)
+        if self.auto_size and self.sizes:
+            raise UsageError("sizes are named, and to be found", got=f"auto and {self.sizes}")
 
     @property
     def power(self) -> PowerFrom:

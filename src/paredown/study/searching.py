@@ -17,9 +17,10 @@ from paredown.search.propose import Tried, propose, require_optuna
 from paredown.search.space import space_for
 from paredown.study.limits import DEFAULT_MAX_DROP, Limits
 from paredown.study.options import Options
+from paredown.study.pairs import label_of
 from paredown.study.store import Store
 from paredown.study.trial import Untimed
-from paredown.study.trials import attempt, label_of, result_line
+from paredown.study.trials import attempt, result_line
 from paredown.study.work import Work
 
 HOPELESS = 5.0  # times the allowed loss: a model that lost more is not timed

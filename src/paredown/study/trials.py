@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic
 
-from paredown._compress.presets import PRESETS, parse_recipe
+from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed, Recipe, require_packages
-from paredown._compress.size import Size, sides
 from paredown.analyze.against_float import FLOAT, baseline_of
 from paredown.detections import Prediction
 from paredown.errors import (
@@ -19,16 +18,15 @@ from paredown.errors import (
     first_line,
     ran_out_of_memory,
 )
-from paredown.graph.input_size import size_of
 from paredown.measurement import Trial
 from paredown.model import Model
+from paredown.study.pairs import Pair, label_of
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
 from paredown.study.resume import made_before
 from paredown.study.store import Store
 from paredown.study.trial import Judged, Untimed, always_timed, judge, make, time
 from paredown.study.words import figures
 from paredown.study.work import Work
-from paredown.targets import Target
 
 
 def choose_recipes(names: Sequence[str]) -> dict[str, Recipe]:
@@ -40,50 +38,6 @@ def choose_recipes(names: Sequence[str]) -> dict[str, Recipe]:
     for recipe in recipes:
         require_packages(recipe)
     return {label_of(recipe): recipe for recipe in recipes if recipe.steps}  # float is always measured
-
-
-def at_sizes(recipes: dict[str, Recipe], sizes: Sequence[int], model: Model) -> dict[str, Recipe]:
-    """Every recipe at every size, and the float model at each that is not its own; none asked for: as it is.
-
-    sizes: longer sides in pixels. model: the prepared one.
-    """
-    found: dict[str, Recipe] = {} if sizes else dict(recipes)
-    for pixels in sizes:
-        if sides(model, pixels) == size_of(model):
-            found |= recipes
-            continue
-        size = Size(pixels)
-        for recipe in (Recipe(), *recipes.values()):
-            sized = Recipe((size, *recipe.steps))
-            found[label_of(sized)] = sized
-    return found
-
-
-def label_of(recipe: Recipe) -> str:
-    """What the table shows: the preset's name where it has one."""
-    if len(recipe.steps) > 1 and isinstance(recipe.steps[0], Size):
-        return f"{recipe.steps[0].name}+{label_of(Recipe(recipe.steps[1:]))}"
-    presets = {parse_recipe(preset).name: preset for preset in PRESETS}
-    return presets.get(recipe.name, recipe.name)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """What one trial tries: a recipe, and where. work: at the place. label: of both."""
-
-    work: Work
-    recipe: Recipe
-    label: str
-
-
-def pairs(work: Work, tried: Sequence[Target], recipes: dict[str, Recipe]) -> tuple[Pair, ...]:
-    """Every recipe at every place, and the float model at each that is not the usual one."""
-    found = []
-    for place in tried:
-        usual = place == work.bench.usual
-        at, here = work if usual else work.at(place), recipes if usual else {FLOAT: Recipe(), **recipes}
-        found += [Pair(at, recipe, at.label(label)) for label, recipe in here.items()]
-    return tuple(found)
 
 
 def run_trials(
@@ -138,13 +92,18 @@ def minutes(seconds: float) -> str:
     return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
 
 
-def _missing(pair: Pair, store: Store) -> bool:
-    """Whether it is still to be tried: not at all, or by another version of its runtime."""
+def kept_before(pair: Pair, store: Store) -> Trial | None:
+    """What stands on the disk of the pair and need not be repeated; None where it is still to be tried, or
+    was tried by another version of its runtime."""
     done = store.finished(pair.work.key(pair.recipe.name))
     if done is None or done.measurement is None:
-        return True
+        return None
     before, now = (e.get("runtime") for e in (done.measurement.environment, pair.work.bench.environment()))
-    if before != now:
+    return done if before == now else None
+
+
+def _missing(pair: Pair, store: Store) -> bool:
+    if kept_before(pair, store) is None:
         return True
     pair.work.say(f"{pair.label}: measured before, kept")
     return False
@@ -186,7 +145,7 @@ def attempt(
     except StorageError:
         raise
     except Exception as e:  # also a defect in one recipe must not cost the user what the others found
-        error = _what_stopped(e)
+        error = what_stopped(e)
     return replace(trial, log=(), seconds={}, error=error)
 
 
@@ -219,7 +178,7 @@ def _made_before(work: Work, store: Store, label: str, recipe: Recipe) -> Compre
     )
 
 
-def _what_stopped(error: Exception) -> str:
+def what_stopped(error: Exception) -> str:
     """The error of a trial in words."""
     if ran_out_of_memory(error) and not isinstance(error, OutOfMemory):
         return str(OutOfMemory("out of memory", got=first_line(error), hint=MEMORY_HINT))

@@ -1,0 +1,264 @@
+"""The search over runtime x recipe x size: quick timings, accuracy for what can still win, full timing.
+
+    floats of every place -> quick INT8 of every place -> the others, the most promising first -> finalists
+
+The idea of a race (Maron and Moore, Hoeffding races, NIPS 1993): who is surely behind runs no further.
+Nothing is left out without a word: every choice is said, kept (choices.json) and stands in the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+
+from paredown import data
+from paredown._compress.presets import parse_recipe
+from paredown._compress.recipe import Compressed
+from paredown._compress.size import Size
+from paredown._measure.latency import TimingPlan
+from paredown.analyze.against_float import UNJUDGED, accuracy_of, baseline_of, ratio_of
+from paredown.detections import Prediction
+from paredown.errors import StorageError
+from paredown.measurement import Doubt, Quantity, Trial
+from paredown.study.bench import split
+from paredown.study.choices import Choice, write_choices
+from paredown.study.environments import asks_runtime
+from paredown.study.limits import Limits
+from paredown.study.pairs import Pair
+from paredown.study.predictions import predictions_path, save_predictions
+from paredown.study.rivals import finalists, outrun
+from paredown.study.store import Store, model_of
+from paredown.study.trial import judge, make
+from paredown.study.trials import kept_before, minutes, result_line, what_stopped
+from paredown.study.words import TIMES
+
+QUICK = TimingPlan(min_runs=6, min_seconds=0.4, min_rounds=6, turn_s=0.05, warmup_s=0.2)
+PROBE = "int8-minmax"  # the recipe for a quick look at how fast integers are
+PROBE_IMAGES = 4  # what they calibrate does not change the speed
+SLACK = 0.75  # of the quicker of float and INT8 of a place: no choice layer by layer is faster than that
+OUT_OF_TIME = "the budget ran out"
+SHORTLY = "quick"  # the kind of the doubt
+
+
+@dataclass
+class Race:
+    """One race: what it tries, and what it knows so far. deadline: of `time.monotonic`."""
+
+    pairs: Sequence[Pair]
+    store: Store
+    reference: list[Prediction]
+    limits: Limits
+    deadline: float | None = None
+    choices: list[Choice] = field(default_factory=list)
+    probes: dict[tuple[str, int], float | str] = field(default_factory=dict)
+
+    def run(self) -> tuple[Choice, ...]:
+        """Fills the store; returns what was left out."""
+        floats = [p for p in self.pairs if p.is_float]
+        others = [p for p in self.pairs if not p.is_float]
+        self._say(f"{len(self.pairs)} pairs of recipe and runtime: quick timings first")
+        self._all(floats)
+        self._probe([p for p in others if p.in_integers and kept_before(p, self.store) is None])
+        self._all(sorted(others, key=self._estimate))
+        self._time_finalists()
+        write_choices(self.store.directory, self.choices, self.pairs[0].work.hide if self.pairs else str)
+        return tuple(self.choices)
+
+    @property
+    def _baseline(self) -> Trial:
+        found = baseline_of(self.store.trials())
+        if found is None:
+            raise StorageError("the float model's trial is gone from the study")
+        return found
+
+    def _say(self, text: str) -> None:
+        self.pairs[0].work.say(text) if self.pairs else None
+
+    def _leave(self, pair: Pair, what: str, why: str) -> None:
+        choice = Choice(pair.label, pair.runtime, pair.pixels, what, why)  # type: ignore[arg-type]
+        self.choices.append(choice)
+        write_choices(self.store.directory, self.choices, pair.work.hide)
+        self._say(f"    {what}: {why}")
+
+    def _all(self, pairs: Sequence[Pair]) -> None:
+        started = monotonic()
+        for done, pair in enumerate(pairs):
+            trial = kept_before(pair, self.store)
+            if trial is not None and accuracy_of(trial) is not None:
+                self._say(f"{pair.label}: measured before, kept")
+                continue
+            self._say(f"[{done + 1}/{len(pairs)}] {pair.label}, {minutes(monotonic() - started)} elapsed")
+            if self.deadline is not None and monotonic() > self.deadline:
+                self._leave(pair, "not tried" if trial is None else "not judged", OUT_OF_TIME)
+                continue
+            if trial is None and (why := self._hopeless(pair)):
+                self._leave(pair, "not tried", why)
+                continue
+            self._try(pair, trial)
+
+    def _try(self, pair: Pair, trial: Trial | None) -> None:
+        """Makes and times the pair's model where that was not done before, and judges it where it may win."""
+        blank = pair.work.trial(pair.recipe.name, pair.label)
+        try:
+            trial = self._timed(pair) if trial is None else trial
+            ratio = ratio_of(trial)
+            own_float = pair.is_float and not pair.pixels  # shows whether the runtime's files are right
+            if ratio is not None and not own_float and (why := self._outrun(ratio, pair.label)):
+                self.store.append(self._unjudged(trial, why))
+                self._leave(pair, "not judged", why)
+                return
+            trial = self._judged(pair, trial)
+        except StorageError:
+            raise
+        except Exception as e:  # also a defect in one pair must not cost the user what the others found
+            trial = replace(blank, error=what_stopped(e))
+        self.store.append(trial)
+        self._say(f"    {result_line(trial, self.store)}")
+
+    def _timed(self, pair: Pair) -> Trial:
+        """The trial with its model on the disk, timed in a few rounds."""
+        work = pair.work.sized_for(pair.recipe)
+        made = self._made_elsewhere(pair) or make(work, pair.recipe, self.store.directory / "learning")
+        file = self.store.directory / self.store.save_model(made.model.data, pair.label)
+        timed = work.bench.time(
+            made.model, file, self._float_file, work.progress, what=("latency", "memory"), plan=QUICK
+        )
+        timed = replace(timed, doubts=(*timed.doubts, Doubt(SHORTLY, "timed in a few short rounds")))
+        return replace(
+            work.trial(pair.recipe.name, pair.label),
+            model_file=f"models/{file.name}",
+            measurement=work.bench.measurement(made.model, work.bench.judge(made.model, None, None), timed),
+            log=made.log,
+            seconds={"compress": made.seconds, **timed.seconds},
+        )
+
+    def _judged(self, pair: Pair, trial: Trial) -> Trial:
+        """The timed trial with its accuracy."""
+        work, model = pair.work.sized_for(pair.recipe), model_of(self.store.directory, trial)
+        judged = judge(work, model, self.reference)
+        path = predictions_path(self.store.directory, pair.label)
+        save_predictions(path, judged.predictions, work.bench.card.task)
+        seconds = {**trial.seconds, **judged.readings.seconds}
+        measured = work.bench.measurement(model, judged.readings, split(trial.measurement)[1])
+        return replace(trial, measurement=measured, seconds=seconds)
+
+    @staticmethod
+    def _unjudged(trial: Trial, why: str) -> Trial:
+        if trial.measurement is None:
+            return trial
+        kept = tuple(d for d in trial.measurement.doubts if d.kind != UNJUDGED)
+        doubts = (*kept, Doubt(UNJUDGED, f"not judged: {why}"))
+        return replace(trial, measurement=replace(trial.measurement, doubts=doubts))
+
+    def _outrun(self, ratio: Quantity, label: str) -> str:
+        return outrun(ratio, label, self.store.trials(), self._baseline, self.limits)
+
+    def _hopeless(self, pair: Pair) -> str:
+        """Why the pair need not even be made, by the quick timings of its place; "" where it should be."""
+        if not pair.in_integers:
+            return ""
+        bound = self._quickest(pair)
+        ratio = Quantity.listed("latency_ratio", SLACK * bound) if bound is not None else None
+        if ratio is None or not (why := self._outrun(ratio, pair.label)):
+            return ""
+        return f"by the quick timings of its runtime at best {why}"
+
+    def _quickest(self, pair: Pair) -> float | None:
+        """The quicker of float and INT8 at the pair's place and size, of float's time; None: not known."""
+        probe = self.probes.get(pair.place)
+        floats = next((p for p in self.pairs if p.is_float and p.place == pair.place), None)
+        trial = self._baseline if floats is None else kept_before(floats, self.store)
+        ratio = None if trial is None else ratio_of(trial)
+        if not isinstance(probe, float) or ratio is None:
+            return None
+        return min(probe, ratio.value)
+
+    def _estimate(self, pair: Pair) -> float:
+        """What decides the order: the quick timing of its like; what costs no time to make goes first."""
+        bound = self._quickest(pair)
+        return 1.0 if pair.in_integers and bound is None else bound if pair.in_integers and bound else 0.0
+
+    def _probe(self, pairs: Sequence[Pair]) -> None:
+        """Times a throw-away INT8 model at each place and size that these pairs need."""
+        for pair in {p.place: p for p in pairs}.values():
+            if self.deadline is not None and monotonic() > self.deadline:
+                return
+            name = f"{PROBE} in {pair.runtime}" + (f" at {pair.pixels}" * bool(pair.pixels))
+            try:
+                found: float | str = self._probed(pair)
+            except Exception as e:
+                found = what_stopped(e).splitlines()[0]
+            self.probes[pair.place] = found
+            told = found if isinstance(found, str) else f"{found:.2f}{TIMES} float's time"
+            self._say(f"quick timing, {name}: {told}")
+
+    def _probed(self, pair: Pair) -> float:
+        steps = parse_recipe(PROBE).steps
+        recipe = replace(pair.recipe, steps=(*(s for s in pair.recipe.steps if isinstance(s, Size)), *steps))
+        few = data.sample(pair.work.images.calibration, PROBE_IMAGES)
+        work = replace(pair.work, images=replace(pair.work.images, calibration=few)).sized_for(recipe)
+        with TemporaryDirectory(prefix="paredown-") as folder:
+            made = make(work, recipe, Path(folder))
+            file = Path(folder, "model.onnx")
+            file.write_bytes(made.model.data)
+            timed = work.bench.time(
+                made.model, file, self._float_file, what=("latency", "memory"), plan=QUICK
+            )
+        return next(q.value for q in timed.quantities if q.name == "latency_ratio")
+
+    @property
+    def _float_file(self) -> Path:
+        return self.store.directory / str(self._baseline.model_file)
+
+    def _made_elsewhere(self, pair: Pair) -> Compressed | None:
+        """What the recipe made for another runtime with the same rules, where it asks for no more."""
+        here = pair.work.bench.target
+        if asks_runtime(pair.recipe.name, here.device):
+            return None
+        alike = {
+            p.runtime
+            for p in self.pairs
+            if replace(p.work.bench.target.policy, name="") == replace(here.policy, name="")
+        }
+        for trial in self.store.trials():
+            if trial.recipe == pair.recipe.name and trial.runtime in alike and trial.measurement is not None:
+                self._say(f"    made as for {trial.runtime}, whose rules are the same")
+                model = model_of(self.store.directory, trial)
+                return Compressed(model, trial.source_sha256, pair.recipe, trial.log, 0.0)
+        return None
+
+    def _time_finalists(self) -> None:
+        by_key = {(p.recipe.name, p.runtime): p for p in self.pairs}
+        trials = self.store.trials()
+        last = finalists(trials, self._baseline, self.limits)
+        short = [t for t in last if is_short(t) and (t.recipe, t.runtime) in by_key]
+        for trial in short:
+            pair = by_key[trial.recipe, trial.runtime]
+            self._say(f"full timing of {trial.label}, one of the last {len(short)}")
+            work, model = pair.work.sized_for(pair.recipe), model_of(self.store.directory, trial)
+            file = self.store.directory / str(trial.model_file)
+            timed = work.bench.time(model, file, self._float_file, work.progress)
+            measured = work.bench.measurement(model, split(trial.measurement)[0], timed)
+            self.store.append(
+                replace(trial, measurement=measured, seconds={**trial.seconds, **timed.seconds})
+            )
+        kept = {t.key for t in last}
+        for trial in trials:
+            if is_short(trial) and trial.key not in kept and accuracy_of(trial) is not None:
+                why = "by a few short rounds and its accuracy it is not among the last"
+                at = by_key.get((trial.recipe, trial.runtime))
+                side = 0 if at is None else at.pixels
+                self.choices.append(Choice(trial.label, trial.runtime, side, "timed shortly", why))
+
+
+def is_short(trial: Trial) -> bool:
+    """Whether it was timed in a few short rounds only."""
+    return trial.measurement is not None and any(d.kind == SHORTLY for d in trial.measurement.doubts)
+
+
+def out_of_time(choices: Sequence[Choice]) -> tuple[str, ...]:
+    """The labels of what was left out for want of time."""
+    return tuple(c.label for c in choices if c.why == OUT_OF_TIME)
