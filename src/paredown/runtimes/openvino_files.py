@@ -31,14 +31,16 @@ def write(model: bytes | Path, folder: Path, precision: str) -> Artifact:
     package()
     start = time.perf_counter()
     proto = import_module("paredown.runtimes.proto")  # not in a measured process, which only opens
-    graph = proto.parse(model).graph
+    parsed = proto.parse(model)
+    graph = parsed.graph
     stored = {i.name for i in graph.initializer}
     names = {
         "inputs": [i.name for i in graph.input if i.name not in stored],
         "outputs": [o.name for o in graph.output],
     }
     try:
-        read = core().read_model(model)
+        repeated = import_module("paredown.runtimes.repeated").without_repeats(parsed)
+        read = core().read_model(parsed.SerializeToString() if repeated else model)
     except RuntimeError as e:
         raise UnsupportedModel("OpenVINO cannot read the model", got=useful(e)) from e
     read.set_rt_info(json.dumps({"precision": precision, **names}), KEY)
