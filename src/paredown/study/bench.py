@@ -18,11 +18,8 @@ from paredown._measure.environment import environment
 from paredown._measure.latency import TimingPlan, measure_latency
 from paredown._measure.power import PowerFrom
 from paredown._measure.reference import check_reference
-<<<<<<< HEAD
 from paredown._measure.there import session_on_host
-=======
 from paredown.analyze.against_float import UNJUDGED
->>>>>>> 3764e54 (run --runtimes goes as a race: quick timings, accuracy for what can still win, full timing for the last few; --sizes auto; a matrix in the report)
 from paredown.analyze.doubts import gain_doubts
 from paredown.card import Card
 from paredown.detections import Prediction
