@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from paredown import Options, run
+from paredown import Options, bundle, run
 from paredown._report.trials_csv import trials_csv
 from paredown.cli import main
 from paredown.errors import MissingDependency, UnknownName
@@ -137,3 +137,14 @@ def test_sizes_are_found_by_halving(toy: Toy, tmp_path: Path) -> None:
     assert sizes["int8-minmax"] == (64, 64)
     assert [n for n in outcome.notes if "down to an input of 32 pixels" in n]
     assert "--sizes auto" in (outcome.directory / "facts.json").read_text(encoding="utf-8")
+
+
+def test_a_bundle_of_any_trial_is_for_its_runtime(study: Path, tmp_path: Path) -> None:
+    """`best/` is the winner's; another trial is bundled by its label."""
+    best = bundle(study, tmp_path / "best")
+    assert {p.name for p in best.iterdir()} >= {p.name for p in (study / "best").iterdir()}
+    other = bundle(study, tmp_path / "other", f"int8-minmax@{OTHER}")
+    assert {p.name for p in other.iterdir()} >= {"model.xml", "model.bin", "int8-minmax.onnx", "detect.py"}
+    plain = bundle(study, tmp_path / "plain", "int8-minmax")
+    assert not (plain / "model.xml").exists()
+    assert (plain / "model.onnx").is_file()
