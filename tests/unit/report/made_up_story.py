@@ -13,6 +13,7 @@ from paredown._report.story import NodeSeconds, NodeTimings
 from paredown.graph.layers import Layer, Layers
 from paredown.measurement import Doubt, Measurement, Quantity, StepRecord, Trial
 from paredown.study.best import Verdict
+from paredown.study.choices import Choice
 from paredown.study.limits import Limits
 
 CLASSES = ("person", "car", "bicycle", "dog", "truck", "bus", "traffic light", "backpack", "umbrella", "cup")
@@ -249,3 +250,48 @@ def classifier(*, truth: bool = True) -> Story:
         made, model=model, dataset=dataset, trials=tuple(trials), metric=metric, pictures=pictures, doubts=(),
         classes=("cat", "dog", "horse"), verdict=verdict(trials, "w8a8-pc-mse+bc", ("Smallest.",)), stock=(),
     )  # fmt: skip
+
+
+def in_several_runtimes() -> Story:
+    """A study over three runtimes: OpenVINO wins, ncnn refuses one recipe, some are left out."""
+    told = story()
+    rng = np.random.default_rng(1)
+    usual = [t for t in told.trials if t.recipe in ("float", "w8a8-pc-mse+bc", "w8", "ort-dynamic")]
+    slow = next(t for t in usual if t.recipe == "ort-dynamic")
+    usual[usual.index(slow)] = _unjudged(slow)
+    lines = [
+        ("openvino", "float", "float", 0.4144, 63.5, 1.02, 13.1, 190.0, 99.0),
+        ("openvino", "bf16", "bf16", 0.4141, 21.0, 0.34, 13.1, 150.0, 99.0),
+        ("openvino", "w8a8-pc-mse+bc", "int8", 0.4120, 27.5, 0.44, 3.6, 130.0, 99.0),
+        ("ncnn", "float", "float", 0.4143, 47.0, 0.76, 12.9, 120.0, 99.0),
+    ]
+    others = [
+        replace(_trial(rng, *rest), label=f"{rest[1]}@{runtime}", runtime=runtime) for runtime, *rest in lines
+    ]
+    error = "ncnn CPU has no arithmetic and no weights in bfloat16\n  got: bf16"
+    refused = replace(others[1], label="bf16@ncnn", runtime="ncnn", measurement=None, error=error)
+    trials = (*usual, *others, refused)
+    best = next(t for t in trials if t.label == "bf16@openvino")
+    remarks = {t.key: "not the fastest" for t in trials} | {best.key: "best", "float": "reference"}
+    slower = "3.0\u00d7 the time of bf16@openvino: it cannot win, and no accuracy is left to gain"
+    return replace(
+        told,
+        trials=trials,
+        verdict=Verdict(best, usual[0], True, "Use bf16@openvino", ("It is the fastest.",), remarks),
+        pictures_of="bf16@openvino",
+        left_out=(
+            Choice("w4a8-pc-mse", "onnxruntime", 0, "not tried", slower),
+            Choice("w4a8-pc-mse@openvino", "openvino", 0, "not tried", "the budget ran out"),
+            Choice("ort-dynamic", "onnxruntime", 0, "not judged", slower),
+            Choice("int8@openvino", "openvino", 0, "timed shortly", "it is not among the last"),
+        ),
+    )  # fmt: skip
+
+
+def _unjudged(trial: Trial) -> Trial:
+    assert trial.measurement is not None
+    kept = tuple(
+        q for q in trial.measurement.quantities if q.name.startswith(("latency", "size", "float", "peak"))
+    )
+    measured = replace(trial.measurement, quantities=kept, doubts=(Doubt("unjudged", "not judged: slow"),))
+    return replace(trial, measurement=measured)
