@@ -187,8 +187,9 @@ def _sources(layers: Sequence[LayerRow], timings: NodeTimings) -> list[Child]:
     said = []
     if any(r.ms is not None for r in layers):
         where = timings.environment.get("cpu") or "this machine"
+        whose = timings.environment.get("runtime") or "the runtime"
         said.append(
-            f"ms: measured by the runtime\u2019s own profiler on {where}, the least of several runs; a fused "
+            f"ms: measured by {whose}\u2019s own profiler on {where}, the least of several runs; a fused "
             "kernel counts for one of its layers, so its neighbours show none."
         )
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from paredown._measure.environment import environment
@@ -37,10 +37,14 @@ class KeptTimes:
 
 
 def time_layers(directory: Path, work: Work, trials: Sequence[Trial]) -> KeptTimes:
-    """Node times of the float model and of these trials' models, taken in turns now."""
-    time_nodes = work.bench.target.time_nodes(work.options.threads)
+    """Node times of the float model and of these trials' models, taken in turns now, in the runtime of the
+    first of them."""
+    runtime = next((t.runtime for t in trials), work.bench.target.runtime)
+    time_nodes = replace(work.bench.target, runtime=runtime).time_nodes(work.options.threads)
     if time_nodes is None:
-        return KeptTimes({}, f"{work.options.target} is not this machine, or its runtime gives no times")
+        return KeptTimes(
+            {}, f"{work.options.target} is not this machine, or {runtime} gives no times of nodes"
+        )
     chosen = [t for t in trials if t.recipe != FLOAT and t.model_file is not None]
     try:
         models = [work.prepared, *(model_of(directory, t) for t in chosen)]
@@ -52,7 +56,8 @@ def time_layers(directory: Path, work: Work, trials: Sequence[Trial]) -> KeptTim
         name: TimedModel(model.sha256, dict(times.seconds), times.unmapped_s)
         for name, model, times in zip(names, models, taken, strict=True)
     }
-    return KeptTimes(timed, "", dict(environment(work.bench.target.host, work.options.threads)))
+    taken_in = {} if runtime == work.bench.target.runtime else {"runtime": runtime}
+    return KeptTimes(timed, "", {**environment(work.bench.target.host, work.options.threads), **taken_in})
 
 
 def read_layers(

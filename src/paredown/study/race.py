@@ -53,15 +53,18 @@ class Race:
     limits: Limits
     deadline: float | None = None
     choices: list[Choice] = field(default_factory=list)
+    started: float = field(default_factory=monotonic)
     probes: dict[tuple[str, int], float | str] = field(default_factory=dict)
 
     def run(self) -> tuple[Choice, ...]:
         """Fills the store; returns what was left out."""
         floats = [p for p in self.pairs if p.is_float]
         others = [p for p in self.pairs if not p.is_float]
-        self._say(f"{len(self.pairs)} pairs of recipe and runtime: quick timings first")
+        self._say(f"{len(self.pairs)} pairs of recipe and runtime, the float models of the runtimes first")
         self._all(floats)
         self._probe([p for p in others if p.in_integers and kept_before(p, self.store) is None])
+        if others:
+            self._say("the other pairs, the most promising first; only what can still win is judged")
         self._all(sorted(others, key=self._estimate))
         self._time_finalists()
         write_choices(self.store.directory, self.choices, self.pairs[0].work.hide if self.pairs else str)
@@ -84,13 +87,14 @@ class Race:
         self._say(f"    {what}: {why}")
 
     def _all(self, pairs: Sequence[Pair]) -> None:
-        started = monotonic()
         for done, pair in enumerate(pairs):
             trial = kept_before(pair, self.store)
             if trial is not None and accuracy_of(trial) is not None:
                 self._say(f"{pair.label}: measured before, kept")
                 continue
-            self._say(f"[{done + 1}/{len(pairs)}] {pair.label}, {minutes(monotonic() - started)} elapsed")
+            self._say(
+                f"[{done + 1}/{len(pairs)}] {pair.label}, {minutes(monotonic() - self.started)} elapsed"
+            )
             if self.deadline is not None and monotonic() > self.deadline:
                 self._leave(pair, "not tried" if trial is None else "not judged", OUT_OF_TIME)
                 continue
@@ -126,7 +130,8 @@ class Race:
         timed = work.bench.time(
             made.model, file, self._float_file, work.progress, what=("latency", "memory"), plan=QUICK
         )
-        timed = replace(timed, doubts=(*timed.doubts, Doubt(SHORTLY, "timed in a few short rounds")))
+        if timed.quantities:  # none where this machine is not the target
+            timed = replace(timed, doubts=(*timed.doubts, Doubt(SHORTLY, "timed in a few short rounds")))
         return replace(
             work.trial(pair.recipe.name, pair.label),
             model_file=f"models/{file.name}",
@@ -183,7 +188,7 @@ class Race:
 
     def _probe(self, pairs: Sequence[Pair]) -> None:
         """Times a throw-away INT8 model at each place and size that these pairs need."""
-        for pair in {p.place: p for p in pairs}.values():
+        for pair in {p.place: p for p in pairs if p.work.bench.target.can_time}.values():
             if self.deadline is not None and monotonic() > self.deadline:
                 return
             name = f"{PROBE} in {pair.runtime}" + (f" at {pair.pixels}" * bool(pair.pixels))

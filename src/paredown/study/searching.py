@@ -54,7 +54,7 @@ def run_search(
     asked = work.options.search or math.inf
     done = sum(t.origin == "search" for t in store.trials())
     while done < asked and (deadline is None or time.monotonic() <= deadline):
-        trials = store.trials()
+        trials = [t for t in store.trials() if t.runtime == work.bench.target.runtime]
         baseline = next(t for t in trials if t.recipe == FLOAT)
         recipe = propose(space, [tried(t, baseline, limits) for t in trials], work.options.seed)
         if recipe is None:

@@ -1,0 +1,94 @@
+"""The race over runtimes on made-up times: who is judged, who is left out and why, who is timed at length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paredown import Options, run
+from paredown._compress.compress import RECIPE_KEY
+from paredown.errors import MissingDependency
+from paredown.job import Outcome
+from paredown.measurement import Quantity, Readings
+from paredown.runtimes import runtime
+from paredown.study.bench import Bench
+from paredown.study.limits import Limits
+from toys import Toy
+
+OTHER = "openvino"
+
+
+@pytest.fixture(autouse=True)
+def installed() -> None:
+    try:
+        runtime(OTHER).version()
+    except MissingDependency as error:
+        pytest.skip(f"{error.what}: {error.hint}")
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, ratios: Mapping[tuple[str, str], float]) -> list[str]:
+    """Times of float's time by runtime and kind of arithmetic; returns what was timed at length."""
+    at_length: list[str] = []
+
+    def time(self: Bench, model: Any, file: Path, *given: Any, plan: Any = None, **more: Any) -> Readings:
+        kind = "float" if model.metadata.get(RECIPE_KEY, "float") in ("", "float") else "int8"
+        value = 1.0 if file.name == "float.onnx" else ratios[self.target.runtime, kind]
+        if plan is None:
+            at_length.append(file.stem)
+        ratio = Quantity.listed("latency_ratio", value, low=value - 0.01, high=value + 0.01)
+        times = (Quantity.listed("latency_s", value / 100), Quantity.listed("float_latency_s", 0.01))
+        return Readings((*times, ratio))
+
+    monkeypatch.setattr(Bench, "time", time)
+    return at_length
+
+
+def raced(toy: Toy, out: Path, told: list[str] | None = None) -> Outcome:
+    options = Options(runtimes=("onnxruntime", OTHER), recipes="int8-minmax", threads=1)
+    lines = [] if told is None else told
+    return run(
+        toy.model, str(toy.data), str(toy.calib), out=out, limits=Limits(max_drop=100.0), options=options,
+        say=lines.append,
+    )  # fmt: skip
+
+
+def test_a_runtime_whose_float_is_twice_as_fast_spares_the_rest(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = {(OTHER, "float"): 0.4, ("onnxruntime", "int8"): 0.9, (OTHER, "int8"): 0.42}
+    at_length = pretend(monkeypatch, kinds)
+    told: list[str] = []
+    outcome = raced(toy, tmp_path / "study", told)
+    left = {c.label: c for c in outcome.left_out}
+    assert left["int8-minmax"].what == "not tried"
+    assert left["int8-minmax"].why.startswith("by the quick timings of its runtime at best 1.7")
+    assert "float@openvino" in left["int8-minmax"].why
+    assert {t.label for t in outcome.trials} == {"float", f"float@{OTHER}", f"int8-minmax@{OTHER}"}
+    assert outcome.verdict.best.runtime == OTHER
+    assert sorted(at_length) == ["float", f"float@{OTHER}", f"int8-minmax@{OTHER}"]
+    assert any(line.strip().startswith("not tried: by the quick timings") for line in told)
+    assert 'id="runtimes"' in outcome.report.read_text(encoding="utf-8")
+
+
+def test_what_is_slower_than_float_is_timed_and_not_judged_and_judged_once_it_may_win(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = {(OTHER, "float"): 1.2, ("onnxruntime", "int8"): 1.3, (OTHER, "int8"): 1.3}
+    pretend(monkeypatch, slow)
+    outcome = raced(toy, tmp_path / "study")
+    unjudged = {c.label for c in outcome.left_out if c.what == "not judged"}
+    assert unjudged == {"int8-minmax", f"int8-minmax@{OTHER}"}
+    assert outcome.verdict.best.label == "float"
+    assert outcome.verdict.gate_met
+    assert outcome.verdict.remarks["w8a8-pc-minmax"] == "not judged: too slow to win"
+    assert all(t.runtime and t.size == (64, 64) for t in outcome.trials)
+
+    monkeypatch.setattr("paredown.study.race.outrun", lambda *given: "")  # as under other limits
+    again = raced(toy, tmp_path / "study")
+    measured = {t.label: t.measurement.get("map50_95") for t in again.trials if t.measurement is not None}
+    assert measured["int8-minmax"] is not None
+    assert again.verdict.remarks["w8a8-pc-minmax"] == "slower than float"
+    assert not [c for c in again.left_out if c.what == "not judged"]
