@@ -193,3 +193,28 @@ def test_an_operator_that_is_missing_is_named() -> None:
     model = net.model(net.node("Erf", net.conv("image", 3, 4)))
     with pytest.raises(UnsupportedModel, match="Erf 'N1' cannot be written for LiteRT"):
         write(model)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "how"), [
+    (2, 2, {}),
+    (3, 2, {"pads": [1, 1, 1, 1], "output_padding": [1, 1]}),
+    (4, 2, {"pads": [1, 0, 1, 2]}),
+    (3, 1, {"auto_pad": "SAME_UPPER"}),
+])  # fmt: skip
+def test_transposed_convolutions(kernel: int, stride: int, how: dict[str, object]) -> None:
+    net = Net(seed=11)
+    weight, bias = net.normal(4, 5, kernel, kernel), net.normal(5)
+    out = net.node("ConvTranspose", net.conv("image", 3, 4), weight, bias, strides=[stride] * 2, **how)
+    assert_same(prepare(net.model(out)))
+
+
+def test_a_transposed_convolution_of_groups_is_refused_by_name() -> None:
+    net = Net(seed=11)
+    out = net.node("ConvTranspose", net.conv("image", 3, 4), net.normal(4, 1, 2, 2), strides=[2, 2], group=4)
+    with pytest.raises(UnsupportedModel, match="cannot be written for LiteRT"):
+        write(prepare(net.model(out)))
+
+
+def test_softplus_at_both_ends() -> None:
+    net = Net(seed=12)
+    assert_same(net.model(net.node("Softplus", net.node("Mul", "image", net.constant(np.float32(200))))))

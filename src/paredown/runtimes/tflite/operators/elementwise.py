@@ -99,6 +99,22 @@ def sigmoid(node: ir.Node, low: Lowering) -> None:
     low.emit("LOGISTIC", [tensor], low.result(output, layout, params))
 
 
+def softplus(node: ir.Node, low: Lowering) -> None:
+    """log(1 + e^x) as max(x, 0) + log(1 + e^-|x|), whose powers are at most 1."""
+    source, output = data(node), node.outputs[0]
+    layout = low.find(source).layout
+    given = low.take(source, layout, real=True)
+    shape = low.net.tensors[given].shape
+
+    def step(code: str, options: str, *inputs: int) -> int:
+        return low.emit(code, list(inputs), low.new(shape, "FLOAT32", None), options)
+
+    power = step("EXP", "ExpOptions", step("NEG", "NegOptions", step("ABS", "AbsOptions", given)))
+    small = step("LOG", "", step("ADD", "AddOptions", power, low.number(1.0)))
+    inputs = [step("RELU", "", given), small]
+    low.emit("ADD", inputs, low.result(output, layout), "AddOptions")
+
+
 def prelu(node: ir.Node, low: Lowering) -> None:
     """PRELU: a slope for every channel, without the batch axis."""
     source, output = data(node), node.outputs[0]

@@ -6,6 +6,7 @@ from paredown.runtimes.tflite.integers import dequantize, quantize
 from paredown.runtimes.tflite.operators import convolution, elementwise, indexing, moving, pooling
 from paredown.runtimes.tflite.operators.elementwise import Written, binary, unary
 from paredown.runtimes.tflite.operators.resize import resize
+from paredown.runtimes.tflite.operators.transposed import conv_transpose
 
 OPERATORS: dict[str, Written] = {
     "Add": binary("ADD", "AddOptions"),
@@ -14,6 +15,7 @@ OPERATORS: dict[str, Written] = {
     "Clip": elementwise.clip,
     "Concat": moving.concat,
     "Conv": convolution.conv,
+    "ConvTranspose": conv_transpose,
     "DequantizeLinear": dequantize,
     "Div": binary("DIV", "DivOptions", integers=False),
     "Dropout": elementwise.identity,
@@ -49,6 +51,7 @@ OPERATORS: dict[str, Written] = {
     "Sigmoid": elementwise.sigmoid,
     "Slice": moving.slice_,
     "Softmax": indexing.softmax,
+    "Softplus": elementwise.softplus,
     "Split": moving.split,
     "Sqrt": unary("SQRT"),
     "Squeeze": moving.reshape,
