@@ -24,6 +24,7 @@ CUDA builds only, add the one of pytorch.org with PIP_EXTRA_INDEX_URL."""
 INSTALLS: dict[str, tuple[tuple[str, ...], ...]] = {
     "onnxruntime": (("onnx", "onnxruntime"),),
     "nncf": (("nncf", "openvino", "onnx", "onnxruntime"),),
+    "ai-edge": (("ai-edge-quantizer", "onnx"),),
     # Without its dependencies, because onnx2torch among them brings torchvision and with it another torch;
     # neither is touched by post-training quantization.
     "aimet": (

@@ -1,4 +1,4 @@
-"""Paredown beside onnxruntime.quantization, NNCF and aimet-onnx: points lost, seconds, memory, latency.
+"""Paredown beside ONNX Runtime's quantizer, NNCF, AIMET and ai-edge: points lost, seconds, memory, latency.
 
     python benchmarks/ptq_peers.py --material MATERIAL                    # resumes where it was stopped
 
@@ -41,15 +41,17 @@ from paredown.graph.walk import to_ir
 from paredown.metrics import headline
 from paredown.preprocessing.tensor import preprocess
 from paredown.runtimes import RUNTIMES
+from paredown.runtimes.tflite import write as tflite
 from paredown.sample import Dataset
 from paredown.study.bench import FedImages
 from paredown.targets import target
 
 IOU, MAX_DETECTIONS = 0.7, 300
-REPORTED = frozenset({"nncf", "openvino", "aimet-onnx", "onnxruntime", "onnx", "torch"})  # versions kept
+REPORTED = frozenset({"nncf", "openvino", "aimet-onnx", "onnxruntime", "onnx", "torch", "ai-edge-quantizer"})
 
 
-OURS = "paredown-openvino"
+OURS = {".xml": "paredown-openvino", ".tflite": "paredown-litert"}
+"""What a file of that kind is timed beside: ours for the same runtime."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,12 @@ def _pair(tool: str, driver: str, environment: str) -> dict[str, Peer]:
 PEERS: dict[str, Peer] = {
     "float": Peer("none", "FP32"),
     "paredown": Peer("Paredown", "int8", "paredown_driver", settings={"recipe": "int8"}),
-    OURS: Peer(
-        "Paredown", "int8, OpenVINO", "paredown_driver", settings={"recipe": "int8", "runtime": "openvino"}
-    ),
+    **{
+        f"paredown-{runtime}": Peer(
+            "Paredown", f"int8, {title}", "paredown_driver", settings={"recipe": "int8", "runtime": runtime}
+        )
+        for runtime, title in (("openvino", "OpenVINO"), ("litert", "LiteRT"))
+    },
     **{
         f"ort-{method.lower()}{'-tuned' if tuned else ''}": _ort(method, tuned)
         for method in ("MinMax", "Entropy", "Percentile")
@@ -97,12 +102,13 @@ PEERS: dict[str, Peer] = {
     **_pair("NNCF, OpenVINO", "nncf_openvino_driver", "nncf"),
     **_pair("NNCF, ONNX", "nncf_onnx_driver", "nncf"),
     **_pair("aimet-onnx", "aimet_driver", "aimet"),
+    **_pair("ai-edge-quantizer, LiteRT", "ai_edge_driver", "ai-edge"),
 }
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What all peers get, and are judged by, on one model. `folder` holds float.onnx and calibration/."""
+    """What all get and are judged by, on one model. `folder` holds float.onnx, float.tflite, calibration/."""
 
     loaded: Loaded
     folder: Path
@@ -161,6 +167,7 @@ def _ground(args: argparse.Namespace, name: str) -> Ground:
     (folder / "calibration").mkdir(parents=True)
     prepared = prepare(loaded.model, card.preprocess.size)
     (folder / "float.onnx").write_bytes(prepared.data)
+    (folder / "float.tflite").write_bytes(tflite(prepared))
     for i, feeds in enumerate(FedImages(loaded.calibration, card, prepared.inputs)):
         (tensor,) = feeds.values()
         np.save(folder / "calibration" / f"{i:04}.npy", tensor)
@@ -200,8 +207,8 @@ def _measure(args: argparse.Namespace, ground: Ground, key: str) -> dict[str, An
         return {**row, "stage": stage, "error": first_line(e, args.work)}
     if args.no_timing:
         return row
-    ours = ground.folder / f"{OURS}.xml"
-    if file.suffix == ".xml" and file != ours and ours.exists():
+    ours = ground.folder / f"{OURS.get(file.suffix, '')}{file.suffix}"
+    if file != ours and ours.exists():
         row["beside_paredown"] = _beside(ground, ours, file, args.threads)
     return {**row, "latency": _time(ground, file, args.threads)}
 
@@ -241,7 +248,7 @@ def _judge(ground: Ground, file: Path) -> dict[str, Any]:
 
 def _time(ground: Ground, file: Path, threads: int) -> dict[str, Any]:
     """By runtime: seconds, and their ratio to the float model's in ONNX Runtime; or why there are none."""
-    files = {"openvino": file}
+    files = {"litert" if file.suffix == ".tflite" else "openvino": file}
     if file.suffix == ".onnx":
         other = file.with_name(file.stem + OPENVINO)
         shutil.copyfile(file, other)

@@ -72,7 +72,7 @@ def _ground(loaded: Loaded) -> tuple[Loaded, Card, Dataset, list[Prediction]]:
     model = prepare(loaded.model.with_card(card), card.preprocess.size)
     judged, _ = align(loaded.judged, card)
     say(f"{loaded.name}: float in ONNX Runtime on {len(judged)} images")
-    reference = predict_all(target("local").compile(model.data), card, judged)
+    reference = predict_all(target("local").compile(model.data, threads=1), card, judged)
     return replace(loaded, model=model), card, judged, reference
 
 
@@ -87,7 +87,7 @@ def _judge(
     """What the recipe's model is worth in the runtime, or why there is none."""
     try:
         made = _made(loaded, card, runtime, recipe)
-        found = predict_all(target("local", runtime=runtime).compile(made.data), card, judged)
+        found = predict_all(target("local", runtime=runtime).compile(made.data, threads=1), card, judged)
     except ParedownError as e:
         say(f"  {e}")
         return {"error": first_line(e)}

@@ -1,8 +1,8 @@
-"""A runtime for the timing harness that takes ONNX files and OpenVINO's own.
+"""A runtime for the timing harness that takes ONNX files, OpenVINO's own and TFLite files.
 
-A file ending in .onnx runs in ONNX Runtime, one ending in .xml in OpenVINO. An ONNX file is run in OpenVINO
-by naming a copy of it so that it ends in `OPENVINO`. This folder and OpenVINO must be on the path of the
-measured process.
+A file ending in .onnx runs in ONNX Runtime, one ending in .xml in OpenVINO, one ending in .tflite in LiteRT.
+An ONNX file is run in OpenVINO by naming a copy of it so that it ends in `OPENVINO`. This folder and OpenVINO
+must be on the path of the measured process.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ build = onnxruntime.build  # either runtime opens the file as it is
 def open(artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> Session:
     """A session of the file in the runtime that its name stands for."""
     model = artifact.files[0]
+    if model.suffix == ".tflite":
+        return importlib.import_module("paredown.runtimes.litert").open(artifact, threads=threads)
     if not model.name.endswith((".xml", OPENVINO)):
         return onnxruntime.open(artifact, threads=threads)
     openvino = importlib.import_module("openvino")  # a process that times ONNX Runtime must not hold it

@@ -39,7 +39,8 @@ def to_bytes(net: Net, description: str) -> bytes:
     codes = list(dict.fromkeys(used))
     buffers = _Buffers(schema)
     graph = schema.SubGraphT()
-    graph.tensors = [_tensor(t, schema, buffers) for t in net.tensors]
+    names = unique_names(net)
+    graph.tensors = [_tensor(t, n, schema, buffers) for t, n in zip(net.tensors, names, strict=True)]
     graph.inputs, graph.outputs = net.inputs, net.outputs
     graph.operators = [
         _operator(op, codes.index(code), schema) for op, code in zip(net.operators, used, strict=True)
@@ -98,9 +99,21 @@ def _bytes(tensor: Tensor) -> NDArray[np.uint8]:
     return np.frombuffer(np.ascontiguousarray(tensor.data).tobytes(), np.uint8)
 
 
-def _tensor(tensor: Tensor, schema: Any, buffers: _Buffers) -> Any:
+def unique_names(net: Net) -> list[str]:
+    """A name of its own for every tensor, which other tools ask for: the first to choose are inputs and
+    outputs, then the model's other values."""
+    first = dict.fromkeys((*net.inputs, *net.outputs, *net.layouts, *range(len(net.tensors))))
+    names, used = [tensor.name for tensor in net.tensors], set[str]()
+    for i in first:
+        while names[i] in used:
+            names[i] = f"{names[i]}.{i}"
+        used.add(names[i])
+    return names
+
+
+def _tensor(tensor: Tensor, name: str, schema: Any, buffers: _Buffers) -> Any:
     made = schema.TensorT()
-    made.name = tensor.name
+    made.name = name
     made.shape = list(tensor.shape)
     made.hasRank = True
     made.type = getattr(schema.TensorType, tensor.type)

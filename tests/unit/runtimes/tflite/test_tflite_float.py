@@ -12,6 +12,8 @@ from paredown.errors import UnsupportedModel
 from paredown.graph.prepare import prepare
 from paredown.model import Model
 from paredown.runtimes.tflite import write
+from paredown.runtimes.tflite.flatbuffer import unique_names
+from paredown.runtimes.tflite.write import lowered
 
 
 def assert_same(model: Model, within: float = 1e-5) -> None:
@@ -218,3 +220,13 @@ def test_a_transposed_convolution_of_groups_is_refused_by_name() -> None:
 def test_softplus_at_both_ends() -> None:
     net = Net(seed=12)
     assert_same(net.model(net.node("Softplus", net.node("Mul", "image", net.constant(np.float32(200))))))
+
+
+@pytest.mark.parametrize("name", nets.NETS)
+def test_every_tensor_has_a_name_of_its_own(name: str) -> None:
+    """Quantizers of other people refuse a file otherwise; inputs and outputs keep theirs."""
+    graph = lowered(prepare(nets.NETS[name]()))
+    names = unique_names(graph)
+    assert len(set(names)) == len(names)
+    for i in (*graph.inputs, *graph.outputs):
+        assert names[i] == graph.tensors[i].name
