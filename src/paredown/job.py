@@ -24,6 +24,7 @@ from paredown.families.hints import Hints, recognise_file
 from paredown.files import check_directory, write_whole
 from paredown.graph.precision import require_float
 from paredown.graph.prepare import frozen_sizes, prepare
+from paredown.hosts import open_host
 from paredown.inputs import read_model
 from paredown.measurement import Trial
 from paredown.model import Model
@@ -198,7 +199,7 @@ def _options(options: Options | None, recipes: str | Sequence[str] | None) -> Op
 def _prepare(
     file: Path, data: Source, calib: Source | None, options: Options, progress: Progress, say: Say
 ) -> Work:
-    where = target(options.target)
+    where = target(options.target, open_host(options.host))
     model = read_model(file)
     require_float(model)
     images = choose_images(data, calib, options, progress)
@@ -211,7 +212,8 @@ def _prepare(
     judged, _ = align(images.judged, card)  # what was done stands in its notes
     images = replace(images, judged=judged)
     model = model.with_card(card)
-    bench = Bench(card, judged, where, options.threads, power=options.power)
+    here = options.accuracy_on == "here"
+    bench = Bench(card, judged, where, options.threads, power=options.power, answers_here=here)
     prepared = prepare(model, card.preprocess.size)
     if fixed := frozen_sizes(model, prepared):
         say(fixed)
@@ -248,6 +250,8 @@ def command(asked: Asked, out: Path) -> str:
     limits, options, normal = asked.limits, asked.options, Options()
     given: dict[str, object] = {
         "--target": options.target if options.target != normal.target else None,
+        "--host": options.host if options.host != normal.host else None,
+        "--accuracy-on": options.accuracy_on if options.accuracy_on != normal.accuracy_on else None,
         "--max-drop": limits.max_drop,
         "--min-agreement": limits.min_agreement,
         **{

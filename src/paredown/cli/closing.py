@@ -44,6 +44,8 @@ def limits_of(args: argparse.Namespace) -> Limits:
 def options_of(args: argparse.Namespace) -> Options:
     return Options(
         target=args.target,
+        host=args.host,
+        accuracy_on=args.accuracy_on,
         runtimes=args.runtimes,
         recipes=args.recipes,
         sizes=() if args.sizes == "auto" else args.sizes,

@@ -16,6 +16,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_calib(parser)
     shared.add_learn_from(parser)
     shared.add_target(parser)
+    shared.add_host(parser)
+    shared.add_accuracy_on(parser)
     shared.add_power(parser)
     shared.add_search(parser)
     shared.add_card(parser)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from paredown._measure.power import PowerFrom
 from paredown.checking import check_fields
@@ -23,6 +23,7 @@ CALIBRATION_IMAGES = 100  # more hardly move a range
 class Options:
     """How a study is done. `recipes` empty: the default ones; "int8,int4" will do for ("int8", "int4").
     `runtimes`: what opens the models ("all": every one that is installed); empty: the target's usual one.
+    `host`: the machine that stands for the target ("ssh:user@board"); `accuracy_on`: where models answer.
     `sizes`: longer sides of the input, in pixels, that every recipe is tried at; empty: the model's own.
     `auto_size`: find the smallest size that keeps the limit; `sizes="auto"` says the same.
     `card`: the path of a card.toml. `scale`, `colour`, `fit`: how the model is fed, as on the command line.
@@ -37,6 +38,8 @@ class Options:
     """
 
     target: str = "local"
+    host: str = "local"
+    accuracy_on: Literal["host", "here"] = "host"
     runtimes: tuple[str, ...] = ()
     recipes: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()

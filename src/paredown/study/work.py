@@ -53,6 +53,8 @@ class Work:
             "calibrated_on": images_digest(self.images.calibration),
             "learned_from": None if unlabelled is None else images_digest(unlabelled),
             "target": where.name,
+            "host": None if where.is_this_machine else where.host.name,
+            "accuracy_on": None if where.is_this_machine else options.accuracy_on,
             "profile": digest((repr(where.device),)) if where.own_file else None,
             "threads": options.threads,
             "keep_float": list(options.keep_float),

@@ -1,0 +1,68 @@
+"""A whole study on a board: connections that are cut again and again cost time and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from paredown import api
+from paredown._measure import latency
+from paredown.job import run
+from paredown.study.options import Options
+from sshd import Board, needs_sshd
+from toys import Toy
+
+pytestmark = needs_sshd
+
+RECIPES = ("int8-weights", "int8")
+QUICK = latency.TimingPlan(min_runs=4, min_seconds=0.02, min_rounds=4, turn_s=0.01, warmup_s=0.01)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency, "TimingPlan", lambda: QUICK)
+
+
+@pytest.mark.parametrize("most", [4, pytest.param(20, marks=[pytest.mark.real, pytest.mark.slow])])
+def test_cuts_lose_no_trial_and_repeat_none(board: Board, toy: Toy, tmp_path: Path, most: int) -> None:
+    chance, cuts = Random(0), []
+
+    def progress(items, what, total=None):
+        for item in items:
+            if len(cuts) < most and what in ("timing", "predicting") and chance.random() < 0.4:
+                cuts.append(board.cut())
+            yield item
+
+    out = tmp_path / "study"
+    options = Options(host="ssh:board", recipes=RECIPES, threads=1)
+    outcome = run(toy.model, str(toy.data), str(toy.calib), out=out, options=options, progress=progress)
+    assert len(cuts) == most
+    kept = [json.loads(line) for line in (out / "trials.jsonl").read_text().splitlines()]
+    assert Counter(t["recipe"] for t in kept).most_common(1)[0][1] == 1  # none was repeated
+    assert [t.label for t in outcome.trials] == ["float", *RECIPES]
+    for trial in outcome.trials:
+        assert trial.error is None
+        assert trial.host == "ssh:board"
+        assert trial.measurement is not None
+        assert trial.measurement.value("latency_ratio") > 0
+        assert trial.measurement.environment["accuracy_on"] == "the host"
+    again = run(toy.model, str(toy.data), str(toy.calib), out=out, options=options)
+    assert len((out / "trials.jsonl").read_text().splitlines()) == len(kept)
+    assert again.verdict.sentence == outcome.verdict.sentence
+
+
+def test_accuracy_is_the_same_there_and_here_and_says_where(board: Board, toy: Toy) -> None:
+    found = {
+        on: api.measure(toy.model, toy.data, host="ssh:board", accuracy_on=on, what=["map"])
+        for on in ("host", "here")
+    }
+    assert found["host"].value("map50_95") == pytest.approx(found["here"].value("map50_95"), abs=1e-6)
+    assert found["host"].environment["accuracy_on"] == "the host"
+    assert found["here"].environment["accuracy_on"] == "another machine"
+    assert any("another machine" in d.text for d in found["here"].doubts)
+    assert not any("another machine" in d.text for d in found["host"].doubts)
+    assert not {"pre_s", "inference_s", "post_s"} & {q.name for q in found["host"].quantities}
