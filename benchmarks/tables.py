@@ -48,19 +48,26 @@ def trials(result: Result) -> str:
 
 
 def peers(result: Result) -> str:
-    """Every peer on every model; a failure shows the stage and its first error line."""
+    """Every peer on every model; a failure shows the stage and its first error line.
+
+    Where it was timed: how long Paredown's file for OpenVINO takes for the time of that peer's, in one run.
+    """
     head = ["model", "tool", "setting", "points lost", "s", "peak MB", "ONNX Runtime", "OpenVINO"]
+    beside = any("beside_paredown" in row for row in result["rows"])
+    head += ["Paredown's for OpenVINO, of it"] if beside else []
     lines = []
     for row in result["rows"]:
         who = [row["model"], row["tool"], row["variant"]]
         took = [_number(row.get("seconds"), 0), _number(row.get("peak_bytes"), 0, 1e6)]
         if "error" in row:
-            lines.append([*who, f"failed to {row['stage']}: {_cell(row['error'])}", *took, "", ""])
+            failed = f"failed to {row['stage']}: {_cell(row['error'])}"
+            lines.append([*who, failed, *took, "", "", *([""] if beside else [])])
             continue
         latency = row.get("latency", {})
         times = [_timed(latency.get(runtime)) for runtime in ("onnxruntime", "openvino")]
         lost = _accuracy(row) if row["peer"] == "float" else _lost(row)
-        lines.append([*who, lost, *took, *times])
+        ratio = _number(row.get("beside_paredown", {}).get("latency_ratio"), 2)
+        lines.append([*who, lost, *took, *times, *([ratio] if beside else [])])
     return _table(head, lines) + _foot(result, _versions(result["rows"]))
 
 

@@ -76,6 +76,15 @@ def test_a_peer_that_failed_shows_where_and_why(scripts):
     assert "| m | T | v | failed to load or run: a / b | - | - |  |  |" in text
 
 
+def test_a_peer_for_openvino_is_timed_beside_our_file_for_it(scripts):
+    row = {"model": "m", "peer": "p", "tool": "T", "variant": "v", "accuracy": 0.4}
+    row |= {"points_lost": 0.5, "points_low": 0.1, "points_high": 0.9}
+    beside = {"latency_s": 0.01, "latency_ratio": 0.93, "low": 0.9, "high": 0.96, "doubts": []}
+    peers = scripts("tables").peers
+    assert peers({**RESULT, "rows": [{**row, "beside_paredown": beside}]}).count("| 0.93 |") == 1
+    assert "Paredown's for OpenVINO" not in peers({**RESULT, "rows": [row]})
+
+
 def test_the_least_loss_of_a_model_is_bold_and_its_best_runtime_counts(scripts):
     both = {"onnxruntime": {"latency_ratio": 0.6}, "openvino": {"latency_ratio": 0.4}}
     rows = [
