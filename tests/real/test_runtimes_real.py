@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from paredown._compress.compress import compress
+from paredown._compress.presets import parse_recipe
+from paredown._compress.quantize.placement.plan import place
+from paredown._compress.recipe import Context
 from paredown.errors import MissingDependency
 from paredown.graph.load import load_model
+from paredown.graph.prepare import prepare
 from paredown.graph.run import random_feeds, run_once
+from paredown.graph.walk import to_ir, weight_of
 from paredown.runtimes import runtime
 from paredown.testing.runtimes import DEVICE
 
@@ -53,3 +60,20 @@ def test_nearly_all_of_openvino_s_time_belongs_to_nodes(material):
     times = runtime("openvino").node_times
     (found,) = times([load_model(material / "models" / "nanodet_m_320.onnx")], threads=1)
     assert found.unmapped_s <= 0.02 * found.total_s
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["yolov8n", "yolov5n", "yolox_nano", "nanodet_m_416"])
+def test_every_product_that_is_planned_for_openvino_runs_in_integers(material, name):
+    policy = installed("openvino").policy(DEVICE)
+    model = prepare(load_model(material / "models" / f"{name}.onnx"))
+
+    def images():
+        return (random_feeds(model, seed=seed) for seed in range(2))
+
+    made = compress(parse_recipe("w8a8-pc-minmax"), Context(model, images, DEVICE, policy)).model
+    plan = place(to_ir(model).graph, policy)
+    planned = {str(n.name) for n in plan.roles if weight_of(n) is not None}
+    ran = import_module("paredown.runtimes.openvino_nodes").precisions(made, threads=1)
+    assert len(planned) > 50
+    assert {n: ran.get(n) for n in planned if ran.get(n) not in ("u8", "i8")} == {}
