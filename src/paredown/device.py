@@ -30,8 +30,10 @@ class Device:
     per_channel: bool = True
     memory_bytes: int | None = None
     threads: int | None = None
-    sensors: tuple[str, ...] = ()
+    sensors: tuple[str, ...] = ()  # of power: keys of sensors.SENSORS
+    governor: str = ""  # what to do about clock and heat before timing
     notes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()  # "key: where that was read"
 
     @property
     def sums_products(self) -> bool:

@@ -14,6 +14,7 @@ from paredown.hosts import open_host
 from paredown.machine import Machine
 from paredown.protocols import Host
 from paredown.runtimes import RUNTIMES
+from paredown.sensors import SENSORS
 from paredown.targets import devices, read_device, target, unfit_reasons
 from paredown.targets.device_file import parse_device
 
@@ -128,3 +129,10 @@ def test_threads_left_open_are_the_cores_of_the_host() -> None:
 
 def test_cores_are_at_least_one() -> None:
     assert usable_cores() >= 1
+
+
+def test_sources_and_sensors_name_what_there_is() -> None:
+    for name, device in devices(HERE).items():
+        assert set(device.sensors) <= SENSORS.keys(), name
+        told = [source.partition(": ") for source in device.sources]
+        assert all(getattr(device, key) and where for key, _, where in told), name
