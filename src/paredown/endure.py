@@ -25,6 +25,7 @@ from paredown.endurance import Endurance, Footprint
 from paredown.errors import ParedownError, UnknownName, UsageError
 from paredown.graph.input_size import at_size, size_of
 from paredown.graph.prepare import prepare
+from paredown.hosts import open_host
 from paredown.measurement import Measurement, Quantity, machine_name
 from paredown.model import Model
 from paredown.preprocessing.feeds import feed
@@ -67,17 +68,18 @@ def endure(
     *,
     target: str = "local",
     runtime: str = "",
+    host: str = "local",
     threads: int = 0,
     power: PowerFrom | None = None,
     progress: Progress = silent,
 ) -> Endurance:
-    """What was asked for, on the target's host; a model with a card, the first image is what it is fed.
+    """What was asked for, on that host; a model with a card, the first image is what it is fed.
 
     Raises TargetError where this is not the target, UsageError where the model has no card.
     """
     if model.card is None:
         raise UsageError(f"nothing is known yet about how to feed {model.name}")
-    where, image = find_target(target, runtime=runtime), images[0].read()
+    where, image = find_target(target, open_host(host), runtime), images[0].read()
     where.require_timing()
     feeds = feed(image, model.card.preprocess, model.inputs)[0]
     used, cores = where.used_threads(threads), where.host.facts().cores_usable

@@ -7,6 +7,8 @@ import json
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 import cv2
 import numpy as np
@@ -17,6 +19,7 @@ from paredown._measure.rounds import TIMEOUT_S
 from paredown.card import Card
 from paredown.endurance import Footprint
 from paredown.errors import TargetError
+from paredown.families import FAMILIES
 from paredown.measurement import Quantity
 from paredown.model import TensorSpec
 from paredown.protocols import Array, Host, Progress, silent
@@ -72,7 +75,8 @@ def footprint(
     ]
     data = pickle.dumps((card, tuple(inputs), _jpeg(image)))
     head = {**job, "sha256": artifact.sha256, "size_bytes": artifact.size_bytes, "bytes": len(data)}
-    peak = _program(host, "paredown._measure.pipeline", (), json.dumps(head).encode() + b"\n" + data)
+    able = host.with_modules([RUNTIMES[place.runtime], cast(ModuleType, FAMILIES[card.family]).__name__])
+    peak = _program(able, "paredown._measure.pipeline", (), json.dumps(head).encode() + b"\n" + data)
     quantities.append(Quantity.listed("pipeline_memory_bytes", peak["peak_bytes"]))
     return Footprint(tuple(quantities), "" if why else how, why)
 

@@ -40,7 +40,8 @@ class Neighbour:
     """The disturbing program on a host; quiet until `go`. Raises TargetError where it cannot work there."""
 
     def __init__(self, host: Host, kind: str) -> None:
-        self._process = host.spawn("paredown.hosts.neighbour", [kind])
+        module = "paredown.hosts.video_neighbour" if kind == "video" else "paredown.hosts.neighbour"
+        self._process = host.spawn(module, [] if kind == "video" else [kind])
         self.did: list[tuple[float, float]] = []
         if self._process.stdout.readline().strip() != b"ready":
             tail = self._process.errors()[-500:]

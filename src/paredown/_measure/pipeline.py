@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from paredown.families.recognition import predict
+from paredown.families import FAMILIES
 from paredown.hosts.memory import peak_resident_bytes
 from paredown.preprocessing.feeds import feed
 from paredown.protocols import Artifact
@@ -31,12 +31,14 @@ def main() -> None:
     card, inputs, encoded = pickle.loads(sys.stdin.buffer.read(job["bytes"]))
     artifact = Artifact(tuple(map(Path, job["files"])), job["sha256"], job["size_bytes"])
     session = importlib.import_module(job["runtime"]).open(artifact, threads=job["threads"])
+    family = FAMILIES[card.family]
     for _ in range(_TIMES):
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
         assert image is not None  # our parent encoded it
         pixels = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
         feeds, frame = feed(pixels, card.preprocess, inputs)
-        predict(session.run(feeds), card, frame)
+        how = {"conf": card.conf, "iou": card.iou, "max_detections": card.max_detections}
+        family.decode(session.run(feeds), card, frame, **how)
     json.dump({"peak_bytes": peak_resident_bytes()}, sys.stdout)
 
 

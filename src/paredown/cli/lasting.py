@@ -69,6 +69,7 @@ def look(args: argparse.Namespace, model: Model, images: Dataset, voice: Voice) 
         asked(args),
         target=args.target,
         runtime=args.runtime,
+        host=args.host,
         threads=args.threads,
         power=PowerFrom(args.power_log),
         progress=voice.progress,

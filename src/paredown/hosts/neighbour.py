@@ -1,7 +1,7 @@
 """A neighbour that disturbs a measured model in a controlled way. `python -m paredown.hosts.neighbour KIND`
 
 cpu: multiplies matrices on one core, without a pause, as a second detector would. memory: copies 64 MB back
-and forth. io: writes, syncs and reads a file of 8 MB. video: decodes 1920x1080 at 30 frames a second.
+and forth. io: writes, syncs and reads a file of 8 MB. `video_neighbour.py` decodes a video.
 
 Says "ready"; then works from "go" until "stop", which it answers with how many times it did its work and for
 how long. The end of its input ends it.
@@ -20,14 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
-FRAMES_PER_S = 30
-_CLIP_FRAMES = 15
+Work = Callable[[], object]
+Made = Callable[[Path], tuple[Work, float]]
+"""Makes the work in a folder of its own, and how many seconds lie between two times of it; 0 for no pause."""
 
 
-def main(kind: str) -> None:
+def serve(made: Made) -> None:
     """Obey until the input ends."""
     with tempfile.TemporaryDirectory(prefix="paredown-") as folder:
-        work, pause_s = KINDS[kind](Path(folder))
+        work, pause_s = made(Path(folder))
         _say("ready")
         for line in sys.stdin:
             if line.strip() == "go":
@@ -39,9 +40,6 @@ def main(kind: str) -> None:
                 stop.set()
                 thread.join()
                 _say(json.dumps({"times": count[0], "seconds": time.monotonic() - count[1]}))
-
-
-Work = Callable[[], object]
 
 
 def _repeat(work: Work, period_s: float, stop: threading.Event, count: list[float]) -> None:
@@ -76,34 +74,10 @@ def _io(folder: Path) -> tuple[Work, float]:
     return work, 0.0
 
 
-def _video(folder: Path) -> tuple[Work, float]:
-    import cv2
-
-    cv2.setNumThreads(1)
-    path, size = str(folder / "clip.mp4"), (1920, 1080)
-    code = cv2.VideoWriter.fourcc(*"mp4v")
-    writer = cv2.VideoWriter(path, code, float(FRAMES_PER_S), size)
-    rng = np.random.default_rng(0)
-    scene = cv2.resize(rng.integers(0, 255, (68, 120, 3), dtype=np.uint8), size)
-    for i in range(_CLIP_FRAMES):
-        writer.write(np.roll(scene, 16 * i, axis=1))
-    writer.release()
-    clip = [cv2.VideoCapture(path)]
-    if not clip[0].read()[0]:
-        raise SystemExit("this OpenCV neither writes nor reads MPEG-4 video")
-
-    def work() -> None:
-        if not clip[0].read()[0]:
-            clip[0] = cv2.VideoCapture(path)
-
-    return work, 1 / FRAMES_PER_S
-
-
-KINDS: dict[str, Callable[[Path], tuple[Work, float]]] = {
+KINDS: dict[str, Made] = {
     "cpu": _cpu,
     "memory": _memory,
     "io": _io,
-    "video": _video,
 }
 
 
@@ -117,4 +91,4 @@ if __name__ == "__main__":
         if os.environ.get(name) != "1":  # read when numpy is loaded: begin again with one thread
             os.environ[name] = "1"
             os.execv(sys.executable, [sys.executable, "-P", "-m", "paredown.hosts.neighbour", *sys.argv[1:]])
-    main(sys.argv[1])
+    serve(KINDS[sys.argv[1]])
