@@ -44,6 +44,9 @@ FORMATS: dict[str, Format] = {
     "voc": Format("voc", "Pascal VOC: .xml in Annotations/ (any case) or beside each image; ImageSets/Main/"),
     "csv": Format("table", "CSV with a header: file and label (class index or name)"),
     "zip": Format("zipped", "zip of CLASS/name.jpg, read in place"),
+    "masks": Format(
+        "masks", "an index PNG for each image in semantic_masks/, SegmentationClass/ ...", annotated=False
+    ),
     "folders": Format("folders", "one folder of images per class (ImageFolder)", annotated=False),
     "plain": Format("plain", "images without truth", annotated=False),
 }

@@ -26,6 +26,7 @@ _MODULES = (
     "end2end",
     "detr",
     "classifier",
+    "segmenter",
     "own",
     "raw",
 )

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.card import Card
-from paredown.detections import ClassScores, RawAnswer
+from paredown.detections import ClassMap, ClassScores, RawAnswer
 from paredown.families import FAMILIES
 from paredown.families.boxes import Floats
 from paredown.families.geometry import box_fault
@@ -76,6 +76,13 @@ def look(feeds: Feeds, outputs: Mapping[str, Any], card: Card, frame: Frame) -> 
             "" if n == len(card.classes) else f"{n} scores, and the card names {len(card.classes)} classes"
         )
         return _without_boxes([found.scores], other, fed, answered)
+    if isinstance(found, ClassMap):
+        largest = int(found.classes.max(initial=0))
+        other = (
+            "" if largest < len(card.classes) else f"a class number {largest} of {len(card.classes)} classes"
+        )
+        values = [np.asarray(v) for v in outputs.values()]
+        return _without_boxes(values, other, fed, answered)
     if isinstance(found, RawAnswer):
         return _without_boxes(found.values, "", fed, answered)
     with np.errstate(invalid="ignore"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from paredown.card import Card
-from paredown.detections import ClassScores, Prediction, RawAnswer
+from paredown.detections import ClassMap, ClassScores, Prediction, RawAnswer
 from paredown.families.candidates import Candidates
 from paredown.families.features import Features
 from paredown.preprocessing.letterbox import Frame
@@ -56,7 +56,7 @@ class Family(Protocol):
     @staticmethod
     def candidates(
         outputs: Mapping[str, Any], card: Card, least: float
-    ) -> Candidates | ClassScores | RawAnswer: ...
+    ) -> Candidates | ClassScores | RawAnswer | ClassMap: ...
 
     @staticmethod
     def decode(

@@ -11,6 +11,7 @@ from functools import partial
 from paredown.metrics import classification as cls
 from paredown.metrics import detection as det
 from paredown.metrics import fidelity as fid
+from paredown.metrics import segmentation as seg
 from paredown.metrics import signal
 from paredown.metrics.metric import Metric
 from paredown.quantities import Unit
@@ -19,6 +20,8 @@ _boxes = partial(Metric, task="detect", against="truth")
 _same_boxes = partial(Metric, task="detect", against="reference")
 _class = partial(Metric, task="classify", against="truth")
 _same_class = partial(Metric, task="classify", against="reference")
+_map = partial(Metric, task="segment", against="truth")
+_same_map = partial(Metric, task="segment", against="reference")
 _same_values = partial(Metric, task="raw", against="reference")
 _CHANGE = (-1.0, 1.0)
 _SHARE = Unit("%", 100.0, 1)  # kept as 0..1, shown in per cent
@@ -137,6 +140,26 @@ _TABLE = (
         "neither",
         "mean change of the probability of the float model's first class",
         limits=_CHANGE,
+    ),
+    _map("miou", "mIoU", seg.miou, "higher", "mean IoU of the classes, over all pixels", headline=True),
+    _map(
+        "pixel_accuracy", "pixel accuracy", seg.pixel_accuracy, "higher", "share of pixels of the true class"
+    ),
+    _same_map(
+        "fidelity_miou",
+        "agreement with the float model",
+        seg.miou,
+        "higher",
+        "mean IoU with the float model's classes",
+        headline=True,
+        look=_AGREEMENT,
+    ),
+    _same_map(
+        "fidelity_pixels",
+        "agreement, pixels",
+        seg.pixel_accuracy,
+        "higher",
+        "share of pixels of the float model's class",
     ),
     _same_values(
         "fidelity_signal",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TASKS", "headline"]
 
-_MODULES = ("detect", "classify", "raw")
+_MODULES = ("detect", "classify", "segment", "raw")
 
 
 class _Tasks(Mapping[str, "Task"]):

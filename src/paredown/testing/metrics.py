@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.card import Card, Preprocess
-from paredown.detections import ClassScores, Detections, Prediction, RawAnswer
+from paredown.detections import ClassMap, ClassScores, Detections, Prediction, RawAnswer
 from paredown.metrics.metric import Metric
 from paredown.tasks import TASKS
 
@@ -104,8 +104,13 @@ def _raw(rng: np.random.Generator) -> RawAnswer:
     return RawAnswer(values, ((1, 4, 10), (1, 6)))
 
 
+def _map(rng: np.random.Generator) -> ClassMap:
+    return ClassMap.of(rng.integers(0, 3, (6, 8)))
+
+
 ANSWERS: dict[str, Callable[[np.random.Generator], Prediction]] = {
     "detect": _detections,
     "classify": _scores,
+    "segment": _map,
     "raw": _raw,
 }

@@ -140,7 +140,7 @@ def test_integer_and_grey_inputs() -> None:
 def test_the_table_keeps_its_names() -> None:
     for name, family in FAMILIES.items():
         assert name == family.NAME
-        assert family.TASK in ("detect", "classify", "raw")
+        assert family.TASK in ("detect", "classify", "segment", "raw")
         assert len(family.SUMMARY) < 80
 
 
