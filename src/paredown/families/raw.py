@@ -18,6 +18,7 @@ from paredown.card import Card
 from paredown.detections import RawAnswer
 from paredown.families.family import Match
 from paredown.families.features import Features, spell
+from paredown.families.nearly import nearly
 from paredown.preprocessing.letterbox import Frame
 
 NAME = "raw"
@@ -47,6 +48,8 @@ def sampled(answer: RawAnswer) -> RawAnswer:
 def matches(features: Features) -> Match | None:
     """The match of any model with an image input."""
     why = f"outputs {spell(features.outputs)} of no known family, compared value by value as they are"
+    if like := nearly(features.outputs, features.size):
+        why += f". They look {like}: a decode file would make boxes of them (`paredown new-decode`)"
     cards = features.cards(NAME, TASK, len(features.outputs), [{"fit": "stretch"}], why=why)
     names = tuple(o.spec.name for o in features.outputs)
     origin = {"classes": "the model's outputs, by name"}
