@@ -14,6 +14,7 @@ from paredown.study.records import json_text, plain, read_json
 from paredown.typed import build
 
 FILE = "choices.json"
+What = Literal["not tried", "not judged", "timed shortly"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Choice:
     label: str
     runtime: str
     pixels: int
-    what: Literal["not tried", "not judged", "timed shortly"]
+    what: What
     why: str
 
     def __str__(self) -> str:

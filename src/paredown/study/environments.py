@@ -151,6 +151,8 @@ def ranked(trials: Sequence[Trial], key: str, versions: Versions = NONE) -> tupl
             if before is None or before.measurement is None:
                 kept[trial_key(trial)] = trial
         elif environment_key(trial.measurement.environment) == key and not _other_runtime(trial, versions):
+            if before is not None and before.measurement is None:
+                del kept[trial_key(trial)]  # its place in the order is that of the measured one
             kept[trial_key(trial)] = trial
     return tuple(kept.values())
 

@@ -24,7 +24,7 @@ from paredown.detections import Prediction
 from paredown.errors import StorageError
 from paredown.measurement import Doubt, Quantity, Trial
 from paredown.study.bench import split
-from paredown.study.choices import Choice, write_choices
+from paredown.study.choices import Choice, What, write_choices
 from paredown.study.environments import asks_runtime
 from paredown.study.limits import Limits
 from paredown.study.pairs import Pair
@@ -78,11 +78,11 @@ class Race:
         return found
 
     def _say(self, text: str) -> None:
-        self.pairs[0].work.say(text) if self.pairs else None
+        if self.pairs:
+            self.pairs[0].work.say(text)
 
-    def _leave(self, pair: Pair, what: str, why: str) -> None:
-        choice = Choice(pair.label, pair.runtime, pair.pixels, what, why)  # type: ignore[arg-type]
-        self.choices.append(choice)
+    def _leave(self, pair: Pair, what: What, why: str) -> None:
+        self.choices.append(Choice(pair.label, pair.runtime, pair.pixels, what, why))
         write_choices(self.store.directory, self.choices, pair.work.hide)
         self._say(f"    {what}: {why}")
 

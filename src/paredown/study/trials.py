@@ -93,13 +93,8 @@ def minutes(seconds: float) -> str:
 
 
 def kept_before(pair: Pair, store: Store) -> Trial | None:
-    """What stands on the disk of the pair and need not be repeated; None where it is still to be tried, or
-    was tried by another version of its runtime."""
-    done = store.finished(pair.work.key(pair.recipe.name))
-    if done is None or done.measurement is None:
-        return None
-    before, now = (e.get("runtime") for e in (done.measurement.environment, pair.work.bench.environment()))
-    return done if before == now else None
+    """What stands on the disk of the pair and need not be repeated; None where it is still to be tried."""
+    return store.finished(pair.work.key(pair.recipe.name))
 
 
 def _missing(pair: Pair, store: Store) -> bool:

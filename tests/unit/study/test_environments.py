@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from paredown._measure.environment import environment
+from paredown.analyze.against_float import baseline_of
 from paredown.errors import MissingDependency
 from paredown.hosts import open_host, system
 from paredown.measurement import Measurement, Trial
@@ -181,3 +182,15 @@ def test_a_model_is_made_again_where_the_device_or_the_package_is_another() -> N
         assert may_reuse(trial(asks_the_runtime, HERE), HERE)
         assert not may_reuse(trial(asks_the_runtime, HERE), with_packages(onnxruntime="1.33.0"))
     assert not may_reuse(trial("int8", None), HERE)
+
+
+def test_the_float_model_of_another_runtime_that_failed_first_never_becomes_the_reference() -> None:
+    """What failed on one machine and was measured on the next stands behind that one's own float model."""
+    failed = replace(trial("float", None), runtime="openvino", label="float@openvino")
+    measured = replace(trial("float", HERE), runtime="openvino", label="float@openvino")
+    log = [failed, trial("float", HERE), measured]
+    found = ranked(log, environment_key(HERE))
+    assert [t.label for t in found] == ["float", "float@openvino"]
+    reference = baseline_of(found)
+    assert reference is not None
+    assert (reference.label, reference.key, measured.key) == ("float", "float", "float@openvino")
