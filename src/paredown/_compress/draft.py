@@ -48,8 +48,6 @@ class Draft:
     model whose layers were put into integers, None before. layers: node name -> what became of its weight.
     codebooks: name of a table's Gather -> the weight before it took the table's values. kept_channels: tensor
     -> which of the source's channels it still has, where some were pruned. ungated: the model before `gates`.
-    by_objects: the first calibration images by number, the one with most objects first; [] before it was
-    asked for.
     """
 
     model: ir.Model
@@ -58,7 +56,6 @@ class Draft:
     codebooks: dict[str, Floats] = field(default_factory=dict)
     kept_channels: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     ungated: Ungated | None = None
-    by_objects: list[int] = field(default_factory=list)
 
     @property
     def graph(self) -> ir.Graph:

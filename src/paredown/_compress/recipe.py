@@ -6,13 +6,14 @@ They stand on this shelf and not with the other nouns because parsing a name nee
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args, get_type_hints
 
 import numpy as np
 
+from paredown._compress.kept import Kept
 from paredown.device import Device
 from paredown.errors import MissingDependency, UsageError
 from paredown.measurement import StepRecord
@@ -165,6 +166,7 @@ class Context:
     device. unlabelled: more images of the user's own for steps that learn or round to few bits, those to
     calibrate on among them. learn_from: images of anything, for the same steps, which nothing is judged by.
     folder: where a step that takes long keeps what it needs to go on after a stop; it may not exist yet.
+    kept: what steps found out on these images, for the next recipe on them.
     """
 
     source: Model
@@ -180,6 +182,7 @@ class Context:
     unlabelled: FeedSource | None = None
     learn_from: FeedSource | None = None
     folder: Path | None = None
+    kept: Kept = field(default_factory=Kept, repr=False, compare=False)
 
     def training_images(self) -> Iterator[Feeds]:
         """All there is to learn from, the user's own images first."""

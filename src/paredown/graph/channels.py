@@ -36,12 +36,14 @@ HOMOGENEOUS = (
 @dataclass
 class Channels:
     """Classes of channels. ids: tensor name -> (C,) id of each channel, for tensors whose axis 1 is channels.
+    mixed: tensor name -> the ids somewhere in it, for all others.
 
     frozen: ids that nothing may change. parent: union-find over ids; the root of an id is its class. why: the
     first reason for which an id was frozen.
     """
 
     ids: dict[str, Ids] = field(default_factory=dict)
+    mixed: dict[str, Ids] = field(default_factory=dict)
     frozen: set[int] = field(default_factory=set)
     parent: list[int] = field(default_factory=list)
     why: dict[int, str] = field(default_factory=dict)
@@ -141,6 +143,8 @@ def trace(graph: ir.Graph, send: Send) -> tuple[Channels, Full]:
             full[value] = ids
             if (flat := per_channel(ids)) is not None:
                 channels.ids[str(value.name)] = flat
+            else:
+                channels.mixed[str(value.name)] = np.unique(unrepeated(ids))
     for value in graph.outputs:
         if value in full:
             channels.freeze(full[value], "an output of the model")

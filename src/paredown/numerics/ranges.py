@@ -21,36 +21,59 @@ Function = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 class Seen:
     """What calibration keeps of one tensor.
 
-    sample: (n,) float32, values drawn evenly from all images; channel: (n,) the channel of each. lows, highs:
-    (images,) exact extremes per image. channel_low, channel_high: (C,) exact extremes per channel.
+    sample: (n,) float32, values drawn evenly from all images; channel: (n,) the channel of each.
+    channel_lows, channel_highs: (images, C) exact extremes.
     """
 
     sample: NDArray[np.float32]
-    lows: NDArray[np.float32]
-    highs: NDArray[np.float32]
-    channel: NDArray[np.int32]
-    channel_low: NDArray[np.float32]
-    channel_high: NDArray[np.float32]
+    channel: NDArray[np.integer]
+    channel_lows: NDArray[np.float32]
+    channel_highs: NDArray[np.float32]
+
+    @property
+    def lows(self) -> NDArray[np.float32]:
+        """(images,)"""
+        return np.asarray(self.channel_lows.min(axis=1))
+
+    @property
+    def highs(self) -> NDArray[np.float32]:
+        """(images,)"""
+        return np.asarray(self.channel_highs.max(axis=1))
+
+    @property
+    def channel_low(self) -> NDArray[np.float32]:
+        """(C,)"""
+        return np.asarray(self.channel_lows.min(axis=0))
+
+    @property
+    def channel_high(self) -> NDArray[np.float32]:
+        """(C,)"""
+        return np.asarray(self.channel_highs.max(axis=0))
 
     @property
     def low(self) -> float:
-        return float(self.lows.min())
+        return float(self.channel_lows.min())
 
     @property
     def high(self) -> float:
-        return float(self.highs.max())
+        return float(self.channel_highs.max())
 
-    def through(self, rising: Function) -> Seen:
-        """What would be seen of f(x), for a function that rises: extremes stay extremes."""
-        values = (self.sample, self.lows, self.highs, self.channel_low, self.channel_high)
-        sample, lows, highs, channel_low, channel_high = (rising(v).astype(np.float32) for v in values)
-        return Seen(sample, lows, highs, self.channel, channel_low, channel_high)
+    def through(self, function: Function, bottom: float = -np.inf) -> Seen:
+        """What would be seen of f(x), for a function that falls up to x = bottom and rises from there.
+
+        Where values lie on both sides of the bottom one of them is taken to have met it.
+        """
+        lows, highs = self.channel_lows, self.channel_highs
+        ends = function(lows), function(highs)
+        nearest = function(np.maximum(lows, np.minimum(highs, np.float32(bottom))))
+        made = (function(self.sample), nearest, np.maximum(*ends))
+        sample, low, high = (v.astype(np.float32, copy=False) for v in made)
+        return Seen(sample, self.channel, low, high)
 
     def over(self, factors: NDArray[np.float32]) -> Seen:
-        """What would be seen of x / factors, (C,) > 0, but that every image has the extremes of all."""
-        low, high = self.channel_low / factors, self.channel_high / factors
-        lows, highs = np.full_like(self.lows, low.min()), np.full_like(self.highs, high.max())
-        return Seen(self.sample / factors[self.channel], lows, highs, self.channel, low, high)
+        """What would be seen of x / factors, (C,) > 0."""
+        low, high = self.channel_lows / factors, self.channel_highs / factors
+        return Seen(self.sample / factors[self.channel], self.channel, low, high)
 
 
 def minmax(seen: Seen, bits: int = 8) -> tuple[float, float]:

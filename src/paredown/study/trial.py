@@ -68,6 +68,7 @@ def make(work: Work, recipe: Recipe, folder: Path) -> Compressed:
         if images.learn_from is None
         else partial(crops, images.learn_from, card, inputs, options.seed),
         folder=folder,
+        kept=work.kept,
     )
     return compress(recipe, context)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from paredown._compress.kept import Kept
 from paredown._compress.recipe import Recipe
 from paredown._compress.size import at_recipe_size
 from paredown.data.calibration_split import Images
@@ -30,6 +31,7 @@ class Work:
     """One study, ready to start. `model`: the float baseline as loaded; `prepared`: recipes start from it.
 
     hide: what takes the paths of this machine out of a text that is written (`private.py`).
+    kept: what recipes found out on the calibration images, for those that come later.
     """
 
     model: Model
@@ -40,6 +42,7 @@ class Work:
     progress: Progress = silent
     say: Say = quiet
     hide: Hide = str
+    kept: Kept = field(default_factory=Kept, repr=False, compare=False)
 
     def settings(self) -> dict[str, object]:
         """What decides the meaning of a number. A directory holds trials of one such setting only."""
@@ -114,4 +117,4 @@ class Work:
 
     def sendable(self) -> Work:
         """The same work without those who watch it here: it pickles, for another process."""
-        return replace(self, progress=silent, say=quiet)
+        return replace(self, progress=silent, say=quiet, kept=Kept())

@@ -9,6 +9,7 @@ import pytest
 from onnx import numpy_helper
 
 import nets
+from paredown._compress.kept import Kept
 from paredown._compress.quantize.cle import LIMIT
 from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown.graph.load import to_proto
@@ -85,6 +86,18 @@ def test_the_function_stays_and_ranges_meet(build: Callable[[nets.Net], str]) ->
     before, after = unevenness(model), unevenness(made)
     assert max(after.values()) < 0.5 * max(before.values())
     assert nets.ops(to_proto(made).graph.node) == nets.ops(to_proto(model).graph.node)
+
+
+@pytest.mark.parametrize("build", [leaky, depthwise, residual, shuffle, classifier])
+def test_what_was_seen_is_handed_on_scaled(build: Callable[[nets.Net], str]) -> None:
+    """As it is seen in the equalized network; what holds scaled channels mixed is left to be seen anew."""
+    kept = Kept()
+    made = nets.compressed(built(build), "cle", kept=kept).model
+    told = list(kept.seen.values())[-1]
+    assert len(kept.seen) == 2
+    for tensor, found in calibrate(made, sorted(told), nets.feeds()).items():
+        np.testing.assert_allclose(told[tensor].channel_high, found.channel_high, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(told[tensor].channel_low, found.channel_low, rtol=1e-3, atol=1e-5)
 
 
 def test_in_front_of_a_depthwise_layer_ranges_are_made_equal() -> None:

@@ -70,9 +70,10 @@ def test_ranges_of_the_scaled_graph_are_told_from_the_plain_one(monkeypatch: pyt
     assert set(after) > set(before)
     seen = calibrate(scaled, sorted(after), nets.feeds(8), threads=1, seed=0)
     for tensor, found in seen.items():
-        np.testing.assert_allclose(after[tensor].channel_low, found.channel_low, rtol=1e-5, atol=1e-7)
+        # what is told of a SiLU that was not watched takes its bottom to be met
+        np.testing.assert_allclose(after[tensor].channel_low, found.channel_low, rtol=3e-3, atol=1e-7)
         np.testing.assert_allclose(after[tensor].channel_high, found.channel_high, rtol=1e-5, atol=1e-7)
-        assert (after[tensor].low, after[tensor].high) == pytest.approx((found.low, found.high))
+        assert (after[tensor].low, after[tensor].high) == pytest.approx((found.low, found.high), rel=3e-3)
     changed = [t for t in before if before[t].high != after[t].high]
     assert changed
     for tensor in changed:  # the sample is the plain one's, each value over its channel's factor
@@ -169,7 +170,7 @@ def test_a_range_by_factor_clips_where_every_gate_is_shut() -> None:
     sample = rng.uniform(-40, 4, 4000).astype(np.float32)
     channel = np.tile([0, 1], 2000).astype(np.int32)
     ends = np.array([-40.0, -40.0], np.float32), np.array([4.0, 4.0], np.float32)
-    seen = Seen(sample, ends[0][:1], ends[1][:1], channel, *ends)
+    seen = Seen(sample, channel, *(e[None] for e in ends))
     after = PerChannel(lambda x, f: x * sigmoid(f * x), np.array([1.0, 8.0], np.float32))
     low, high = least_cubed_error(seen, after=after)
     assert -10 < low < -2

@@ -37,7 +37,7 @@ class Case:
 
     def guarded(self, **changed: QuantParams) -> Guarded:
         context = Context(self.model, nets.feeds, nets.ANY_BOARD, nets.POLICY, threads=1)
-        return guard(self.draft, self.model, self.plan, {**self.grids, **changed}, self.seen, context)
+        return guard(self.draft.graph, self.model, self.plan, {**self.grids, **changed}, self.seen, context)
 
     def inner(self) -> str:
         """A group in the middle of the network: one tensor, a grid of one scale, not the input."""

@@ -121,7 +121,7 @@ def apply(step: Mixed, draft: Draft, context: Context) -> tuple[StepRecord, ...]
     if not plan.group:
         return records(step, plan, {}, {})
     source = to_model(model, context.source)
-    ranged = _ranges(draft, plan, source, context)
+    ranged = _ranges(model.graph, plan, source, context)
     weights = _weight_damages(model.graph, ranged, source, context)
     grid_of = {t: ranged.grids[g] for t, g in ranged.plan.group.items()}
     apart = replace(context, unlabelled=None, learn_from=None)  # what judges must not have been fitted to
@@ -129,20 +129,23 @@ def apply(step: Mixed, draft: Draft, context: Context) -> tuple[StepRecord, ...]
     choices = _choices(model.graph, ranged, weights, writer, context)
     writer = replace(writer, why=reasons(choices), ungated=gates.without(draft, source))
     made, tried = _decide(step, choices, weights, writer, context)
+    chosen, made = made, writer.finished(made)
     held = step.held_to(tried[0].lost.metric) if tried else ""
+    if tried and made is not chosen:
+        held += ", judged before the weights were rounded again"
     log = (
-        *summary_records(step, made, tried, held, choices, context),
+        *summary_records(step, chosen, tried, held, choices, context),
         *layer_records(step, made, choices, weights),
     )
     draft.model, draft.float_model, draft.layers = made.draft.model, made.draft.float_model, made.draft.layers
     return log
 
 
-def _ranges(draft: Draft, plan: Plan, source: Model, context: Context) -> Guarded:
+def _ranges(graph: ir.Graph, plan: Plan, source: Model, context: Context) -> Guarded:
     """Every tensor's grid, the worst searched by damage, and the damage of each alone. None is released."""
     seen = calibrate_for(context, source, sorted(plan.group))
-    grids = activation_params(draft.graph, plan, seen, "mse", True)
-    return guard(draft, source, plan, grids, seen, context, release=False)
+    grids = activation_params(graph, plan, seen, "mse", True)
+    return guard(graph, source, plan, grids, seen, context, release=False)
 
 
 def _weight_damages(graph: ir.Graph, ranged: Guarded, source: Model, context: Context) -> Weights:
@@ -172,8 +175,7 @@ def _costs(choices: Choices, weights: Weights, writer: Writer, context: Context)
     assert context.time_nodes is not None
     every_second = frozenset().union(*allocate.blocks(choices.graph, choices.base)[1::2])
     points = [choices.point(frozenset()), choices.point(every_second)]
-    timed = replace(writer, rounds=False)
-    written = [timed.write(p, *candidate.plain_choices(p, weights, 0.0)).model for p in points]
+    written = [writer.write(p, *candidate.plain_choices(p, weights, 0.0)).model for p in points]
     times = context.time_nodes([writer.source, *written])
     return costs_from(times[0], times[1], times[2], choices.graph, points[1].plan)
 

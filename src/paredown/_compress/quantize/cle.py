@@ -26,14 +26,15 @@ from numpy.typing import NDArray
 
 from paredown._compress.draft import Draft
 from paredown._compress.quantize.keep_float import KEPT, is_kept
-from paredown._compress.quantize.placement.plan import body_of
-from paredown._compress.quantize.ranges.calibrate import calibrate_for
+from paredown._compress.quantize.placement.plan import body_of, place
+from paredown._compress.quantize.ranges.calibrate import calibrate_for, rescaled
 from paredown._compress.quantize.ranges.outliers import LOUD, loudness_of, stands_out
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import Context, Step
 from paredown.graph.channels import Channels, channel_classes
 from paredown.graph.walk import attribute, constant, data_inputs, is_depthwise, to_model, weight_of
 from paredown.measurement import StepRecord
+from paredown.model import Model
 
 _ALONE = "no neighbour behind a positively homogeneous function"
 LIMIT = 64.0  # the most a channel is scaled up or down: dead channels must not become loud
@@ -53,7 +54,8 @@ def apply(step: Equalize, draft: Draft, context: Context) -> tuple[StepRecord, .
     channels = channel_classes(graph)
     nodes = weighted_in_body(graph)
     kept = freeze_kept(nodes, channels, context)
-    loudness = _loudness(nodes, channels, draft.model, context)
+    source = to_model(draft.model, context.source)
+    loudness = _loudness(graph, nodes, channels, source, context)
     factors = class_factors(nodes, channels, loudness) if loudness else np.ones(len(channels.parent))
     log = []
     for node in nodes:
@@ -65,6 +67,9 @@ def apply(step: Equalize, draft: Draft, context: Context) -> tuple[StepRecord, .
             data |= _outlier(str(data_inputs(node)[0].name), loudness, channels, factors)
         log.append(StepRecord(step.name, str(node.name), action, why, data))
     drop_unused(graph)
+    if np.any(factors != 1):
+        seen = rescaled(context.kept.calibration(source.sha256), channels, factors)
+        context.kept.add_calibration(to_model(draft.model, context.source).sha256, seen)
     return tuple(log)
 
 
@@ -94,7 +99,7 @@ def freeze_kept(nodes: list[ir.Node], channels: Channels, context: Context) -> l
 
 
 def _loudness(
-    nodes: list[ir.Node], channels: Channels, model: ir.Model, context: Context
+    graph: ir.Graph, nodes: list[ir.Node], channels: Channels, source: Model, context: Context
 ) -> dict[str, NDArray[np.float32]]:
     """(C,) largest absolute value of each channel, for every tensor that nodes read and may be scaled."""
     frozen = channels.is_frozen()
@@ -102,7 +107,8 @@ def _loudness(
     free = sorted(t for t in read if t in channels.ids and not frozen.issuperset(channels.of(t).tolist()))
     if not free:
         return {}
-    seen = calibrate_for(context, to_model(model, context.source), free)
+    ahead = place(graph, context.policy, context.keep_float).group if context.policy.kernel else ()
+    seen = calibrate_for(context, source, sorted({*free, *ahead}))  # one pass for this and for what follows
     return {t: loudness_of(seen[t]) for t in free}
 
 

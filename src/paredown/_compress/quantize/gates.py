@@ -17,9 +17,8 @@ Source: ours; S is chosen as in cle.py, after Nagel et al. 2019, arXiv 1906.0472
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import ClassVar
 
 import numpy as np
@@ -29,10 +28,10 @@ from numpy.typing import NDArray
 from paredown._compress.draft import Draft, Ungated
 from paredown._compress.quantize.cle import class_factors, freeze_kept, scale_around, weighted_in_body
 from paredown._compress.quantize.placement.plan import Plan, place
-from paredown._compress.quantize.ranges.calibrate import calibrate_for
+from paredown._compress.quantize.ranges.calibrate import calibrate_for, completed, rescaled
 from paredown._compress.quantize.ranges.choose import activation_params
 from paredown._compress.quantize.ranges.outliers import loudness_of
-from paredown._compress.quantize.sensitivity.activations import Behind, Switched, with_most_objects
+from paredown._compress.quantize.sensitivity.activations import Behind, Switched, by_halves, with_most_objects
 from paredown._compress.quantize.sensitivity.guard import heads_of
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import Context, Step
@@ -47,7 +46,6 @@ LOWEST, HIGHEST = -3, 4  # of the powers of two: a uint8 grid of 128 steps holds
 SPREAD = 4.0  # largest over smallest factor, from which a tensor is worth a try
 GAIN = 0.8  # the damage must fall below this part of what it was
 LEAST = 0.0002  # damage that is not worth a product more
-LOOKED_AT = 12  # images that ranges are taken of, for comparing
 IMAGES = 2  # that measure the damage: with and without factors it differs by times
 
 
@@ -101,19 +99,23 @@ def apply(step: Gates, draft: Draft, context: Context) -> tuple[StepRecord, ...]
     trial, applied = to_ir(source), _only(factors, tried)
     _rewrite(trial.graph, channels, applied)
     before = _gridded(source, seen, context)
-    after = _gridded(
-        to_model(trial, context.source), _seen_scaled(model.graph, seen, channels, applied), context
-    )
+    tried_model = to_model(trial, context.source)
+    scaled = _seen_scaled(model.graph, seen, channels, applied)
+    wanted = sorted(place(trial.graph, context.policy, context.keep_float).group)
+    after = _gridded(tried_model, completed(context, tried_model, wanted, scaled), context)
     kept = []
-    for bundle, old, new in _damages(tried, before, after, draft, context):
+    for bundle, old, new in _damages(tried, before, after, context):
         pays = new is not None and new < GAIN * old
         kept += [bundle] if pays else []
         why = f"noise at the heads of its tensors {old:.2%} of the signal, "
         why += "too little to matter" if new is None else f"with factors {new:.2%}"
         log += bundle.records(step, "changed" if pays else "skipped", why)
     if kept:
-        _rewrite(model.graph, channels, _only(factors, kept))
+        applied = _only(factors, kept)
+        scaled = _seen_scaled(model.graph, seen, channels, applied)
+        _rewrite(model.graph, channels, applied)
         draft.ungated = Ungated(source, to_model(model, context.source).sha256)
+        context.kept.add_calibration(draft.ungated.gated_sha256, scaled)
     return tuple(log)
 
 
@@ -153,35 +155,51 @@ def _gridded(model: Model, seen: dict[str, Seen], context: Context) -> _Gridded:
 
 
 def _seen(model: Model, context: Context) -> dict[str, Seen]:
-    """What some images leave in every tensor that gets a grid."""
+    """What the images leave in every tensor that gets a grid."""
     plan = place(to_ir(model).graph, context.policy, context.keep_float)
-    images = islice(iter(context.images()), LOOKED_AT)
-    return calibrate_for(context, model, sorted(plan.group), images)
+    return calibrate_for(context, model, sorted(plan.group))
 
 
 def _seen_scaled(
     graph: ir.Graph, seen: dict[str, Seen], channels: Channels, factors: NDArray[np.float64]
 ) -> dict[str, Seen]:
-    """What the same images would leave once the factors are in the graph: exact, they are powers of two."""
-    own = {name: factors[channels.of(name)].astype(np.float32) for name in seen.keys() & channels.ids.keys()}
-    scaled = {name: seen[name].over(own[name]) if name in own else found for name, found in seen.items()}
+    """What the same images would leave once the factors are in the graph: exact, they are powers of two.
+
+    Tensors that hold scaled channels mixed are left out.
+    """
+    scaled = rescaled(seen, channels, factors)
     products = [(node, str(x.name)) for node in graph if (x := gated(node)) is not None]
     return scaled | {_gate_name(node): seen[name] for node, name in products if name in seen}
 
 
 def _damages(
-    bundles: list[_Bundle], before: _Gridded, after: _Gridded, draft: Draft, context: Context
+    bundles: list[_Bundle], before: _Gridded, after: _Gridded, context: Context
 ) -> Iterator[tuple[_Bundle, float, float | None]]:
-    """What each bundle's tensors damage without factors and with them; None where that could not pay."""
+    """What each bundle's tensors damage without factors and with them; None where that could not pay.
+
+    One image tells which do next to nothing: sets of those are not taken apart.
+    """
     old, new = ({b: of.groups(b) for b in bundles} for of in (before, after))
     plain = before.switched((g for groups in old.values() for g in groups), context.threads)
     scaled = after.switched((g for groups in new.values() for g in groups), context.threads)
-    images = with_most_objects(plain, draft, context, IMAGES)
-    for bundle in context.progress(bundles, "weighing factors at gates"):
-        first = Behind(plain, old[bundle], images, before.grids).damage(images, old[bundle], before.grids)
-        if first.mean() <= LEAST:
-            yield bundle, float(first.mean()), None
+    images = with_most_objects(before.model, before.heads, context, IMAGES)
+    behind, named = (
+        Behind(plain, plain.groups, images[:1], before.grids),
+        {str(i): b for i, b in enumerate(bundles)},
+    )
+
+    def together(names: Sequence[str]) -> float:
+        groups = sorted({g for name in names for g in old[named[name]]})
+        return float(behind.damage(images[:1], groups, before.grids)[0])
+
+    for name, alone in context.progress(
+        by_halves(list(named), together, LEAST).items(), "weighing factors at gates", len(bundles)
+    ):
+        bundle = named[name]
+        if alone <= LEAST:
+            yield bundle, alone, None
             continue
+        first = Behind(plain, old[bundle], images, before.grids).damage(images, old[bundle], before.grids)
         second = Behind(scaled, new[bundle], images, after.grids).damage(images, new[bundle], after.grids)
         yield bundle, float(first.mean()), float(second.mean())
 

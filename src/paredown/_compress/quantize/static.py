@@ -123,7 +123,7 @@ class Static1x4(Static4x4):
     bits: ClassVar[int] = 1
 
 
-KEEP_IMAGES = 4  # that tell which layers keep 8 bits
+KEEP_IMAGES = 2  # that tell which layers keep 8 bits
 
 
 def apply(step: Static, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
@@ -156,7 +156,7 @@ def apply(step: Static, draft: Draft, context: Context) -> tuple[StepRecord, ...
     calibrated = {tensor: grids[group] for tensor, group in plan.group.items()}
     guarded = None
     if step.guard:
-        guarded = guard(draft, source, plan, grids, seen, context)
+        guarded = guard(graph, source, plan, grids, seen, context)
         plan, grids = guarded.plan, guarded.grids
     width = {node: w for node, w in width.items() if node in plan.roles}  # the guard may have released some
     weights = {

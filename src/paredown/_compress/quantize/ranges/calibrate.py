@@ -2,7 +2,7 @@
 
 The graph is instrumented: behind each tensor stand ReduceMin and ReduceMax (per channel) and a Gather of
 fixed random positions, so that a tensor's full value never leaves the runtime and its buffer is freed at
-once. The sigmoid of a tensor that is watched needs no watching: it follows from what was seen of that.
+once. The sigmoid and the SiLU of a tensor that is watched need no watching: they follow from what was seen.
 
 What is kept is a bounded sample, not a histogram: a sample can be judged behind any function that follows
 (SiLU, sigmoid) and per channel, and it needs no range to be known beforehand. Memory does not grow with the
@@ -14,7 +14,7 @@ Shapes: C channels, n sampled values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -23,14 +23,15 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown._compress.quantize.ranges.post_activation import sigmoid
+from paredown._compress.quantize.ranges.post_activation import SILU_BOTTOM, sigmoid, silu
 from paredown._compress.recipe import Context
 from paredown.errors import CalibrationError
+from paredown.graph.channels import Channels
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.graph.taps import Tap, add_taps
 from paredown.model import Model
-from paredown.numerics.ranges import Seen
+from paredown.numerics.ranges import Function, Seen
 from paredown.protocols import Feeds, Progress, silent
 
 CAPACITY = 1 << 16  # values kept of one tensor: 200 tensors take 80 MB with their channels
@@ -39,50 +40,67 @@ PER_IMAGE = 1 << 12  # values drawn from one tensor and image at first
 
 @dataclass
 class _Store:
-    """Grows one tensor's `Seen`. keep: values taken of each image's draw."""
+    """Grows one tensor's `Seen`. stride: every such value is taken of each image's draw."""
 
-    channel_of: NDArray[np.int32]  # (drawn,)
+    channel_of: NDArray[np.integer]  # (drawn,)
     values: list[NDArray[np.float32]] = field(default_factory=list)
-    channels: list[NDArray[np.int32]] = field(default_factory=list)
-    lows: list[float] = field(default_factory=list)
-    highs: list[float] = field(default_factory=list)
-    channel_low: NDArray[np.float32] = field(default_factory=lambda: np.array([np.inf], np.float32))
-    channel_high: NDArray[np.float32] = field(default_factory=lambda: np.array([-np.inf], np.float32))
+    lows: list[NDArray[np.float32]] = field(default_factory=list)
+    highs: list[NDArray[np.float32]] = field(default_factory=list)
     stride: int = 1
     count: int = 0
 
     def add(self, drawn: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]) -> None:
         self.values.append(drawn[:: self.stride])
-        self.channels.append(self.channel_of[:: self.stride])
         self.count += len(self.values[-1])
-        self.lows.append(float(low.min()))
-        self.highs.append(float(high.max()))
-        self.channel_low = np.minimum(self.channel_low, low)
-        self.channel_high = np.maximum(self.channel_high, high)
+        self.lows.append(low)
+        self.highs.append(high)
         if self.count > CAPACITY:
             self.values = [v[::2].copy() for v in self.values]
-            self.channels = [c[::2] for c in self.channels]
             self.stride, self.count = self.stride * 2, sum(map(len, self.values))
 
     def seen(self) -> Seen:
-        return Seen(
-            np.concatenate(self.values),
-            np.asarray(self.lows, np.float32),
-            np.asarray(self.highs, np.float32),
-            np.concatenate(self.channels),
-            self.channel_low,
-            self.channel_high,
-        )
+        channels = np.tile(self.channel_of[:: self.stride], len(self.values))
+        return Seen(np.concatenate(self.values), channels, np.stack(self.lows), np.stack(self.highs))
 
 
-def calibrate_for(
-    context: Context, model: Model, tensors: Sequence[str], images: Iterable[Feeds] | None = None
+def calibrate_for(context: Context, model: Model, tensors: Sequence[str]) -> dict[str, Seen]:
+    """`calibrate` on the images of a recipe, with its threads, seed and progress; once for each tensor."""
+    sha256 = model.sha256
+    known = context.kept.calibration(sha256)
+    found = completed(context, model, tensors, known)
+    if len(found) > len(known):
+        context.kept.add_calibration(sha256, found)
+    return {tensor: found[tensor] for tensor in tensors}
+
+
+def completed(
+    context: Context, model: Model, tensors: Sequence[str], known: Mapping[str, Seen]
 ) -> dict[str, Seen]:
-    """`calibrate` on the images of a recipe, or on `images` of them, with its threads, seed and progress."""
-    given = context.images() if images is None else images
-    return calibrate(
-        model, tensors, given, threads=context.threads, seed=context.seed, progress=context.progress
-    )
+    """What is known, and what the images tell of all other tensors."""
+    missing = [tensor for tensor in tensors if tensor not in known]
+    if not missing:
+        return dict(known)
+    threads, seed, progress = context.threads, context.seed, context.progress
+    return {
+        **known,
+        **calibrate(model, missing, context.images(), threads=threads, seed=seed, progress=progress),
+    }
+
+
+def rescaled(seen: Mapping[str, Seen], channels: Channels, factors: NDArray[np.float64]) -> dict[str, Seen]:
+    """What the same images leave once the channels of every class are divided by its factor, (classes,).
+
+    The network computes the same function, so little need be run again: only tensors in which scaled channels
+    lie mixed (inside a channel shuffle) are left out.
+    """
+    made = {}
+    for name, found in seen.items():
+        if name in channels.ids:
+            own = factors[channels.of(name)].astype(np.float32)
+            made[name] = found.over(own) if np.any(own != 1) else found
+        elif name not in channels.mixed or np.all(factors[channels.roots(channels.mixed[name])] == 1):
+            made[name] = found  # inputs are in neither: nothing scales them
+    return made
 
 
 def calibrate(
@@ -100,8 +118,8 @@ def calibrate(
         CalibrationError: no image at all, or NaN or infinity in a tensor (the first in graph order is named).
     """
     proto = to_proto(model)
-    gates = _gates(proto, set(tensors))
-    watched = [name for name in tensors if name not in gates]
+    derived = _derived(proto, set(tensors))
+    watched = [name for name in tensors if name not in derived]
     channel_of, drawn_names = _instrument(proto, watched, seed)
     session = open_session(proto.SerializeToString(), threads, frugal=True)
     stores = {name: _Store(channel_of[name]) for name in watched}
@@ -128,20 +146,32 @@ def calibrate(
     if number == 0:
         raise CalibrationError("there is no calibration image", expected="at least one, 100 are good")
     seen = {name: store.seen() for name, store in stores.items()}
-    return seen | {gate: seen[x].through(sigmoid) for gate, x in gates.items()}
+    return seen | {name: seen[x].through(*function) for name, (x, function) in derived.items()}
 
 
 def _spelled(feeds: Feeds) -> str:
     return ", ".join(f"{name}: {x.dtype.name} {list(x.shape)}" for name, x in feeds.items())
 
 
-def _gates(proto: onnx.ModelProto, tensors: AbstractSet[str]) -> dict[str, str]:
-    """Sigmoids of tensors that are watched anyway, and of which: they need not be watched themselves."""
-    found: dict[str, str] = {}
+def _derived(
+    proto: onnx.ModelProto, tensors: AbstractSet[str]
+) -> dict[str, tuple[str, tuple[Function, float]]]:
+    """Functions of tensors that are watched anyway, of which and with which bottom (`Seen.through`): sigmoids
+    and products with them, which need not be watched themselves."""
+    sigmoid_of: dict[str, str] = {}
+    found: dict[str, tuple[str, tuple[Function, float]]] = {}
     for node in proto.graph.node:
-        x, gate = node.input[0] if node.input else "", node.output[0]
-        if node.op_type == "Sigmoid" and {x, gate} <= tensors and x not in found:
-            found[gate] = x
+        made = node.output[0] if node.output else ""
+        if node.op_type == "Sigmoid":
+            x = sigmoid_of[made] = node.input[0]
+            function: tuple[Function, float] = (sigmoid, -np.inf)
+        elif node.op_type == "Mul":
+            x = next((a for a, b in (node.input, node.input[::-1]) if sigmoid_of.get(b) == a), "")
+            function = (silu, SILU_BOTTOM)
+        else:
+            continue
+        if {x, made} <= tensors and x not in found:
+            found[made] = (x, function)
     return found
 
 
@@ -155,7 +185,7 @@ def _not_finite(tensor: str, number: int) -> CalibrationError:
 
 def _instrument(
     proto: onnx.ModelProto, tensors: Sequence[str], seed: int
-) -> tuple[dict[str, NDArray[np.int32]], list[str]]:
+) -> tuple[dict[str, NDArray[np.integer]], list[str]]:
     """The channel of every drawn position, and the outputs that are drawn; the proto has no other outputs
     than these and the extremes."""
     shapes = {
@@ -165,7 +195,7 @@ def _instrument(
     rng = np.random.default_rng(seed)
     graph = proto.graph
     opset = max(o.version for o in proto.opset_import if o.domain in ("", "ai.onnx"))
-    channel_of: dict[str, NDArray[np.int32]] = {}
+    channel_of: dict[str, NDArray[np.integer]] = {}
     taps = []
     del graph.output[:]
     for name in tensors:
@@ -175,7 +205,7 @@ def _instrument(
         channels = shape[1] if len(shape) > 1 else 1
         where = np.sort(rng.choice(size, min(PER_IMAGE, size), replace=False))
         where = rng.permutation(where)  # thinning takes every second: the order must carry no pattern
-        channel_of[name] = ((where // inner) % channels).astype(np.int32)
+        channel_of[name] = ((where // inner) % channels).astype(np.min_scalar_type(channels))
         taps.append(Tap(name, where))
         axes = [axis for axis in range(len(shape)) if axis != 1]
         for op, part in (("ReduceMin", "low"), ("ReduceMax", "high")):

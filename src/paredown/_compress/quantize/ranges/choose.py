@@ -79,16 +79,14 @@ def weight_params(node: ir.Node, granularity: str, bits: int, even: bool = False
 
 
 def pool(parts: list[Seen]) -> Seen:
-    """What was seen of several tensors as if they were one."""
+    """What was seen of several tensors as if they were one, of one channel."""
     if len(parts) == 1:
         return parts[0]
     return Seen(
         np.concatenate([p.sample for p in parts]),
-        np.min([p.lows for p in parts], axis=0),
-        np.max([p.highs for p in parts], axis=0),
-        np.zeros(0, np.int32),
-        np.zeros(0, np.float32),
-        np.zeros(0, np.float32),
+        np.zeros(sum(len(p.sample) for p in parts), np.int32),
+        np.min([p.lows for p in parts], axis=0)[:, None],
+        np.max([p.highs for p in parts], axis=0)[:, None],
     )
 
 

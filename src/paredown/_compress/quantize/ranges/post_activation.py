@@ -25,6 +25,9 @@ def sigmoid(x: Floats) -> Floats:
     return np.divide(1, e, out=e).astype(np.float32, copy=False)
 
 
+SILU_BOTTOM = -1.2784645  # where x sigmoid(x) is least, -0.2784645
+
+
 def silu(x: Floats) -> Floats:
     return x * sigmoid(x)
 

@@ -19,7 +19,8 @@ et al. 2025, arXiv 2507.18553), which needs no inverse of H; on the mismatched p
 "Qronos", arXiv 2505.11695.
 Differs from the source: H is centred, because a bias can undo any mean error exactly, b += mean(t - q x), and
 does so here (Nagel et al. 2019, arXiv 1906.04721, section 4.2); values come in the order of falling H_jj; a
-row is kept where it is better on patches that it was not made from; the ridge keeps w near the float weights.
+row is kept where it is better on patches that it was not made from; the ridge keeps w
+near the float weights.
 
 Shapes: G groups, O rows, K values in a patch, n sampled patches.
 """
@@ -46,7 +47,7 @@ DAMPING = 0.1  # of the mean of H's diagonal, added to it: a sample is not the p
 RIDGE = 1.0  # of the same, for moving w; both varied by benchmarks/constants.py
 # of the way to the grid's next integer: learning starts no further off, or its first steps undo the rounding
 INSIDE = 0.25
-HELD_OUT = 8  # every eighth patch judges
+HELD_OUT = 8  # the last eighth of the patches judges: those of other images, where there are many
 
 
 @dataclass(frozen=True)
@@ -109,22 +110,18 @@ def round_group(
     means = (x.mean(axis=0), t.mean(axis=0)) if free_bias else (np.float32(0), np.float32(0))
     x -= means[0]
     t = t - means[1]
-    h, missed = _statistics(w, x, t)
-    x, t = x[::HELD_OUT].copy(), t[::HELD_OUT]  # the whole is most of what is in memory
-    rounded = _fit(w, h, missed, grid)
-    cost = np.stack([np.square(x @ q.T - t).mean(axis=0) for q in (old, rounded)])
+    learned = len(x) - len(x) // HELD_OUT
+    judges = (x[learned:], t[learned:]) if learned < len(x) else (x, t)
+    rounded = _fit(w, *_statistics(w, x[:learned], t[:learned]), grid)
+    cost = np.stack([np.square(judges[0] @ q.T - judges[1]).mean(axis=0) for q in (old, rounded)])
     new = np.where((cost[1] < cost[0])[:, None], rounded, old)
     shift = means[1] - new @ means[0] if free_bias else np.zeros(len(w))
     return new, np.asarray(shift, np.float64), np.array([cost[0].sum(), cost.min(axis=0).sum()])
 
 
 def _statistics(w: Rows, x: Rows, t: Rows) -> tuple[Rows, Rows]:
-    """The means of `_sums` over the patches that do not judge. x: (n, K). t: (n, O)."""
-    judging = slice(0, len(x) if len(x) >= HELD_OUT else 0, HELD_OUT)
-    every, judge = _sums(w, x, t), _sums(w, x[judging], t[judging])
-    learned = len(x) - len(x[judging])
-    h, missed = (np.asarray((a - b) / learned, np.float32) for a, b in zip(every, judge, strict=True))
-    return h, missed
+    """The means over patches of x x^T, (K, K), and of what w misses times x, (O, K). x: (n, K). t: (n, O)."""
+    return x.T @ x / np.float32(len(x)), (t - x @ w.T).T @ x / np.float32(len(x))
 
 
 def _fit(w: Rows, h: Rows, missed: Rows, grid: QuantParams) -> Rows:
@@ -134,11 +131,6 @@ def _fit(w: Rows, h: Rows, missed: Rows, grid: QuantParams) -> Rows:
     moved = w + np.linalg.solve(firm, missed.T).T
     del firm
     return round_rows(np.asarray(moved, np.float32), h, grid)
-
-
-def _sums(w: Rows, x: Rows, t: Rows) -> tuple[Rows, Rows]:
-    """The sums over patches of x x^T, (K, K), and of what w misses times x, (O, K)."""
-    return x.T @ x, (t - x @ w.T).T @ x
 
 
 def round_rows(w: Rows, h: Rows, grid: QuantParams) -> Rows:
@@ -151,10 +143,10 @@ def round_rows(w: Rows, h: Rows, grid: QuantParams) -> Rows:
 
 def _upper_factor(h: Rows) -> Rows:
     """M, upper triangular, with M M^T = h + damping. Cholesky of the reversed matrix, reversed back."""
-    damped = h.astype(np.float64)
+    damped = h.copy()
     diagonal = np.diag(damped)
-    np.fill_diagonal(damped, diagonal + DAMPING * max(float(diagonal.mean()), 1e-12))
-    return np.linalg.cholesky(damped[::-1, ::-1])[::-1, ::-1].astype(np.float32)
+    np.fill_diagonal(damped, diagonal + np.float32(DAMPING * max(float(diagonal.mean()), 1e-12)))
+    return np.asarray(np.linalg.cholesky(damped[::-1, ::-1])[::-1, ::-1])
 
 
 def _nearest_plane(w: Rows, m: Rows, grid: QuantParams) -> Rows:

@@ -17,7 +17,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown._compress.draft import Draft
 from paredown._compress.quantize.placement.plan import Plan
 from paredown._compress.quantize.sensitivity.noise import Answer, answers
 from paredown._compress.recipe import Context
@@ -119,19 +118,21 @@ class Behind(Switched):
 
 PARTS = 6  # of the groups, in order: each is asked for with what lies behind it alone
 STRAY = 0.1  # of the damage of a set: how far the sum of its halves may be off
-LOOKED_AT = 24  # images among which those are found that show most objects
+LOOKED_AT = 12  # images among which those are found that show most objects
 
 
-def with_most_objects(switched: Switched, draft: Draft, context: Context, number: int) -> list[Feeds]:
+def with_most_objects(model: Model, heads: Sequence[str], context: Context, number: int) -> list[Feeds]:
     """The images in which the float model finds most: the others hardly tell what is lost.
 
-    draft: keeps their order for the next step that asks.
+    Steps before this one may have changed the weights, not the function: the source's sha256 tells whether
+    their order is known.
     """
     images = enumerate(islice(iter(context.images()), LOOKED_AT))
-    if draft.by_objects:
-        chosen = set(draft.by_objects[:number])
+    order, source = context.kept.by_objects, context.source.sha256
+    if source in order:
+        chosen = set(order[source][:number])
         return [image for i, image in images if i in chosen]
-    plain = Switched(switched.model, switched.plan, {}, switched.heads, switched.threads, ())
+    plain = Switched(model, Plan(), {}, heads, context.threads, ())
     found: list[float] = []
     best: dict[int, Feeds] = {}  # no more than are asked for are held
     for i, image in images:
@@ -139,7 +140,7 @@ def with_most_objects(switched: Switched, draft: Draft, context: Context, number
         best[i] = image
         if len(best) > number:
             del best[min(best, key=lambda j: (found[j], j))]
-    draft.by_objects = np.argsort(found, kind="stable")[::-1].tolist()
+    order[source] = np.argsort(found, kind="stable")[::-1].tolist()
     return list(best.values())
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_ir as ir
 
-from paredown._compress.draft import Draft
 from paredown._compress.quantize.placement.plan import Plan, place
 from paredown._compress.quantize.ranges.choose import pool
 from paredown._compress.quantize.sensitivity.activations import (
@@ -31,9 +30,9 @@ from paredown.numerics.ranges import Seen
 from paredown.protocols import Feeds
 
 BUDGET = 0.05  # noise-to-signal at the heads, that costs little in mAP: benchmarks/constants.py
-FLOOR = BUDGET / 125  # damage of one grid that is not worth a search
+FLOOR = BUDGET / 50  # damage of one grid that is not worth a search
 WORST = 24  # most grids whose range is searched
-IMAGES = 5  # for a figure; the first screening uses one: damages differ by factors
+IMAGES = 3  # for a figure; the first screening uses one: damages differ by factors
 LADDER = (0.8, 0.62, 0.48, 0.37, 0.28, 0.2)  # fractions of the range found so far that a search tries
 
 
@@ -55,7 +54,7 @@ class Guarded:
 
 
 def guard(
-    draft: Draft,
+    graph: ir.Graph,
     model: Model,
     plan: Plan,
     grids: dict[str, QuantParams],
@@ -64,14 +63,13 @@ def guard(
     *,
     release: bool = True,
 ) -> Guarded:
-    """The plan with the damage at the heads brought towards `BUDGET`. model: the draft's graph, serialized.
+    """The plan with the damage at the heads brought towards `BUDGET`. model: the graph, serialized.
 
     release: whether what is still too much may be left float; else only the ranges are searched.
     """
-    graph = draft.graph
     heads = heads_of(plan, graph)
     switched = Switched(model, plan, grids, heads, context.threads)
-    search = _Search(switched, with_most_objects(switched, draft, context, IMAGES), dict(grids))
+    search = _Search(switched, with_most_objects(model, heads, context, IMAGES), dict(grids))
     before = switched.damage(search.images, switched.groups, grids)
     search.alone = damage_alone(switched, search.images[0], grids, FLOOR)
     worst = [g for g in search.ranked()[:WORST] if search.alone[g] > FLOOR and grids[g].axis is None]

@@ -7,7 +7,6 @@ activation.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 
 import numpy as np
 import onnx
@@ -15,7 +14,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown._compress.quantize.sensitivity.activations import by_halves
+from paredown._compress.quantize.sensitivity.activations import by_halves, with_most_objects
 from paredown._compress.quantize.sensitivity.noise import answers
 from paredown._compress.recipe import Context
 from paredown.graph.load import to_proto
@@ -35,7 +34,7 @@ def damages(
     if not errors:
         return {}
     named = {str(node.name): error for node, error in errors.items()}
-    images = list(islice(context.images(), number))
+    images = with_most_objects(model, heads, context, number)
     switched = SwitchedWeights(model, named, heads, images, context.threads)
     shown = context.progress(errors, "measuring layers", len(errors))
     return {node: switched.damage([str(node.name)]) for node in shown}
