@@ -85,7 +85,10 @@ def test_float_rows_in_order_of_score(material: Path) -> None:
 def test_int8_is_as_near_to_float_as_its_pairs_say(material: Path, name: str, data: str) -> None:
     """The pairs are computed node by node. Rounding elsewhere adds up to less than quantization itself.
 
-    A step in an early layer grows in those behind it, on ONNX Runtime as well.
+    A step in an early layer grows in those behind it, on ONNX Runtime as well. Held against its pairs node by
+    node, on the very integers that it read, nanodet_m_416 rounds LEAKY_RELU otherwise, of which it has 48:
+    one step, all to one side, in 6 % of a tensor (see `test_leaky_relu_is_one_step_off_at_most`); depthwise
+    convolutions in 0.3 %, no more than a step; MaxPool and Concat nowhere. So the bound is the noise itself.
     """
     source = prepare(load_model(material / "models" / f"{name}.onnx"))
     images = pictures(material / "data" / data, source, 19, standard=name != "yolov8n")

@@ -124,3 +124,40 @@ def test_a_scale_for_every_channel_of_an_activation_is_refused() -> None:
     model = net.model(net.node("DequantizeLinear", q, *params, axis=1))
     with pytest.raises(UnsupportedModel, match="QuantizeLinear 'N0'"):
         write(model)
+
+
+@pytest.mark.parametrize("slope", [0.1, 0.01])
+@pytest.mark.parametrize("ratio", [1.0, 0.83, 0.61])
+def test_leaky_relu_is_one_step_off_at_most(slope: float, ratio: float) -> None:
+    """XNNPACK multiplies with 8 bits behind the point: where the quotient of the scales has more, up to a
+    tenth of the answers are one step off, all to the same side. LiteRT's plain kernel is nearer."""
+    net = nets.Net()
+    ends = [
+        (net.constant(np.float32(s)), net.constant(np.uint8(z))) for s, z in ((0.05, 77), (0.05 * ratio, 20))
+    ]
+    real = net.node("DequantizeLinear", net.node("QuantizeLinear", "image", *ends[0]), *ends[0])
+    made = net.node("QuantizeLinear", net.node("LeakyRelu", real, alpha=slope), *ends[1])
+    model = net.model(net.node("DequantizeLinear", made, *ends[1]))
+    image = np.random.default_rng(0).uniform(-4, 9, nets.images(1)[0].shape).astype(np.float32)
+    (want,) = run_once(model.data, {"image": image}).values()
+    for reference, most in ((False, 0.15), (True, 0.05)):
+        (got,) = litert.run(write(model), image, reference=reference).values()
+        steps = np.rint((got - want) / (0.05 * ratio))
+        assert np.abs(steps).max() <= 1
+        assert (steps != 0).mean() <= most
+
+
+def test_a_linear_resize_of_integers_is_rounded_once() -> None:
+    """The plan leaves it float; in INT8 its answers would be rounded to the grid of what it reads as well."""
+    net = nets.Net()
+    coarse, fine = (
+        (net.constant(np.float32(s)), net.constant(np.uint8(z))) for s, z in ((0.05, 77), (0.011, 20))
+    )
+    real = net.node("DequantizeLinear", net.node("QuantizeLinear", "image", *coarse), *coarse)
+    scales = net.constant(np.array([1, 1, 2, 2], np.float32))
+    wide = net.node("Resize", real, "", scales, mode="linear")
+    model = net.model(net.node("DequantizeLinear", net.node("QuantizeLinear", wide, *fine), *fine))
+    image = nets.images(1)[0]
+    (want,) = run_once(model.data, {"image": image}).values()
+    (got,) = litert.run(write(model), image).values()
+    assert (np.rint((got - want) / 0.011) != 0).mean() < 0.01

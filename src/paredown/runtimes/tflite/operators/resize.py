@@ -23,7 +23,8 @@ def resize(node: ir.Node, low: Lowering) -> None:
     if len(sizes) != 4 or sizes[:2] != outputs[:2] or mode not in ("nearest", "linear"):
         raise refused(node, f"{mode} from {sizes} to {outputs}", "nearest or linear along height and width")
     layout = channels_last(4)
-    tensor = low.take(source, layout)
+    # In integers what lies between two would be rounded to the grid of the input, and then to the output's.
+    tensor = low.take(source, layout, real=mode == "linear")
     params = low.params(tensor)
     axes = [(sizes[i], outputs[i], _scale(node, i, low)) for i in (2, 3)]
     wanted = [_read(node, *axis) for axis in axes]
