@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,10 @@ from paredown.families.hints import Hints, recognise_file
 from paredown.families.own_decode import decode as on_device
 from paredown.families.own_process import DecodeProcess
 from paredown.families.recognition import predict
+from paredown.job import run
 from paredown.preprocessing.letterbox import fit_image
+from paredown.study.limits import Limits
+from paredown.study.options import Options
 from toys import Toy
 
 # What reads the toy detector (1, 6, 84) by hand: cx cy w h in pixels, two scores.
@@ -133,3 +138,14 @@ def test_a_new_file_runs_and_tells_the_outputs(toy: Toy, tmp_path: Path) -> None
     assert found["boxes"].shape == (0, 4)
     assert main(["new-decode", str(toy.model), "--out", str(out)]) == 2
     assert main(["new-decode", str(toy.model), "--out", str(out), "--force"]) == 0
+
+
+def test_a_whole_job_ships_it(toy: Toy, head: Path, tmp_path: Path) -> None:
+    """The bundle's script reads by the file, which may be gone by then."""
+    options = Options(recipes=("int8-minmax",), decode=str(head))
+    outcome = run(toy.model, toy.data, toy.calib, out=tmp_path / "study", options=options, limits=Limits(90))
+    assert outcome.card.family == "own"
+    head.unlink()
+    script = [sys.executable, str(outcome.bundle / "detect.py"), str(toy.data / "images"), "--frames", "1"]
+    told = subprocess.run(script, capture_output=True, text=True, check=True)
+    assert " disc" in told.stdout or " box" in told.stdout
