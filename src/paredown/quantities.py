@@ -109,6 +109,7 @@ class QuantityKind:
 
 _COMPARED: tuple[How, ...] = ("derived", "estimated", "simulated")
 _POWERED: tuple[How, ...] = ("measured", "estimated")
+_MILLIJOULES = Unit("mJ", 1e3, 1)  # an inference takes one to a thousand of them
 
 _ROWS = (
     QuantityKind(
@@ -145,14 +146,14 @@ _ROWS = (
     QuantityKind("cpu_percent", "CPU use", "%", "lower", what="latency", places=("trials", "bundle")),
     QuantityKind("load_s", "load", "s", "lower", what="latency"),
     QuantityKind(
-        "energy_j", "energy", "J", "lower", _POWERED, what="energy",
+        "energy_j", "energy", "J", "lower", _POWERED, what="energy", look=_MILLIJOULES,
         places=("tile", "trials", "elsewhere", "bundle"), column=Column("J", 3),
         caption="Energy of one inference, {how}, with what the machine takes at rest in it. Bars are 95 % "
         "intervals.",
         limit=Limit("--max-energy", "joules one inference may take: 0.5, 0.5J or 500mJ"),
     ),
     QuantityKind(
-        "dynamic_energy_j", "dynamic energy", "J", "lower", _POWERED, what="energy",
+        "dynamic_energy_j", "dynamic energy", "J", "lower", _POWERED, what="energy", look=_MILLIJOULES,
         caption="Energy of one inference above what the machine takes at rest, {how}.",
     ),
     QuantityKind(
