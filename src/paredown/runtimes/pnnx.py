@@ -22,6 +22,7 @@ from paredown.runtimes.ncnn_words import in_ncnns_words
 Opened = Callable[[tuple[Path, Path]], Session]
 NEAR = 1e-3  # of an output's range: more is another network, not another order of sums
 _LAST_LINES = 3
+_NO_LAYER = frozenset(["TopK", "GatherElements", "NonZero", "NonMaxSuppression"])  # pnnx crashes on some
 
 
 def read(model: bytes | Path) -> Model:
@@ -57,6 +58,11 @@ def made_of(model: Model, scratch: Path, opened: Opened) -> tuple[Path, Path]:
 
 def convert(model: Model, scratch: Path) -> tuple[Path, Path]:
     """The .param and .bin that pnnx makes of a float model in the folder. Raises UnsupportedModel."""
+    for node in (n for n in to_proto(model).graph.node if n.op_type in _NO_LAYER):
+        raise UnsupportedModel(
+            f"ncnn has no layer for {node.op_type} {node.name!r}",
+            hint="cut the model in front of it, or take another runtime",
+        )
     (scratch / "model.onnx").write_bytes(in_ncnns_words(to_proto(model)).SerializeToString())
     shapes = ",".join(f"[{','.join(map(str, spec.shape))}]" for spec in model.inputs)
     command = [str(_program()), "model.onnx", f"inputshape={shapes}", "fp16=0"]

@@ -122,3 +122,11 @@ def test_weights_that_a_recipe_rounded_to_float16_are_stored_in_it(tmp_path):
     with pytest.raises(TargetError, match="does not compute in that here"):
         ncnn.build(model.data, DEVICE, tmp_path, "float16")
     assert "float16" in ncnn.policy(replace(DEVICE, arch="aarch64")).computed
+
+
+def test_a_choice_of_the_best_is_named_for_ncnn_cannot_sort(tmp_path):
+    net = networks.Net()
+    rows = net.constant(np.zeros((1, 4, 2, 16), np.int64))
+    best = net.node("GatherElements", net.conv("image", 3, 4), rows, axis=2)
+    with pytest.raises(UnsupportedModel, match="no layer for GatherElements"):
+        ncnn.build(net.model(best).data, DEVICE, tmp_path)
