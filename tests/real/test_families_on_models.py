@@ -10,7 +10,6 @@ import pytest
 from paredown import data
 from paredown._measure.probe import choose_card
 from paredown.card import Card
-from paredown.errors import CardError
 from paredown.families.recognition import recognise
 from paredown.graph.load import load_model
 from paredown.targets import target
@@ -67,7 +66,7 @@ def test_the_card_is_that_of_the_provenance(
     assert (len(card.classes), card.classes[0]) == (classes, first)
 
 
-def test_a_segmentation_model_is_refused_with_its_shapes() -> None:
+def test_a_segmentation_model_is_read_as_classes_of_pixels() -> None:
     model = load_model(Path(MATERIAL or "") / "models" / "deeplabv3_mnv2_dm05_voc.onnx")
-    with pytest.raises(CardError, match="21, 513, 513"):
-        recognise(model).resolve()
+    card = recognise(model).matches[0].cards[0]
+    assert (card.family, card.task) == ("segmenter", "segment")
