@@ -17,7 +17,7 @@ from common import HERE
 from making import make_rows, parser
 
 from paredown._compress.presets import PRESETS
-from paredown._measure.latency import measure_latency
+from paredown._measure.timing.latency import measure_latency
 from paredown.model import Model
 from paredown.targets import target
 

@@ -19,7 +19,7 @@ from typing import Any
 from common import Loaded, arguments, load, say, write
 
 import paredown
-from paredown._measure.latency import measure_latency
+from paredown._measure.timing.latency import measure_latency
 from paredown.preprocessing.tensor import preprocess
 from paredown.targets import target
 

@@ -33,7 +33,7 @@ from runtimes import compile as compile_file
 from paredown._compress.quantize.placement.plan import body_of
 from paredown._measure.accuracy import accuracy, predict_all
 from paredown._measure.align import align
-from paredown._measure.latency import measure_latency
+from paredown._measure.timing.latency import measure_latency
 from paredown.detections import Prediction
 from paredown.errors import ParedownError
 from paredown.graph.prepare import prepare

@@ -27,7 +27,8 @@ import paredown
 from paredown import demo
 from paredown._compress.presets import DEFAULT_RECIPES, parse_recipe
 from paredown._measure.align import align
-from paredown._measure.latency import TimingPlan, measure_latency
+from paredown._measure.timing.interleaved import TimingPlan
+from paredown._measure.timing.latency import measure_latency
 from paredown.detections import Prediction
 from paredown.device import Device
 from paredown.model import Model

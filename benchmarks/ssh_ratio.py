@@ -21,7 +21,7 @@ from statistics import median
 import numpy as np
 
 from paredown import api
-from paredown._measure.latency import measure_latency
+from paredown._measure.timing.latency import measure_latency
 from paredown.hosts import open_host
 from paredown.hosts.board_link import close_links
 from paredown.hosts.ssh_connection import CONFIG

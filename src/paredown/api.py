@@ -24,13 +24,13 @@ from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed, Context, Recipe
 from paredown._compress.size import at_recipe_size
 from paredown._measure.align import align
-from paredown._measure.card_choice import CardChoice
 from paredown._measure.compare import Comparison
 from paredown._measure.compare import compare as compare_predictions
 from paredown._measure.doctor import made_for_another
-from paredown._measure.power import PowerFrom
-from paredown._measure.probe import untried
-from paredown._measure.reading import check_card
+from paredown._measure.energy.power import PowerFrom
+from paredown._measure.feeding.card_choice import CardChoice
+from paredown._measure.feeding.probe import untried
+from paredown._measure.feeding.reading import check_card
 from paredown._report import write_report
 from paredown.card import Card
 from paredown.checking import checked

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from paredown._compress.pack import pdz
 from paredown._compress.size import STRIDE, sides
+from paredown._measure.energy.power import PowerFrom
 from paredown._measure.environment import environment
-from paredown._measure.footprint import footprint
-from paredown._measure.interference import KINDS, interfere, ways
-from paredown._measure.power import PowerFrom
-from paredown._measure.rounds import Way
-from paredown._measure.sustained import sustain
-from paredown._measure.threads_curve import threads_curve
+from paredown._measure.timing.footprint import footprint
+from paredown._measure.timing.interference import KINDS, interfere, ways
+from paredown._measure.timing.rounds import Way
+from paredown._measure.timing.sustained import sustain
+from paredown._measure.timing.threads_curve import threads_curve
 from paredown.checking import checked
 from paredown.endurance import Endurance, Footprint
 from paredown.errors import ParedownError, UnknownName, UsageError

@@ -12,8 +12,8 @@ from pathlib import Path
 from paredown._compress.presets import DEFAULT_RECIPES
 from paredown._compress.recipe import Recipe
 from paredown._measure.align import align
-from paredown._measure.card_choice import CardChoice
-from paredown._measure.probe import weigh
+from paredown._measure.feeding.card_choice import CardChoice
+from paredown._measure.feeding.probe import weigh
 from paredown._report import write_report
 from paredown.analyze.against_float import FLOAT
 from paredown.card import Card

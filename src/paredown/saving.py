@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paredown._compress.recipe import Compressed
-from paredown._measure.card_choice import CardChoice
+from paredown._measure.feeding.card_choice import CardChoice
 from paredown.differences import Pair, side_by_side
 from paredown.families.card_file import commented_card
 from paredown.families.cards import write_card

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from paredown._measure.latency import _typical
-from paredown.metrics.confidence_interval import (
+from paredown._measure.timing.latency import _typical
+from paredown.statistics.confidence_interval import (
     interval,
     median_of_rounds,
     paired_difference,

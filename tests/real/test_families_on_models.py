@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paredown import data
-from paredown._measure.probe import choose_card
+from paredown._measure.feeding.probe import choose_card
 from paredown.card import Card
 from paredown.families.recognition import recognise
 from paredown.graph.load import load_model

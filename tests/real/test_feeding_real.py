@@ -13,7 +13,7 @@ import onnx
 import pytest
 
 from paredown import data
-from paredown._measure.probe import untried, weigh
+from paredown._measure.feeding.probe import untried, weigh
 from paredown.card import Preprocess
 from paredown.families.recognition import recognise
 from paredown.graph.load import load_model

@@ -7,7 +7,8 @@ import numpy as np
 import onnx
 import pytest
 
-from paredown._measure.latency import TimingPlan, measure_latency
+from paredown._measure.timing.interleaved import TimingPlan
+from paredown._measure.timing.latency import measure_latency
 from paredown.model import TensorSpec
 from paredown.targets import target
 

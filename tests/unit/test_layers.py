@@ -37,6 +37,7 @@ LAYERS = {
     "graph": 1,
     "numerics": 1,
     "preprocessing": 1,
+    "statistics": 1,
     "sensors": 1,
     "_compress": 2,
     "data": 2,
@@ -156,10 +157,13 @@ def test_only_a_host_asks_the_machine(module):
         return
     allowed = {
         "paredown.deploy.device_model": ["paredown.hosts.cpu"],  # carried to the device
-        "paredown._measure.watching": ["paredown.hosts.watch"],  # spawned on the host
-        "paredown._measure.marker": ["paredown.hosts.burst"],
-        "paredown._measure.interference": ["paredown.hosts.neighbour", "paredown.hosts.video_neighbour"],
-        "paredown._measure.footprint": ["paredown.hosts.page_cache"],
+        "paredown._measure.timing.watching": ["paredown.hosts.watch"],  # spawned on the host
+        "paredown._measure.energy.marker": ["paredown.hosts.burst"],
+        "paredown._measure.timing.interference": [
+            "paredown.hosts.neighbour",
+            "paredown.hosts.video_neighbour",
+        ],
+        "paredown._measure.timing.footprint": ["paredown.hosts.page_cache"],
         "paredown.families.own_process": ["subprocess"],  # lines of the user's, wherever answers are read
         "paredown.runtimes.pnnx": ["subprocess"],  # a converter: it makes files wherever it runs
     }

@@ -9,15 +9,15 @@ import numpy as np
 
 from paredown._measure.accuracy import fidelity
 from paredown._measure.align import align
-from paredown.analyze.paired import sign_flip_test
 from paredown.analyze.sampled import difference, sampled
 from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.measurement import Quantity
 from paredown.metrics import METRICS
-from paredown.metrics.confidence_interval import Difference
 from paredown.quantities import Better
 from paredown.sample import Dataset
+from paredown.statistics.confidence_interval import Difference
+from paredown.statistics.paired import sign_flip_test
 from paredown.tasks import TASKS
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from paredown._measure.noise import SPREAD_LIMIT, UNFIT_SPREAD, spread
-from paredown._measure.steadiness import steadiness
-from paredown._measure.throttling import listed
+from paredown._measure.timing.noise import SPREAD_LIMIT, UNFIT_SPREAD, spread
+from paredown._measure.timing.steadiness import steadiness
+from paredown._measure.timing.throttling import listed
 from paredown.device import DOT_PRODUCTS
 from paredown.errors import UnknownName
 from paredown.machine import Counters, Machine, Throttling

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from paredown._measure.process import WorkerProcess
+from paredown._measure.timing.process import WorkerProcess
 from paredown.errors import ConnectionLost, TargetError
 from paredown.protocols import Array, Artifact, Feeds, Session
 from paredown.runtimes import RUNTIMES

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.metrics.confidence_interval import (
+from paredown.metrics.metric import Metric
+from paredown.metrics.tally import Evidence
+from paredown.statistics.confidence_interval import (
     RESAMPLES,
     Difference,
     Interval,
@@ -17,8 +19,6 @@ from paredown.metrics.confidence_interval import (
     paired_difference,
     resample_weights,
 )
-from paredown.metrics.metric import Metric
-from paredown.metrics.tally import Evidence
 
 # Larger data sets get fewer resamples: so much work is some seconds, so many weights are 160 MB.
 _MOST_COUNTS = 10_000_000_000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from paredown.cli import parser as shared
 
 if TYPE_CHECKING:
-    from paredown._measure.card_choice import CardChoice
+    from paredown._measure.feeding.card_choice import CardChoice
 
 EXAMPLE = "paredown card yolov8n.onnx --data coco_calib/"
 

@@ -99,7 +99,7 @@ def _show(found: Compared, pictures: list[str]) -> None:
 def _lost(lines: tuple[Line, ...], n_images: int) -> str:
     """What B loses against A, as every verdict counts it, and whether so many images can tell."""
     from paredown.metrics import headlines
-    from paredown.metrics.confidence_interval import images_needed
+    from paredown.statistics.confidence_interval import images_needed
     from paredown.study.words import metric_title, points_phrase
 
     line = next(line for line in lines if line.name in headlines())

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from paredown._measure.candidate_cards import CandidateCard
-from paredown._measure.card_choice import HOW_TO_SAY, CardChoice, leader, metric_of
-from paredown._measure.evidence import gap_of, interval_of, p_value
+from paredown._measure.feeding.candidate_cards import CandidateCard
+from paredown._measure.feeding.card_choice import HOW_TO_SAY, CardChoice, leader, metric_of
+from paredown._measure.feeding.evidence import gap_of, interval_of, p_value
 from paredown.card import Card
 from paredown.cli import console
 from paredown.families.hints import options_for

@@ -11,7 +11,7 @@ from paredown.cli import parser as shared
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from paredown._measure.card_choice import CardChoice
+    from paredown._measure.feeding.card_choice import CardChoice
     from paredown.graph.inspect import Inspection
     from paredown.model import Model
 

@@ -59,7 +59,7 @@ def asked(args: argparse.Namespace) -> Asked:
 
 def look(args: argparse.Namespace, model: Model, images: Dataset, voice: Voice) -> Endurance:
     """What was asked for, looked at; the page written."""
-    from paredown._measure.power import PowerFrom
+    from paredown._measure.energy.power import PowerFrom
     from paredown._report.endurance_page import write_endurance
     from paredown.endure import endure
 

@@ -81,7 +81,7 @@ def main(args: argparse.Namespace) -> int:
 
 def _measured(args: argparse.Namespace, model: Model, images: Dataset, voice: Voice) -> Measurement:
     from paredown import api
-    from paredown._measure.power import PowerFrom
+    from paredown._measure.energy.power import PowerFrom
 
     return api.measure(
         model,

@@ -12,13 +12,14 @@ from time import monotonic
 from paredown._compress.compress import RECIPE_KEY
 from paredown._compress.pack import pdz
 from paredown._measure.accuracy import Predicted, accuracy, predict_timed
-from paredown._measure.energy import measure_energy
-from paredown._measure.energy_of import accuracy_per_joule, estimated_energy
+from paredown._measure.energy.energy import measure_energy
+from paredown._measure.energy.energy_of import accuracy_per_joule, estimated_energy
+from paredown._measure.energy.power import PowerFrom
 from paredown._measure.environment import environment
-from paredown._measure.latency import TimingPlan, measure_latency
-from paredown._measure.power import PowerFrom
 from paredown._measure.reference import check_reference
 from paredown._measure.there import session_on_host
+from paredown._measure.timing.interleaved import TimingPlan
+from paredown._measure.timing.latency import measure_latency
 from paredown.analyze.against_float import UNJUDGED
 from paredown.analyze.doubts import gain_doubts
 from paredown.card import Card

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, Self
 
-from paredown._measure.power import PowerFrom
+from paredown._measure.energy.power import PowerFrom
 from paredown.checking import check_fields
 from paredown.errors import UnknownName, UsageError
 from paredown.families.hints import Hints

@@ -18,7 +18,7 @@ from paredown import data
 from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed
 from paredown._compress.size import Size
-from paredown._measure.latency import TimingPlan
+from paredown._measure.timing.interleaved import TimingPlan
 from paredown.analyze.against_float import UNJUDGED, accuracy_of, baseline_of, ratio_of
 from paredown.detections import Prediction
 from paredown.errors import StorageError
@@ -29,10 +29,11 @@ from paredown.study.environments import asks_runtime
 from paredown.study.limits import Limits
 from paredown.study.pairs import Pair
 from paredown.study.predictions import predictions_path, save_predictions
+from paredown.study.resume import kept_before
 from paredown.study.rivals import finalists, outrun
 from paredown.study.store import Store, model_of
 from paredown.study.trial import judge, make
-from paredown.study.trials import kept_before, minutes, result_line, what_stopped
+from paredown.study.trials import minutes, result_line, what_stopped
 from paredown.study.words import TIMES
 
 QUICK = TimingPlan(min_runs=6, min_seconds=0.4, min_rounds=6, turn_s=0.05, warmup_s=0.2)

@@ -1,4 +1,5 @@
-"""What a resumed study does about trials of other machines or runtimes: name them, measure them again."""
+"""What a resumed study keeps, and what it does about trials of other machines or runtimes: names them, measures
+them again."""
 
 from __future__ import annotations
 
@@ -11,7 +12,13 @@ from paredown.errors import ParedownError
 from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.study.environments import Apart, Facts, TrialKey, may_reuse, trial_key
+from paredown.study.pairs import Pair
 from paredown.study.store import Store, model_of
+
+
+def kept_before(pair: Pair, store: Store) -> Trial | None:
+    """What stands on the disk of the pair and need not be repeated; None where it is still to be tried."""
+    return store.finished(pair.work.key(pair.recipe.name))
 
 
 def apart_notes(others: Sequence[Apart], keep_other: bool) -> tuple[str, ...]:

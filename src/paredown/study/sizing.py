@@ -23,8 +23,9 @@ from paredown.study.best import choose_best
 from paredown.study.limits import Limits
 from paredown.study.options import Options
 from paredown.study.pairs import Pair, label_of
+from paredown.study.resume import kept_before
 from paredown.study.store import Store
-from paredown.study.trials import attempt, kept_before, result_line
+from paredown.study.trials import attempt, result_line
 from paredown.study.work import Work
 
 FLOOR = 128  # pixels: below, nothing is left to see; of a small model half its own size

@@ -22,7 +22,7 @@ from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.study.pairs import Pair, label_of
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
-from paredown.study.resume import made_before
+from paredown.study.resume import kept_before, made_before
 from paredown.study.store import Store
 from paredown.study.trial import Judged, Untimed, always_timed, judge, make, time
 from paredown.study.words import figures
@@ -90,11 +90,6 @@ def minutes(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02d} min"
     return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
-
-
-def kept_before(pair: Pair, store: Store) -> Trial | None:
-    """What stands on the disk of the pair and need not be repeated; None where it is still to be tried."""
-    return store.finished(pair.work.key(pair.recipe.name))
 
 
 def _missing(pair: Pair, store: Store) -> bool:

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.analyze.paired import sign_flip_test
 from paredown.metrics.matching import Matches
 from paredown.metrics.pooled import joined, pooled_ap50
+from paredown.statistics.paired import sign_flip_test
 
 LEVEL = 0.01  # of each comparison; there are a handful of them
 FLIPS = 1000

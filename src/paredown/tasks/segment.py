@@ -16,13 +16,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.analyze.paired import sign_flip_test
 from paredown.card import Card
 from paredown.detections import NO_CLASS, ClassMap, Prediction
 from paredown.draw import class_colour, draw_class_map, draw_label
 from paredown.errors import CardError, DataError
 from paredown.metrics.segmentation import Overlaps, OverlapTally, image_miou, miou, overlaps
 from paredown.sample import Truth
+from paredown.statistics.paired import sign_flip_test
 from paredown.tasks.marks import CHANGED, Canvas, class_name
 from paredown.tasks.task import Curves, Words
 

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from paredown.analyze.paired import sign_flip_test
 from paredown.analyze.pareto import pareto_front
 from paredown.analyze.sampled import difference, sampled
 from paredown.errors import DataError
 from paredown.metrics import METRICS
-from paredown.metrics.confidence_interval import (
+from paredown.metrics.outcomes import Outcomes
+from paredown.statistics.confidence_interval import (
     Interval,
     images_needed,
     interval,
@@ -20,7 +20,7 @@ from paredown.metrics.confidence_interval import (
     ratio_of_rounds,
     resample_weights,
 )
-from paredown.metrics.outcomes import Outcomes
+from paredown.statistics.paired import sign_flip_test
 from paredown.tasks.classify import tally
 
 

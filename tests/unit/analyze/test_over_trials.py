@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paredown.analyze.over_trials import holm, paired_tests, spread
 from paredown.errors import DataError
+from paredown.statistics.over_trials import holm, paired_tests, spread
 
 
 def test_mean_and_standard_deviation() -> None:

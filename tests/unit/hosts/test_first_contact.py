@@ -36,7 +36,7 @@ def without_pip(board: Board, *more: str) -> None:
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "ncnn", "openvino"])
 def test_the_package_is_what_a_worker_imports(runtime: str) -> None:
-    modules = (ALWAYS, "paredown._measure.worker", f"paredown.runtimes.{runtime}")
+    modules = (ALWAYS, "paredown._measure.timing.worker", f"paredown.runtimes.{runtime}")
     code = f"import json, sys; import {', '.join(modules)}; print(json.dumps(list(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     loaded = {name for name in json.loads(done.stdout) if name.startswith("paredown")}

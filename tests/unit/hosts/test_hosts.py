@@ -19,8 +19,9 @@ import pytest
 
 from paredown._measure import doctor
 from paredown._measure.environment import environment
-from paredown._measure.latency import TimingPlan, measure_latency
-from paredown._measure.steadiness import steadiness
+from paredown._measure.timing.interleaved import TimingPlan
+from paredown._measure.timing.latency import measure_latency
+from paredown._measure.timing.steadiness import steadiness
 from paredown.errors import TargetError, UnknownName, UsageError
 from paredown.hosts import HOSTS, open_host
 from paredown.hosts.program import Program
@@ -133,7 +134,7 @@ def test_a_host_elsewhere_is_measured_there(elsewhere: Elsewhere, tiny: Path) ->
     place = replace(target("local"), host=elsewhere)
     quantities, _, _ = measure_latency(tiny, tiny, place, feeds, threads=1, plan=QUICK)
     assert next(q for q in quantities if q.name == "latency_s").value > 0
-    assert (elsewhere.folder / "started").read_text() == "paredown._measure.worker\n" * 2
+    assert (elsewhere.folder / "started").read_text() == "paredown._measure.timing.worker\n" * 2
     pids = [int(pid) for pid in (elsewhere.folder / "asked").read_text().split()]
     assert len(set(pids)) == 2  # of the workers, which are not those of the shells
     sent = list(elsewhere.folder.glob("*/tiny.onnx"))
@@ -144,7 +145,7 @@ def test_a_host_elsewhere_is_measured_there(elsewhere: Elsewhere, tiny: Path) ->
 def test_doctor_looks_at_the_host_it_is_given(elsewhere: Elsewhere) -> None:
     findings = doctor.check(replace(target("local"), host=elsewhere))
     assert any("Cortex-A76" in f.what for f in findings)
-    assert (elsewhere.folder / "started").read_text() == "paredown._measure.steadiness\n"
+    assert (elsewhere.folder / "started").read_text() == "paredown._measure.timing.steadiness\n"
 
 
 def test_a_host_that_runs_nothing_is_an_error(elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch) -> None:

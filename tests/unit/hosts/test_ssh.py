@@ -16,8 +16,9 @@ import pytest
 
 from paredown._measure import doctor
 from paredown._measure.environment import environment
-from paredown._measure.latency import TimingPlan, measure_latency
 from paredown._measure.there import session_on_host
+from paredown._measure.timing.interleaved import TimingPlan
+from paredown._measure.timing.latency import measure_latency
 from paredown.errors import ConnectionLost, StorageError, TargetError, UsageError
 from paredown.hosts import board_link, open_host
 from paredown.hosts.ssh_connection import REMOTE, Address, command, parse_address
@@ -98,7 +99,7 @@ def test_a_cut_in_mid_measurement_costs_that_measurement(board: Board, tiny: Pat
 
 
 def test_cuts_without_end_are_an_error(board: Board, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("paredown._measure.latency._MOST_CUTS", 2)
+    monkeypatch.setattr("paredown._measure.timing.latency._MOST_CUTS", 2)
 
     def progress(items, what, total=None):
         for item in items:

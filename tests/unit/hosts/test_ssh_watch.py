@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from paredown import api
-from paredown._measure.energy import EnergyPlan, measure_energy
-from paredown._measure.interference import Neighbour
-from paredown._measure.watching import Watch
+from paredown._measure.energy.energy import EnergyPlan, measure_energy
+from paredown._measure.timing.interference import Neighbour
+from paredown._measure.timing.watching import Watch
 from paredown.endure import Asked, endure
 from paredown.hosts import open_host
 from paredown.targets import target

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from paredown import api
-from paredown._measure import latency
+from paredown._measure.timing import latency
 from paredown.job import run
 from paredown.study.options import Options
 from sshd import Board, needs_sshd

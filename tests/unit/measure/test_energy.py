@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from paredown._measure.energy import EnergyPlan, Turn, evaluate, measure_energy, settled
-from paredown._measure.energy_of import accuracy_per_joule, estimated_energy
-from paredown._measure.marker import BURSTS, on_host_clock
-from paredown._measure.power import Power, PowerFrom
-from paredown._measure.watching import Watch
+from paredown._measure.energy.energy import EnergyPlan, Turn, evaluate, measure_energy, settled
+from paredown._measure.energy.energy_of import accuracy_per_joule, estimated_energy
+from paredown._measure.energy.marker import BURSTS, on_host_clock
+from paredown._measure.energy.power import Power, PowerFrom
+from paredown._measure.timing.watching import Watch
 from paredown.errors import DataError, UsageError
 from paredown.hosts import open_host
 from paredown.hosts.local import LocalHost

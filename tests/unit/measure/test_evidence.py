@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paredown._measure.evidence import better, gap_of, interval_of, p_value
+from paredown._measure.feeding.evidence import better, gap_of, interval_of, p_value
 from paredown.detections import ClassScores, Detections
 from paredown.sample import Labels
 from paredown.tasks import classify, detect

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from paredown import api
-from paredown._measure.footprint import footprint
-from paredown._measure.interference import KINDS, Neighbour, interfere, ways
-from paredown._measure.rounds import Way
-from paredown._measure.threads_curve import counts, efficient, threads_curve
+from paredown._measure.timing.footprint import footprint
+from paredown._measure.timing.interference import KINDS, Neighbour, interfere, ways
+from paredown._measure.timing.rounds import Way
+from paredown._measure.timing.threads_curve import counts, efficient, threads_curve
 from paredown.endurance import Variant
 from paredown.endure import Asked, endure
 from paredown.errors import TargetError, UnknownName, UsageError
@@ -48,7 +48,7 @@ def test_a_neighbour_that_cannot_work_is_an_error() -> None:
 def test_the_measures_that_a_user_can_take() -> None:
     tried = ways(Path("m"), {}, 4, 4)
     assert [w.threads for w in tried] == [4, 3, 1, 1, 4, 4]
-    assert tried[0].program == ("paredown._measure.worker",)
+    assert tried[0].program == ("paredown._measure.timing.worker",)
     assert json.loads(tried[3].program[1]) == {"cores": [3]}
     alone = ways(Path("m"), {}, 1, 1)
     assert [json.loads(w.program[1]) for w in alone[1:]] == [{"nice": -10}, {"fifo": 10}]
@@ -58,9 +58,9 @@ def test_ways_take_turns_and_what_is_refused_says_why(toy: Toy) -> None:
     model = api.load(toy.model, toy.data)
     feeds = {"images": np.zeros((1, 3, 64, 64), np.float32)}
     plain, pinned = (Way(n, toy.model, feeds, 1) for n in ("as it is", "pinned"))
-    pinned = replace(pinned, program=("paredown._measure.scheduled", json.dumps({"cores": [0]})))
+    pinned = replace(pinned, program=("paredown._measure.timing.scheduled", json.dumps({"cores": [0]})))
     nowhere = replace(
-        pinned, name="nowhere", program=("paredown._measure.scheduled", json.dumps({"cores": [4095]}))
+        pinned, name="nowhere", program=("paredown._measure.timing.scheduled", json.dumps({"cores": [4095]}))
     )
     never = Way("never", toy.model, feeds, 1, refused="the graph says no")
     found = interfere("cpu", (plain, pinned, nowhere, never), target("local"), rounds=3)

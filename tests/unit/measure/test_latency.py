@@ -13,7 +13,8 @@ import pytest
 from onnx import TensorProto, helper
 
 import paredown.targets
-from paredown._measure.latency import Timing, TimingPlan, measure_latency
+from paredown._measure.timing.interleaved import TimingPlan
+from paredown._measure.timing.latency import Timing, measure_latency
 from paredown.errors import ModelError, OutOfMemory, TargetError, UsageError
 from paredown.targets import Target, target
 
@@ -183,7 +184,7 @@ import sys
 from pathlib import Path
 import numpy as np
 import paredown.runtimes
-from paredown._measure.latency import measure_latency
+from paredown._measure.timing.latency import measure_latency
 from paredown.targets import target
 paredown.runtimes.RUNTIMES["stand-in"] = "stand_in_runtime"
 model = Path(sys.argv[1])
@@ -211,7 +212,7 @@ def test_interrupting_leaves_no_process_and_no_file(
 
 def children() -> list[psutil.Process]:
     ours = psutil.Process().children()
-    return [p for p in ours if "paredown._measure.worker" in " ".join(p.cmdline())]
+    return [p for p in ours if "paredown._measure.timing.worker" in " ".join(p.cmdline())]
 
 
 def wait_for(condition: object, seconds: float = 30) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from misread import CLASSES, SIZE, Answer, Head, Objects, grid, images, rows
 
-from paredown._measure.reading import check_card, settle_reading
+from paredown._measure.feeding.reading import check_card, settle_reading
 from paredown.card import Card
 from paredown.errors import CardError
 from paredown.families.cards import read_card, recognise_with_card

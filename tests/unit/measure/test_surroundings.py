@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from paredown._measure import doctor, noise
+from paredown._measure import doctor
 from paredown._measure.environment import environment
+from paredown._measure.timing import noise
 from paredown.hosts import memory, open_host
 from paredown.machine import Counters, Machine, Throttling
 from paredown.targets import target
@@ -110,7 +111,7 @@ def test_memory_is_read() -> None:
 
 def test_the_measured_process_imports_little() -> None:
     code = (
-        "import sys, paredown._measure.worker, paredown.runtimes.onnxruntime; "
+        "import sys, paredown._measure.timing.worker, paredown.runtimes.onnxruntime; "
         "heavy = {'cv2', 'onnx', 'onnx_ir', 'psutil', 'plotly', 'torch', 'rich', 'faster_coco_eval'}; "
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
     )

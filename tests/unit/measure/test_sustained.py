@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from paredown._measure.sustained import Turns, _held_rate, _quantities, sustain, throttling
-from paredown._measure.watching import Moment, Watch, Watched
+from paredown._measure.timing.sustained import Turns, _held_rate, _quantities, sustain, throttling
+from paredown._measure.timing.watching import Moment, Watch, Watched
 from paredown.hosts import open_host
 from paredown.targets import target
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paredown._measure import doctor
-from paredown._measure.throttling import slowed
+from paredown._measure.timing.throttling import slowed
 from paredown.hosts import system
 from paredown.machine import Throttling
 

@@ -15,16 +15,16 @@ from statistics import median
 
 import numpy as np
 
-from paredown._measure.noise import NoiseWatch, machine_doubts
-from paredown._measure.power import Metered, PowerFrom
-from paredown._measure.process import WorkerProcess
-from paredown._measure.watching import Moment, Watch, Watched
+from paredown._measure.energy.power import Metered, PowerFrom
+from paredown._measure.timing.noise import NoiseWatch, machine_doubts
+from paredown._measure.timing.process import WorkerProcess
+from paredown._measure.timing.watching import Moment, Watch, Watched
 from paredown.endurance import Sustained, Throttled
 from paredown.measurement import Quantity
-from paredown.metrics.confidence_interval import median_of_rounds
 from paredown.protocols import Array, Progress, silent
 from paredown.runtimes import RUNTIMES
 from paredown.sensors.series import PowerSeries
+from paredown.statistics.confidence_interval import median_of_rounds
 from paredown.targets import Target
 
 _TURN_S = 0.5

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paredown._measure.noise import NoiseWatch
-from paredown._measure.power import Power, PowerFrom, source
-from paredown._measure.process import WorkerProcess
+from paredown._measure.energy.power import Power, PowerFrom, source
+from paredown._measure.timing.noise import NoiseWatch
+from paredown._measure.timing.process import WorkerProcess
 from paredown.measurement import Doubt, Quantity, Readings
-from paredown.metrics.confidence_interval import median_of_rounds
 from paredown.protocols import Array, Progress, silent
 from paredown.quantities import How
 from paredown.runtimes import RUNTIMES
+from paredown.statistics.confidence_interval import median_of_rounds
 from paredown.targets import Target
 
 _MAX_TURN = 20_000  # inferences: the answer of a turn is a line of text

@@ -1,85 +1,29 @@
 """Latency, processor use and memory of a model beside its baseline, each in a fresh process.
 
-Rounds alternate between the two (A B, B A, A B ...), so that whatever slows the machine down slows both, and
-the ratio of a round holds where its times do not. Only one of the two works at any moment.
+The two are timed interleaved (`interleaved.py`), so that the ratio of a round holds where its times do not.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
-from typing import Any
 
 import numpy as np
 
-from paredown._measure.noise import NoiseWatch, machine_doubts, series_doubts
-from paredown._measure.process import WorkerProcess
+from paredown._measure.timing.interleaved import Record, TimingPlan, interleave, warmed_up
+from paredown._measure.timing.noise import NoiseWatch, machine_doubts, series_doubts
+from paredown._measure.timing.process import WorkerProcess
 from paredown.errors import ConnectionLost, TargetError, UsageError
 from paredown.measurement import Doubt, Quantity
-from paredown.metrics.confidence_interval import median_of_rounds, ratio_of_rounds
 from paredown.protocols import Array, Artifact, Host, Progress, silent
 from paredown.runtimes import RUNTIMES
+from paredown.statistics.confidence_interval import median_of_rounds, ratio_of_rounds
 from paredown.targets import Target
 
 _CI_LIMIT = 0.10  # width of the ratio's interval, above which the ratio is not worth its decimals
 
 _MOST_CUTS = 20  # of one timing: a link that breaks within seconds each time measures nothing
-
-_MAX_TURN = 1000  # inferences: keeps the answer of a turn small where a model takes microseconds
-
-
-@dataclass(frozen=True)
-class TimingPlan:
-    """How long to time. Both minimums hold for each model; a turn is `turn_s` long or one inference."""
-
-    min_runs: int = 30
-    min_seconds: float = 3.0
-    min_rounds: int = 10
-    turn_s: float = 0.1
-    warmup_s: float = 0.5
-    timeout_s: float = 120.0  # for loading, and for one turn
-
-
-@dataclass
-class _Record:
-    """All that one worker said, in order of time."""
-
-    load: Mapping[str, Any]
-    warmup_s: tuple[float, ...]
-    usual_s: float  # one inference with what surrounds it, from the warm-up
-    turn: int  # inferences in one turn
-    turns: list[Mapping[str, Any]] = field(default_factory=list)
-
-    @property
-    def latency_s(self) -> tuple[float, ...]:
-        return tuple(s for latencies in self.rounds for s in latencies)
-
-    @property
-    def memory_bytes(self) -> tuple[float, ...]:
-        return tuple(float(b) for turn in self.turns for b in turn["held_bytes"])
-
-    def time_s(self, start_s: float) -> tuple[float, ...]:
-        """When each inference was over; the clock is the machine's, so those of two workers agree."""
-        return tuple(s - start_s for turn in self.turns for s in turn["end_s"])
-
-    @property
-    def rounds(self) -> list[list[float]]:
-        """The latencies of each round."""
-        return [turn["latency_s"] for turn in self.turns]
-
-    @property
-    def round_s(self) -> tuple[float, ...]:
-        """The median latency of each round."""
-        return tuple(median(latencies) for latencies in self.rounds)
-
-    @property
-    def wall_s(self) -> float:
-        return float(sum(turn["wall_s"] for turn in self.turns))
-
 
 Timing = tuple[tuple[Quantity, ...], dict[str, tuple[float, ...]], tuple[Doubt, ...]]
 
@@ -139,7 +83,7 @@ def _timed(
     plan: TimingPlan,
     progress: Progress,
     workers: list[WorkerProcess],
-) -> tuple[list[_Record], tuple[Doubt, ...]]:
+) -> tuple[list[Record], tuple[Doubt, ...]]:
     """What the two said, and what disturbed them. Fills `workers`, all of which have ended afterwards.
 
     pair: of each model what its runtime opens, the runtime, its threads and its feeds.
@@ -151,9 +95,9 @@ def _timed(
                 host, built, RUNTIMES[runtime], given, threads=threads, timeout_s=plan.timeout_s
             )
             workers.append(stack.enter_context(worker))
-            records.append(_warmed_up(worker, plan))
+            records.append(warmed_up(worker, plan))
         watch = NoiseWatch(host, [record.load["pid"] for record in records])
-        _alternate(workers, records, plan, progress)
+        interleave(workers, records, plan, progress)
         return records, (*machine_doubts(host.facts()), *watch.doubts())
 
 
@@ -164,40 +108,7 @@ def _cut_doubts(cuts: int) -> tuple[Doubt, ...]:
     return (Doubt("cut", f"the connection was cut {often}; what is reported was timed in one go after that"),)
 
 
-def _warmed_up(worker: WorkerProcess, plan: TimingPlan) -> _Record:
-    """The record of a worker that has loaded its model and run it for `warmup_s`, at least twice."""
-    load, first = worker.load(), worker.run(1)
-    rest = worker.run(min(_MAX_TURN, max(1, math.ceil(plan.warmup_s / first["wall_s"]))))
-    usual_s = rest["wall_s"] / len(rest["latency_s"])
-    turn = min(_MAX_TURN, max(1, round(plan.turn_s / usual_s)))
-    return _Record(load, (*first["latency_s"], *rest["latency_s"]), usual_s, turn)
-
-
-def _alternate(
-    workers: list[WorkerProcess], records: list[_Record], plan: TimingPlan, progress: Progress
-) -> None:
-    """Fill the records with rounds until both minimums hold for each."""
-    total = max(
-        plan.min_rounds,
-        *(math.ceil(plan.min_runs / r.turn) for r in records),
-        *(math.ceil(plan.min_seconds / (r.turn * r.usual_s)) for r in records),
-    )
-
-    def rounds() -> Iterator[int]:
-        done = 0
-        while done < plan.min_rounds or any(
-            len(r.latency_s) < plan.min_runs or r.wall_s < plan.min_seconds for r in records
-        ):
-            yield done
-            done += 1
-
-    for i in progress(rounds(), "timing", total=total):
-        order = range(len(workers)) if i % 2 == 0 else reversed(range(len(workers)))
-        for k in order:
-            records[k].turns.append(workers[k].run(records[k].turn))
-
-
-def _evaluate(candidate: _Record, baseline: _Record, doubts: tuple[Doubt, ...]) -> Timing:
+def _evaluate(candidate: Record, baseline: Record, doubts: tuple[Doubt, ...]) -> Timing:
     """What the two records say about the candidate, and the latency of the baseline in the same rounds."""
     ratio, ratios = ratio_of_rounds(candidate.rounds, baseline.rounds)
     samples = candidate.latency_s
@@ -238,7 +149,7 @@ def _evaluate(candidate: _Record, baseline: _Record, doubts: tuple[Doubt, ...]) 
     return quantities, curves, tuple(found)
 
 
-def _typical(name: str, record: _Record) -> Quantity:
+def _typical(name: str, record: Record) -> Quantity:
     """The median over the rounds of their medians, with its interval; the samples are single inferences."""
     found = median_of_rounds(record.rounds)
     return Quantity.listed(

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown._measure.process import WorkerProcess
-from paredown._measure.rounds import TIMEOUT_S
+from paredown._measure.timing.process import WorkerProcess
+from paredown._measure.timing.rounds import TIMEOUT_S
 from paredown.card import Card
 from paredown.endurance import Footprint
 from paredown.errors import TargetError
@@ -76,7 +76,7 @@ def footprint(
     data = pickle.dumps((card, tuple(inputs), _jpeg(image)))
     head = {**job, "sha256": artifact.sha256, "size_bytes": artifact.size_bytes, "bytes": len(data)}
     able = host.with_modules([RUNTIMES[place.runtime], cast(ModuleType, FAMILIES[card.family]).__name__])
-    peak = _program(able, "paredown._measure.pipeline", (), json.dumps(head).encode() + b"\n" + data)
+    peak = _program(able, "paredown._measure.timing.pipeline", (), json.dumps(head).encode() + b"\n" + data)
     quantities.append(Quantity.listed("pipeline_memory_bytes", peak["peak_bytes"]))
     return Footprint(tuple(quantities), "" if why else how, why)
 

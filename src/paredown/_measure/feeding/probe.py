@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from paredown._measure.candidate_cards import (
+from paredown._measure.feeding.candidate_cards import (
     CandidateCard,
     ask,
     check_order,
@@ -19,8 +19,8 @@ from paredown._measure.candidate_cards import (
     name_classes,
     nameless,
 )
-from paredown._measure.card_choice import CardChoice, beaten, contested, decide, leader, without_truth
-from paredown._measure.reading import check_card, settle_reading
+from paredown._measure.feeding.card_choice import CardChoice, beaten, contested, decide, leader, without_truth
+from paredown._measure.feeding.reading import check_card, settle_reading
 from paredown.card import Card
 from paredown.errors import CardError
 from paredown.families.family import Match

@@ -7,7 +7,7 @@ from statistics import median
 
 import numpy as np
 
-from paredown._measure.throttling import slowed
+from paredown._measure.timing.throttling import slowed
 from paredown.machine import Machine
 from paredown.measurement import Doubt
 from paredown.protocols import Host

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from paredown._measure.rounds import Runner, Way, against, start, tail, typical
+from paredown._measure.timing.rounds import Runner, Way, against, start, tail, typical
 from paredown.endurance import Interference, Variant
 from paredown.errors import TargetError
 from paredown.protocols import Array, Host, Progress, silent
@@ -33,7 +33,7 @@ _UNITS = {
 }
 _ROUNDS = 8
 _PLAIN = "as it is"
-_SCHEDULED = "paredown._measure.scheduled"
+_SCHEDULED = "paredown._measure.timing.scheduled"
 
 
 class Neighbour:
@@ -75,7 +75,7 @@ def ways(
     """The model as it is, then with each measure that a user can take. smaller: at a smaller input."""
 
     def way(name: str, count: int = threads, **scheduling: object) -> Way:
-        program = (_SCHEDULED, json.dumps(scheduling)) if scheduling else ("paredown._measure.worker",)
+        program = (_SCHEDULED, json.dumps(scheduling)) if scheduling else ("paredown._measure.timing.worker",)
         return Way(name, model, feeds, count, program)
 
     found = [way(_PLAIN)]

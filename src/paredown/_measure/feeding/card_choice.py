@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from paredown._measure.candidate_cards import CandidateCard, nameless
-from paredown._measure.evidence import better, gap_of, interval_of
+from paredown._measure.feeding.candidate_cards import CandidateCard, nameless
+from paredown._measure.feeding.evidence import better, gap_of, interval_of
 from paredown.card import Card
 from paredown.errors import CardError
 from paredown.families.family import Match

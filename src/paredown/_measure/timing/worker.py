@@ -1,4 +1,4 @@
-"""The measured process: opens one model and times it when told. `python -m paredown._measure.worker`
+"""The measured process: opens one model and times it when told. `python -m paredown._measure.timing.worker`
 
 Talks JSON lines. It reads a job {"files", "runtime", ...} and the bytes of the feeds, answers how loading
 went, then obeys "run N" with N latencies, "specs" with the model's inputs and outputs, "answer FEEDS" with

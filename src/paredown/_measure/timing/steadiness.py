@@ -1,7 +1,7 @@
 """How evenly a host does the same work again and again.
 
-The host's end is `python -m paredown._measure.steadiness`. It answers with one JSON object: the resolution of
-its clock, and how long each repetition of a calculation took.
+The host's end is `python -m paredown._measure.timing.steadiness`. It answers with one JSON object: the
+resolution of its clock, and how long each repetition of a calculation took.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Steadiness:
 
 def steadiness(host: Host) -> Steadiness:
     """Taken on the host now, in a process of its own. Raises TargetError where that says nothing."""
-    process = host.spawn("paredown._measure.steadiness")
+    process = host.spawn("paredown._measure.timing.steadiness")
     limit = threading.Timer(_TIMEOUT_S, process.kill)
     limit.start()
     try:

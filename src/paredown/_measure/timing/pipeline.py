@@ -1,5 +1,5 @@
 """The process of a whole pipeline: an image file's bytes to detections. `python -m
-paredown._measure.pipeline`
+paredown._measure.timing.pipeline`
 
 Reads a job as JSON on one line, then as many pickled bytes as it says (card, inputs, image bytes; its
 parent's own), and answers with the peak of its memory. What it imports counts, since a program on the device

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from paredown._measure.rounds import Way, start, typical
+from paredown._measure.timing.rounds import Way, start, typical
 from paredown.endurance import ThreadsCurve
 from paredown.protocols import Array, Progress, silent
 from paredown.targets import Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from paredown.metrics.confidence_interval import Interval, interval, resample_weights
+from paredown.statistics.confidence_interval import Interval, interval, resample_weights
 from paredown.tasks.card_evidence import LEVEL, CardEvidence
 
 RESAMPLES = 300

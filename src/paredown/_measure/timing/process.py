@@ -48,7 +48,7 @@ class WorkerProcess:
         *,
         threads: int,
         timeout_s: float,
-        program: Sequence[str] = ("paredown._measure.worker",),
+        program: Sequence[str] = ("paredown._measure.timing.worker",),
     ) -> None:
         self._model, self._timeout_s = artifact.files[0].name, timeout_s
         self._feeds = {name: np.asarray(array, order="C") for name, array in feeds.items()}

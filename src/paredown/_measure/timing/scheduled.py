@@ -1,4 +1,4 @@
-"""The measured process under another scheduling. `python -m paredown._measure.scheduled '{"nice": -10}'`
+"""The measured process under another scheduling: `python -m paredown._measure.timing.scheduled '{...}'`.
 
 {"cores": [2, 3]} keeps it to these, {"nice": -10} raises its priority, {"fifo": 10} makes it a real-time
 process of that priority. Then it is `worker.py`; threads that a runtime starts inherit it. Where it is not
@@ -12,7 +12,7 @@ import os
 import sys
 from typing import Any
 
-from paredown._measure import worker
+from paredown._measure.timing import worker
 
 
 def main(wanted: dict[str, Any]) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from paredown._measure.marker import burst, on_host_clock
-from paredown._measure.watching import Watch
+from paredown._measure.energy.marker import burst, on_host_clock
+from paredown._measure.timing.watching import Watch
 from paredown.errors import UsageError
 from paredown.protocols import Host
 from paredown.sensors.meter import Meter

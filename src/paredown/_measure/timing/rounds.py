@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from paredown._measure.process import WorkerProcess
+from paredown._measure.timing.process import WorkerProcess
 from paredown.measurement import Quantity
-from paredown.metrics.confidence_interval import median_of_rounds, ratio_of_rounds
 from paredown.protocols import Array
 from paredown.runtimes import RUNTIMES
+from paredown.statistics.confidence_interval import median_of_rounds, ratio_of_rounds
 from paredown.targets import Target
 
 TURN_S = 0.4
@@ -31,7 +31,7 @@ class Way:
     model: Path
     feeds: Mapping[str, Array]
     threads: int
-    program: tuple[str, ...] = ("paredown._measure.worker",)
+    program: tuple[str, ...] = ("paredown._measure.timing.worker",)
     refused: str = ""
 
 

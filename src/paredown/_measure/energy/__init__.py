@@ -1,0 +1,1 @@
+"""Watts and joules beside a timing: sensors, meters, a model of the machine."""

@@ -1,0 +1,1 @@
+"""How a model is fed and read: candidates, evidence on images, the choice."""

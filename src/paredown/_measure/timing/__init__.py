@@ -1,0 +1,1 @@
+"""Time, and what disturbs it: models beside each other in processes of their own, moments and minutes."""
