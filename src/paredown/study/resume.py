@@ -1,5 +1,5 @@
-"""What a resumed study keeps, and what it does about trials of other machines or runtimes: names them, measures
-them again."""
+"""What a resumed study keeps, and what it does about trials of other machines or runtimes: it names them and
+measures them again."""
 
 from __future__ import annotations
 

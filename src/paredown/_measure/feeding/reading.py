@@ -146,10 +146,8 @@ def refusal(card: Card, wrong: Sequence[Fault], n_images: int) -> CardError:
             hint += f"; if so, say it in a card.toml beside the model:\n      [decode]\n{lines}"
         else:
             hint += "; the card's [decode] can say how an answer is read: see docs/card.md"
-    hint += (
-        ". `--family raw` only compares the outputs with the float model's; `paredown new-decode` starts a "
-    )
-    hint += "file that reads them (docs/unknown_model.md)"
+    hint += "\n    or nothing here reads it: `paredown new-decode` starts a file that does, `--family raw` "
+    hint += "only compares the outputs with the float model's (docs/unknown_model.md)"
     return CardError(
         f"the answers cannot be what the family {card.family!r} gives: a misread model gets no verdict",
         got=f"on {n_images} images: {faulty}",
