@@ -25,8 +25,7 @@ class Policy:
     writes_real: a kernel reads integers and writes real numbers, so nothing behind it is rounded but what the
     next kernel reads.
     fused: computed in real numbers behind such a kernel, in one with it: activations, sums.
-    channelwise: whether what only depthwise convolutions read may have a scale for every channel, and one
-    zero point.
+    channelwise: whether what only depthwise convolutions read may have a grid for every channel.
     rounds_sums: there, a sum reads rounded what a kernel reads rounded anyway: it is kept in one form.
     real_biases: biases are real numbers, not integers of 32 bits.
     per_channel: whether every channel of a weight may have a scale.

@@ -12,7 +12,6 @@ from paredown.numerics.levels import REACH, fitted
 from paredown.numerics.quant_params import (
     QuantParams,
     affine,
-    affine_common_zero,
     affine_per_channel,
     integer_range,
     symmetric,
@@ -254,22 +253,3 @@ def test_levels_are_nearer_than_an_even_grid(seed: int) -> None:
 
 def test_a_single_number_has_its_place() -> None:
     assert affine(-1.0, 1.0).snap(np.asarray(0.3, np.float32)) == np.float32(38 * 2 / 255)
-
-
-@given(
-    npst.arrays(np.float32, 6, elements=st.floats(-5, 0, width=32)),
-    npst.arrays(np.float32, 6, elements=st.floats(0, 5, width=32)),
-)
-def test_channels_with_one_zero_point_cover_their_ranges(low: np.ndarray, high: np.ndarray) -> None:
-    grid = affine_common_zero(low, high)
-    assert len(np.unique(grid.zero_point)) == 1
-    reach = grid.scale * (grid.low - grid.zero_point), grid.scale * (grid.high - grid.zero_point)
-    assert np.all(reach[0] <= low * (1 - 1e-5) + 1e-6)
-    assert np.all(reach[1] >= high * (1 - 1e-5) - 1e-6)
-
-
-def test_one_zero_point_costs_a_typical_activation_little() -> None:
-    high = np.array([0.7, 1.2, 3.0, 9.0], np.float32)
-    low = np.full(4, -0.2785, np.float32)  # the least value of SiLU
-    shared, alone = affine_common_zero(low, high), affine_per_channel(low, high)
-    assert np.all(shared.scale < 2 * alone.scale)

@@ -135,25 +135,6 @@ def affine_per_channel(low: Floats, high: Floats, bits: int = 8, axis: int = 1) 
     return QuantParams(scale, zero, first, last, axis)
 
 
-def affine_common_zero(low: Floats, high: Floats, bits: int = 8, axis: int = 1) -> QuantParams:
-    """As `affine_per_channel`, with one zero point for all channels, which fast kernels want.
-
-    A channel's step is then max(-low / z, high / (last - z)), coarser than alone; z is the one of least mean
-    squared step, each in units of the channel's step alone.
-    """
-    first, last = integer_range(bits, signed=False)
-    low, high = np.minimum(low, 0.0).astype(np.float64), np.maximum(high, 0.0).astype(np.float64)
-    alone = np.maximum((high - low) / (last - first), MIN_SCALE)
-    zero = np.arange(first, last + 1)[:, None]  # (256, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        below = np.where(low < 0, -low / (zero - first), 0.0)
-        above = np.where(high > 0, high / (last - zero), 0.0)
-    steps = np.maximum(np.maximum(below, above), MIN_SCALE)  # (256, n)
-    best = int(np.argmin(np.square(steps / alone).mean(axis=1)))
-    shared = np.full(len(alone), zero[best, 0], np.int32)
-    return QuantParams(steps[best].astype(np.float32), shared, first, last, axis)
-
-
 def symmetric(limit: Floats, bits: int = 8, axis: int | None = None) -> QuantParams:
     """The signed grid over [-limit, limit] with zero point 0. limit: scalar, or (n,) with `axis`."""
     first, last = integer_range(bits, signed=True, symmetric=True)

@@ -48,8 +48,7 @@ def policy(device: Device) -> Policy:
 
     The activation behind a product and the sum behind that are post-operations of its kernel, in float, and
     the rounding for the next product ends it: so nothing is rounded in between. What a Concat joins has one
-    grid, or it would be joined in float. The fast depthwise kernel takes a scale for every channel, but one
-    zero point.
+    grid, or it would be joined in float. A depthwise kernel takes a scale and zero point for every channel.
     """
     return Policy(
         "OpenVINO CPU",

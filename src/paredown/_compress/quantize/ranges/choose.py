@@ -16,7 +16,6 @@ from paredown.numerics.levels import fitted
 from paredown.numerics.quant_params import (
     LIMIT_STEPS,
     QuantParams,
-    affine_common_zero,
     affine_per_channel,
     binary,
     spanning,
@@ -52,7 +51,7 @@ def activation_params(
         if members[0] in plan.heads:
             grids[group] = _head_grid(value, together, squashed[members[0]], per_channel, plan.signed)
         elif members[0] in plan.channelwise and per_channel:
-            grids[group] = affine_common_zero(together.channel_low, together.channel_high, bits)
+            grids[group] = affine_per_channel(together.channel_low, together.channel_high, bits)
         elif len(members) == 1 and _is_gate(value):
             grids[group] = spanning(0.0, 1.0, bits, signed=plan.signed)
         else:
