@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paredown import Options, run
+from paredown import Options, compress, load, run
 from paredown._compress.compress import RECIPE_KEY
 from paredown.errors import MissingDependency
 from paredown.job import Outcome
@@ -92,3 +92,13 @@ def test_what_is_slower_than_float_is_timed_and_not_judged_and_judged_once_it_ma
     assert measured["int8-minmax"] is not None
     assert again.verdict.remarks["w8a8-pc-minmax"] == "slower than float"
     assert not [c for c in again.left_out if c.what == "not judged"]
+
+
+def test_what_the_quick_look_saw_on_a_few_images_calibrates_no_model_of_the_study(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, {(OTHER, "float"): 1.0, ("onnxruntime", "int8"): 0.5, (OTHER, "int8"): 0.6})
+    raced(toy, tmp_path / "race")
+    alone = compress(load(toy.model, str(toy.calib)), "int8-minmax", str(toy.calib), threads=1)
+    made = tmp_path / "race" / "models" / "int8-minmax.onnx"
+    assert made.read_bytes() == alone.model.data

@@ -205,7 +205,7 @@ class Race:
         steps = parse_recipe(PROBE).steps
         recipe = replace(pair.recipe, steps=(*(s for s in pair.recipe.steps if isinstance(s, Size)), *steps))
         few = data.sample(pair.work.images.calibration, PROBE_IMAGES)
-        work = replace(pair.work, images=replace(pair.work.images, calibration=few)).sized_for(recipe)
+        work = pair.work.calibrated_on(few).sized_for(recipe)
         with TemporaryDirectory(prefix="paredown-") as folder:
             made = make(work, recipe, Path(folder))
             file = Path(folder, "model.onnx")

@@ -12,6 +12,7 @@ from paredown.data.calibration_split import Images
 from paredown.measurement import Trial
 from paredown.model import Model
 from paredown.protocols import Progress, silent
+from paredown.sample import Dataset
 from paredown.study.bench import Bench
 from paredown.study.environments import TrialKey
 from paredown.study.fingerprints import digest, images_digest, truth_digest
@@ -114,6 +115,10 @@ class Work:
         if prepared.card is None or prepared.card == self.bench.card:
             return self
         return replace(self, prepared=prepared, bench=self.bench.fed_by(prepared.card))
+
+    def calibrated_on(self, images: Dataset) -> Work:
+        """The same work with other calibration images: nothing that was found out on these holds there."""
+        return replace(self, images=replace(self.images, calibration=images), kept=Kept())
 
     def sendable(self) -> Work:
         """The same work without those who watch it here: it pickles, for another process."""
