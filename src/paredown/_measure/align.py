@@ -1,4 +1,10 @@
-"""A data set's classes become the model's: by name, or by index where names say nothing."""
+"""A data set's classes become the model's: by name, or by index where names say nothing.
+
+In maps of classes, pixels of a class that the model does not know are its background where it has one: it was
+trained to call them so, and an area found there is a false one. Only pixels of no class are left out.
+Source: Everingham et al., The Pascal VOC Challenge, 2010, section 4.2; torchvision's
+references/segmentation/coco_utils.py makes the same of COCO's other classes for the 21 of VOC.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +35,14 @@ _SAME = (
 )
 _CANONICAL = {word: group[0] for group in _SAME for word in group}
 _BACKGROUND = ("background", "bg", "none")
+_VOID = ("unlabeled", "unlabelled", "void", "ignore", "ignored")  # names of what is no class
 
 
 def align(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
     """The data set with its truth in the card's class indices, and what had to be done, a sentence each.
 
-    Truths of classes that the model does not know are dropped, their images stay. Doing it twice is harmless.
+    Truths of classes that the model does not know are dropped, their images stay; pixels of such classes are
+    background for a segmenter that has one. Doing it twice is harmless.
     Raises: DataError where the model and the data set share no class, or are about different tasks.
     """
     if not dataset.has_truth:
@@ -59,9 +67,10 @@ def align(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
     target, note = _class_map(names, card)
     if len(used) and (target[used] < 0).all():
         raise _nothing_shared(names, card)
+    target, outside = _outside_is_background(names, target, used, card)
     samples = tuple(replace(s, truth=task.translate(s.truth, target)) for s in dataset)
     dropped = int(np.count_nonzero(target[before] < 0))
-    notes = note + _dropped_note(dropped, [names[i] for i in used if target[i] < 0])
+    notes = note + outside + _dropped_note(dropped, [names[i] for i in used if target[i] < 0])
     return replace(dataset, classes=card.classes, samples=samples, notes=dataset.notes + notes), notes
 
 
@@ -70,7 +79,9 @@ def _class_map(names: Sequence[str], card: Card) -> tuple[NDArray[np.int64], tup
     known = card.classes
     if all(n.strip().isdigit() for n in names) and not _names_are_numbers(names, known):
         indices = np.array([int(n) for n in names], np.int64)
-        shift = _background_offset(known, int(indices.max(initial=-1)) + 1)
+        # every pixel of a map has a number: the background has been counted already
+        counted = card.task == "segment"
+        shift = 0 if counted else _background_offset(known, int(indices.max(initial=-1)) + 1)
         note = (f"class numbers were moved by {shift}, past the model's background class",) if shift else ()
         moved = indices + shift
         return np.where(moved < len(known), moved, -1), note
@@ -90,6 +101,22 @@ def _class_map(names: Sequence[str], card: Card) -> tuple[NDArray[np.int64], tup
         np.arange(len(names)) + shift,
         ("the model does not name its classes: the data set's were taken in their order",),
     )
+
+
+def _outside_is_background(
+    names: Sequence[str], target: NDArray[np.int64], used: NDArray[np.int64], card: Card
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The target with a segmenter's background for classes it does not know; a note of those in the images.
+
+    Names of no class (`_VOID`) stay out.
+    """
+    if card.task != "segment" or not card.classes or _plain(card.classes[0]) not in _BACKGROUND:
+        return target, ()
+    void = np.array([_plain(n) in _VOID for n in names], bool)
+    outside = (target < 0) & ~void
+    unknown = [names[i] for i in used if outside[i]]
+    note = f"pixels of classes that the model does not know are its {card.classes[0]}: {_listed(unknown)}"
+    return np.where(outside, 0, target), (note,) if unknown else ()
 
 
 def _moved_note(names: Sequence[str], target: NDArray[np.int64], n_known: int) -> tuple[str, ...]:

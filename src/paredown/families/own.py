@@ -1,12 +1,13 @@
 """Any detector whose answer a Python file of the user's own reads: `--decode FILE`, `[decode] file = "..."`.
 
 The file (families/own_decode.py says what it defines) runs in a process of its own with a time limit for each
-image. Its text stands in the card, so that a study or a bundle does not depend on where it lay.
+image and ends with the last card that it read for. Its text stands in the card, so that a study or a bundle
+does not depend on where it lay.
 """
 
 from __future__ import annotations
 
-import atexit
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,18 +28,20 @@ TASK = "detect"
 SUMMARY = "any detector, read by a Python file of yours (--decode)"
 ON_DEVICE = "own_decode"  # the module whose `decode` a bundle carries
 COCO_CLASSES = 80  # assumed where nothing names the classes; a card or the data set says otherwise
-_running: dict[str, DecodeProcess] = {}
+_running: weakref.WeakValueDictionary[str, DecodeProcess] = (
+    weakref.WeakValueDictionary()
+)  # by the file's text
+_held: dict[int, DecodeProcess] = {}  # by the id of a living card: cards cannot be hashed
 
 
 def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidates:
     """The boxes that the file gives. Raises CardError where it fails."""
-    source = str(card.decode["source"])
-    if source not in _running:
-        _running[source] = DecodeProcess(source, str(card.decode["file"]))
+    process = _process_for(card)
     try:
-        found = _running[source](outputs, card.preprocess.size)
+        found = process(outputs, card.preprocess.size)
     except Exception:
-        _running.pop(source).close()
+        _running.pop(str(card.decode["source"]))
+        process.close()
         raise
     return Candidates(found["boxes"], np.asarray(found["scores"])[:, None], found["classes"])
 
@@ -74,7 +77,13 @@ _VALUES: tuple[dict[str, Any], ...] = (
 )
 
 
-@atexit.register
-def _end() -> None:
-    for process in _running.values():
-        process.close()
+def _process_for(card: Card) -> DecodeProcess:
+    """The process of the card's file, which lives as long as a card that it read for."""
+    source, key = str(card.decode["source"]), id(card)
+    process = _running.get(source)
+    if process is None:
+        _running[source] = process = DecodeProcess(source, str(card.decode["file"]))
+    if _held.get(key) is not process:
+        _held[key] = process
+        weakref.finalize(card, _held.pop, key, None)
+    return process

@@ -2,20 +2,23 @@
 
 Both ends send 8 bytes of length, little-endian, then an .npz without pickles. First the source and its name;
 then for each image the outputs, answered by boxes, scores and classes, or by `error`. What the decode prints
-goes to stderr.
+goes to stderr. The process ends with its stdin, whatever the decode is doing then.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import queue
 import selectors
 import subprocess
 import sys
+import threading
 import time
 import traceback
+import weakref
 from collections.abc import Mapping
-from typing import IO, Any, Self
+from typing import IO, Any, NoReturn, Self
 
 import numpy as np
 
@@ -28,7 +31,7 @@ _SIZE = "/size"  # no output's name begins with it
 
 
 class DecodeProcess:
-    """A decode file in a process of its own, which ends with `close`, or where the file fails."""
+    """A decode file in a process of its own, which ends with `close`, with this object, or where it fails."""
 
     def __init__(self, source: str, name: str) -> None:
         """Raises CardError where the file cannot be run."""
@@ -36,6 +39,7 @@ class DecodeProcess:
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        self._end = weakref.finalize(self, _end, self._child)
         self.ask({"source": np.array(source), "name": np.array(name)}, START_S)
 
     def __call__(self, outputs: Mapping[str, Any], size: tuple[int, int]) -> Mapping[str, Any]:
@@ -92,11 +96,15 @@ class DecodeProcess:
 
     def close(self) -> None:
         """End the process."""
-        self._child.kill()
-        self._child.wait()
-        for stream in (self._child.stdin, self._child.stdout):
-            if stream is not None and not stream.closed:
-                _close(stream)
+        self._end()
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.wait()
+    for stream in (child.stdin, child.stdout):
+        if stream is not None and not stream.closed:
+            _close(stream)
 
 
 def _close(stream: IO[bytes]) -> None:
@@ -119,13 +127,15 @@ def _arrays(data: bytes) -> dict[str, Any]:
         return {name[1:]: found[name] for name in found.files}
 
 
-def _serve() -> int:
+def _serve() -> NoReturn:
     """Answers until stdin ends."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what the decode prints must not be taken for an answer
     decoder: Decoder | None = None
-    while len(head := sys.stdin.buffer.read(8)) == 8:
-        given = _arrays(sys.stdin.buffer.read(int.from_bytes(head, "little")))
+    asked: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(asked,), daemon=True).start()
+    while True:
+        given = _arrays(asked.get())
         try:
             if decoder is None:
                 decoder, answer = load_decoder(str(given["source"]), str(given["name"])), {}
@@ -136,7 +146,14 @@ def _serve() -> int:
         except Exception as e:  # whatever the user's lines raise is their answer
             answer = {"error": np.array(_where(e))}
         _send(answers, answer)
-    return 0
+
+
+def _listen(asked: queue.SimpleQueue[bytes]) -> None:
+    """Takes in what is asked; ends the process with stdin, even in the middle of a decode."""
+    given = os.fdopen(os.dup(0), "rb")
+    while len(head := given.read(8)) == 8:
+        asked.put(given.read(int.from_bytes(head, "little")))
+    os._exit(0)
 
 
 def _where(error: Exception) -> str:
@@ -146,4 +163,4 @@ def _where(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(_serve())
+    _serve()

@@ -149,6 +149,22 @@ def test_a_quiet_tensor_that_only_the_concat_reads_shares() -> None:
     assert set(found.plan.members()) == set(found.grids)
 
 
+def test_a_concat_with_an_activation_behind_it_shares_the_grid_of_what_that_makes() -> None:
+    """The Concat's own output never exists on the device, and has no group."""
+    net = nets.Net(seed=3)
+    weight = net.rng.normal(size=(4, 3, 1, 1)).astype(np.float32)
+    parts = [
+        net.node("LeakyRelu", net.node("Conv", "image", net.constant(weight * np.float32(s))), alpha=0.5)
+        for s in (1.0, 0.9)
+    ]
+    both = net.node("Concat", *parts, axis=1)
+    after = net.node("Relu", both)
+    found = chosen(prepare(net.model(net.conv(after, 8, 4))))
+    assert both not in found.plan.group
+    assert {found.plan.group[part] for part in parts} == {found.plan.group[after]}
+    assert set(found.plan.members()) == set(found.grids)
+
+
 def test_the_method_decides_the_range() -> None:
     model = prepare(nets.residual())
     wide, narrow = chosen(model, "minmax"), chosen(model, "percentile")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from paredown import api
 from paredown.cli import main
 from paredown.deploy.script import detect_script
 from paredown.errors import CardError
-from paredown.families import own_process
+from paredown.families import own, own_process
 from paredown.families.cards import read_card, write_card
 from paredown.families.hints import Hints, recognise_file
 from paredown.families.own_decode import decode as on_device
@@ -49,11 +51,11 @@ def head(tmp_path: Path) -> Path:
 
 
 def test_a_file_reads_as_the_family_does(toy: Toy, head: Path) -> None:
-    own = api.load(toy.model, toy.data, decode=head)
-    assert own.card is not None
-    assert (own.card.family, own.card.task, own.card.classes) == ("own", "detect", ("disc", "box"))
+    read = api.load(toy.model, toy.data, decode=head)
+    assert read.card is not None
+    assert (read.card.family, read.card.task, read.card.classes) == ("own", "detect", ("disc", "box"))
     usual = api.measure(toy.model, toy.data, what=("map",)).value("map50")
-    assert api.measure(own, toy.data, what=("map",)).value("map50") == pytest.approx(
+    assert api.measure(read, toy.data, what=("map",)).value("map50") == pytest.approx(
         usual, abs=0.05
     )  # the card drops doubles at another IoU
 
@@ -114,6 +116,42 @@ def test_it_is_held_to_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CardError, match="too long"):
         process({}, (4, 4))
     assert process._child.poll() is not None
+
+
+def test_its_process_ends_with_the_last_card_that_it_read_for(head: Path) -> None:
+    match = recognise_file(ODD, Path("odd.onnx"), Hints(decode=head))
+    cards = [replace(match.resolve(), classes=("disc", "box")) for _ in range(2)]
+    head_of_toy = {"o": np.zeros((1, 6, 9), np.float32)}
+    for card in cards:
+        own.candidates(head_of_toy, card, 0.1)
+    child = own._running[TOY_HEAD]._child
+    del card
+    cards.pop()
+    gc.collect()
+    assert child.poll() is None
+    cards.pop()
+    gc.collect()
+    assert child.poll() is not None
+    assert TOY_HEAD not in own._running
+
+
+def test_a_process_that_nobody_closed_ends_with_its_owner() -> None:
+    process = DecodeProcess(TOY_HEAD, "my_head.py")
+    child = process._child
+    del process
+    gc.collect()
+    assert child.poll() is not None
+
+
+def test_the_process_ends_with_its_stdin_though_the_decode_never_returns() -> None:
+    """As where the parent was killed."""
+    process = DecodeProcess("def decode(outputs, size):\n    while True:\n        pass\n", "endless.py")
+    child = process._child
+    assert child.stdin is not None
+    own_process._send(child.stdin, {own_process._SIZE: np.array((4, 4))})
+    child.stdin.close()
+    assert child.wait(10) == 0
+    process.close()
 
 
 def test_what_is_no_python_is_refused_before_anything_runs(head: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from paredown._measure.align import align
 from paredown.card import Card, Preprocess
+from paredown.detections import NO_CLASS, ClassMap
 from paredown.errors import DataError
 from paredown.sample import Dataset, Labels, Sample, Truth
 
@@ -133,3 +134,42 @@ def test_one_of_several_names_of_a_class_is_enough_where_it_is_clear():
     found, notes = align(dataset(("Tinca tinca", "crane"), 0, 1), card(*known, task="classify"))
     assert classes_of(found) == [0, None]
     assert "1 truths" in notes[0]
+
+
+def pixels(names: tuple[str, ...], rows: list[list[int]], known: Card) -> tuple[object, tuple[str, ...]]:
+    """The true map of one image in the model's classes, and the notes."""
+    found, notes = align(dataset(names, ClassMap.of(np.array(rows))), known)
+    truth = found.samples[0].truth
+    assert isinstance(truth, ClassMap)
+    return truth.classes.tolist(), notes
+
+
+def test_pixels_of_unknown_classes_are_a_segmenters_background_those_of_no_class_are_left_out():
+    known = card("background", "cat", "car", task="segment")
+    names = ("unlabeled", "truck", "cat", "sky")
+    truth, notes = pixels(names, [[0, 1, 2, 3, NO_CLASS]], known)
+    assert truth == [[NO_CLASS, 0, 1, 0, NO_CLASS]]
+    assert "pixels of classes that the model does not know are its background: truck, sky" in notes
+    assert notes[-1] == "1 truths were left out: the model does not know unlabeled"
+
+
+def test_pixels_of_unknown_classes_are_left_out_where_the_model_has_no_background():
+    truth, notes = pixels(("road", "truck", "cat"), [[0, 1, 2]], card("road", "cat", task="segment"))
+    assert truth == [[0, NO_CLASS, 1]]
+    assert notes[-1] == "1 truths were left out: the model does not know truck"
+
+
+def test_boxes_of_unknown_classes_are_no_background():
+    found, _ = align(dataset(("truck", "cat"), labels(0, 1)), card("background", "cat"))
+    assert classes_of(found) == [[1]]
+
+
+def test_a_map_that_shares_nothing_but_what_would_be_background_is_refused():
+    with pytest.raises(DataError, match="share no class"):
+        pixels(("truck", "sky"), [[0, 1]], card("background", "cat", task="segment"))
+
+
+def test_numbers_of_a_map_count_the_background_already():
+    """Pascal VOC's maps name nothing, and few images seldom show the last class."""
+    known = card("background", "aeroplane", "bicycle", "bird", task="segment")
+    assert pixels(("0", "1", "2"), [[0, 1, 2]], known) == ([[0, 1, 2]], ())
