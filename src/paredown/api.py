@@ -31,6 +31,7 @@ from paredown._measure.energy.power import PowerFrom
 from paredown._measure.feeding.card_choice import CardChoice
 from paredown._measure.feeding.probe import untried
 from paredown._measure.feeding.reading import check_card
+from paredown._measure.timing.latency import without_baseline
 from paredown._report import write_report
 from paredown.card import Card
 from paredown.checking import checked
@@ -275,7 +276,7 @@ def measure(
     if baseline is not None:
         return measured
     own = tuple(q for q in measured.quantities if not kind_of(q.name).against_float)
-    return replace(measured, quantities=own)
+    return replace(measured, quantities=own, doubts=without_baseline(measured.doubts))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import pytest
 
 import paredown
 from paredown._compress.pack import pdz
+from paredown._measure.timing import latency, noise
 
 
 def test_paths_serve_as_models_and_images(toy, capsys):
@@ -80,3 +81,14 @@ def test_a_card_that_reads_the_model_wrongly_stops_every_verb(toy, tmp_path, ver
     }
     with pytest.raises(paredown.ParedownError, match="cannot be what the family"):
         verbs[verb]()
+
+
+def test_a_model_measured_alone_has_no_doubts_about_a_baseline(toy, monkeypatch):
+    monkeypatch.setattr(noise, "SPREAD_LIMIT", -1.0)  # every timing is doubted
+    monkeypatch.setattr(latency, "_CI_LIMIT", -1.0)
+    beside = paredown.measure(toy.model, toy.data, baseline=toy.model, what=("latency",))
+    said = "; ".join(map(str, beside.doubts))
+    assert all(words in said for words in ("rounds of the model", "float model beside it", "latency ratio"))
+    said = "; ".join(map(str, paredown.measure(toy.model, toy.data, what=("latency",)).doubts))
+    assert "rounds of the model" in said
+    assert not any(words in said for words in ("float model", "ratio"))

@@ -84,6 +84,12 @@ def test_becoming_slower_without_a_sign_is_not_called_throttling() -> None:
     assert "became slower: latency hot is 1.50 of cold" in found.words
 
 
+def test_uneven_latencies_that_differ_by_chance_are_not_called_slower() -> None:
+    cold = [0.044, 0.048, 0.07, 0.047, 0.07, 0.046, 0.047, 0.072, 0.046, 0.047]
+    found = throttling(turns(np.array([*cold, *[0.05] * 30, *[0.05, 0.058, 0.06, 0.052] * 5])), FULL)
+    assert found.words == "no throttling seen: latency hot is 1.11 of cold, which may be chance"
+
+
 def test_cold_hot_and_what_holds() -> None:
     found = {q.name: q for q in _quantities(SLOWER, 60.0)}
     assert found["latency_cold_s"].value == 0.02

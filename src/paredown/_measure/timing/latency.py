@@ -23,6 +23,9 @@ from paredown.targets import Target
 
 _CI_LIMIT = 0.10  # width of the ratio's interval, above which the ratio is not worth its decimals
 
+_ROUGH = "rough"  # the kind of doubt about the ratio
+_BESIDE = "float model beside it"
+
 _MOST_CUTS = 20  # of one timing: a link that breaks within seconds each time measures nothing
 
 Timing = tuple[tuple[Quantity, ...], dict[str, tuple[float, ...]], tuple[Doubt, ...]]
@@ -140,12 +143,12 @@ def _evaluate(candidate: Record, baseline: Record, doubts: tuple[Doubt, ...]) ->
     found = [
         *doubts,
         *series_doubts(candidate.round_s, "model"),
-        *series_doubts(baseline.round_s, "float model beside it"),
+        *series_doubts(baseline.round_s, _BESIDE),
     ]
     wide = (ratio.high - ratio.low) / ratio.value
     if wide > _CI_LIMIT:
         text = f"the latency ratio is only known to lie in {ratio.low:.2f} .. {ratio.high:.2f}"
-        found.append(Doubt("rough", text, wide))
+        found.append(Doubt(_ROUGH, text, wide))
     return quantities, curves, tuple(found)
 
 
@@ -155,3 +158,8 @@ def _typical(name: str, record: Record) -> Quantity:
     return Quantity.listed(
         name, found.value, samples=record.latency_s, low=found.low, high=found.high, ci=found.method
     )
+
+
+def without_baseline(doubts: Sequence[Doubt]) -> tuple[Doubt, ...]:
+    """Those that say nothing about a baseline, for a model timed beside itself."""
+    return tuple(d for d in doubts if d.kind != _ROUGH and _BESIDE not in d.text)

@@ -24,7 +24,7 @@ from paredown.measurement import Quantity
 from paredown.protocols import Array, Progress, silent
 from paredown.runtimes import RUNTIMES
 from paredown.sensors.series import PowerSeries
-from paredown.statistics.confidence_interval import median_of_rounds
+from paredown.statistics.confidence_interval import Interval, median_of_rounds
 from paredown.targets import Target
 
 _TURN_S = 0.5
@@ -124,8 +124,14 @@ def _parts(turns: Turns, seconds: float) -> tuple[slice, slice]:
     return slice(0, cold), slice(hot, None)
 
 
-def _quantities(turns: Turns, seconds: float) -> tuple[Quantity, ...]:
+def _cold_and_hot(turns: Turns, seconds: float) -> tuple[Interval, Interval]:
+    """The latencies of both parts, in seconds."""
     cold, hot = (median_of_rounds([[s] for s in turns.latency_s[part]]) for part in _parts(turns, seconds))
+    return cold, hot
+
+
+def _quantities(turns: Turns, seconds: float) -> tuple[Quantity, ...]:
+    cold, hot = _cold_and_hot(turns, seconds)
     named = {"latency_cold_s": cold, "latency_hot_s": hot}
     held, window_s = _held_rate(turns, min(_COLD_S, seconds / 6))
     return (
@@ -168,12 +174,14 @@ def throttling(turns: Turns, seen: Watched) -> Throttled:
     looked = tuple(name for name, there in shown.items() if there)
     hidden = tuple(name for name, there in shown.items() if not there)
     found = _told(seen.moments) or (_fallen(seen.moments) if seen.clock_tells else None)
-    cold, hot = _parts(turns, sum(turns.wall_s))
-    slower = median(turns.latency_s[hot]) / median(turns.latency_s[cold])
+    cold, hot = _cold_and_hot(turns, sum(turns.wall_s))
+    slower = hot.value / cold.value
     ends = f"latency hot is {slower:.2f} of cold"
     if found is not None:
         moment_s, why = found
         return Throttled(moment_s - start_s, f"throttling seen: {why}; {ends}", looked, hidden)
+    if slower > _SLOWER and hot.low <= cold.high:
+        return Throttled(None, f"no throttling seen: {ends}, which may be chance", looked, hidden)
     if slower > _SLOWER:
         words = f"no throttling seen, and yet it became slower: {ends}; nothing this machine shows says why"
         return Throttled(None, words, looked, hidden)
