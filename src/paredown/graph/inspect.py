@@ -159,6 +159,13 @@ def _precision(model: Model) -> list[str]:
     return []
 
 
+def _is_smooth(node: ir.Node) -> bool:
+    """A smooth activation, whole or as the gate of a product; a sigmoid that ends in an answer is none."""
+    if node.op_type in ("Sigmoid", "HardSigmoid"):
+        return any(reader.op_type == "Mul" for reader in consumers(node.outputs[0]))
+    return node.op_type in ("HardSwish", "Mish", "Gelu")
+
+
 def _risks(graph: ir.Graph) -> list[str]:
     nodes = list(graph)
     ops = {node.op_type for node in nodes}
@@ -177,9 +184,7 @@ def _risks(graph: ir.Graph) -> list[str]:
             f"{depthwise} depthwise convolutions: their channels often differ in range by orders of "
             "magnitude, which costs accuracy in INT8."
         )
-    if gates := sum(
-        node.op_type in ("Sigmoid", "HardSigmoid", "HardSwish", "Mish", "Gelu") for node in nodes
-    ):
+    if gates := sum(_is_smooth(node) for node in nodes):
         risks.append(
             f"{gates} smooth activations (SiLU and kin): each needs grids in front, inside and behind."
         )

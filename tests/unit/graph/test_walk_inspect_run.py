@@ -154,6 +154,8 @@ def test_risks() -> None:
     assert risks(nets.residual()) == ""
     net = nets.Net()
     assert "nothing to quantize" in risks(net.model(net.node("Relu", "image")))
+    net = nets.Net()
+    assert "smooth" not in risks(net.model(net.node("Sigmoid", "image")))  # an answer, no activation
 
 
 def test_one_run() -> None:
