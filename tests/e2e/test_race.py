@@ -10,7 +10,7 @@ import pytest
 
 from paredown import Options, compress, load, run
 from paredown._compress.compress import RECIPE_KEY
-from paredown.errors import MissingDependency
+from paredown.errors import MissingDependency, TargetError
 from paredown.job import Outcome
 from paredown.measurement import Quantity, Readings
 from paredown.runtimes import runtime
@@ -102,3 +102,25 @@ def test_what_the_quick_look_saw_on_a_few_images_calibrates_no_model_of_the_stud
     alone = compress(load(toy.model, str(toy.calib)), "int8-minmax", str(toy.calib), threads=1)
     made = tmp_path / "race" / "models" / "int8-minmax.onnx"
     assert made.read_bytes() == alone.model.data
+
+
+def test_a_full_timing_that_fails_costs_nothing_that_was_found(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, {(OTHER, "float"): 0.9, ("onnxruntime", "int8"): 0.5, (OTHER, "int8"): 0.52})
+    quick = Bench.time
+
+    def time(self: Bench, model: Any, file: Path, *given: Any, plan: Any = None, **more: Any) -> Readings:
+        if plan is None and file.name == "int8-minmax.onnx":
+            raise TargetError("the process died")
+        return quick(self, model, file, *given, plan=plan, **more)
+
+    monkeypatch.setattr(Bench, "time", time)
+    outcome = raced(toy, tmp_path / "study")
+    left = {c.label: c for c in outcome.left_out}
+    assert left["int8-minmax"].what == "timed shortly"
+    assert "the process died" in left["int8-minmax"].why
+    (trial,) = (t for t in outcome.trials if t.label == "int8-minmax")
+    assert trial.error is None
+    assert trial.measurement is not None
+    assert trial.measurement.value("latency_ratio") == 0.5

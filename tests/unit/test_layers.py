@@ -63,6 +63,8 @@ LAYERS = {
     "saving": 5,
     "inputs": 5,
     "job": 5,
+    "loading": 5,
+    "measuring": 5,
     "api": 5,
     "cli": 5,
     "__init__": 5,

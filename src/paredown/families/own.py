@@ -39,7 +39,7 @@ def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidat
     process = _process_for(card)
     try:
         found = process(outputs, card.preprocess.size)
-    except Exception:
+    except BaseException:  # also an interrupt: the next image must not be given this one's answer
         _running.pop(str(card.decode["source"]))
         process.close()
         raise

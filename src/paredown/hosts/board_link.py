@@ -96,9 +96,9 @@ class Link:
         with self._lock:
             program = self._program = self._program or SshProgram(self.address)
             try:
-                while self.orphans:
-                    program.ask({"do": "end", "mark": next(iter(self.orphans))})
-                    self.orphans.pop()
+                for mark in tuple(self.orphans):
+                    program.ask({"do": "end", "mark": mark})
+                    self.orphans.discard(mark)  # another thread may have added one meanwhile
                 return program.ask(request, body, timeout_s)
             except (StorageError, TargetError) as error:
                 if isinstance(error, ConnectionLost) or program.wait(0) is not None:

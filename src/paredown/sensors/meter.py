@@ -1,9 +1,10 @@
 """What a meter outside of the machine wrote: a CSV file, or lines on a serial port. Its clock is its own.
 
 CSV: a line of names, then numbers. Time: a column whose name begins with "time" or "t" ("ms" in it for
-milliseconds), seconds from anywhere or ISO 8601. Power: a column named power, watt or W ("mW" for
-milliwatts), else a voltage and a current, V and A ("mV", "mA"), which are multiplied. Without names: seconds,
-watts. Serial: every line holds watts, or volts and amperes; its moment is that of its arrival.
+milliseconds, "us" for microseconds), seconds from anywhere or ISO 8601. Power: a column named power, watt or
+W ("mW", "uW", "kW"), else a voltage and a current, V and A ("mV", "mA", "uA"), which are multiplied. Without
+names: seconds, watts. Serial: every line holds watts, or volts and amperes; its moment is that of its
+arrival.
 """
 
 from __future__ import annotations
@@ -27,6 +28,17 @@ from paredown.errors import DataError
 from paredown.sensors.series import PowerSeries
 
 BAUD = 115200
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_PREFIXES = {
+    "m": 1e-3,
+    "u": 1e-6,
+    "\u00b5": 1e-6,
+    "\u03bc": 1e-6,
+    "n": 1e-9,
+    "k": 1e3,
+}  # both signs for micro
+_PREFIX = f"[{''.join(_PREFIXES)}]"
+_UNIT = re.compile(rf"(?:\b|_)({_PREFIX})[swva]\b")
 _HINT = "a first line of names: time_s,power_w; or time_s,voltage_v,current_a"
 
 
@@ -122,18 +134,20 @@ def _bare(row: Sequence[str]) -> Pair:
 def _columns(names: Sequence[str], path: Path) -> Callable[[Sequence[str]], Pair]:
     """What reads a row, as the names say. Raises DataError where they do not."""
     clean = [name.strip().lower() for name in names]
-    at = {
-        "time": next((i for i, n in enumerate(clean) if re.match(r"(time|date|t\b|t_)", n)), None),
-        "power": next((i for i, n in enumerate(clean) if re.match(r"(power|watt|p\b|p_|m?w\b)", n)), None),
-        "voltage": next((i for i, n in enumerate(clean) if re.match(r"(volt|u\b|m?v\b|bus)", n)), None),
-        "current": next((i for i, n in enumerate(clean) if re.match(r"(curr|amp|i\b|m?a\b)", n)), None),
-    }
-    when, power, volts, amperes = at.values()
+    words = (
+        r"time|date|t\b|t_",
+        rf"power|watt|p\b|p_|{_PREFIX}?w\b",
+        rf"volt|u\b|{_PREFIX}?v\b|bus",
+        rf"curr|amp|i\b|{_PREFIX}?a\b",
+    )
+    when, power, volts, amperes = (
+        next((i for i, name in enumerate(clean) if re.match(f"({word})", name)), None) for word in words
+    )
     if when is None or (power is None and (volts is None or amperes is None)):
         raise DataError(
             f"the columns of the power log {path} are not understood", got=", ".join(names), expected=_HINT
         )
-    scale = {i: 1e-3 if re.search(r"\bm[swva]\b|_m[swva]\b|milli", n) else 1.0 for i, n in enumerate(clean)}
+    scale = [_scale(name) for name in clean]
 
     def read(row: Sequence[str]) -> Pair:
         seconds = _seconds(row[when]) * (scale[when] if _number(row[when]) is not None else 1.0)
@@ -144,6 +158,14 @@ def _columns(names: Sequence[str], path: Path) -> Callable[[Sequence[str]], Pair
         return seconds, float(row[volts]) * scale[volts] * float(row[amperes]) * scale[amperes]
 
     return read
+
+
+def _scale(name: str) -> float:
+    """What a column's numbers are multiplied by, as the unit in its name says: 1e-6 for "Current(uA)"."""
+    prefix = _UNIT.search(name)
+    if prefix is not None:
+        return _PREFIXES[prefix[1]]
+    return 1e-3 if "milli" in name else 1e-6 if "micro" in name else 1.0
 
 
 def _seconds(text: str) -> float:
@@ -160,7 +182,7 @@ def _number(text: str) -> float | None:
 
 def _watts_of_line(line: str) -> float | None:
     """Of one number, watts; of two, volts and amperes."""
-    numbers = [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", line)]
+    numbers = [float(n) for n in _NUMBER.findall(line)]
     if len(numbers) == 2:
         return numbers[0] * numbers[1]
     return numbers[0] if len(numbers) == 1 else None

@@ -246,7 +246,12 @@ class Race:
             self._say(f"full timing of {trial.label}, one of the last {len(short)}")
             work, model = pair.work.sized_for(pair.recipe), model_of(self.store.directory, trial)
             file = self.store.directory / str(trial.model_file)
-            timed = work.bench.time(model, file, self._float_file, work.progress)
+            try:
+                timed = work.bench.time(model, file, self._float_file, work.progress)
+            except Exception as e:  # as in a trial: its short rounds and what the others found stay
+                why = f"full timing failed: {what_stopped(e)}"
+                self._leave(pair, "timed shortly", why.splitlines()[0])
+                continue
             measured = work.bench.measurement(model, split(trial.measurement)[0], timed)
             self.store.append(
                 replace(trial, measurement=measured, seconds={**trial.seconds, **timed.seconds})

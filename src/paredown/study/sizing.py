@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import monotonic
+from typing import NamedTuple
 
 from paredown._compress.recipe import Recipe
 from paredown._compress.size import STRIDE, Size
@@ -29,6 +30,7 @@ from paredown.study.trials import attempt, result_line
 from paredown.study.work import Work
 
 FLOOR = 128  # pixels: below, nothing is left to see; of a small model half its own size
+UNTRIED = "; the budget ran out before smaller ones were tried"
 
 
 def check_auto(options: Options, limits: Limits) -> None:
@@ -67,6 +69,14 @@ def halve(sizes: Sequence[int], keeps: Callable[[int], bool | None]) -> int | No
     return left[high] if high < len(left) else None
 
 
+class Smallest(NamedTuple):
+    """pixels: the smallest size that was found to keep the limit, None where none was. untried: whether the
+    budget ran out on the way, so that a smaller one might."""
+
+    pixels: int | None
+    untried: bool
+
+
 def smallest_size(
     pair: Pair,
     sizes: Sequence[int],
@@ -74,18 +84,20 @@ def smallest_size(
     reference: list[Prediction],
     limits: Limits,
     deadline: float | None,
-) -> int | None:
+) -> Smallest:
     """The smallest of the sizes at which the pair's recipe keeps the limit in its place, each a trial in the
-    store; None where none does. pair: at the model's own size."""
+    store. pair: at the model's own size."""
+    untried = []
 
     def keeps(pixels: int) -> bool | None:
         if deadline is not None and monotonic() > deadline:
             pair.work.say(f"{pixels} pixels not tried: the budget ran out")
+            untried.append(pixels)
             return False
         trial = _trial(at_pixels(pair, pixels), store, reference)
         return None if trial.error is not None else _keeps(trial, store, limits)
 
-    return halve(sizes, keeps)
+    return Smallest(halve(sizes, keeps), bool(untried))
 
 
 def own_side(work: Work) -> int:
@@ -126,12 +138,15 @@ def with_smaller(
 ) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
     """The pairs, and once more at the smallest size at which float keeps the limit; a note on it."""
     floats, own = Pair(work, Recipe(), FLOAT), own_side(work)
-    found = smallest_size(floats, candidates(own), store, reference, limits, deadline)
+    found, untried = smallest_size(floats, candidates(own), store, reference, limits, deadline)
     if found is None:
         note = f"no input size below the model's own {own} keeps the limit"
+        if untried:
+            note = f"the budget ran out before an input size below the model's own {own} kept the limit"
         work.say(note)
         return tuple(pairs), (note,)
     note = f"the float model keeps the limit down to an input of {found} pixels (its own: {own})"
+    note += UNTRIED * untried
     work.say(note)
     return (*pairs, *(at_pixels(p, found) for p in (floats, *pairs))), (note,)
 
@@ -158,7 +173,8 @@ def shrink_best(
     if small is not None and (is_unjudged(small) or _keeps(small, store, limits)):
         return ()
     between = range(smaller + STRIDE, own_side(pair.work), STRIDE)
-    found = smallest_size(pair, between, store, reference, limits, deadline)
+    found, untried = smallest_size(pair, between, store, reference, limits, deadline)
     note = f"{pair.label} keeps the limit down to an input of {found or own_side(pair.work)} pixels"
+    note += UNTRIED * untried
     pair.work.say(note)
     return (note,)

@@ -154,6 +154,27 @@ def test_the_process_ends_with_its_stdin_though_the_decode_never_returns() -> No
     process.close()
 
 
+def test_an_answer_that_was_interrupted_is_not_taken_for_the_next(
+    head: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head.write_text("def decode(outputs, size):\n    return [[0, 0, 4, 4]], [0.5], [outputs['o'][0, 0, 0]]\n")
+    card = recognise_file(ODD, Path("odd.onnx"), Hints(decode=head)).resolve()
+
+    def first(self: DecodeProcess, deadline: float) -> None:
+        raise KeyboardInterrupt
+
+    def asked(value: int) -> float:
+        outputs = {"o": np.full((1, 7, 9), value, np.float32)}
+        return float(own.candidates(outputs, card, 0.1).labels[0])  # type: ignore[index]
+
+    assert asked(1) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(DecodeProcess, "_receive", first)
+        with pytest.raises(KeyboardInterrupt):
+            asked(2)
+    assert asked(3) == 3
+
+
 def test_what_is_no_python_is_refused_before_anything_runs(head: Path) -> None:
     head.write_text("def decode(outputs, size)\n")
     with pytest.raises(CardError, match="no Python"):

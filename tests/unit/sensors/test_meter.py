@@ -22,6 +22,9 @@ from paredown.sensors.meter import Meter, read_csv
         ("t,V,A", "{t},5,{a}"),
         ("time,voltage_mv,current_ma,note", "{t},5000,{ma},x"),
         ("date,W", "{iso},{w}"),
+        ("Timestamp(us),Current(uA),Voltage(mV)", "{us},{ua},5000"),
+        ("time_ns,power_kw", "{ns},{kw}"),
+        ("t,\u00b5W", "{t},{uw}"),
     ],
 )
 def test_a_csv_is_seconds_and_watts(tmp_path: Path, head: str, row: str) -> None:
@@ -30,6 +33,7 @@ def test_a_csv_is_seconds_and_watts(tmp_path: Path, head: str, row: str) -> None
         t, w = 100 + 0.5 * i, 2.0 + i
         iso = f"2026-01-01T00:00:{int(0.5 * i):02d}.{5 * (i % 2)}00+00:00"
         values = {"t": t, "ms": 1000 * t, "w": w, "mw": 1000 * w, "a": w / 5, "ma": 200 * w, "iso": iso}
+        values |= {"us": 1e6 * t, "ns": 1e9 * t, "ua": 2e5 * w, "uw": 1e6 * w, "kw": 1e-3 * w}
         lines.append(row.format(**values))
     path = tmp_path / "log.csv"
     path.write_text("\n".join([*lines[:8], "nan-ish,broken", *lines[8:]]))
@@ -56,12 +60,12 @@ def test_a_serial_port_is_read_line_by_line() -> None:
     ours, theirs = os.openpty()
     with Meter(f"{os.ttyname(theirs)}@9600") as meter:
         for i in range(12):
-            os.write(ours, b"5.00 V, 0.40 A\r\n" if i % 2 else b"3.5 W\n")
+            os.write(ours, (b"5.00 V, .40 A\r\n", b"3.5 W\n", b"3.5e0\n", b"+5.V 400e-3A\n")[i % 4])
             time.sleep(0.01)
         end = time.monotonic() + 5
         while len(meter._lines) < 12 and time.monotonic() < end:
             time.sleep(0.01)
         series = meter.series()
     os.close(ours)
-    np.testing.assert_allclose(series.values, [3.5, 2.0] * 6)
+    np.testing.assert_allclose(series.values, [2.0, 3.5, 3.5, 2.0] * 3)
     assert (np.diff(series.time_s) > 0).all()

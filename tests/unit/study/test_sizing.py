@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from paredown.errors import UsageError
+from paredown.study import sizing
 from paredown.study.limits import Limits
 from paredown.study.options import Options
-from paredown.study.sizing import candidates, check_auto, halve
+from paredown.study.sizing import candidates, check_auto, halve, with_smaller
 
 
 def test_candidates_are_multiples_of_32_between_a_floor_and_the_models_own():
@@ -41,3 +46,25 @@ def test_auto_needs_a_limit_and_no_other_sizes():
     check_auto(Options(auto_size=True), Limits(min_agreement=90.0))
     with pytest.raises(UsageError, match="named, and to be found"):
         Options(sizes=(320,), auto_size=True)
+
+
+@pytest.mark.parametrize(
+    ("good", "says"),
+    [
+        ((), "the budget ran out before an input size below the model's own 640 kept the limit"),
+        ((384,), "down to an input of 384 pixels .*; the budget ran out before smaller ones were tried"),
+    ],
+)
+def test_a_size_that_was_not_tried_is_not_said_to_break_the_limit(
+    monkeypatch: pytest.MonkeyPatch, good: tuple[int, ...], says: str
+):
+    clock = iter([0.0] * len(good) + [2.0] * 9)
+    monkeypatch.setattr(sizing, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(sizing, "own_side", lambda work: 640)
+    monkeypatch.setattr(sizing, "at_pixels", lambda pair, pixels: pixels)
+    monkeypatch.setattr(sizing, "_trial", lambda pixels, *given: SimpleNamespace(error=None, pixels=pixels))
+    monkeypatch.setattr(sizing, "_keeps", lambda trial, *given: trial.pixels in good)
+    nothing: Any = None
+    work: Any = SimpleNamespace(say=lambda text: None)
+    _, (note,) = with_smaller(work, (), nothing, [], Limits(max_drop=1.0), 1.0)
+    assert re.search(says, note)
