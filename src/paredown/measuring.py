@@ -23,6 +23,7 @@ from paredown.inputs import ImagesLike, ModelLike, as_dataset, as_model
 from paredown.loading import card_of, shown, with_card
 from paredown.measurement import Doubt, Measurement
 from paredown.metrics import kind_of
+from paredown.model import Model
 from paredown.protocols import Progress
 from paredown.study.bench import TIMED, WHAT, Bench
 from paredown.targets import target as find_target
@@ -66,6 +67,21 @@ def measure(
     card = card_of(model)
     here, watts = accuracy_on == "here", power or PowerFrom()
     bench = Bench(card, align(images, card)[0], where, threads, power=watts, answers_here=here)
+    measured = _measured(bench, model, floats, what, progress)
+    warning = made_for_another(model.metadata, where.host.facts())
+    if warning is not None and where.runs_here and where.runtime == "onnxruntime":
+        doubt = Doubt("target", f"{warning.what}: {warning.why}")
+        measured = replace(measured, doubts=(*measured.doubts, doubt))
+    if baseline is not None:
+        return measured
+    own = tuple(q for q in measured.quantities if not kind_of(q.name).against_float)
+    return replace(measured, quantities=own, doubts=without_baseline(measured.doubts))
+
+
+def _measured(
+    bench: Bench, model: Model, floats: Model | None, what: Sequence[str], progress: Progress
+) -> Measurement:
+    """What was asked for; without a float model, with the model beside itself."""
     predicted = reference = None
     if "map" in what:
         judges_itself = floats is None and RECIPE_KEY not in model.metadata
@@ -77,15 +93,7 @@ def measure(
         file.write_bytes(model.data)
         beside.write_bytes((floats or model).data)
         timed = bench.time(model, file, beside, progress, what=what)
-    measured = bench.measurement(model, judged, timed)
-    warning = made_for_another(model.metadata, where.host.facts())
-    if warning is not None and where.runs_here and where.runtime == "onnxruntime":
-        doubt = Doubt("target", f"{warning.what}: {warning.why}")
-        measured = replace(measured, doubts=(*measured.doubts, doubt))
-    if baseline is not None:
-        return measured
-    own = tuple(q for q in measured.quantities if not kind_of(q.name).against_float)
-    return replace(measured, quantities=own, doubts=without_baseline(measured.doubts))
+    return bench.measurement(model, judged, timed)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,13 @@ def asked(args: argparse.Namespace) -> Asked:
     from paredown.files import check_named
 
     found = Asked(args.sustained, args.interference, args.threads_curve, args.footprint)
+    unused = [name for name in ("baseline", "power_model") if getattr(args, name)]
+    if found.anything and not args.what and unused:
+        raise UsageError(
+            "nothing that was asked for would use this",
+            got=", ".join(f"--{name.replace('_', '-')}" for name in unused),
+            expected="--what beside it: map, latency, memory or energy",
+        )
     if args.page is not None:
         if not found.anything:
             raise UsageError(

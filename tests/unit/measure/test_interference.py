@@ -16,6 +16,7 @@ from paredown._measure.timing.footprint import footprint
 from paredown._measure.timing.interference import KINDS, Neighbour, interfere, ways
 from paredown._measure.timing.rounds import Way
 from paredown._measure.timing.threads_curve import counts, efficient, threads_curve
+from paredown.cli import main
 from paredown.endurance import Variant
 from paredown.endure import Asked, endure
 from paredown.errors import TargetError, UnknownName, UsageError
@@ -43,6 +44,15 @@ def test_a_neighbour_works_only_when_told(kind: str) -> None:
 def test_a_neighbour_that_cannot_work_is_an_error() -> None:
     with pytest.raises(TargetError, match="cannot work"):
         Neighbour(open_host(), "moon")
+
+
+def test_a_neighbour_that_ended_is_an_error() -> None:
+    with Neighbour(open_host(), "cpu") as neighbour:
+        neighbour.go()
+        neighbour._process.kill()
+        neighbour._process.wait(5.0)
+        with pytest.raises(TargetError, match="'cpu' cannot work"):
+            neighbour.stop()
 
 
 def test_the_measures_that_a_user_can_take() -> None:
@@ -110,6 +120,30 @@ def test_what_the_process_needs(toy: Toy) -> None:
     assert named["size_bytes"] == toy.model.stat().st_size
     assert named["load_s"] > 0
     assert ("load_cold_s" in named) == bool(found.cold) != bool(found.not_cold)
+
+
+def test_no_load_is_called_cold_where_the_file_system_does_not_tell(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"how": "the system was asked", "cached": None, "peak_bytes": 1.0}
+    monkeypatch.setattr("paredown._measure.timing.footprint._program", lambda *given: told)
+    model, image = api.load(toy.model, toy.data), np.zeros((48, 64, 3), np.uint8)
+    feeds = {"images": np.zeros((1, 3, 64, 64), np.float32)}
+    found = footprint(toy.model, target("local"), feeds, model.card, model.inputs, image)
+    assert "load_cold_s" not in {q.name for q in found.quantities}
+    assert not found.cold
+    assert "does not tell" in found.not_cold
+
+
+@pytest.mark.parametrize("unused", [["--power-model", "2,7"], ["--baseline", "float.onnx"]])
+def test_an_option_that_nothing_asked_for_uses_is_refused(
+    toy: Toy, unused: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["measure", str(toy.model), "--data", str(toy.data), "--threads-curve", *unused]
+    assert main(given) == 2
+    said = capsys.readouterr().err
+    assert "would use this" in said
+    assert unused[0] in said
 
 
 def test_files_leave_the_page_cache_or_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

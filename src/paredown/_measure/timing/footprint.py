@@ -64,7 +64,9 @@ def footprint(
                 loaded = worker.load()
                 kept.append(loaded["load_s"])
                 answer = {**loaded, **worker.run(2)}
-        if cached is not None and cached > _STILL_CACHED:
+        if cached is None:
+            why = f"{how}, and this file system does not tell whether it did"
+        elif cached > _STILL_CACHED:
             why = f"{how}, and {100 * cached:.0f} % of it stayed in the page cache"
     quantities = [
         Quantity.listed("load_s", samples=tuple(warm_s)),

@@ -43,22 +43,32 @@ class Neighbour:
         module = "paredown.hosts.video_neighbour" if kind == "video" else "paredown.hosts.neighbour"
         self._process = host.spawn(module, [] if kind == "video" else [kind])
         self.did: list[tuple[float, float]] = []
+        self._fails = f"the neighbour {kind!r} cannot work on {host.name}"
         if self._process.stdout.readline().strip() != b"ready":
-            tail = self._process.errors()[-500:]
+            error = self._failure()
             self._process.close()
-            raise TargetError(f"the neighbour {kind!r} cannot work on {host.name}", got=tail or None)
+            raise error
 
     def go(self) -> None:
         self._say(b"go\n")
 
     def stop(self) -> None:
         self._say(b"stop\n")
-        answer = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise self._failure()
+        answer = json.loads(line)
         self.did.append((answer["times"], answer["seconds"]))
 
     def _say(self, word: bytes) -> None:
-        self._process.stdin.write(word)
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(word)
+            self._process.stdin.flush()
+        except OSError as e:  # it has ended
+            raise self._failure() from e
+
+    def _failure(self) -> TargetError:
+        return TargetError(self._fails, got=self._process.errors()[-500:] or None)
 
     def __enter__(self) -> Self:
         return self
