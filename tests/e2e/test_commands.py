@@ -25,9 +25,13 @@ def told(capsys, *words):
     return json.loads(capsys.readouterr().out)
 
 
+def module_of(command):
+    return f"paredown.cli.{command.replace('-', '_')}"
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_an_example_that_parses(name, capsys):
-    command = import_module(f"paredown.cli.{name}")
+    command = import_module(module_of(name))
     assert main([name, "--help"]) == 0
     assert f"example:\n  {command.EXAMPLE}" in capsys.readouterr().out
     parse(command.EXAMPLE)
@@ -37,7 +41,7 @@ def parse(line):
     words = shlex.split(line)
     assert words[0] == "paredown"
     parser = Parser(prog="x")
-    import_module(f"paredown.cli.{words[1]}").arguments(parser)
+    import_module(module_of(words[1])).arguments(parser)
     parser.parse_args(words[2:])
 
 

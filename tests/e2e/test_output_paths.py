@@ -31,6 +31,7 @@ def lines(toy, study, tmp_path_factory):
         "report": ["report", study],
         "pack": ["pack", toy.model],
         "unpack": ["unpack", packed],
+        "new-decode": ["new-decode", toy.model],
     }
     folders = {
         "run": ["run", toy.model, *data, "--calib", toy.calib, "--recipes", "int8-weights"],
@@ -42,7 +43,7 @@ def lines(toy, study, tmp_path_factory):
     return {name: [str(w) for w in words] for name, words in (files | folders).items()}
 
 
-FILES = ("measure", "report", "pack", "unpack")
+FILES = ("measure", "report", "pack", "unpack", "new-decode")
 FOLDERS = ("run", "study", "demo", "compress", "compare")
 
 
@@ -54,7 +55,7 @@ def test_every_command_that_writes_stands_in_these_tests():
     writing = set()
     for name in COMMANDS:
         parser = Parser(prog=name)
-        import_module(f"paredown.cli.{name}").arguments(parser)
+        import_module(f"paredown.cli.{name.replace('-', '_')}").arguments(parser)
         options = set(parser._option_string_actions)
         if "--out" in options:
             writing.add(name)

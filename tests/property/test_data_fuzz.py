@@ -18,12 +18,14 @@ from hypothesis import strategies as st
 from paredown import data
 from paredown.data.headers import BadHeader, read_header
 from paredown.data.images import decode
+from paredown.detections import ClassMap
 from paredown.errors import DataError, ImageError, UsageError
 from paredown.sample import Dataset, Labels
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
 IMAGES = {s: cv2.imencode(s, PIXELS)[1].tobytes() for s in (".jpg", ".png", ".bmp", ".webp", ".tiff")}
 PNG = IMAGES[".png"]
+INDEX_PNG = cv2.imencode(".png", PIXELS[:, :, 0] % 2)[1].tobytes()
 bounded = settings(
     max_examples=60,
     deadline=2000,
@@ -87,6 +89,10 @@ SOUND: dict[str, tuple[dict[str, bytes], str]] = {
     "zip": ({"s.zip": zip_of({"cat/a.png": PNG, "dog/b.jpg": IMAGES[".jpg"]})}, "s.zip"),
     "folders": ({"cat/a.png": PNG, "dog/b.png": PNG}, "dog/b.png"),
     "plain": ({"a.png": PNG}, "a.png"),
+    "masks": (
+        {"images/a.png": PNG, "masks/a.png": INDEX_PNG, "masks/classes.txt": b"road\ncar\n"},
+        "masks/a.png",
+    ),
 }
 
 
@@ -115,6 +121,8 @@ def read_all(spec: str) -> Dataset | None:
             assert (boxes >= 0).all()
             assert (boxes[:, 2:] >= boxes[:, :2]).all()
             assert ((sample.truth.classes >= 0) & (sample.truth.classes < len(read.classes))).all()
+        elif isinstance(sample.truth, ClassMap):
+            assert sample.truth.classes.max() < len(read.classes)
         elif sample.truth is not None:
             assert 0 <= sample.truth < len(read.classes)
         try:

@@ -18,9 +18,17 @@ _GREY, _PALETTE = 0, 3  # colour types
 MOST_PIXELS = 100_000_000
 
 
+HEADER_BYTES = 33  # signature and IHDR
+
+
+def is_index_png(header: bytes) -> bool:
+    """Whether a PNG that begins with these bytes may hold class numbers: its pixels are no colours."""
+    return header[:8] == _SIGNATURE and len(header) >= HEADER_BYTES and header[25] in (_GREY, _PALETTE)
+
+
 def read_index_png(data: bytes, where: str) -> ClassMap:
     """The class of every pixel. Raises DataError where the PNG does not hold class numbers."""
-    if data[:8] != _SIGNATURE or len(data) < 33:
+    if data[:8] != _SIGNATURE or len(data) < HEADER_BYTES:
         raise DataError(f"{where!r} is no PNG", expected="an index PNG: a class number for every pixel")
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     bits, kind = data[24], data[25]

@@ -16,6 +16,7 @@ import yaml
 from paredown.data.files import (
     dataset_name,
     files_below,
+    head,
     is_file,
     read_bytes,
     read_text,
@@ -24,7 +25,7 @@ from paredown.data.files import (
     unread_images,
 )
 from paredown.data.images import file_sample
-from paredown.data.index_png import read_index_png
+from paredown.data.index_png import HEADER_BYTES, is_index_png, read_index_png
 from paredown.data.pairs import images_of
 from paredown.detections import ClassMap
 from paredown.errors import DataError
@@ -38,7 +39,8 @@ NAMES_BYTES = 1_000_000
 
 def looks_like(path: Path) -> bool:
     folder = sub_folder(path, *FOLDERS)
-    return folder is not None and bool(files_below(folder, ".png"))
+    maps = [] if folder is None else files_below(folder, ".png")
+    return bool(maps) and is_index_png(head(maps[0], HEADER_BYTES))
 
 
 def splits(path: Path) -> tuple[str, ...]:

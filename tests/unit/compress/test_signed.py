@@ -61,8 +61,8 @@ def test_only_kernels_read_rounded_numbers_where_they_write_real_ones() -> None:
 
 def test_the_end_nearer_to_zero_costs_a_symmetric_range_nothing() -> None:
     x = np.concatenate([np.linspace(-0.3, 4, 5000), [40.0]]).astype(np.float32)
-    ends = np.array([40.0], np.float32)
-    seen = Seen(x, -0.3 * ends / 40, ends, np.zeros(len(x), np.int32), -0.3 * ends / 40, ends)
+    low, high = np.array([[-0.3]], np.float32), np.array([[40.0]], np.float32)
+    seen = Seen(x, np.zeros(len(x), np.int32), low, high)
     low, high = least_cubed_error(seen, signed=True)
     grid = spanning(low, high, signed=True)
     assert (grid.low, grid.high, int(grid.zero_point)) == (-127, 127, 0)

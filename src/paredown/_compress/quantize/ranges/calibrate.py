@@ -52,8 +52,8 @@ class _Store:
     def add(self, drawn: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]) -> None:
         self.values.append(drawn[:: self.stride])
         self.count += len(self.values[-1])
-        self.lows.append(low)
-        self.highs.append(high)
+        self.lows.append(np.atleast_1d(low))  # a tensor without channels has one
+        self.highs.append(np.atleast_1d(high))
         if self.count > CAPACITY:
             self.values = [v[::2].copy() for v in self.values]
             self.stride, self.count = self.stride * 2, sum(map(len, self.values))
