@@ -66,17 +66,28 @@ def _fill(folder: Path, model: Model, card: Card, trial: Trial, place: Target, s
 def _replace(out: Path, fresh: Path) -> None:
     """`fresh` under the name `out`; the bundle that stood there is gone only once the new one is in place."""
     old = out.with_name(f".{out.name}.old")
-    if old.exists():
-        shutil.rmtree(old)
+    _settle(out, old)
     if out.exists():
         out.rename(old)
     fresh.rename(out)
-    if old.exists():
-        ours = {*BUNDLE.marks, *_files_of(old)}
-        for entry in list(old.iterdir()):
-            if entry.name not in ours:
-                entry.rename(out / entry.name)
-        shutil.rmtree(old, ignore_errors=True)
+    _settle(out, old)
+
+
+def _settle(out: Path, old: Path) -> None:
+    """Nothing is left at `old`: the user's own files move into `out`, or all of it where there is no `out`.
+
+    Also what a replacement left that was cut short.
+    """
+    if not old.exists():
+        return
+    if not out.exists():
+        old.rename(out)
+        return
+    ours = {*BUNDLE.marks, *_files_of(old)}
+    for entry in list(old.iterdir()):
+        if entry.name not in ours and not (out / entry.name).exists():
+            entry.rename(out / entry.name)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _files_of(bundle: Path) -> set[str]:

@@ -202,6 +202,20 @@ def test_an_older_bundle_is_replaced_whole_or_kept(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["best", "file", "m.onnx"]
 
 
+@pytest.mark.parametrize("cut", ["the old one set aside", "the new one in place"])
+def test_a_replacement_that_was_cut_short_loses_nothing_of_the_users(tmp_path: Path, cut: str) -> None:
+    model, out, old = detector(tmp_path / "m.onnx"), tmp_path / "best", tmp_path / ".best.old"
+    write_bundle(model, CARD, trial(), HERE, out)
+    (out / "notes.txt").write_text("mine")
+    out.rename(old)
+    if cut == "the new one in place":
+        write_bundle(model, CARD, trial(), HERE, tmp_path / "other")
+        (tmp_path / "other").rename(out)
+    write_bundle(model, CARD, trial(), HERE, out)
+    assert (out / "notes.txt").read_text() == "mine"
+    assert not old.exists()
+
+
 def test_half_a_character_in_a_class_name_draws_a_question_mark() -> None:
     """OpenCV ends the process on it."""
     found = Detections(np.array([[4, 20, 30, 40]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int64))
