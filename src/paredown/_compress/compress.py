@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from paredown._compress.draft import Draft
-from paredown._compress.quantize.keep_float import require_nodes
+from paredown._compress.quantize.placement.keep_float import require_nodes
 from paredown._compress.quantize.writing.qdq import make_biases_real
 from paredown._compress.recipe import Compressed, Context, Recipe, require_packages, require_possible
 from paredown._compress.steps import STEPS

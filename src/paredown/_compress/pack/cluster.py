@@ -26,7 +26,7 @@ from paredown._compress.pack.feedback import rounded
 from paredown._compress.pack.pack import INT4, integers_of, raise_opset
 from paredown._compress.pack.sensitivity import sensitivities
 from paredown._compress.pack.table import LARGEST, NARROW, read_from_table
-from paredown._compress.quantize.keep_float import KEPT, is_kept
+from paredown._compress.quantize.placement.keep_float import KEPT, is_kept
 from paredown._compress.recipe import FLOAT_WEIGHTS, IN_INTEGERS, Context, Stage, Step
 from paredown.errors import UsageError
 from paredown.graph.walk import constant, to_model, weight_of

@@ -21,7 +21,7 @@ from paredown._compress.prune.moments import Moments, Place, moments
 from paredown._compress.prune.refit import refit
 from paredown._compress.prune.settings import Prune
 from paredown._compress.prune.shrink import shrink
-from paredown._compress.quantize.keep_float import KEPT, is_kept
+from paredown._compress.quantize.placement.keep_float import KEPT, is_kept
 from paredown._compress.recipe import Context
 from paredown.errors import UsageError
 from paredown.graph.inspect import macs_of

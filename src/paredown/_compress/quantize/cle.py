@@ -25,7 +25,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.draft import Draft
-from paredown._compress.quantize.keep_float import KEPT, is_kept
+from paredown._compress.quantize.placement.keep_float import KEPT, is_kept
 from paredown._compress.quantize.placement.plan import body_of, place
 from paredown._compress.quantize.ranges.calibrate import calibrate_for, rescaled
 from paredown._compress.quantize.ranges.outliers import LOUD, loudness_of, stands_out

@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown._compress.draft import Draft
-from paredown._compress.quantize.keep_float import KEPT, is_kept
+from paredown._compress.quantize.placement.keep_float import KEPT, is_kept
 from paredown._compress.quantize.placement.plan import body_of
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import FLOAT_WEIGHTS, IN_INTEGERS, Context, Stage, Step

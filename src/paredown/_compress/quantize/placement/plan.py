@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import onnx_ir as ir
 
-from paredown._compress.quantize.keep_float import KEPT, require_nodes
+from paredown._compress.quantize.placement.keep_float import KEPT, require_nodes
 from paredown.errors import UnsupportedModel
 from paredown.graph.walk import (
     WEIGHTED,
