@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import pytest
 
 from paredown import Options, compress, load, run
 from paredown._compress.compress import RECIPE_KEY
-from paredown.errors import MissingDependency, TargetError
+from paredown.errors import MissingDependency, StorageError, TargetError
 from paredown.job import Outcome
-from paredown.measurement import Quantity, Readings
+from paredown.measurement import Quantity, Readings, Trial
 from paredown.runtimes import runtime
+from paredown.study import race
 from paredown.study.bench import Bench
 from paredown.study.limits import Limits
 from toys import Toy
@@ -46,8 +48,8 @@ def pretend(monkeypatch: pytest.MonkeyPatch, ratios: Mapping[tuple[str, str], fl
     return at_length
 
 
-def raced(toy: Toy, out: Path, told: list[str] | None = None) -> Outcome:
-    options = Options(runtimes=("onnxruntime", OTHER), recipes="int8-minmax", threads=1)
+def raced(toy: Toy, out: Path, told: list[str] | None = None, budget_s: float | None = None) -> Outcome:
+    options = Options(runtimes=("onnxruntime", OTHER), recipes="int8-minmax", threads=1, budget_s=budget_s)
     lines = [] if told is None else told
     return run(
         toy.model, str(toy.data), str(toy.calib), out=out, limits=Limits(max_drop=100.0), options=options,
@@ -124,3 +126,36 @@ def test_a_full_timing_that_fails_costs_nothing_that_was_found(
     assert trial.error is None
     assert trial.measurement is not None
     assert trial.measurement.value("latency_ratio") == 0.5
+
+
+def test_nobody_is_timed_at_length_once_the_budget_is_spent(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = {(OTHER, "float"): 0.9, ("onnxruntime", "int8"): 0.5, (OTHER, "int8"): 0.52}
+    at_length, real = pretend(monkeypatch, fast), race.finalists
+
+    def late(*given: Any) -> list[Trial]:
+        monkeypatch.setattr(race, "monotonic", lambda: math.inf)
+        return real(*given)
+
+    monkeypatch.setattr(race, "finalists", late)
+    outcome = raced(toy, tmp_path / "study", budget_s=3600)
+    assert at_length == ["float"]  # the reference, before the race
+    whys = {c.why for c in outcome.left_out if c.what == "timed shortly"}
+    assert whys == {"the budget ran out before its full timing"}
+
+
+def test_a_full_disk_in_a_full_timing_ends_the_study_with_that_word(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, {(OTHER, "float"): 0.9, ("onnxruntime", "int8"): 0.5, (OTHER, "int8"): 0.52})
+    quick = Bench.time
+
+    def time(self: Bench, model: Any, file: Path, *given: Any, plan: Any = None, **more: Any) -> Readings:
+        if plan is None and file.name != "float.onnx":
+            raise StorageError("the disk is full")
+        return quick(self, model, file, *given, plan=plan, **more)
+
+    monkeypatch.setattr(Bench, "time", time)
+    with pytest.raises(StorageError, match="the disk is full"):
+        raced(toy, tmp_path / "study")

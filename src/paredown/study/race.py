@@ -78,6 +78,10 @@ class Race:
             raise StorageError("the float model's trial is gone from the study")
         return found
 
+    @property
+    def _late(self) -> bool:
+        return self.deadline is not None and monotonic() > self.deadline
+
     def _say(self, text: str) -> None:
         if self.pairs:
             self.pairs[0].work.say(text)
@@ -96,7 +100,7 @@ class Race:
             self._say(
                 f"[{done + 1}/{len(pairs)}] {pair.label}, {minutes(monotonic() - self.started)} elapsed"
             )
-            if self.deadline is not None and monotonic() > self.deadline:
+            if self._late:
                 self._leave(pair, "not tried" if trial is None else "not judged", OUT_OF_TIME)
                 continue
             if trial is None and (why := self._hopeless(pair)):
@@ -190,7 +194,7 @@ class Race:
     def _probe(self, pairs: Sequence[Pair]) -> None:
         """Times a throw-away INT8 model at each place and size that these pairs need."""
         for pair in {p.place: p for p in pairs if p.work.bench.target.can_time}.values():
-            if self.deadline is not None and monotonic() > self.deadline:
+            if self._late:
                 return
             name = f"{PROBE} in {pair.runtime}" + (f" at {pair.pixels}" * bool(pair.pixels))
             try:
@@ -243,11 +247,16 @@ class Race:
         short = [t for t in last if is_short(t) and (t.recipe, t.runtime) in by_key]
         for trial in short:
             pair = by_key[trial.recipe, trial.runtime]
+            if self._late:
+                self._leave(pair, "timed shortly", "the budget ran out before its full timing")
+                continue
             self._say(f"full timing of {trial.label}, one of the last {len(short)}")
             work, model = pair.work.sized_for(pair.recipe), model_of(self.store.directory, trial)
             file = self.store.directory / str(trial.model_file)
             try:
                 timed = work.bench.time(model, file, self._float_file, work.progress)
+            except StorageError:
+                raise
             except Exception as e:  # as in a trial: its short rounds and what the others found stay
                 why = f"full timing failed: {what_stopped(e)}"
                 self._leave(pair, "timed shortly", why.splitlines()[0])
