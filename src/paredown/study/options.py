@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, Self
@@ -123,9 +123,9 @@ class Asked:
         for key in asked:
             if key not in ("model", "data", "calib"):
                 raise UnknownName("key in [asked]", key, ("model", "data", "calib"))
-        with _in_table("limits"):
+        with in_table("limits"):
             limits = read_limits(tables.get("limits", {}))
-        with _in_table("options"):
+        with in_table("options"):
             options = build(Options, dict(tables.get("options", {})))
         calib = None if asked.get("calib") is None else str(asked["calib"])
         return cls(str(asked["model"]), str(asked["data"]), calib, limits, options)
@@ -137,12 +137,12 @@ def read_asked(path: Path) -> Asked:
 
 
 @contextlib.contextmanager
-def _in_table(where: str) -> Iterator[None]:
-    """What does not fit as an error of the user's study.toml."""
+def in_table(where: str, known: Collection[str] = ()) -> Iterator[None]:
+    """What does not fit as an error of the user's study.toml. known: the keys, where some may not stand."""
     try:
         yield
     except UnknownKey as e:
-        raise UnknownName(f"key in [{where}]", e.key, e.known) from e
+        raise UnknownName(f"key in [{where}]", e.key, known or e.known) from e
     except Misfit as e:
         key = e.where.partition("[")[0]
         raise UsageError(
