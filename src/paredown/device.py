@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 DOT_PRODUCTS = frozenset({"vnni", "dotprod"})
@@ -15,7 +16,8 @@ class Device:
 
     activations, weights: the only integer type that its arithmetic takes; "" where it takes both, and the
     runtime decides. per_channel: whether it can scale every channel of a weight by itself. saturates: sums of
-    products are cut off at 16 bits (x86 without VNNI). runtimes: that it can run, the usual one first.
+    products are cut off at 16 bits (x86 without VNNI). runtimes: that it can run, the preferred one first.
+    memory_bytes: the sizes that it is sold with. sources: field -> where its value was read.
     """
 
     name: str
@@ -28,12 +30,12 @@ class Device:
     weights: Literal["", "int8", "uint8"] = ""
     saturates: bool = False
     per_channel: bool = True
-    memory_bytes: int | None = None
+    memory_bytes: tuple[int, ...] = ()
     threads: int | None = None
     sensors: tuple[str, ...] = ()  # of power: keys of sensors.SENSORS
     governor: str = ""  # what to do about clock and heat before timing
     notes: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()  # "key: where that was read"
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def sums_products(self) -> bool:

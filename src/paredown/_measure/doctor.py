@@ -40,8 +40,9 @@ def check(where: Target, metadata: Mapping[str, str] | None = None) -> tuple[Fin
         _runtime(machine),
         _telemetry(),
         _device(where),
+        *_on_the_device(where),
         _instructions(machine),
-        _governor(machine),
+        _governor(machine, where.device.governor if where.runs_here else ""),
         _turbo(machine),
         _heat(counters),
         _throttled(counters.throttling),
@@ -51,7 +52,7 @@ def check(where: Target, metadata: Mapping[str, str] | None = None) -> tuple[Fin
         _load(where.host, machine),
         _clock(steady.clock_step_s),
         _spread(steady.work_s),
-        _sensors(machine),
+        _sensors(machine, where),
         *(() if metadata is None else (_model(metadata, machine),)),
     )
 
@@ -116,6 +117,21 @@ def _device(where: Target) -> Finding:
     return Finding("bad", f"{whose} is not {where.name!r}", "; ".join(where.unfit), hint)
 
 
+def _on_the_device(where: Target) -> tuple[Finding, ...]:
+    """What its table says of a device that this machine is not."""
+    device = where.device
+    if where.runs_here:
+        return ()
+    found = []
+    if device.governor:
+        found.append(Finding("ok", f"before timing on a {where.name}: {device.governor}"))
+    if device.sensors:
+        found.append(Finding("ok", f"sensors of power on a {where.name}: {', '.join(device.sensors)}"))
+    if len(device.runtimes) > 1:
+        found.append(Finding("ok", f"runtimes for a {where.name}: {', '.join(device.runtimes)}"))
+    return tuple(found)
+
+
 def _described(machine: Machine) -> str:
     """A machine elsewhere in words: "Raspberry Pi 5 Model B Rev 1.0 (4 cores)"."""
     return f"{machine.board or machine.cpu or machine.arch} ({machine.cores_usable} cores)"
@@ -137,14 +153,15 @@ def _instructions(machine: Machine) -> Finding:
     return Finding("warn", what, why)
 
 
-def _governor(machine: Machine) -> Finding:
+def _governor(machine: Machine, advice: str) -> Finding:
+    """advice: what the device's table says to do about it."""
     found = sorted(machine.governors)
     if not found:
         return Finding("ok", "frequency governor not visible", "usual on a virtual machine")
     if found == ["performance"]:
         return Finding("ok", "frequency governor: performance")
     what, why = f"frequency governor: {', '.join(found)}", "the clock rate changes while a model is timed"
-    return Finding("warn", what, why, "sudo cpupower frequency-set -g performance")
+    return Finding("warn", what, why, advice or "sudo cpupower frequency-set -g performance")
 
 
 def _turbo(machine: Machine) -> Finding:
@@ -183,9 +200,10 @@ def _memory(where: Target, machine: Machine, counters: Counters) -> Finding:
     what = f"memory: {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
     if free < 512 * 2**20:
         return Finding("bad", what, "a model that does not fit is swapped or killed", "close other programs")
-    device = where.device.memory_bytes
-    if device is not None and not where.runs_here:
-        return Finding("ok", what, f"{where.name} has {device / 2**30:.1f} GiB in all")
+    sizes = where.device.memory_bytes
+    if sizes and not where.runs_here:
+        sold = " or ".join(f"{size / 2**30:.2g}" for size in sizes)
+        return Finding("ok", what, f"a {where.name} has {sold} GiB in all")
     return Finding("ok", what)
 
 
@@ -243,8 +261,12 @@ def _spread(work_s: tuple[float, ...]) -> Finding:
     return Finding("ok", what)
 
 
-def _sensors(machine: Machine) -> Finding:
+def _sensors(machine: Machine, where: Target) -> Finding:
     if machine.sensors:
         return Finding("ok", f"energy sensors: {', '.join(machine.sensors)}")
+    expected = where.device.sensors if where.runs_here else ()
+    if expected and not machine.virtualization:
+        what = f"energy cannot be measured here, though a {where.name} has {' or '.join(expected)}"
+        return Finding("warn", what, machine.no_sensor, "docs/energy.md tells what each needs")
     hint = "" if machine.virtualization else "an external meter will do: --power-log FILE (docs/energy.md)"
     return Finding("ok", "energy cannot be measured here", machine.no_sensor or "no sensor", hint)

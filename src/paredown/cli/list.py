@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from paredown.cli.parser import add_output
 from paredown.errors import UnknownName
 
+if TYPE_CHECKING:
+    from paredown.device import Device
+
 EXAMPLE = "paredown list recipes"
-KINDS = ("recipes", "steps", "families", "targets", "runtimes", "metrics", "formats", "sensors")
+KINDS = ("recipes", "steps", "families", "targets", "runtimes", "metrics", "formats", "sensors", "hosts")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +47,7 @@ def summaries(kind: str) -> dict[str, str]:
     from paredown._compress.presets import PRESETS
     from paredown._compress.steps import STEPS
     from paredown.families import FAMILIES
-    from paredown.hosts import open_host
+    from paredown.hosts import HOSTS, open_host
     from paredown.metrics import METRICS
     from paredown.runtimes import RUNTIMES
     from paredown.sensors import SENSORS
@@ -53,13 +57,26 @@ def summaries(kind: str) -> dict[str, str]:
         "recipes": lambda: {name: f"{spelled}: {summary}" for name, (spelled, summary) in PRESETS.items()},
         "steps": lambda: {name: step.summary for name, (step, _) in STEPS.items()},
         "families": lambda: {name: family.SUMMARY for name, family in FAMILIES.items()},
-        "targets": lambda: {name: device.summary for name, device in devices(open_host().facts()).items()},
+        "targets": lambda: {name: _device(device) for name, device in devices(open_host().facts()).items()},
         "runtimes": lambda: {name: _runtime(name) for name in RUNTIMES},
         "metrics": lambda: {name: metric.summary for name, metric in METRICS.items()},
         "formats": lambda: {name: form.summary for name, form in data.FORMATS.items()},
         "sensors": lambda: {name: str(import_module(m).SUMMARY) for name, m in SENSORS.items()},
+        "hosts": lambda: {name: str(import_module(m).SUMMARY) for name, m in HOSTS.items()},
     }
     return tables[kind]()
+
+
+def _device(device: Device) -> str:
+    """Its summary, then what its table knows: memory, what it can run, what tells its power."""
+    parts = [device.summary]
+    if device.memory_bytes:
+        parts.append(f"{' or '.join(f'{size / 2**30:.2g}' for size in device.memory_bytes)} GiB")
+    if len(device.runtimes) > 1:
+        parts.append(f"runs {', '.join(device.runtimes)}")
+    if device.sensors:
+        parts.append(f"power by {' or '.join(device.sensors)}")
+    return "; ".join(parts)
 
 
 def _runtime(name: str) -> str:

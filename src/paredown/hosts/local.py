@@ -19,6 +19,8 @@ from paredown.protocols import Host
 from paredown.sensors import find_sensor, kinds
 from paredown.sensors.sensor import Absent
 
+SUMMARY = "this machine, and the Python that paredown runs in"
+
 
 @dataclass(frozen=True)
 class LocalHost:

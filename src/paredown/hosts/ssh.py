@@ -18,6 +18,8 @@ from paredown.hosts.ssh_connection import LOST, Address, SshProgram, parse_addre
 from paredown.machine import Counters, Machine, Throttling
 from paredown.protocols import Host
 
+SUMMARY = "a board that your own ssh reaches, with Python 3.11 or newer: ssh:user@board"
+
 _COMPUTED_HERE = ("paredown", "opencv-python-headless", "faster-coco-eval")
 """Packages that change a result and are never installed on a board: their work is done on this machine."""
 

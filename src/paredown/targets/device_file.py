@@ -11,6 +11,7 @@ from paredown.toml import read_toml
 from paredown.typed import Misfit, UnknownKey, build
 
 _COUNTS = ("memory_bytes", "threads")
+_LISTED = {"runtime": "runtimes", "memory_bytes": "memory_bytes"}  # one alone needs no brackets
 _POSITIVE = "a whole number above 0"
 
 
@@ -23,11 +24,13 @@ def read_device_file(path: Path) -> Device:
 def parse_device(table: dict[str, Any], source: str) -> Device:
     """The device that a table of plain values spells. `source` names it in errors.
 
-    `runtime = "x"` is another spelling of `runtimes = ["x"]`, in files written when a device had but one.
+    `runtime = "x"` is another spelling of `runtimes = ["x"]`, and one size of memory needs no brackets. Each
+    key of its table `sources` is a field that it fills.
     """
-    if "runtime" in table:
-        table = {**table, "runtimes": [table["runtime"]]}
-        del table["runtime"]
+    table = dict(table)
+    for one, many in _LISTED.items():
+        if one in table and not isinstance(table[one], list):
+            table[many] = [table.pop(one)]
     if not table.get("summary"):
         raise UsageError(f"{source} has no summary", expected='summary = "one sentence"')
     try:
@@ -35,12 +38,14 @@ def parse_device(table: dict[str, Any], source: str) -> Device:
     except UnknownKey as e:
         raise UnknownName(f"key in {source}", e.key, e.known) from e
     except Misfit as e:
-        expected = _POSITIVE if e.where in _COUNTS else e.expected
+        expected = _POSITIVE if e.where.partition("[")[0] in _COUNTS else e.expected
         raise _wrong(source, e.where, e.got, expected) from e
-    for key in _COUNTS:
-        count = getattr(device, key)
+    for key, count in (("threads", device.threads), *(("memory_bytes", n) for n in device.memory_bytes)):
         if count is not None and count <= 0:
             raise _wrong(source, key, count, _POSITIVE)
+    for key in device.sources:
+        if key not in table:
+            raise UnknownName(f"key in the sources of {source}", key, table)
     return device
 
 

@@ -62,6 +62,8 @@ def test_an_unknown_name_gets_a_suggestion() -> None:
         ({"threads": 0}, UsageError, "above 0"),
         ({"threads": True}, UsageError, "above 0"),
         ({"memory_bytes": "4G"}, UsageError, "whole number"),
+        ({"memory_bytes": [2**30, 0]}, UsageError, "above 0"),
+        ({"sources": {"governer": "a page"}}, UnknownName, "key in the sources of b.toml"),
         ({"activations": "uint4"}, UsageError, "uint8 or int8"),
         ({"isa": "avx2"}, UsageError, "list of texts"),
         ({"arch": 64}, UsageError, "a text"),
@@ -131,8 +133,24 @@ def test_cores_are_at_least_one() -> None:
     assert usable_cores() >= 1
 
 
-def test_sources_and_sensors_name_what_there_is() -> None:
+def test_a_size_of_memory_needs_no_brackets_and_its_source_is_kept() -> None:
+    one = parse_device({"name": "b", "summary": "a board", "memory_bytes": 2**30}, "b.toml")
+    told = {"summary": "a board", "isa": ["neon"], "sources": {"isa": "its manual"}}
+    assert one.memory_bytes == (2**30,)
+    assert parse_device({"name": "b", **told}, "b.toml").sources == {"isa": "its manual"}
+
+
+def test_each_fact_of_a_board_tells_where_it_was_read() -> None:
     for name, device in devices(HERE).items():
         assert set(device.sensors) <= SENSORS.keys(), name
-        told = [source.partition(": ") for source in device.sources]
-        assert all(getattr(device, key) and where for key, _, where in told), name
+        facts = {
+            key: getattr(device, key)
+            for key in ("board", "isa", "memory_bytes", "sensors", "governor")
+            if device.sources and (key != "isa" or device.arch == "aarch64")
+        }
+        assert {key for key, fact in facts.items() if fact} <= device.sources.keys(), name
+    boards = {"raspberry-pi-4", "raspberry-pi-5", "raspberry-pi-zero-2", "jetson-nano", "jetson-orin-nano"}
+    classes = {"coral-dev-board", "rk3588", "x86-avx2", "x86-vnni", "x86-amx"}
+    for name in boards | classes:
+        assert read_device(name, HERE).sources, name
+        assert read_device(name, HERE).governor, name
