@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paredown.cli import parser as shared
+
+if TYPE_CHECKING:
+    from paredown._compress.recipe import Compressed, Recipe
+    from paredown.model import Model
+    from paredown.protocols import Artifact
+    from paredown.study.limits import Limits
 
 EXAMPLE = "paredown compress yolov8n.onnx --recipe int8 --calib coco_calib/ --out y8-int8"
 
@@ -39,10 +47,8 @@ def main(args: argparse.Namespace) -> int:
     from paredown import api, data, saving
     from paredown._compress.presets import parse_recipe
     from paredown.cli import closing, console, loading
-    from paredown.errors import UsageError
     from paredown.files import check_directory
     from paredown.study.images import read_images, unlabelled_images
-    from paredown.study.limits import Limits
 
     voice = console.Voice(args.quiet)
     check_directory(args.out, saving.COMPRESSED, force=args.force)
@@ -50,18 +56,16 @@ def main(args: argparse.Namespace) -> int:
     where = api.target(args.target, args.runtime)
     where.version()  # raises where its package is missing
     limits = closing.limits_of(args)
-    if limits != Limits() and not limits.taken_by(recipe):
-        raise UsageError(
-            "no step of this recipe chooses by limits",
-            got=recipe.name,
-            expected="a recipe with a step `mix`, and without limits of its own",
-            hint="--recipe mixed",
-        )
+    _check_taken(limits, recipe)
     given = read_images(args.calib, allow_outside=args.allow_outside)
     for note in given.notes:
         voice.say(note)
     sampled = data.sample(given, api.CALIBRATION_IMAGES, args.seed)
     images = data.verify(sampled, args.max_bad, voice.progress)
+    more = None
+    if args.learn_from is not None:
+        more = read_images(args.learn_from, allow_outside=args.allow_outside)
+        more = unlabelled_images(more, args.max_bad, voice.progress)
     model = loading.load(args.model, images, args, voice, judged=False)
     made = api.compress(
         model,
@@ -74,43 +78,57 @@ def main(args: argparse.Namespace) -> int:
         seed=args.seed,
         limits=limits,
         choose_on=given,
-        learn_from=None
-        if args.learn_from is None
-        else unlabelled_images(
-            read_images(args.learn_from, allow_outside=args.allow_outside), args.max_bad, voice.progress
-        ),
+        learn_from=more,
         folder=args.out,
         progress=voice.progress,
     )
-    for record in made.log:
-        if record.step == "prepare":
-            voice.say(record.why)
     saving.save(made, args.out, force=True)  # looked at above
     built = where.build(args.out / "model.onnx", args.out)
-    if built.note:
-        voice.say(built.note)
-    counts: dict[str, int] = {}
-    for record in made.log:
-        counts[record.action] = counts.get(record.action, 0) + 1
-    summary = {
-        "model": str(args.out / "model.onnx"),
-        "runtime": where.runtime,
-        "files": [str(file) for file in built.files],
-        "left_to_do": built.note,
-        "recipe": made.recipe.name,
-        "size_bytes": made.model.size_bytes,
-        "source_size_bytes": model.size_bytes,
-        "seconds": made.seconds,
-        "preprocessing": loading.feeding_of(model),
-        "log": counts,
-    }
+    for note in (*(record.why for record in made.log if record.step == "prepare"), built.note):
+        if note:
+            voice.say(note)
+    _show(made, built, model, where.runtime, args)
+    return 0
+
+
+def _check_taken(limits: Limits, recipe: Recipe) -> None:
+    """Raises UsageError for limits that no step of the recipe would choose by."""
+    from paredown.errors import UsageError
+
+    if limits != type(limits)() and not limits.taken_by(recipe):
+        raise UsageError(
+            "no step of this recipe chooses by limits",
+            got=recipe.name,
+            expected="a recipe with a step `mix`, and without limits of its own",
+            hint="--recipe mixed",
+        )
+
+
+def _show(made: Compressed, built: Artifact, model: Model, runtime: str, args: argparse.Namespace) -> None:
+    """What was made, as JSON or in two lines and the names of the files."""
+    from paredown.cli import console, loading
+
+    counts = dict(Counter(record.action for record in made.log))
+    written = args.out / "model.onnx"
     if args.json:
-        console.show_json(summary)
-        return 0
+        console.show_json(
+            {
+                "model": str(written),
+                "runtime": runtime,
+                "files": [str(file) for file in built.files],
+                "left_to_do": built.note,
+                "recipe": made.recipe.name,
+                "size_bytes": made.model.size_bytes,
+                "source_size_bytes": model.size_bytes,
+                "seconds": made.seconds,
+                "preprocessing": loading.feeding_of(model),
+                "log": counts,
+            }
+        )
+        return
     out = console.stdout()
     sizes = f"{model.size_bytes / 1e6:.2f} MB -> {made.model.size_bytes / 1e6:.2f} MB"
     done = ", ".join(f"{n} {action}" for action, n in counts.items())
     out.print(f"{made.recipe.name}: {sizes} in {made.seconds:.1f} s; {done}", markup=False)
-    for file in dict.fromkeys((args.out / "model.onnx", *built.files)):
+    for file in dict.fromkeys((written, *built.files)):
         out.print(str(file), markup=False, soft_wrap=True)
-    return 0
