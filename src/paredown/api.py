@@ -10,7 +10,7 @@ and nothing elsewhere; `paredown.protocols.silent` shows nothing. An argument of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed, Context, Recipe
 from paredown._compress.size import at_recipe_size
 from paredown._measure.feeding.reading import check_card
-from paredown._report import write_report
+from paredown._report import write_pages, write_report
 from paredown.checking import checked
 from paredown.deploy import BUNDLE, write_bundle
 from paredown.errors import UnknownName
@@ -144,17 +144,25 @@ def compress(
 
 @checked
 def report(
-    study: str | Path, out: str | Path | None = None, *, layers: str = "", force: bool = False
+    study: str | Path,
+    out: str | Path | None = None,
+    *,
+    layers: str = "",
+    fps: float | None = None,
+    weights: Mapping[str, float] | None = None,
+    force: bool = False,
 ) -> Path:
     """The report of a study directory, written again from what stands there, also while the study goes on.
 
-    layers: label of the model whose layers are drawn and listed, by default the recommended one. Raises
-    UsageError where a file stands at `out`, unless `force`.
+    out: by default report.html in the directory, with summary.md and trials.csv beside it. layers: label of
+    the model whose layers are drawn and listed, by default the recommended one. fps: the frame rate that a
+    model must keep up with. weights: of "accuracy", "latency_s", "size_bytes", "energy_j" in the ranking.
+    Raises UsageError where a file stands at `out`, unless `force`.
     """
-    if out is None:
-        return write_report(read_story(Path(study), layers), Path(study, "report.html"))
-    check_named(Path(out), force=force)
-    return write_report(read_story(Path(study), layers), Path(out), force=force)
+    if out is not None:
+        check_named(Path(out), force=force)
+    story = read_story(Path(study), layers, fps=fps, weights=weights)
+    return write_pages(story, Path(study)) if out is None else write_report(story, Path(out), force=force)
 
 
 @checked

@@ -14,7 +14,7 @@ from paredown._compress.recipe import Recipe
 from paredown._measure.align import align
 from paredown._measure.feeding.card_choice import CardChoice
 from paredown._measure.feeding.probe import weigh
-from paredown._report import write_report
+from paredown._report import write_pages
 from paredown.analyze.against_float import FLOAT
 from paredown.card import Card
 from paredown.checking import checked
@@ -232,7 +232,7 @@ def _conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) ->
     work.say("writing the report and the bundle")
     trials, verdict = judge(store.directory)
     write_end(store.directory, work, verdict, command(asked, store.directory), notes)
-    report = write_report(read_story(store.directory), store.directory / "report.html")
+    report = write_pages(read_story(store.directory), store.directory)
     shipped = model_of(store.directory, verdict.best)
     place = replace(work.bench.target, runtime=verdict.best.runtime)
     bundle = write_bundle(

@@ -56,6 +56,7 @@ UNITS: dict[str, Unit] = {
     "W": Unit("W", 1.0, 2, {"": 1, "w": 1, "mw": 1e-3}, "5, 5W or 5000mW"),
     "1/s": Unit("FPS", 1.0, 1),
     "points/J": Unit("points/J", 1.0, 1),
+    "points/MB": Unit("points/MB", 1.0, 1),
     "": Unit(""),
 }
 
@@ -168,6 +169,10 @@ _ROWS = (
     QuantityKind(
         "accuracy_per_j", "accuracy per joule", "points/J", "higher", _COMPARED, what="energy",
         caption="Points of accuracy divided by the energy of one inference, {how}.",
+    ),
+    QuantityKind(
+        "accuracy_per_mb", "accuracy per megabyte", "points/MB", "higher", _COMPARED,
+        caption="Points of accuracy divided by the megabytes of the model file, {how}.",
     ),
     QuantityKind("latency_cold_s", "latency, cold", "s", "lower", what="sustained", rate=True),
     QuantityKind("latency_hot_s", "latency, hot", "s", "lower", what="sustained", rate=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.measurement import Quantity
 from paredown.metrics import METRICS
+from paredown.metrics.tally import Evidence
 from paredown.quantities import Better
 from paredown.sample import Dataset
 from paredown.statistics.confidence_interval import Difference
@@ -61,21 +62,28 @@ def compare(
     if not judged:
         return Comparison((), agreement, (), (), None)
     truths = [aligned.samples[i].truth for i in judged]
-    one, two = (
-        sampled(task.against_truth([p[i] for i in judged], truths, card), task.tally, seed) for p in (a, b)
-    )
-    metrics = [m for m in METRICS.values() if m.task == card.task and m.against == "truth"]
+    one, two = (task.against_truth([p[i] for i in judged], truths, card) for p in (a, b))
+    return replace(compare_evidence(one, two, card.task, judged, seed=seed), agreement=agreement)
+
+
+def compare_evidence(
+    a: Evidence, b: Evidence, task_name: str, judged: Sequence[int], *, seed: int = 0
+) -> Comparison:
+    """The comparison of what was found of two models against the truth. judged: indices of its images."""
+    task = TASKS[task_name]
+    one, two = (sampled(evidence, task.tally, seed) for evidence in (a, b))
+    metrics = [m for m in METRICS.values() if m.task == task_name and m.against == "truth"]
     lines = [
         Line(m.name, m.better, one.value(m), two.value(m), difference(one, two, m))
         for m in metrics
         if not np.isnan(one.value(m) + two.value(m))
     ]
-    gaps = task.image_scores(two.evidence) - task.image_scores(one.evidence)
+    gaps = task.image_scores(b) - task.image_scores(a)
     return Comparison(
         lines=tuple(lines),
-        agreement=agreement,
-        a_better=tuple(judged[i] for i in np.flatnonzero(gaps < 0)),
-        b_better=tuple(judged[i] for i in np.flatnonzero(gaps > 0)),
+        agreement=(),
+        a_better=tuple(judged[int(i)] for i in np.flatnonzero(gaps < 0)),
+        b_better=tuple(judged[int(i)] for i in np.flatnonzero(gaps > 0)),
         p_value=sign_flip_test(gaps, seed),
         n_images=len(judged),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from paredown.analyze.kept import Kept
 from paredown.endurance import Endurance
 from paredown.graph.layers import Layers
 from paredown.measurement import Trial
@@ -113,6 +114,9 @@ class Story:
     directory: Path | None = None  # of the study: where the trials' model files lie
     finished: bool = True
     to_come: tuple[str, ...] = ()  # labels of recipes without a trial yet
+    kept: Mapping[str, Kept] = field(default_factory=dict, repr=False)  # by `Trial.key`, for comparisons
+    fps: float | None = None  # the frame rate that a model must keep up with
+    weights: Mapping[str, float] = field(default_factory=dict)  # of the ranking; empty: all the same
     made_on: str = ""  # ISO date and time, given by the caller: rendering asks no clock
 
     @property

@@ -18,13 +18,18 @@ from paredown._report import (
     summary,
     unfinished,
 )
+from paredown._report.choosing.gathered import priorities_of
+from paredown._report.choosing.section import choosing
 from paredown._report.html import Html, tag
+from paredown._report.in_words import summary_md
 from paredown._report.story import Story
-from paredown.files import make_directory, write_named
+from paredown._report.trials_csv import trials_csv
+from paredown.files import make_directory, write_named, write_whole
 
 NAV = (
     ("summary", "Summary"),
     ("trials", "Trials"),
+    ("which", "Which for what"),
     ("trade-off", "Trade-off"),
     ("accuracy", "Accuracy"),
     ("over-time", "Over time"),
@@ -47,6 +52,17 @@ def write_report(story: Story, out: Path, *, force: bool = True) -> Path:
     return out
 
 
+def write_pages(story: Story, directory: Path) -> Path:
+    """The path of report.html in the study's directory, with summary.md and trials.csv beside it.
+
+    Raises: StorageError.
+    """
+    make_directory(directory)
+    write_whole(directory / "summary.md", summary_md(story).encode())
+    write_whole(directory / "trials.csv", trials_csv(story.trials).encode())
+    return write_report(story, directory / "report.html")
+
+
 def render(story: Story, out: Path | None = None) -> Html:
     """The whole page. out: the file it is written to, for links to what lies beside it."""
     rows = evidence.rows(story)
@@ -65,6 +81,7 @@ def render(story: Story, out: Path | None = None) -> Html:
             summary.summary(story, rows),
             matrix.matrix(story, rows),
             summary.trials(story, rows),
+            choosing(priorities_of(story), story.metric),
             charts.trade_off(story, rows),
             charts.accuracy(story, leading),
             charts.over_time(leading),

@@ -135,11 +135,25 @@ def compared(trial: Trial, baseline: Trial | None, name: str) -> Quantity | None
     """A quantity as trials compare by it: latency rescaled, float's ratio 1, the others as measured."""
     if name == "latency_s":
         return rescaled_latency(trial, baseline)
+    if name == "accuracy_per_mb":
+        return accuracy_per_megabyte(trial)
     found = None if trial.measurement is None else trial.measurement.get(name)
     if name == "latency_ratio" and found is not None and baseline is not None and _is(trial, baseline):
         ci = f"beside itself {in_unit(found.value, found.unit, '.2f')}"
         return replace(found, value=1.0, low=None, high=None, samples=(), ci=ci)
     return found
+
+
+def accuracy_per_megabyte(trial: Trial) -> Quantity | None:
+    """Points of accuracy for each megabyte of the file; None without truth, or without either."""
+    accuracy = accuracy_of(trial)
+    size = None if trial.measurement is None else trial.measurement.get("size_bytes")
+    if accuracy is None or size is None or is_agreement(accuracy.name) or size.value <= 0:
+        return None
+    megabytes = size.value / 1e6
+    low, high = (None if end is None else 100 * end / megabytes for end in (accuracy.low, accuracy.high))
+    value, how = 100 * accuracy.value / megabytes, derived_how(accuracy, size)
+    return Quantity.listed("accuracy_per_mb", value, how=how, low=low, high=high, ci=accuracy.ci)
 
 
 def _is(trial: Trial, baseline: Trial) -> bool:

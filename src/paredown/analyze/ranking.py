@@ -5,7 +5,7 @@ Letters: n candidates, k respects (accuracy, latency, size ...), w a weighting: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,19 +79,3 @@ def rank(
     return Ranking(
         tuple(int(i) for i in order), tuple(float(s) for s in scores), tuple(float(s) for s in shares)
     )
-
-
-def guideline(
-    points: Mapping[str, Sequence[float]], better: Mapping[str, Better], names: Sequence[str]
-) -> dict[str, str]:
-    """Respect -> the name of the candidate that is best in it; ties go to the first of `names`.
-
-    points: respect -> (n,) a value for each candidate, nan where it has none. A respect that nobody has a
-    value in is left out.
-    """
-    found = {}
-    for respect, given in points.items():
-        values = np.asarray(given, np.float64) * (1.0 if better[respect] == "higher" else -1.0)
-        if not np.isnan(values).all():
-            found[respect] = names[int(np.nanargmax(values))]
-    return found

@@ -1,24 +1,38 @@
-"""`paredown compare`: two models on the same images."""
+"""`paredown compare`: two models on the same images, or two trials of a study from what it kept."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paredown.cli import parser as shared
+from paredown.errors import UsageError
 
 if TYPE_CHECKING:
-    from paredown._measure.compare import Line
+    from paredown._measure.compare import Comparison
     from paredown.api import Compared
+    from paredown.report_data.later import Later
 
 EXAMPLE = "paredown compare yolov8n.onnx best/model.onnx --data coco_eval/ --out differences/"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    shared.add_model(parser, "a")
-    shared.add_model(parser, "b")
-    shared.add_data(parser)
+    parser.add_argument(
+        "a", metavar="A", type=Path, help="an ONNX file; or a study directory, with --a and --b"
+    )
+    parser.add_argument("b", metavar="B", type=Path, nargs="?", help="an ONNX file")
+    parser.add_argument(
+        "--a",
+        metavar="LABEL",
+        dest="label_a",
+        default="float",
+        help="of a study: the first trial (default: float)",
+    )
+    parser.add_argument("--b", metavar="LABEL", dest="label_b", help="of a study: the second trial")
+    shared.add_data(parser, required=False)
     shared.add_target(parser)
     shared.add_card(parser)
     parser.add_argument(
@@ -29,6 +43,35 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    if args.label_b is not None:
+        return _of_study(args)
+    if args.b is None or args.data is None:
+        raise UsageError(
+            "two models and the images to compare them on are needed, or two trials of a study",
+            got=f"{args.a}" if args.b is None else f"{args.a} and {args.b} without --data",
+            expected="A B --data DATA, or STUDY_DIR --a LABEL --b LABEL",
+        )
+    return _of_models(args)
+
+
+def _of_study(args: argparse.Namespace) -> int:
+    from paredown.cli import console
+    from paredown.report_data.later import compare_later
+
+    if args.b is not None or args.data is not None or args.out is not None:
+        raise UsageError(
+            "two trials of a study are compared from what it kept: no second model, no images, no pictures",
+            expected="STUDY_DIR --a LABEL --b LABEL",
+        )
+    found = compare_later(args.a, args.label_a, args.label_b)
+    if args.json:
+        console.show_json(asdict(found))
+    else:
+        _show_later(found)
+    return 0
+
+
+def _of_models(args: argparse.Namespace) -> int:
     from paredown import api, saving
     from paredown.cli import console, loading
     from paredown.files import check_directory
@@ -55,35 +98,14 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _show(found: Compared, pictures: list[str]) -> None:
+def _show(found: Compared, pictures: Sequence[str]) -> None:
     from paredown._report.format import shown
     from paredown.cli import console
     from paredown.metrics import title_of
 
     out, statistics = console.stdout(), found.statistics
-    columns = ("metric", "A", "B", "B - A", "95 % interval", "p")
-    rows = []
-    for line in statistics.lines:
-        d = line.difference
-        bounds = f"{d.low:+.4f} .. {d.high:+.4f}"
-        rows.append(
-            (
-                title_of(line.name),
-                f"{line.a:.4f}",
-                f"{line.b:.4f}",
-                f"{d.value:+.4f}",
-                bounds,
-                f"{d.p_value:.3f}",
-            )
-        )
-    if rows:
-        out.print(console.table(columns, rows, numbers=columns[1:]))
-        out.print(f"\n{_lost(statistics.lines, statistics.n_images)}")
-        out.print(
-            f"A is better on {len(statistics.a_better)} images, B on {len(statistics.b_better)}.", end=" "
-        )
-        if statistics.p_value is not None:
-            out.print(f"That neither is better: p = {statistics.p_value:.3f}.")
+    if statistics.lines:
+        _show_lines(statistics, "A", "B")
     else:
         out.print("No truth: only how far B agrees with A.")
     out.print()
@@ -96,25 +118,48 @@ def _show(found: Compared, pictures: list[str]) -> None:
         out.print(path, markup=False, soft_wrap=True)
 
 
-def _lost(lines: tuple[Line, ...], n_images: int) -> str:
-    """What B loses against A, as every verdict counts it, and whether so many images can tell."""
-    from paredown.metrics import headlines
-    from paredown.statistics.confidence_interval import images_needed
-    from paredown.study.words import metric_title, points_phrase
+def _show_later(found: Later) -> None:
+    from paredown.cli import console
 
-    line = next(line for line in lines if line.name in headlines())
-    d = line.difference
-    ends = f"95 % CI {-100 * d.high:.2f}..{-100 * d.low:.2f}"
-    needed = images_needed(d, n_images)
-    said = f"B against A: {points_phrase(-100 * d.value)} of {metric_title(line.name)}, {ends}."
-    if needed is None:
-        return said
-    return f"{said} Not distinguishable on these {n_images} images; about {_round(needed)} would be needed."
+    _show_lines(found.statistics, found.a, found.b)
+    out = console.stdout()
+    out.print("\nThe images on which they differ most, and how right each is on them (0 to 1):")
+    rows = [(name, f"{a:.2f}", f"{b:.2f}") for name, a, b in found.differing]
+    out.print(console.table(("image", found.a, found.b), rows, numbers=(found.a, found.b)))
 
 
-def _round(count: int) -> str:
-    """Two digits are all that such a figure is good for: 8731 is "8,700"."""
-    return f"{round(count, 2 - len(str(count))):,}"
+def _show_lines(statistics: Comparison, a: str, b: str) -> None:
+    """The metrics of both, what b loses, and on how many images which is better."""
+    from paredown.cli import console
+    from paredown.metrics import title_of
+
+    out = console.stdout()
+    columns = ("metric", a, b, f"{b} - {a}", "95 % interval", "p")
+    rows = [
+        (
+            title_of(line.name),
+            f"{line.a:.4f}",
+            f"{line.b:.4f}",
+            f"{line.difference.value:+.4f}",
+            f"{line.difference.low:+.4f} .. {line.difference.high:+.4f}",
+            f"{line.difference.p_value:.3f}",
+        )
+        for line in statistics.lines
+    ]
+    out.print(console.table(columns, rows, numbers=columns[1:]))
+    out.print(f"\n{_lost(statistics, a, b)}", markup=False)
+    better = f"{a} is better on {len(statistics.a_better)} images, {b} on {len(statistics.b_better)}."
+    chance = "" if statistics.p_value is None else f" That neither is better: p = {statistics.p_value:.3f}."
+    out.print(better + chance, markup=False)
+
+
+def _lost(statistics: Comparison, a: str, b: str) -> str:
+    """What b loses against a, as every verdict counts it, and whether so many images can tell."""
+    from paredown.analyze.pairs import one_beside, sentence
+    from paredown.metrics import headlines, title_of
+
+    line = next(line for line in statistics.lines if line.name in headlines())
+    return sentence(b, a, one_beside(line.difference, statistics.n_images), title_of(line.name))
 
 
 def _against_a(title: str) -> str:

@@ -7,22 +7,61 @@ from pathlib import Path
 
 from paredown.cli import parser as shared
 
-EXAMPLE = "paredown report runs/y8 --out y8.html"
+EXAMPLE = "paredown report runs/y8 --fps 30 --out y8.html"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", metavar="STUDY_DIR", type=Path, help="a directory that `paredown run` made")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="default: STUDY_DIR/report.html")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help="default: STUDY_DIR/report.html, with summary.md and trials.csv beside it",
+    )
     parser.add_argument(
         "--layers", metavar="LABEL", default="", help="the model whose layers are drawn; default: the best"
     )
+    parser.add_argument(
+        "--fps",
+        metavar="N",
+        type=shared.number,
+        help="frames per second that a model must keep up with: a verdict for each",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="NAME=N,NAME=N",
+        type=weights,
+        default={},
+        help="of accuracy, latency, size, energy in the ranking (default: all the same)",
+    )
     shared.add_force(parser)
+
+
+def weights(text: str) -> dict[str, float]:
+    """Objective -> weight of "accuracy=2,latency=1"."""
+    from paredown.analyze.selection import SPELLED
+    from paredown.errors import UnknownName
+
+    found = {}
+    for part in shared.names(text):
+        name, _, value = part.partition("=")
+        if name not in SPELLED:
+            raise UnknownName("objective to weigh", name, SPELLED)
+        found[SPELLED[name]] = shared.number(value)
+    return found
 
 
 def main(args: argparse.Namespace) -> int:
     from paredown import api
     from paredown.cli import console
 
-    path = api.report(args.study, args.out, layers=args.layers, force=args.force)
+    path = api.report(
+        args.study,
+        args.out,
+        layers=args.layers,
+        fps=args.fps,
+        weights=args.weights,
+        force=args.force,
+    )
     console.stdout().print(str(path), markup=False, soft_wrap=True)
     return 0

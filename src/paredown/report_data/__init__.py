@@ -5,6 +5,7 @@ Nothing is measured again to make a report.
 facts.json      the float model, the data, the command, the recipes to come: what trials.jsonl does not hold;
                 written when a study starts, and again with pictures and times of layers when it has ended
 card.toml       how all of the study's models are fed and read
+evidence/       what was found of every model, image by image: comparing two later needs nothing else
 pictures/       0-float.jpg, 0-other.jpg, ...: the images with the largest differences
 """
 

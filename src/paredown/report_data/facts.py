@@ -14,6 +14,7 @@ from paredown.files import write_whole
 from paredown.graph.inspect import inspect
 from paredown.graph.layers import Layers, layers_of
 from paredown.preprocessing.values import FED, feeding
+from paredown.report_data.evidence import keep_evidence
 from paredown.report_data.node_times import KeptTimes, time_layers
 from paredown.report_data.pictures import Drawn, draw_pictures, shown_beside_float
 from paredown.study.best import Verdict
@@ -58,7 +59,8 @@ def write_start(
 
 
 def write_end(directory: Path, work: Work, verdict: Verdict, command: str, notes: tuple[str, ...]) -> None:
-    """Writes facts.json and the pictures, so that the report can be made again from the directory alone."""
+    """Writes facts.json, evidence and pictures: the report is made again from the directory alone."""
+    keep_evidence(directory, work)
     shown = shown_beside_float(directory, verdict)
     facts = replace(
         _facts(work, command, notes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from paredown._compress.presets import STOCK
@@ -11,6 +11,7 @@ from paredown.analyze.against_float import FLOAT, baseline_of
 from paredown.errors import UnknownName
 from paredown.measurement import Trial
 from paredown.report_data.endurance import read_endurance
+from paredown.report_data.evidence import read_kept
 from paredown.report_data.facts import read_facts
 from paredown.report_data.node_times import read_layers
 from paredown.report_data.pictures import read_picture
@@ -23,8 +24,16 @@ from paredown.study.store import read_apart, read_study, read_trials
 from paredown.study.trial_log import read_log
 
 
-def read_story(directory: Path, layers_for: str = "") -> Story:
+def read_story(
+    directory: Path,
+    layers_for: str = "",
+    *,
+    fps: float | None = None,
+    weights: Mapping[str, float] | None = None,
+) -> Story:
     """The story of a study, also of one that goes on. layers_for: label of the model whose layers are drawn.
+
+    fps: the frame rate that a model must keep up with. weights: objective -> share in the ranking.
 
     Raises: UsageError where it has not begun yet; UnknownName for a label that no model of it has.
     """
@@ -66,6 +75,9 @@ def read_story(directory: Path, layers_for: str = "") -> Story:
         directory=directory,
         finished=facts.finished,
         to_come=tuple(p for p in facts.planned if p not in known),
+        kept=read_kept(directory, trials),
+        fps=fps,
+        weights=weights or {},
     )
 
 

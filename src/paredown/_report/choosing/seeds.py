@@ -1,0 +1,57 @@
+"""Recipes that were tried with several seeds: mean and spread, and which differ from the recommended."""
+
+from __future__ import annotations
+
+from paredown._report.choosing.ranking_table import DIFFERENT, SAME
+from paredown._report.format import DASH, number, plural
+from paredown._report.html import Child, Html, tag
+from paredown.analyze.priorities import Priorities
+from paredown.analyze.repeats import Repeat
+from paredown.metrics import title_of
+from paredown.statistics.over_trials import LEVEL
+
+
+def block(found: Priorities, metric: str) -> list[Child]:
+    """Title, words and table; empty where every recipe was tried once."""
+    if not found.repeats:
+        return []
+    titles = ("recipe", "trials", f"{title_of(metric)}, mean \u00b1 std", "difference, points", "t-test, p",
+              "Wilcoxon, p")  # fmt: skip
+    head = tag("tr", [tag("th", words, class_=None if i == 0 else "n") for i, words in enumerate(titles)])
+    body = [tag("tr", _line(repeat, titles)) for repeat in found.repeats]
+    lead = (
+        "The same recipe with other seeds, which change the draw of calibration images and learning. Tested "
+        f"in pairs of one seed against {found.reference or 'the reference'}; p of the t-test has Holm's "
+        f"correction for all recipes, {DIFFERENT} where it is below {LEVEL:g}. The spread is that of the "
+        "method; the intervals of the other tables are those of the images."
+    )
+    table = tag("table", tag("thead", head), tag("tbody", body), class_="cards", id="seeds")
+    return [tag("h3", "Over several trials"), tag("p", lead, class_="lead"),
+            tag("div", table, class_="scroll")]  # fmt: skip
+
+
+def _line(repeat: Repeat, titles: tuple[str, ...]) -> list[Html]:
+    """One recipe."""
+    tests = repeat.tests
+    difference = DASH if tests is None else number(100 * tests.difference.mean, 2)
+    values = [
+        number(repeat.spread.n, 0),
+        f"{repeat.spread.mean:.4f} \u00b1 {repeat.spread.std:.4f}",
+        difference,
+        DASH if tests is None else _marked(repeat.corrected),
+        DASH if tests is None else _p(tests.wilcoxon),
+    ]
+    cells = [tag("td", v, class_="n", data_label=t) for v, t in zip(values, titles[1:], strict=True)]
+    return [
+        tag("td", repeat.label, tag("small", plural(len(repeat.values), "seed")), class_="recipe"),
+        *cells,
+    ]
+
+
+def _marked(p_value: float) -> str:
+    mark = "" if p_value != p_value else f" {DIFFERENT if p_value < LEVEL else SAME}"
+    return f"{_p(p_value)}{mark}"
+
+
+def _p(p_value: float) -> str:
+    return DASH if p_value != p_value else f"{p_value:.3f}"

@@ -1,0 +1,75 @@
+"""Two models of a study compared after it has ended: from what it kept, without models and without images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from paredown._measure.compare import Comparison, compare_evidence
+from paredown.analyze.kept import Kept
+from paredown.errors import UnknownName, UsageError
+from paredown.measurement import Trial
+from paredown.metrics.tally import Evidence
+from paredown.report_data.evidence import read_evidence
+from paredown.study.store import read_trials
+
+MOST = 6  # images named
+
+
+@dataclass(frozen=True)
+class Later:
+    """What two models of a study come to beside each other.
+
+    differing: (image, how right a is on it, how right b is), where they differ most first.
+    """
+
+    a: str
+    b: str
+    statistics: Comparison
+    differing: tuple[tuple[str, float, float], ...]
+
+
+def compare_later(directory: Path, a: str, b: str) -> Later:
+    """How the trial of the label b differs from that of a, on the images that the study judged on.
+
+    Raises: UnknownName for a label of no trial, UsageError where nothing was kept of one, or the two were
+    not judged on the same images and by the truth, StorageError.
+    """
+    trials = read_trials(directory)
+    (one, first), (two, second) = (_kept(directory, trials, label) for label in (a, b))
+    if one.against != "truth":
+        raise UsageError(
+            "these models were held against the float model's answers: there is no truth to compare them by",
+            hint="`paredown report` shows how far each agrees with the float model",
+        )
+    if one.same != two.same:
+        raise UsageError(
+            f"{a} and {b} were not judged on the same images",
+            hint="run the study again: what is missing is judged anew",
+        )
+    statistics = compare_evidence(first, second, one.task, range(one.n_images))
+    return Later(a, b, statistics, _differing(one, two))
+
+
+def _kept(directory: Path, trials: Sequence[Trial], label: str) -> tuple[Kept, Evidence]:
+    trial = next((t for t in trials if label in (t.label, t.key)), None)
+    if trial is None:
+        raise UnknownName("trial of this study", label, [t.label for t in trials])
+    found = read_evidence(directory, trial.label)
+    if found is None:
+        raise UsageError(
+            f"nothing was kept of {label} to compare by",
+            got="a study of an older version, or one that has not ended",
+            hint="run it again: it goes on, and keeps what is missing",
+        )
+    return found
+
+
+def _differing(a: Kept, b: Kept) -> tuple[tuple[str, float, float], ...]:
+    """The images on which one is right and the other is not, an image that tells nothing left out."""
+    gaps = np.nan_to_num(abs(b.scores - a.scores))
+    order = np.argsort(-gaps, kind="stable")[:MOST]
+    return tuple((a.images[i], float(a.scores[i]), float(b.scores[i])) for i in order if gaps[i] > 0)
