@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from paredown.analyze.ranking import guideline, normalised, rank
+from paredown.analyze.ranking import normalised, rank
 from paredown.errors import DataError
 
 POINTS = [(40.0, 60.0), (39.0, 30.0), (30.0, 29.0)]  # mAP, ms
@@ -51,9 +51,3 @@ def test_a_missing_value_or_respect_is_refused() -> None:
         rank([(1.0, 1.0)], ("higher", "neither"))
     with pytest.raises(DataError):
         rank([], BETTER)
-
-
-def test_the_best_in_each_respect() -> None:
-    points = {"map": [40, 39, 30], "ms": [60, math.nan, 29], "joules": [math.nan] * 3}
-    better = {"map": "higher", "ms": "lower", "joules": "lower"}
-    assert guideline(points, better, ["float", "int8", "int4"]) == {"map": "float", "ms": "int4"}
