@@ -265,8 +265,15 @@ def _decode(base: Mapping[str, object], table: Mapping[str, Any], path: Path) ->
             raise CardError(
                 f"{path}: decode.{key} has a wrong value", got=repr(table[key]), expected=expected
             )
-    kinds = {key: tuple[int, ...] if isinstance(base[key], tuple) else type(base[key]) for key in table}
+    kinds = {key: _kind(base[key]) for key in table}
     return {**base, **{key: _checked(path, f"decode.{key}", table[key], kinds[key]) for key in table}}
+
+
+def _kind(value: object) -> Any:
+    """The type that a value of [decode] must have to take the place of that one."""
+    if not isinstance(value, tuple):
+        return type(value)
+    return tuple[float, ...] if any(isinstance(v, float) for v in value) else tuple[int, ...]
 
 
 def _table(path: Path, values: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,13 +1,15 @@
 """Finished detections whose boxes, scores and class numbers are outputs of their own, perhaps with a count.
 
-boxes (1, K, 4), scores (1, K), classes (1, K), and (1, 1) or (1,) of how many of the K are filled. RT-DETR,
-D-FINE and DEIM as their authors export them, YOLO-NAS with NMS inside, TensorRT's EfficientNMS, TensorFlow's
-detection models. numpy only down to `find_parts`: the bundle's `detect.py` carries it.
+boxes (1, K, 4), scores (1, K), classes (1, K), each perhaps without the 1, and (1, 1) or (1,) of how many
+of the K are filled. RT-DETR, D-FINE and DEIM as their authors export them, YOLO-NAS with NMS inside,
+TensorRT's EfficientNMS, torchvision, TensorFlow's detection models, whose raw boxes are read over.
+numpy only down to `find_parts`: the bundle's `detect.py` carries it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from typing import Any, cast
 
 import numpy as np
@@ -36,17 +38,16 @@ def find_parts(shapes: Sequence[tuple[int | None, ...]], whole: Sequence[bool]) 
 
     Where scores and classes are both floats, either may be which: the values tell.
     """
-    if len(shapes) not in (3, 4):
+    counts = [i for i, s in enumerate(shapes) if s in ((1, 1), (1,), (None, 1), ())]
+    found = [
+        (i, _lists_beside(s, shapes, counts)) for i, s in enumerate(shapes) if len(s) in (2, 3) and s[-1] == 4
+    ]
+    found = [(i, lists) for i, lists in found if len(lists) in (2, 3)]
+    if len(found) != 1 or len(counts) > 1 or (not counts and len(found[0][1]) != len(shapes) - 1):
         return []
-    boxes = [i for i, s in enumerate(shapes) if len(s) == 3 and s[-1] == 4]
-    counts = [i for i, s in enumerate(shapes) if len(shapes) == 4 and s in ((1, 1), (1,), (None, 1))]
-    lists = [i for i, s in enumerate(shapes) if len(s) == 2 and i not in counts]
-    if len(boxes) != 1 or len(lists) != 2 or len(counts) != len(shapes) - 3:
-        return []
-    if any(shapes[i][1] != shapes[boxes[0]][1] for i in lists):
-        return []
-    base = {"boxes": boxes[0], "count": counts[0] if counts else -1}
-    orders = [(a, b) for a, b in (lists, lists[::-1]) if not whole[a]]
+    ((box, lists),) = found
+    base = {"boxes": box, "count": counts[0] if counts else -1}
+    orders = [(a, b) for a, b in permutations(lists, 2) if not whole[a]]
     orders = [o for o in orders if whole[o[1]]] or orders
     return [
         {**base, "scores": a, "classes": b, "columns": columns, "units": units, "first_class": first}
@@ -58,3 +59,11 @@ def find_parts(shapes: Sequence[tuple[int | None, ...]], whole: Sequence[bool]) 
             (ROWS_FIRST, "fractions", 0),
         )
     ]
+
+
+def _lists_beside(
+    boxes: Sequence[int | None], shapes: Sequence[tuple[int | None, ...]], counts: Sequence[int]
+) -> list[int]:
+    """The outputs with one number for each of the boxes, (1, K) or (K,) as they are (1, K, 4) or (K, 4)."""
+    beside = [i for i, s in enumerate(shapes) if len(s) == len(boxes) - 1 and s[-1] == boxes[-2]]
+    return [i for i in beside if i not in counts]

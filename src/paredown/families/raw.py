@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from paredown.card import Card
 from paredown.detections import RawAnswer
+from paredown.families.anchored import undecided
 from paredown.families.family import Match
 from paredown.families.features import Features, spell
 from paredown.families.nearly import nearly
@@ -48,8 +49,8 @@ def sampled(answer: RawAnswer) -> RawAnswer:
 def matches(features: Features) -> Match | None:
     """The match of any model with an image input."""
     why = f"outputs {spell(features.outputs)} of no known family, compared value by value as they are"
-    if like := nearly(features.outputs, features.size):
-        why += f". They look {like}: a decode file would make boxes of them (`paredown new-decode`)"
+    if like := nearly(features.outputs, features.size) or undecided(features):
+        why += f". They look {like}; or a decode file makes boxes of them (`paredown new-decode`)"
     cards = features.cards(NAME, TASK, len(features.outputs), [{"fit": "stretch"}], why=why)
     names = tuple(o.spec.name for o in features.outputs)
     origin = {"classes": "the model's outputs, by name"}
