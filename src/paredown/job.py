@@ -6,53 +6,39 @@ import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
-from paredown._compress.presets import DEFAULT_RECIPES
-from paredown._compress.recipe import Recipe
-from paredown._measure.align import align
-from paredown._measure.feeding.card_choice import CardChoice
-from paredown._measure.feeding.probe import weigh
 from paredown._report import write_pages
 from paredown.analyze.against_float import FLOAT
 from paredown.card import Card
 from paredown.checking import checked
 from paredown.deploy import write_bundle
 from paredown.errors import UsageError
-from paredown.families.hints import Hints, recognise_file
 from paredown.files import check_directory, write_whole
-from paredown.graph.precision import require_float
-from paredown.graph.prepare import frozen_sizes, prepare
-from paredown.hosts import open_host
-from paredown.inputs import read_model
 from paredown.measurement import Trial
-from paredown.model import Model
-from paredown.pictures import contact_sheet
-from paredown.preprocessing.values import FED, feeding
+from paredown.preparing import feeding_picture, prepare_work
 from paredown.progress import default_voice
 from paredown.protocols import Progress
 from paredown.quantities import QUANTITIES, UNITS, limited
 from paredown.report_data import read_story, write_end, write_start
 from paredown.sample import Dataset
-from paredown.study.bench import Bench
 from paredown.study.best import Verdict, choose_best
 from paredown.study.choices import Choice, read_choices
 from paredown.study.environments import unmatched
-from paredown.study.images import Source, check_learns, choose_images
+from paredown.study.images import Source
+from paredown.study.index import is_index
 from paredown.study.limits import Limits
 from paredown.study.options import Asked, Options
-from paredown.study.pairs import at_sizes, pairs, usual_recipes
-from paredown.study.places import places
+from paredown.study.pairs import pairs
 from paredown.study.private import hiding, portable, portable_path
 from paredown.study.race import Race, out_of_time
 from paredown.study.resume import apart_notes, measured_elsewhere
 from paredown.study.searching import check_search, run_search
 from paredown.study.sizing import check_auto, shrink_best, with_smaller
 from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
-from paredown.study.trials import choose_recipes, float_trial, run_trials
+from paredown.study.todo import named_recipes, todo
+from paredown.study.trials import float_trial, run_trials
 from paredown.study.work import Say, Work
-from paredown.targets import Target, target
 from paredown.tasks import headline
 
 FEEDING_PICTURE = "preprocessing.jpg"
@@ -101,65 +87,51 @@ def run(
     """
     directory = Path(out)
     check_directory(directory, STUDY, force=force)
+    if is_index(directory):
+        raise UsageError(f"{directory} holds a study of several models", hint="choose another --out")
     limits, options = limits or Limits(), _options(options, recipes)
     voice = default_voice()
     progress, say = progress or voice.progress, say or voice.say
     asked = Asked(str(model), _spelled(data), None if calib is None else _spelled(calib), limits, options)
     deadline = None if options.budget_s is None else time.monotonic() + options.budget_s
-    named = choose_recipes(options.recipes or DEFAULT_RECIPES)  # a typo is found before any work
-    wanted = {label: limits.on(recipe) for label, recipe in named.items()}
+    named = named_recipes(options, limits)  # a typo is found before any work
     check_search(options)
     check_auto(options, limits)
-    if options.learn_from is not None and options.search is None:
-        check_learns(wanted.values())
-    work = _prepare(Path(model), data, calib, options, progress, say)
+    work = prepare_work(Path(model), data, calib, options, progress, say)
     work = replace(work, hide=hiding(asked, directory))
-    wanted = at_sizes(wanted, options.sizes, work.prepared)
-    usual = work.bench.target
-    where = places(usual, options.runtimes)
-    recipes_of = partial(_recipes_of, work, wanted, limits)
-    todo = pairs(work, where.tried, recipes_of)
+    usual, plan = work.bench.target, todo(work, named, limits)
+    wanted, tried = plan.wanted, plan.pairs
     limits.check(headline(work.bench.card.task, work.images.judged.has_truth))
     with Store(directory, force=force, hide=work.hide) as store:
         store.settle(portable(asked).tables(), work.settings(), work.bench.environment())
         others = store.apart(work.bench.environment())
         others = others if options.keep_other else unmatched(others, store.trials())
-        notes = (*store.notes, *apart_notes(others, options.keep_other), *work.images.notes, *where.left_out)
+        notes = (*store.notes, *apart_notes(others, options.keep_other), *work.images.notes, *plan.left_out)
         for note in notes:
             say(note)
-        write_start(store.directory, work, command(asked, store.directory), [p.label for p in todo], notes)
+        write_start(store.directory, work, command(asked, store.directory), [p.label for p in tried], notes)
         _show_feeding(work, store.directory)
         reference = float_trial(work, store)
         again = (
             {} if options.keep_other else measured_elsewhere(others, store.trials(), wanted, usual.runtime)
         )
         found = [t.label for a in others for t in a.trials if t.origin == "search" and t.label in again]
-        todo += pairs(work, [usual], lambda place: again)
+        tried += pairs(work, [usual], lambda place: again)
         if options.auto_size:
-            todo, told = with_smaller(work, todo, store, reference, limits, deadline)
+            tried, told = with_smaller(work, tried, store, reference, limits, deadline)
             notes += told
         if options.runtimes:
-            untried = out_of_time(Race(todo, store, reference, limits, deadline).run())
+            untried = out_of_time(Race(tried, store, reference, limits, deadline).run())
         else:
-            untried = run_trials(todo, store, reference, deadline, found)
+            untried = run_trials(tried, store, reference, deadline, found)
         if untried:
             notes += (f"the budget ran out before {', '.join(untried)}; run it again to go on",)
             say(notes[-1])
         if options.auto_size:
-            notes += shrink_best(todo, store, reference, limits, deadline)
+            notes += shrink_best(tried, store, reference, limits, deadline)
         if options.search is not None:
             notes += run_search(work, store, reference, limits, wanted.values(), deadline)
-        return _conclude(work, asked, store, notes)
-
-
-def _recipes_of(work: Work, wanted: dict[str, Recipe], limits: Limits, place: Target) -> dict[str, Recipe]:
-    """The recipes that are tried in a place: those wanted; of several runtimes, where none were named, what
-    each can do."""
-    options = work.options
-    if options.recipes or not options.runtimes:
-        return wanted
-    named = choose_recipes(usual_recipes(place, work.bench.usual))
-    return at_sizes({n: limits.on(r) for n, r in named.items()}, options.sizes, work.prepared)
+        return conclude(work, asked, store, notes)
 
 
 def judge(directory: Path) -> tuple[tuple[Trial, ...], Verdict]:
@@ -174,19 +146,6 @@ def asked_in(directory: Path) -> Asked:
     return Asked.parse({k: v for k, v in tables.items() if k in ("asked", "limits", "options")})
 
 
-def weigh_cards(
-    model: Model,
-    file: Path,
-    images: Dataset,
-    where: Target,
-    hints: Hints,
-    progress: Progress,
-) -> CardChoice:
-    """How the model is fed, decided or not: what is said goes before what is recognised and tried."""
-    found = recognise_file(model, file, hints)
-    return weigh(found, where.compile(model.data), images, progress=progress)
-
-
 def _options(options: Options | None, recipes: str | Sequence[str] | None) -> Options:
     chosen = options or Options()
     if recipes is None:
@@ -196,39 +155,15 @@ def _options(options: Options | None, recipes: str | Sequence[str] | None) -> Op
     return replace(chosen, recipes=tuple(recipes.split(",") if isinstance(recipes, str) else recipes))
 
 
-def _prepare(
-    file: Path, data: Source, calib: Source | None, options: Options, progress: Progress, say: Say
-) -> Work:
-    where = target(options.target, open_host(options.host))
-    model = read_model(file)
-    require_float(model)
-    images = choose_images(data, calib, options, progress)
-    shown = (
-        images.judged if images.judged.has_truth and not images.calibration.has_truth else images.calibration
-    )
-    card = weigh_cards(model, file, shown, where, options.hints, progress).settled()
-    say(f"{card.family}, {card.task}: " + "; ".join(f"{k}: {v}" for k, v in card.origin.items() if k != FED))
-    say(feeding(card))
-    judged, _ = align(images.judged, card)  # what was done stands in its notes
-    images = replace(images, judged=judged)
-    model = model.with_card(card)
-    here = options.accuracy_on == "here"
-    bench = Bench(card, judged, where, options.threads, power=options.power, answers_here=here)
-    prepared = prepare(model, card.preprocess.size)
-    if fixed := frozen_sizes(model, prepared):
-        say(fixed)
-    return Work(model, prepared, images, bench, options, progress, say)
-
-
 def _show_feeding(work: Work, directory: Path) -> None:
     """Pictures of what the float model finds, fed as decided, before the long work begins."""
-    session = work.bench.target.compile(work.model.data)
     path = directory / FEEDING_PICTURE
-    write_whole(path, contact_sheet(session, work.bench.card, work.images.judged))
+    write_whole(path, feeding_picture(work))
     work.say(f"what the model finds, fed like this: {path} (look before you trust the figures)")
 
 
-def _conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) -> Outcome:
+def conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) -> Outcome:
+    """Verdict, report and bundle of a study whose trials are all there."""
     work.say("writing the report and the bundle")
     trials, verdict = judge(store.directory)
     write_end(store.directory, work, verdict, command(asked, store.directory), notes)

@@ -14,8 +14,8 @@ from paredown.families.cards import read_card
 from paredown.families.hints import Hints, recognise_file
 from paredown.graph.prepare import prepare
 from paredown.inputs import ImagesLike, ModelLike, as_dataset, read_model
-from paredown.job import weigh_cards
 from paredown.model import Model
+from paredown.preparing import weigh_cards
 from paredown.progress import default_voice
 from paredown.protocols import Progress
 from paredown.sample import Dataset

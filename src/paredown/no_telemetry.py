@@ -14,7 +14,10 @@ from __future__ import annotations
 import os
 import sys
 
-OPT_OUTS = {"onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"}}
+OPT_OUTS = {
+    "onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"},
+    "ray": {"RAY_USAGE_STATS_ENABLED": "0"},
+}
 """Package -> the environment variables that keep it silent. A runtime that is added is entered here."""
 
 UNLOADED = {"openvino": ("openvino_telemetry",)}

@@ -57,7 +57,9 @@ LAYERS = {
     "report_data": 5,
     "differences": 5,
     "endure": 5,
+    "experiment": 5,
     "pictures": 5,
+    "preparing": 5,
     "progress": 5,
     "screen": 5,
     "saving": 5,
@@ -167,6 +169,8 @@ def test_only_a_host_asks_the_machine(module):
         ],
         "paredown._measure.timing.footprint": ["paredown.hosts.page_cache"],
         "paredown.families.own_process": ["subprocess"],  # lines of the user's, wherever answers are read
+        "paredown.study.engines.local": ["paredown.hosts.processes", "paredown.hosts.worker"],
+        "paredown.study.lock": ["paredown.hosts.processes"],
         "paredown.runtimes.pnnx": ["subprocess"],  # a converter: it makes files wherever it runs
     }
     assert sorted(asks_the_machine(module)) == allowed.get(module, []), "ask the Host that is handed on"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from paredown.errors import StorageError
 from paredown.files import check_plain, storage_errors
+from paredown.hosts.processes import started_s
 
 
 class Lock:
@@ -35,4 +36,17 @@ class Lock:
 
     def release(self) -> None:
         """Frees it; a second call does nothing."""
+        if not self._file.closed:
+            self._file.truncate(0)
         self._file.close()
+
+
+def holder(path: Path) -> int | None:
+    """The process that holds the lock; None where none does. It is only read: taking it to see whether it is
+    free could keep a run from starting."""
+    try:
+        pid, since_s = int(path.read_text(encoding="ascii")), path.stat().st_mtime
+    except (OSError, ValueError):
+        return None
+    began_s = started_s(pid)
+    return pid if began_s is not None and began_s <= since_s + 1 else None  # numbers are given again

@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from paredown import demo
 from paredown.errors import UnknownName, UsageError
 from paredown.study.limits import Limits, read_limits
 from paredown.study.options import Asked, Options, in_table
 from paredown.study.published import Published
-from paredown.toml import read_toml
+from paredown.toml import read_toml, toml_lines, toml_text
 from paredown.typed import build
 
+DEMO = "demo"  # the embedded detector; "demo:evaluation:40" are scenes for it
 TABLES = ("study", "models", "places", "limits", "options", "published")
-_SAID_ELSEWHERE = frozenset(
-    "target host runtimes recipes sizes seed family card scale colour fit decode".split()
-)
+_OF_MODELS = ("family", "card", "scale", "colour", "fit", "decode")
+_SAID_ELSEWHERE = frozenset({"target", "host", "runtimes", "recipes", "sizes", "seed", *_OF_MODELS})
 _ONE_MODEL = ("search", "auto_size")  # they look for the best: a study tries all that it names
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _FORMAT = re.compile(r"[a-z][a-z_-]+:")
@@ -105,13 +106,22 @@ class Plan:
         return tuple(self.matrix.seed + i for i in range(self.matrix.trials))
 
     def parts(self) -> tuple[Part, ...]:
-        """All models with the first seed, then all with the next: what is known early is known of all."""
-        return tuple(
+        """All models with the first seed, then all with the next: what is known early is known of all.
+
+        Raises UsageError where two have one label.
+        """
+        found = tuple(
             Part(self._label(model, place, seed), model, place, seed)
             for seed in self.seeds
             for place in self.places
             for model in self.models
         )
+        labels = [part.label for part in found]
+        if twice := next((label for label in labels if labels.count(label) > 1), None):
+            raise UsageError(
+                f"two parts of the study are called {twice!r}", hint="give a model another label"
+            )
+        return found
 
     def _label(self, model: PlannedModel, place: Place, seed: int) -> str:
         at = "" if place == self.places[0] else f"@{place.label}"
@@ -144,14 +154,15 @@ class Plan:
             **{"recipes": matrix.recipes, "runtimes": matrix.runtimes, "sizes": matrix.sizes} | said,
         )
         data, calib = _first(model.data, matrix.data) or "", _first(model.calib, matrix.calib)
-        return Asked(rooted(model.model, root), rooted(data, root), at(calib), self.limits, options)
+        file = str(demo.model_path()) if model.model == DEMO else rooted(model.model, root)
+        return Asked(file, rooted(data, root), at(calib), self.limits, options)
 
 
 def rooted(path: str, root: str) -> str:
     """A path of a plan as seen from the working folder; one with `FORMAT:` before it keeps that."""
     form = _FORMAT.match(path)
     form_text, rest = (form[0], path[form.end() :]) if form else ("", path)
-    if not root or not rest or form_text == "demo:" or rest == "demo" or os.path.isabs(rest):
+    if not root or not rest or form_text == f"{DEMO}:" or os.path.isabs(rest):
         return path
     return form_text + os.path.join(root, rest)
 
@@ -256,3 +267,30 @@ def _check(matrix: Matrix, models: Sequence[PlannedModel], places: Sequence[Plac
 
 def _first(own: str | None, shared: str | None) -> str | None:
     return shared if own is None else own
+
+
+def plan_text(plan: Plan) -> str:
+    """The TOML that reads as the plan."""
+    matrix = {f.name: v for f in fields(Matrix) if f.name != "models" and (v := getattr(plan.matrix, f.name))}
+    kept = {f.name for f in fields(Options)} - {*_SAID_ELSEWHERE, *_ONE_MODEL}
+    options = {name: value for name, value in asdict(plan.options).items() if name in kept}
+    named = plan.places if not plan.matrix.hosts and plan.places != _places(plan.matrix, ()) else ()
+    tables = toml_text({"study": matrix, "limits": plan.limits.table(), "options": options})
+    blocks = [_block("models", model) for model in plan.models] + [_block("places", p) for p in named]
+    for source in plan.published:
+        blocks.append(_block("published", replace(source, figures=())))
+        blocks += [_block("published.figures", row) for row in source.figures]
+    return "\n".join([tables, *blocks])
+
+
+def _block(name: str, value: Any) -> str:
+    """One table of an array, what is empty left out; a mapping in it as an inline table."""
+    lines = []
+    for f in fields(value):
+        found = getattr(value, f.name)
+        if isinstance(found, Mapping):
+            inner = ", ".join(toml_lines({k: v}).strip() for k, v in found.items())
+            lines.append(f"{f.name} = {{{inner}}}\n")
+        elif found not in (None, "", ()):
+            lines.append(toml_lines({f.name: found}))
+    return f"[[{name}]]\n" + "".join(lines)

@@ -16,8 +16,8 @@ import pytest
 from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed, Recipe
 from paredown.errors import TargetError, UnsupportedModel
-from paredown.job import _prepare
 from paredown.measurement import Readings, Trial
+from paredown.preparing import prepare_work
 from paredown.study.environments import TrialKey, trial_key
 from paredown.study.options import Asked, Options
 from paredown.study.private import hiding
@@ -32,7 +32,7 @@ def work(toy: Any) -> Work:
     model, data, calib = toy.model, str(toy.data), str(toy.calib)
     told: list[str] = []
     options = Options(threads=1)
-    prepared = _prepare(model, data, calib, options, lambda items, what, total=None: items, told.append)
+    prepared = prepare_work(model, data, calib, options, lambda items, what, total=None: items, told.append)
     asked = Asked(str(model), data, calib, options=options)
     return replace(prepared, hide=hiding(asked, toy.model.parent / "study"))
 

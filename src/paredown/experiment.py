@@ -1,0 +1,175 @@
+"""The whole job over several models, from one file to one directory: the wiring of `paredown study`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from paredown.errors import ParedownError, StorageError
+from paredown.files import Layout, check_directory, make_directory, write_whole
+from paredown.job import FEEDING_PICTURE, Outcome, command, conclude
+from paredown.preparing import Prepared, prepare_asked
+from paredown.report_data import write_start
+from paredown.study.drive import drive
+from paredown.study.engines import open_engine
+from paredown.study.flow import Flow
+from paredown.study.flow import Prepared as ReadyWork
+from paredown.study.index import Entry, Index, write_index
+from paredown.study.lock import Lock
+from paredown.study.options import Asked
+from paredown.study.plan import Part, Plan, plan_text
+from paredown.study.private import portable_path
+from paredown.study.status import Journal
+from paredown.study.todo import named_recipes
+from paredown.study.work import Say
+
+LAYOUT = Layout(
+    "a study of several models",
+    ("index.json",),
+    ("index.json", "study.toml", "status.json", "lock", "models"),
+)
+
+
+@dataclass(frozen=True)
+class PlanOutcome:
+    """What a study of several models came to: an Outcome for every part that was finished, by its label."""
+
+    directory: Path
+    index: Index
+    outcomes: Mapping[str, Outcome]
+
+
+def run_plan(
+    plan: Plan,
+    out: Path,
+    *,
+    root: str = "",
+    engine: str = "local",
+    jobs: int = 0,
+    say: Say,
+    typed: str = "",
+    force: bool = False,
+) -> PlanOutcome:
+    """Everything that the plan names, tried, judged and timed; kept in the directory `out`, where it goes on.
+
+    root: where relative paths of the plan start. engine, jobs: see `study.engines`. typed: the command line.
+    A part that cannot be tried here is skipped with its reason, and the others go on.
+    """
+    check_directory(out, LAYOUT, force=force)
+    parts = plan.parts()
+    asked = {part.label: plan.asked(part, root) for part in parts}
+    for one in asked.values():
+        named_recipes(one.options, one.limits)  # a typo is found before any work
+    make_directory(out)
+    lock = Lock(out / "lock")
+    try:
+        write_whole(out / "study.toml", plan_text(plan).encode())
+        return _Experiment(plan, out, asked, say, typed).run(parts, engine, jobs)
+    finally:
+        lock.release()
+
+
+@dataclass
+class _Experiment:
+    plan: Plan
+    out: Path
+    asked: Mapping[str, Asked]
+    say: Say
+    typed: str
+    written: Index | None = None
+
+    def run(self, parts: Sequence[Part], engine_name: str, jobs: int) -> PlanOutcome:
+        boards = tuple(dict.fromkeys(p.host for p in self.plan.places if p.host != "local"))
+        budget = self.plan.options.budget_s
+        deadline = None if budget is None else time.monotonic() + budget
+        engine = open_engine(engine_name, jobs, boards)
+        journal = Journal(self.out, engine.name)
+        flows = [self._flow(part, journal) for part in parts]
+        try:
+            for flow in flows:
+                if missing := _missing(self.asked[flow.part.label]):
+                    flow.stop(missing, skipped=True)
+            self._index(flows)
+            drive(flows, engine, journal, lambda: self._index(flows), deadline)
+            engine.close()
+            outcomes = self._conclude(flows, journal)
+        finally:
+            engine.close()
+            for flow in flows:
+                flow.close()
+        return PlanOutcome(self.out, self._index(flows, finished=True), outcomes)
+
+    def _flow(self, part: Part, journal: Journal) -> Flow:
+        def told(text: str) -> None:
+            journal.say(text)
+            self.say(text)
+
+        place = part.place
+        entry = Entry(part.label, part.model.label, place.label, place.target, place.host, part.seed)
+        return Flow(
+            part, self.asked[part.label], self.out / entry.folder, entry, prepare_asked, self._begun, told
+        )
+
+    def _begun(self, flow: Flow, prepared: ReadyWork) -> None:
+        """A part has begun: from now on it can be looked at."""
+        assert flow.work is not None
+        again = command(flow.asked, flow.directory)
+        write_start(flow.directory, flow.work, again, flow.entry.planned, flow.notes)
+        if isinstance(prepared, Prepared):
+            write_whole(flow.directory / FEEDING_PICTURE, prepared.feeding)
+
+    def _conclude(self, flows: Sequence[Flow], journal: Journal) -> dict[str, Outcome]:
+        """Report and bundle of every part that was tried, once nothing is timed any more."""
+        found = {}
+        for flow in flows:
+            if flow.entry.state != "running" or flow.work is None or flow.store is None:
+                continue
+            notes = flow.notes
+            if flow.left:
+                notes += (f"the budget ran out before {', '.join(flow.left)}; run it again to go on",)
+            self.say(f"{flow.part.label}: writing the report and the bundle")
+            try:
+                found[flow.part.label] = conclude(flow.work, flow.asked, flow.store, notes)
+            except StorageError:
+                raise
+            except ParedownError as e:  # such as a runtime that cannot profile: the trials are there
+                flow.stop(str(e))
+            else:
+                flow.entry = replace(flow.entry, state="finished", has_report=True)
+            self._index(flows)
+        return found
+
+    def _index(self, flows: Sequence[Flow], *, finished: bool = False) -> Index:
+        """Writes index.json where it changed."""
+        matrix = self.plan.matrix
+        index = Index(
+            matrix.title or "Study",
+            matrix.about,
+            self.typed,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            self.plan.seeds,
+            tuple(flow.entry for flow in flows),
+            self.plan.published,
+            finished=finished,
+        )
+        before = self.written
+        if before is None or replace(before, made_on=index.made_on) != index:
+            write_index(self.out, index)
+            self.written = index
+        return index
+
+
+def _missing(asked: Asked) -> str:
+    """Which of the files that a part asks for is not there; "" where all are."""
+    options = asked.options
+    wanted = {"model": asked.model, "data": asked.data, "calib": asked.calib, "card": options.card}
+    for what, path in {**wanted, "learn_from": options.learn_from}.items():
+        if path is None or path.startswith("demo:"):
+            continue
+        if not os.path.exists(path) and not os.path.exists(path.partition(":")[2] or path):
+            return f"its {what} is not there: {portable_path(path)}"
+    return ""
