@@ -40,7 +40,11 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--images", type=int, default=200)
     args = parser.parse_args()
-    covered = [covers(case, args.images) for case in range(args.cases)]
+    covered = []
+    for case in range(args.cases):
+        covered.append(covers(case, args.images))
+        if case % 25 == 24:
+            print(f"{sum(covered)} of {case + 1} covered", file=sys.stderr)
     scene = simulate(np.random.default_rng(0), args.images, 80, noise=7, objects=7, strays=250)
     started = process_time()
     a, b = (sampled(m, DetectionTally) for m in scene)
