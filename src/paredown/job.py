@@ -207,6 +207,10 @@ def command(asked: Asked, out: Path) -> str:
         "--threads": options.threads or None,
         "--max-bad": options.max_bad or None,
         "--seed": options.seed or None,
+        "--classes": ",".join(options.classes) or None,
+        "--conf": options.conf,
+        "--iou": options.iou,
+        "--fps": options.fps,
         "--power-log": options.power_log,
         "--power-model": ",".join(f"{watts:g}" for watts in options.power_model) or None,
     }

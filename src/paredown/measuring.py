@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from paredown._compress.compress import RECIPE_KEY
-from paredown._measure.align import align
 from paredown._measure.compare import Comparison
 from paredown._measure.compare import compare as compare_predictions
 from paredown._measure.doctor import made_for_another
 from paredown._measure.energy.power import PowerFrom
+from paredown._measure.scope import Scope
 from paredown._measure.timing.latency import without_baseline
 from paredown.checking import checked
 from paredown.differences import Pair, differing_pairs
@@ -44,6 +44,7 @@ def measure(
     what: Sequence[str] = WHAT,
     threads: int = 0,
     power: PowerFrom | None = None,
+    scope: Scope | None = None,
     progress: Progress | None = None,
 ) -> Measurement:
     """Accuracy, latency, CPU use, memory and energy of the model, on the target that the host is.
@@ -51,8 +52,8 @@ def measure(
     runtime: what opens the models, "" is the target's usual one. host: "local", "ssh:user@board".
     accuracy_on: where the models answer for their accuracy; "here" is quicker where the host is small.
     `baseline`: the float model; it gives the paired drop, the fidelity and the ratio of the latencies. Images
-    without truth cannot do without it. power: where watts come from, by default the machine's own sensor;
-    `absent` of the result says why there are none.
+    without truth cannot do without it. scope: which answers of a detector count. power: where watts come
+    from, by default the machine's own sensor; `absent` of the result says why there are none.
     """
     for name in what:
         if name not in WHAT:
@@ -64,9 +65,11 @@ def measure(
     images = as_dataset(images, progress)
     model = with_card(model, images, progress)
     floats = None if baseline is None else as_model(baseline)
-    card = card_of(model)
+    scope = scope or Scope()
+    card = scope.on(card_of(model))
+    judged, chosen = scope.judged(images, card)
     here, watts = accuracy_on == "here", power or PowerFrom()
-    bench = Bench(card, align(images, card)[0], where, threads, power=watts, answers_here=here)
+    bench = Bench(card, judged, where, threads, power=watts, answers_here=here, classes=chosen)
     measured = _measured(bench, model, floats, what, progress)
     warning = made_for_another(model.metadata, where.host.facts())
     if warning is not None and where.runs_here and where.runtime == "onnxruntime":
@@ -112,15 +115,20 @@ def compare(
     *,
     target: str = "local",
     threads: int = 0,
+    scope: Scope | None = None,
     progress: Progress | None = None,
 ) -> Compared:
-    """How b differs from a on the same images, and whether that could be chance. Both answer by a's card."""
+    """How b differs from a on the same images, and whether that could be chance. Both answer by a's card.
+
+    scope: which answers of a detector count.
+    """
     progress = shown(progress)
     images = as_dataset(images, progress)
     a = with_card(a, images, progress)
-    card = card_of(a)
-    judged, _ = align(images, card)
-    bench = Bench(card, judged, find_target(target), threads)
+    scope = scope or Scope()
+    card = scope.on(card_of(a))
+    judged, chosen = scope.judged(images, card)
+    bench = Bench(card, judged, find_target(target), threads, classes=chosen)
     ask = bench.predict if RECIPE_KEY in a.metadata else bench.ask_reference
     first = ask(a, progress).predictions
     second = bench.predict(as_model(b), progress).predictions

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from paredown._measure.align import align
 from paredown._measure.feeding.card_choice import CardChoice
 from paredown._measure.feeding.probe import weigh
 from paredown.families.hints import Hints, recognise_file
@@ -56,11 +55,14 @@ def prepare_work(
     card = weigh_cards(model, file, shown, where, options.hints, progress).settled()
     say(f"{card.family}, {card.task}: " + "; ".join(f"{k}: {v}" for k, v in card.origin.items() if k != FED))
     say(feeding(card))
-    judged, _ = align(images.judged, card)  # what was done stands in its notes
+    card = options.scope.on(card)
+    judged, chosen = options.scope.judged(images.judged, card)  # what was done stands in its notes
     images = replace(images, judged=judged)
     model = model.with_card(card)
     here = options.accuracy_on == "here"
-    bench = Bench(card, judged, where, options.threads, power=options.power, answers_here=here)
+    bench = Bench(
+        card, judged, where, options.threads, power=options.power, answers_here=here, classes=chosen
+    )
     prepared = prepare(model, card.preprocess.size)
     if fixed := frozen_sizes(model, prepared):
         say(fixed)

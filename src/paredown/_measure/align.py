@@ -64,7 +64,7 @@ def align(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
     before = np.concatenate([task.classes_of(s.truth) for s in dataset]).astype(np.int64)
     used = np.unique(before)
     names = dataset.classes or tuple(str(i) for i in range(int(used.max(initial=-1)) + 1))
-    target, note = _class_map(names, card)
+    target, note = class_map(names, card)
     if len(used) and (target[used] < 0).all():
         raise _nothing_shared(names, card)
     target, outside = _outside_is_background(names, target, used, card)
@@ -74,7 +74,7 @@ def align(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
     return replace(dataset, classes=card.classes, samples=samples, notes=dataset.notes + notes), notes
 
 
-def _class_map(names: Sequence[str], card: Card) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def class_map(names: Sequence[str], card: Card) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """(len(names),) the card's index of each class, -1 for none; and a note where names did not decide."""
     known = card.classes
     if all(n.strip().isdigit() for n in names) and not _names_are_numbers(names, known):

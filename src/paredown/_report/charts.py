@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from paredown._report import details, evidence, per_class, plots
+from paredown._report import details, disagreement, evidence, per_class, plots, sizes
 from paredown._report import trade_off as scatter
 from paredown._report.evidence import Row
 from paredown._report.html import Child, Html, nothing, section, tag
@@ -17,6 +17,11 @@ from paredown.tasks import TASKS
 FALLING = (
     "{0} at or above a confidence, over all images, measured. A model whose line falls early lost its "
     "certainty, {1}."
+)
+PRECISION = "Precision at each recall, mean over the classes, measured; COCO's curve at IoU 0.5."
+F1 = (
+    "F1 of all classes together when detections below a confidence are not shown, measured. A model whose "
+    "peak lies further left wants a lower threshold than float."
 )
 PER_BIN = "{0} per bin of confidence, over all images, measured. A gap is a bin without any."
 LATENCY = (
@@ -71,10 +76,26 @@ def accuracy(story: Story, rows: tuple[Row, ...]) -> Html:
         details.accuracy_tables(good),
         tag("h3", "Per class"),
         *per_class.block(story, good),
+        *sizes.block(rows),
+        *_thresholds(good),
+        *disagreement.block(story),
         tag("h3", "How sure the models are"),
         _figures(_confidence(good, story.model.task), "Confidences were not recorded."),
         lead=f"{title_of(story.metric)} on {story.dataset.images} images of {story.dataset.name}{truth}",
     )
+
+
+def _thresholds(rows: tuple[Row, ...]) -> list[Child]:
+    """Precision by recall and F1 by confidence, of detectors."""
+    precision = [(r, r.curve("pr_recall"), r.curve("pr_precision")) for r in rows if r.curve("pr_precision")]
+    f1 = [(r, r.curve("f1_confidence"), r.curve("f1")) for r in rows if r.curve("f1")]
+    if not precision and not f1:
+        return []
+    figures = [
+        plots.lines(precision, "plot-precision", ("recall", "precision, IoU 0.5"), PRECISION),
+        plots.lines(f1, "plot-f1", ("confidence", "F1, IoU 0.5"), F1),
+    ]
+    return [tag("h3", "Precision, recall and confidence"), _figures(figures, "")]
 
 
 def _confidence(rows: tuple[Row, ...], task: str) -> list[Figure | None]:

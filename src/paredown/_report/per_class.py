@@ -13,6 +13,7 @@ from paredown._report.format import DASH, MINUS, number, plural
 from paredown._report.html import Child, Html, join, nothing, tag
 from paredown._report.plots import Figure
 from paredown._report.story import Story
+from paredown.metrics.confusion import NONE
 from paredown.tasks import TASKS
 
 CHANGES_SHOWN = 20  # classes in the plot of changes
@@ -173,19 +174,30 @@ def _matrix(story: Story, row: Row) -> Html:
     all_fit = len(judged) <= MATRIX_SHOWN
     worst = sorted(sorted(wrong, key=lambda i: -wrong[i])[:MATRIX_SHOWN])
     shown = judged if all_fit else [i for i in worst if i >= 0]
+    boxes = TASKS[story.model.task].WORDS.truths != ""
+    named = [_name(story, i) for i in shown]
+    if boxes:  # what is missed, and what is made up
+        shown, named = [*shown, NONE], [*named, "nothing"]
     title = tag("h3", f"Confusion matrix of {row.label}")
     if not wrong:
         return join([title, nothing("Every image got the class that was wanted.")])
     which = "All classes" if all_fit else f"The {len(shown)} classes that are mistaken most often"
     truth = "true class" if story.dataset.has_truth else "class of the float model"
+    counted = "boxes at the card's confidence, matched by where they lie" if boxes else "the number of images"
+    last = " The last column is what was missed, the last row what was made up." if boxes else ""
     caption = (
-        f"{which}, measured: rows are the {truth}, columns the class {row.label} says; the number of images. "
-        "Off the diagonal are mistakes; colours run by the logarithm, so that single ones show."
+        f"{which}, measured: rows are the {truth}, columns the class {row.label} says; {counted}. "
+        f"Off the diagonal are mistakes; colours run by the logarithm, so that single ones show.{last}"
     )
-    return join([title, plots.draw(_heat([_name(story, i) for i in shown], shown, cells, truth, caption))])
+    unit = "boxes" if boxes else "images"
+    return join([title, plots.draw(_heat(named, shown, cells, (truth, unit), caption))])
 
 
-def _heat(names: list[str], shown: Sequence[int], cells: Cells, truth: str, caption: str) -> Figure:
+def _heat(
+    names: list[str], shown: Sequence[int], cells: Cells, words: tuple[str, str], caption: str
+) -> Figure:
+    """words: what the rows are, and what is counted."""
+    truth, unit = words
     counts = [[cells.get((t, s), 0) for s in shown] for t in shown]
     heat: dict[str, Any] = {
         "type": "heatmap",
@@ -199,7 +211,7 @@ def _heat(names: list[str], shown: Sequence[int], cells: Cells, truth: str, capt
         "showscale": False,
         "xgap": 1,
         "ygap": 1,
-        "hovertemplate": f"{truth} %{{y}}<br>said %{{x}}<br>%{{customdata}} images<extra></extra>",
+        "hovertemplate": f"{truth} %{{y}}<br>said %{{x}}<br>%{{customdata}} {unit}<extra></extra>",
     }
     layout = {
         "xaxis": plots.axis("said", type="category", tickangle=-45, dtick=1, showgrid=False),

@@ -26,6 +26,7 @@ COMMANDS = {
     "inspect": "what a model is: family, inputs and outputs, operations, weights, memory, risks",
     "card": "write a card.toml: how the model is fed and its answer read, with what is not certain",
     "new-decode": "start a Python file that reads the answer of a model that no family reads",
+    "check": "a data set looked over before it is used: labels, classes, copies",
     "compress": "apply one recipe",
     "measure": "accuracy, latency, CPU use, memory and energy of one model",
     "compare": "two models on the same images: paired statistics and side-by-side pictures",

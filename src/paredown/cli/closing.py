@@ -68,6 +68,10 @@ def options_of(args: argparse.Namespace) -> Options:
         keep_other=args.keep_other,
         power_log=args.power_log,
         power_model=args.power_model,
+        classes=args.classes,
+        conf=args.conf,
+        iou=args.iou,
+        fps=args.fps,
     )
 
 

@@ -35,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_data(parser, required=False)
     shared.add_target(parser)
     shared.add_card(parser)
+    shared.add_scope(parser)
     parser.add_argument(
         "--out", metavar="DIR", type=Path, help="write the pictures they differ most on, side by side"
     )
@@ -73,6 +74,7 @@ def _of_study(args: argparse.Namespace) -> int:
 
 def _of_models(args: argparse.Namespace) -> int:
     from paredown import api, saving
+    from paredown._measure.scope import Scope
     from paredown.cli import console, loading
     from paredown.files import check_directory
 
@@ -86,7 +88,13 @@ def _of_models(args: argparse.Namespace) -> int:
         voice.say(note)
     a = loading.load(args.a, images, args, voice)
     found = api.compare(
-        a, api.load(args.b), images, target=args.target, threads=args.threads, progress=voice.progress
+        a,
+        api.load(args.b),
+        images,
+        target=args.target,
+        threads=args.threads,
+        scope=Scope(args.classes, args.conf, args.iou),
+        progress=voice.progress,
     )
     pictures = [] if args.out is None else saving.save_pairs(found.pairs, args.out, force=args.force)
     if args.json:

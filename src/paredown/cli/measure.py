@@ -41,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_power(parser)
     lasting.arguments(parser)
     shared.add_card(parser)
+    shared.add_scope(parser)
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the whole measurement there as JSON")
     shared.add_force(parser)
     shared.add_output(parser)
@@ -82,6 +83,7 @@ def main(args: argparse.Namespace) -> int:
 def _measured(args: argparse.Namespace, model: Model, images: Dataset, voice: Voice) -> Measurement:
     from paredown import api
     from paredown._measure.energy.power import PowerFrom
+    from paredown._measure.scope import Scope
 
     return api.measure(
         model,
@@ -94,6 +96,7 @@ def _measured(args: argparse.Namespace, model: Model, images: Dataset, voice: Vo
         what=args.what or api.WHAT,
         threads=args.threads,
         power=PowerFrom(args.power_log, args.power_model),
+        scope=Scope(args.classes, args.conf, args.iou),
         progress=voice.progress,
     )
 

@@ -119,6 +119,35 @@ def add_card(parser: argparse.ArgumentParser) -> None:
     add_input(parser)
 
 
+def add_scope(parser: argparse.ArgumentParser) -> None:
+    """Which answers of a detector count."""
+    parser.add_argument(
+        "--classes",
+        metavar="NAME,NAME",
+        type=names,
+        default=(),
+        help="judge these classes alone, by the model's or the data set's names (default: all)",
+    )
+    parser.add_argument(
+        "--conf", metavar="C", type=number, help="the working confidence, 0 to 1 (default: the card's)"
+    )
+    parser.add_argument(
+        "--iou",
+        metavar="I",
+        type=number,
+        help="of two boxes of a class that overlap by more the less certain is dropped (default: the card's)",
+    )
+
+
+def add_fps(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fps",
+        metavar="N",
+        type=number,
+        help="frames per second that a model must keep up with: a verdict for each",
+    )
+
+
 def add_input(parser: argparse.ArgumentParser) -> None:
     """How the model is fed, where neither card nor file nor images with truth tell it."""
     parser.add_argument(

@@ -21,12 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layers", metavar="LABEL", default="", help="the model whose layers are drawn; default: the best"
     )
-    parser.add_argument(
-        "--fps",
-        metavar="N",
-        type=shared.number,
-        help="frames per second that a model must keep up with: a verdict for each",
-    )
+    shared.add_fps(parser)
     parser.add_argument(
         "--weights",
         metavar="NAME=N,NAME=N",

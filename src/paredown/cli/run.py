@@ -21,7 +21,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_power(parser)
     shared.add_search(parser)
     shared.add_card(parser)
+    shared.add_scope(parser)
     shared.add_making(parser)
+    shared.add_fps(parser)
     parser.add_argument(
         "--allow-overlap", action="store_true", help="let calibration images be judged on as well"
     )

@@ -12,7 +12,7 @@ from paredown.metrics import classification as cls
 from paredown.metrics import detection as det
 from paredown.metrics import fidelity as fid
 from paredown.metrics import segmentation as seg
-from paredown.metrics import signal
+from paredown.metrics import signal, working
 from paredown.metrics.metric import Metric
 from paredown.quantities import Unit
 
@@ -59,6 +59,28 @@ _TABLE = (
         "lower",
         "share of objects missed at the card's confidence",
         look=_SHARE,
+    ),
+    _boxes(
+        "map50_at_conf",
+        "mAP50 at the working confidence",
+        working.map50_at_conf,
+        "higher",
+        "mAP50 of the detections at or above the card's confidence",
+    ),
+    _boxes(
+        "precision_at_conf",
+        "precision at the working confidence",
+        working.precision_at_conf,
+        "higher",
+        "share of detections that are right, at the card's confidence",
+    ),
+    _boxes(
+        "small_false_alarms",
+        "small false alarms an image",
+        working.small_false_alarms,
+        "lower",
+        "detections under 32x32 pixels that find nothing, at the card's confidence",
+        limits=(0.0, float("inf")),
     ),
     _same_boxes(
         "fidelity_map50_95",

@@ -76,7 +76,7 @@ def read_story(
         finished=facts.finished,
         to_come=tuple(p for p in facts.planned if p not in known),
         kept=read_kept(directory, trials),
-        fps=fps,
+        fps=asked.options.fps if fps is None else fps,
         weights=weights or {},
     )
 

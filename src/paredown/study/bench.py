@@ -17,6 +17,7 @@ from paredown._measure.energy.energy_of import accuracy_per_joule, estimated_ene
 from paredown._measure.energy.power import PowerFrom
 from paredown._measure.environment import environment
 from paredown._measure.reference import check_reference
+from paredown._measure.scope import Chosen, said_of
 from paredown._measure.there import session_on_host
 from paredown._measure.timing.interleaved import TimingPlan
 from paredown._measure.timing.latency import measure_latency
@@ -48,7 +49,7 @@ class Bench:
 
     float_card, float_target: how the float model is fed and where it runs, where that is not as the others.
     power: where watts come from. answers_here: models answer for their accuracy on this machine, whatever the
-    target's host is.
+    target's host is. classes: those that count; empty for all.
     """
 
     card: Card
@@ -59,6 +60,7 @@ class Bench:
     float_target: Target | None = None
     power: PowerFrom = field(default_factory=PowerFrom)
     answers_here: bool = False
+    classes: Chosen = ()
 
     def fed_by(self, card: Card) -> Bench:
         """The same bench for models that are fed by another card than the float model."""
@@ -93,7 +95,10 @@ class Bench:
     def _predicted(self, session: Session, progress: Progress) -> Predicted:
         """With the seconds of each stage where all of them run on the host, which is this machine then."""
         predicted = predict_timed(session, self.card, self.judged, progress=progress)
-        return predicted if self.target.is_this_machine else Predicted(predicted.predictions, (), (), ())
+        said = said_of(predicted.predictions, self.classes)
+        if self.target.is_this_machine:
+            return replace(predicted, predictions=said)
+        return Predicted(said, (), (), ())
 
     def judge(
         self, model: Model, predicted: Predicted | None, reference: list[Prediction] | None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from paredown._measure.energy.power import PowerFrom
+from paredown._measure.scope import Scope
 from paredown.checking import check_fields
 from paredown.errors import UnknownName, UsageError
 from paredown.families.hints import Hints
@@ -34,6 +35,8 @@ class Options:
 
     keep_other: leave what was measured on other machines or runtimes as it is, instead of measuring it again.
     power_log, power_model: where watts come from, as on the command line; neither: the machine's own sensor.
+    classes, conf, iou: which answers of a detector count, as on the command line. fps: the frame rate that a
+    model must keep up with, for the report.
     search: how many recipes a search may propose beyond those; 0: as the budget allows; None: no search.
     """
 
@@ -63,9 +66,13 @@ class Options:
     power_log: str | None = None
     power_model: tuple[float, ...] = ()
     calibration_images: int = CALIBRATION_IMAGES
+    classes: tuple[str, ...] = ()
+    conf: float | None = None
+    iou: float | None = None
+    fps: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("runtimes", "recipes", "keep_float"):
+        for name in ("runtimes", "recipes", "keep_float", "classes"):
             given = getattr(self, name)
             parts = (part.strip() for part in given.split(",")) if isinstance(given, str) else given
             if isinstance(given, str | list):
@@ -81,6 +88,11 @@ class Options:
     def power(self) -> PowerFrom:
         """Where watts come from. Raises UsageError where that contradicts itself."""
         return PowerFrom(self.power_log, self.power_model)
+
+    @property
+    def scope(self) -> Scope:
+        """Which answers count. Raises UsageError for a threshold that is none."""
+        return Scope(self.classes, self.conf, self.iou)
 
     @property
     def hints(self) -> Hints:

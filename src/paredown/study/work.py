@@ -64,6 +64,8 @@ class Work:
             "keep_float": list(options.keep_float),
             "seed": options.seed,
             "power_model": list(options.power_model) or None,
+            "classes": list(options.classes) or None,
+            "conf": options.conf,
         }
 
     def key(self, recipe: str) -> TrialKey:

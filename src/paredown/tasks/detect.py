@@ -19,7 +19,9 @@ from paredown.detections import Detections, Prediction
 from paredown.errors import DataError
 from paredown.metrics import coco, pooled
 from paredown.metrics.average_precision import RECALLS
+from paredown.metrics.box_confusion import confusion_curves
 from paredown.metrics.detection import class_miss_rates
+from paredown.metrics.detection_curves import detection_curves
 from paredown.metrics.matching import Matches, as_truth, match, match_reference
 from paredown.metrics.per_image import detection_gaps, f1_of_images
 from paredown.metrics.tally import DetectionTally
@@ -136,7 +138,8 @@ def tally(evidence: Matches, weights: NDArray[np.int64]) -> DetectionTally:
 def official(
     predictions: Sequence[Prediction], truths: Sequence[Truth], evidence: Matches, card: Card
 ) -> tuple[dict[str, float], Curves]:
-    """The AP values reported, which are faster-coco-eval's; AP and misses by class, precision by recall."""
+    """The AP values reported, which are faster-coco-eval's; AP and misses by class, precision by recall, F1
+    by confidence, sizes, the confusion matrix."""
     found, known = detections(predictions), labels(truths)
     result = coco.evaluate(found, known, len(card.classes), card.max_detections)
     each_once = np.ones((1, evidence.n_images), np.int64)
@@ -145,6 +148,8 @@ def official(
         "miss_rate_per_class": _floats(class_miss_rates(DetectionTally(evidence, each_once))[0]),
         "pr_recall": _floats(RECALLS),
         "pr_precision": _floats(result.precision),
+        **detection_curves(evidence),
+        **confusion_curves(found, known, card.conf),
     }
 
 
