@@ -2,6 +2,9 @@
 
     python benchmarks/ptq_peers.py --material MATERIAL                    # resumes where it was stopped
 
+On a machine that has other work to do, `--no-timing` first; the same command without it then times the files
+that were made, and nothing else.
+
 All are handed the same prepared float model and the same calibration tensors, and work in a fresh process
 of their own virtual environment. All are judged by the same code on the same images (confidence 0.001, NMS
 at IoU 0.7, at most 300 boxes), in ONNX Runtime, or in OpenVINO where the peer writes OpenVINO's format. The
@@ -20,6 +23,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +40,7 @@ from paredown._measure.align import align
 from paredown._measure.timing.latency import measure_latency
 from paredown.detections import Prediction
 from paredown.errors import ParedownError
+from paredown.graph.load import load_model
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.metrics import headline
@@ -108,14 +113,44 @@ PEERS: dict[str, Peer] = {
 
 @dataclass(frozen=True)
 class Ground:
-    """What all get and are judged by, on one model. `folder` holds float.onnx, float.tflite, calibration/."""
+    """What all get and are judged by, on one model. `folder` holds float.onnx, float.tflite, calibration/.
+
+    What takes long is made when a peer asks for it: a row that wants its latency alone asks for none.
+    """
 
     loaded: Loaded
     folder: Path
-    judged: Dataset
-    reference: list[Prediction]
-    excluded: tuple[str, ...]
     settings: Mapping[str, object]  # a row made under others is measured again
+
+    @cached_property
+    def judged(self) -> Dataset:
+        """The images, in the card's class indices."""
+        return align(self.loaded.judged, self.loaded.card)[0]
+
+    @cached_property
+    def reference(self) -> list[Prediction]:
+        """What the float model says of them."""
+        say(f"{self.loaded.name}: float model on {len(self.judged)} images")
+        return predict_all(compile_file(self.folder / "float.onnx"), self.loaded.card, self.judged)
+
+    @cached_property
+    def calibration(self) -> Path:
+        """The folder of what the model is fed for the calibration images, one .npy each."""
+        folder = self.folder / "calibration"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        fed = FedImages(self.loaded.calibration, self.loaded.card, self.loaded.model.inputs)
+        for i, feeds in enumerate(fed):
+            (tensor,) = feeds.values()
+            np.save(folder / f"{i:04}.npy", tensor)
+        return folder
+
+    @cached_property
+    def excluded(self) -> tuple[str, ...]:
+        """The nodes of the decode tail."""
+        graph = to_ir(load_model(self.folder / "float.onnx")).graph
+        body = body_of(graph)
+        return tuple(str(n.name) for n in graph if n not in body)
 
 
 def main() -> int:
@@ -136,13 +171,28 @@ def main() -> int:
         ground = _ground(args, name)
         for key in args.peers:
             mine = [r for r in rows if (r["model"], r["peer"]) == (name, key)]
-            if mine and mine[0]["settings"] == ground.settings and not args.again:
+            kept = mine[0] if mine and mine[0]["settings"] == ground.settings and not args.again else None
+            if (row := _wanted(args, ground, key, kept)) is None:
                 continue
-            say(f"{name}: {key}")
-            row = _measure(args, ground, key)
             rows = sorted([r for r in rows if r not in mine] + [row], key=_place)
             write(args.out, rows, args.threads, limits={"memory_gb": args.memory_gb, "minutes": args.minutes})
     return 0
+
+
+def _wanted(
+    args: argparse.Namespace, ground: Ground, key: str, kept: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """The row with what is still missing of it; None where nothing is."""
+    timed = kept is not None and ("error" in kept or kept.get("threads") == args.threads)
+    if kept is not None and (timed or args.no_timing):
+        return None
+    file = None if kept is None else ground.folder / str(kept["file"])
+    again = kept is None or file is None or not file.exists()
+    say(f"{ground.loaded.name}: {key}" + ("" if again else ", its latency"))
+    row = _measure(args, ground, key) if again else {k: v for k, v in kept.items() if k != "made_by"}
+    if args.no_timing or "error" in row:
+        return row
+    return row | _timed(ground, ground.folder / str(row["file"]), args.threads)
 
 
 def _place(row: Mapping[str, object]) -> tuple[int, int]:
@@ -158,28 +208,17 @@ def _make_importable() -> None:
 
 
 def _ground(args: argparse.Namespace, name: str) -> Ground:
-    """The prepared float model and the calibration tensors on disk, and what the float model says."""
+    """The prepared float model on disk, and its images."""
     loaded = load(args.material, name, args.images, args.eval)
     card = replace(loaded.card, iou=IOU, max_detections=MAX_DETECTIONS)
-    loaded = replace(loaded, model=loaded.model.with_card(card))
+    prepared = prepare(loaded.model.with_card(card), card.preprocess.size)
     folder = args.work / name
-    shutil.rmtree(folder / "calibration", ignore_errors=True)
-    (folder / "calibration").mkdir(parents=True)
-    prepared = prepare(loaded.model, card.preprocess.size)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "float.onnx").write_bytes(prepared.data)
     (folder / "float.tflite").write_bytes(tflite(prepared))
-    for i, feeds in enumerate(FedImages(loaded.calibration, card, prepared.inputs)):
-        (tensor,) = feeds.values()
-        np.save(folder / "calibration" / f"{i:04}.npy", tensor)
-    graph = to_ir(prepared).graph
-    body = body_of(graph)
-    judged, _ = align(loaded.judged, card)
-    say(f"{name}: float model on {len(judged)} images")
-    reference = predict_all(compile_file(folder / "float.onnx"), card, judged)
-    settings = {"images": len(loaded.calibration), "judged": len(judged), "sha256": loaded.model.sha256}
-    settings |= {"threads": None if args.no_timing else args.threads}
-    tail = tuple(str(n.name) for n in graph if n not in body)
-    return Ground(loaded, folder, judged, reference, tail, settings)
+    settings = {"images": len(loaded.calibration), "judged": len(loaded.judged)}
+    settings |= {"sha256": loaded.model.sha256}
+    return Ground(replace(loaded, model=prepared.with_card(card)), folder, settings)
 
 
 def _measure(args: argparse.Namespace, ground: Ground, key: str) -> dict[str, Any]:
@@ -199,18 +238,24 @@ def _measure(args: argparse.Namespace, ground: Ground, key: str) -> dict[str, An
             file = Path(row.pop("model_file"))
         else:
             file = ground.folder / "float.onnx"
+        row["file"] = file.name
         row["size_bytes"] = sum(f.stat().st_size for f in (file, file.with_suffix(".bin")) if f.exists())
         stage = "load or run"
         row |= _judge(ground, file)
     except (InstallError, Failed, ParedownError) as e:
         say(f"  failed to {stage}: {e}")
         return {**row, "stage": stage, "error": first_line(e, args.work)}
-    if args.no_timing:
-        return row
+    say(f"  {row['accuracy']:.4f}, {row['points_lost']:.2f} points lost")
+    return row
+
+
+def _timed(ground: Ground, file: Path, threads: int) -> dict[str, Any]:
+    """The file's latency beside the float model's, and beside our file for the same runtime."""
+    found: dict[str, Any] = {"threads": threads}
     ours = ground.folder / f"{OURS.get(file.suffix, '')}{file.suffix}"
     if file != ours and ours.exists():
-        row["beside_paredown"] = _beside(ground, ours, file, args.threads)
-    return {**row, "latency": _time(ground, file, args.threads)}
+        found["beside_paredown"] = _beside(ground, ours, file, threads)
+    return {**found, "latency": _time(ground, file, threads)}
 
 
 def _quantize(args: argparse.Namespace, ground: Ground, key: str, peer: Peer) -> dict[str, Any]:
@@ -220,7 +265,7 @@ def _quantize(args: argparse.Namespace, ground: Ground, key: str, peer: Peer) ->
     told = {
         "model": str(ground.folder / "float.onnx"),
         "input": ground.loaded.model.inputs[0].name,
-        "calibration": str(ground.folder / "calibration"),
+        "calibration": str(ground.calibration),
         "output": str(ground.folder / key),
         "excluded": ground.excluded,
         "settings": peer.settings,
@@ -265,12 +310,13 @@ def _time(ground: Ground, file: Path, threads: int) -> dict[str, Any]:
 def _beside(ground: Ground, file: Path, other: Path, threads: int) -> dict[str, Any]:
     """Seconds of a file and their ratio to those of another, in alternating rounds."""
     card, model = ground.loaded.card, ground.loaded.model
-    feeds = {model.inputs[0].name: preprocess(ground.judged[0].read(), card.preprocess)[0]}
+    feeds = {model.inputs[0].name: preprocess(ground.loaded.judged[0].read(), card.preprocess)[0]}
     RUNTIMES["peers"] = "runtimes"
     where = replace(target("local"), name="peers", runtime="peers")
     timed, _, doubts = measure_latency(file, other, where, feeds, threads=threads)
     by_name = {q.name: q for q in timed}
     ratio = by_name["latency_ratio"]
+    say(f"  {file.name}: {ratio.value:.3f} of {other.name} ({ratio.low:.3f} .. {ratio.high:.3f})")
     return {
         "latency_s": by_name["latency_s"].value,
         "latency_ratio": ratio.value,

@@ -30,8 +30,9 @@ from paredown.study.index import is_index
 from paredown.study.limits import Limits
 from paredown.study.options import Asked, Options
 from paredown.study.pairs import pairs
+from paredown.study.places import check_runtimes
 from paredown.study.private import hiding, portable, portable_path
-from paredown.study.race import Race, out_of_time
+from paredown.study.race import BUDGET_S, Race, out_of_time
 from paredown.study.resume import apart_notes, measured_elsewhere
 from paredown.study.searching import check_search, run_search
 from paredown.study.sizing import check_auto, shrink_best, with_smaller
@@ -93,7 +94,9 @@ def run(
     voice = default_voice()
     progress, say = progress or voice.progress, say or voice.say
     asked = Asked(str(model), _spelled(data), None if calib is None else _spelled(calib), limits, options)
-    deadline = None if options.budget_s is None else time.monotonic() + options.budget_s
+    budget_s = BUDGET_S if options.budget_s is None and options.runtimes else options.budget_s
+    deadline = None if budget_s is None else time.monotonic() + budget_s
+    check_runtimes(options.runtimes)
     named = named_recipes(options, limits)  # a typo is found before any work
     check_search(options)
     check_auto(options, limits)

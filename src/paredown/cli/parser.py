@@ -315,7 +315,10 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     kept, mixed = (agreements(points) for points in (1.0, 0.5))
     add_limits(parser, "1.0; 0.5 for the recipe mixed", f"{kept}; {mixed} for the recipe mixed")
     parser.add_argument(
-        "--budget", metavar="TIME", type=duration, help="start no new recipe after this time: 90s, 30m, 2h"
+        "--budget",
+        metavar="TIME",
+        type=duration,
+        help="start no new recipe after this time: 90s, 30m, 2h (with --runtimes: 20m)",
     )
     parser.add_argument(
         "--recipes",

@@ -99,11 +99,6 @@ def _missing() -> MissingDependency | None:
         require_gpu()
     except ImportError:
         return MissingDependency(PACKAGE, PACKAGE, "the runtime tensorrt")
-    except TargetError:
-        return MissingDependency(
-            "nvidia-driver",
-            None,
-            "the runtime tensorrt",
-            "nvidia-driver and CUDA, on a machine with a GPU of NVIDIA: a Jetson has them",
-        )
+    except TargetError as trouble:  # no CUDA, no driver, no GPU, or one that does not answer: in CUDA's words
+        return MissingDependency("CUDA on a GPU of NVIDIA", None, "the runtime tensorrt", str(trouble))
     return None

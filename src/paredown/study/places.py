@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from paredown.errors import MissingDependency, UsageError
+from paredown.errors import MissingDependency, UnknownName, UsageError
 from paredown.runtimes import RUNTIMES, STAND_INS, runtime
 from paredown.targets import Target
 
@@ -28,12 +28,9 @@ def places(usual: Target, runtimes: Sequence[str]) -> Places:
     """
     if not runtimes:
         return Places((usual,))
+    check_runtimes(runtimes)
     if ALL not in runtimes:
-        for name in runtimes:
-            runtime(name).version()
         return Places(tuple(_at(usual, name) for name in dict.fromkeys(runtimes)))
-    if len(runtimes) > 1:
-        raise UsageError("all runtimes are asked for, and some by name", got=",".join(runtimes))
     tried, left_out = [], []
     for name in (usual.runtime, *(n for n in RUNTIMES if n not in STAND_INS and n != usual.runtime)):
         try:
@@ -43,6 +40,17 @@ def places(usual: Target, runtimes: Sequence[str]) -> Places:
         else:
             tried.append(_at(usual, name))
     return Places(tuple(tried), tuple(left_out))
+
+
+def check_runtimes(runtimes: Sequence[str]) -> None:
+    """Nothing, or what `places` would raise of the names alone: before a model is read."""
+    if ALL in runtimes and len(runtimes) > 1:
+        raise UsageError("all runtimes are asked for, and some by name", got=",".join(runtimes))
+    for name in runtimes:
+        if name not in (ALL, *RUNTIMES):
+            raise UnknownName("runtime", name, (ALL, *(n for n in RUNTIMES if n not in STAND_INS)))
+        if name != ALL:
+            runtime(name).version()
 
 
 def _at(usual: Target, name: str) -> Target:

@@ -8,17 +8,13 @@ Nothing is left out without a word: every choice is said, kept (choices.json) an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 
-from paredown import data
-from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed
-from paredown._compress.size import Size
-from paredown._measure.timing.interleaved import TimingPlan
 from paredown.analyze.against_float import UNJUDGED, accuracy_of, baseline_of, ratio_of
 from paredown.detections import Prediction
 from paredown.errors import StorageError
@@ -29,6 +25,7 @@ from paredown.study.environments import asks_runtime
 from paredown.study.limits import Limits
 from paredown.study.pairs import Pair
 from paredown.study.predictions import predictions_path, save_predictions
+from paredown.study.quick_looks import PROBE, QUICK, at_best, promise, quick_look
 from paredown.study.resume import kept_before
 from paredown.study.rivals import finalists, outrun
 from paredown.study.store import Store, model_of
@@ -36,17 +33,16 @@ from paredown.study.trial import judge, make
 from paredown.study.trials import minutes, result_line, what_stopped
 from paredown.study.words import TIMES
 
-QUICK = TimingPlan(min_runs=6, min_seconds=0.4, min_rounds=6, turn_s=0.05, warmup_s=0.2)
-PROBE = "int8-minmax"  # the recipe for a quick look at how fast integers are
-PROBE_IMAGES = 4  # what they calibrate does not change the speed
-SLACK = 0.75  # of the quicker of float and INT8 of a place: no choice layer by layer is faster than that
+BUDGET_S = 20 * 60.0  # where no budget is named
+FINAL_SHARE = 0.2  # of the time, for timing the last few at length
 OUT_OF_TIME = "the budget ran out"
 SHORTLY = "quick"  # the kind of the doubt
 
 
 @dataclass
 class Race:
-    """One race: what it tries, and what it knows so far. deadline: of `time.monotonic`."""
+    """One race: what it tries, and what it knows so far. deadline: of `time.monotonic`; the last part of the
+    time until then is kept for the finalists."""
 
     pairs: Sequence[Pair]
     store: Store
@@ -66,7 +62,7 @@ class Race:
         self._probe([p for p in others if p.in_integers and kept_before(p, self.store) is None])
         if others:
             self._say("the other pairs, the most promising first; only what can still win is judged")
-        self._all(sorted(others, key=self._estimate))
+        self._all(sorted(others, key=lambda p: promise(p, others, self._known(p))))
         self._time_finalists()
         write_choices(self.store.directory, self.choices, self.pairs[0].work.hide if self.pairs else str)
         return tuple(self.choices)
@@ -79,8 +75,16 @@ class Race:
         return found
 
     @property
-    def _late(self) -> bool:
-        return self.deadline is not None and monotonic() > self.deadline
+    def _left_s(self) -> float:
+        """Seconds until the finalists must be timed."""
+        if self.deadline is None:
+            return math.inf
+        return self.deadline - FINAL_SHARE * (self.deadline - self.started) - monotonic()
+
+    def _late_for(self, pair: Pair) -> bool:
+        """Whether nothing is left of the time, or less than the recipe took elsewhere."""
+        alike = [t for t in self.store.trials() if t.recipe == pair.recipe.name]
+        return self._left_s <= max((float(t.seconds.get("compress", 0.0)) for t in alike), default=0.0)
 
     def _say(self, text: str) -> None:
         if self.pairs:
@@ -100,7 +104,7 @@ class Race:
             self._say(
                 f"[{done + 1}/{len(pairs)}] {pair.label}, {minutes(monotonic() - self.started)} elapsed"
             )
-            if self._late:
+            if self._late_for(pair):
                 self._leave(pair, "not tried" if trial is None else "not judged", OUT_OF_TIME)
                 continue
             if trial is None and (why := self._hopeless(pair)):
@@ -168,56 +172,38 @@ class Race:
 
     def _hopeless(self, pair: Pair) -> str:
         """Why the pair need not even be made, by the quick timings of its place; "" where it should be."""
-        if not pair.in_integers:
+        integers, floats = self._known(pair), self._floats(pair)
+        if not pair.in_integers or integers is None or floats is None:
             return ""
-        bound = self._quickest(pair)
-        ratio = Quantity.listed("latency_ratio", SLACK * bound) if bound is not None else None
-        if ratio is None or not (why := self._outrun(ratio, pair.label)):
-            return ""
-        return f"by the quick timings of its runtime at best {why}"
+        ratio = Quantity.listed("latency_ratio", at_best(pair, integers, floats))
+        why = self._outrun(ratio, pair.label)
+        return f"by the quick timings of its runtime at best {why}" if why else ""
 
-    def _quickest(self, pair: Pair) -> float | None:
-        """The quicker of float and INT8 at the pair's place and size, of float's time; None: not known."""
-        probe = self.probes.get(pair.place)
+    def _known(self, pair: Pair) -> float | None:
+        """What INT8 takes at the pair's place and size, of float's time; None: not known."""
+        found = self.probes.get(pair.place)
+        return found if isinstance(found, float) else None
+
+    def _floats(self, pair: Pair) -> float | None:
+        """What the float model takes at the pair's place and size, of float's time; None: not known."""
         floats = next((p for p in self.pairs if p.is_float and p.place == pair.place), None)
         trial = self._baseline if floats is None else kept_before(floats, self.store)
         ratio = None if trial is None else ratio_of(trial)
-        if not isinstance(probe, float) or ratio is None:
-            return None
-        return min(probe, ratio.value)
-
-    def _estimate(self, pair: Pair) -> float:
-        """What decides the order: the quick timing of its like; what costs no time to make goes first."""
-        bound = self._quickest(pair)
-        return 1.0 if pair.in_integers and bound is None else bound if pair.in_integers and bound else 0.0
+        return None if ratio is None else ratio.value
 
     def _probe(self, pairs: Sequence[Pair]) -> None:
         """Times a throw-away INT8 model at each place and size that these pairs need."""
         for pair in {p.place: p for p in pairs if p.work.bench.target.can_time}.values():
-            if self._late:
+            if self._left_s <= 0:
                 return
             name = f"{PROBE} in {pair.runtime}" + (f" at {pair.pixels}" * bool(pair.pixels))
             try:
-                found: float | str = self._probed(pair)
+                found: float | str = quick_look(pair, self._float_file)
             except Exception as e:
                 found = what_stopped(e).splitlines()[0]
             self.probes[pair.place] = found
             told = found if isinstance(found, str) else f"{found:.2f}{TIMES} float's time"
             self._say(f"quick timing, {name}: {told}")
-
-    def _probed(self, pair: Pair) -> float:
-        steps = parse_recipe(PROBE).steps
-        recipe = replace(pair.recipe, steps=(*(s for s in pair.recipe.steps if isinstance(s, Size)), *steps))
-        few = data.sample(pair.work.images.calibration, PROBE_IMAGES)
-        work = pair.work.calibrated_on(few).sized_for(recipe)
-        with TemporaryDirectory(prefix="paredown-") as folder:
-            made = make(work, recipe, Path(folder))
-            file = Path(folder, "model.onnx")
-            file.write_bytes(made.model.data)
-            timed = work.bench.time(
-                made.model, file, self._float_file, what=("latency", "memory"), plan=QUICK
-            )
-        return next(q.value for q in timed.quantities if q.name == "latency_ratio")
 
     @property
     def _float_file(self) -> Path:
@@ -247,7 +233,7 @@ class Race:
         short = [t for t in last if is_short(t) and (t.recipe, t.runtime) in by_key]
         for trial in short:
             pair = by_key[trial.recipe, trial.runtime]
-            if self._late:
+            if self.deadline is not None and monotonic() > self.deadline:
                 self._leave(pair, "timed shortly", "the budget ran out before its full timing")
                 continue
             self._say(f"full timing of {trial.label}, one of the last {len(short)}")

@@ -17,7 +17,7 @@ from paredown._compress.recipe import Recipe
 from paredown._compress.size import STRIDE, Size
 from paredown.analyze.against_float import FLOAT, accuracy_of, baseline_of, is_unjudged, points_lost, rounded
 from paredown.detections import Prediction
-from paredown.errors import UsageError
+from paredown.errors import UnsupportedModel, UsageError
 from paredown.graph.input_size import size_of
 from paredown.measurement import Trial
 from paredown.study.best import choose_best
@@ -30,7 +30,8 @@ from paredown.study.trials import attempt, result_line
 from paredown.study.work import Work
 
 FLOOR = 128  # pixels: below, nothing is left to see; of a small model half its own size
-UNTRIED = "; the budget ran out before smaller ones were tried"
+OUT_OF_TIME = "the budget ran out"
+UNTRIED = " before all smaller ones were tried"
 
 
 def check_auto(options: Options, limits: Limits) -> None:
@@ -70,11 +71,11 @@ def halve(sizes: Sequence[int], keeps: Callable[[int], bool | None]) -> int | No
 
 
 class Smallest(NamedTuple):
-    """pixels: the smallest size that was found to keep the limit, None where none was. untried: whether the
-    budget ran out on the way, so that a smaller one might."""
+    """pixels: the smallest size that was found to keep the limit, None where none was. untried: what came in
+    between, so that a smaller one might, "" where nothing did."""
 
     pixels: int | None
-    untried: bool
+    untried: str
 
 
 def smallest_size(
@@ -90,14 +91,20 @@ def smallest_size(
     untried = []
 
     def keeps(pixels: int) -> bool | None:
-        if deadline is not None and monotonic() > deadline:
-            pair.work.say(f"{pixels} pixels not tried: the budget ran out")
-            untried.append(pixels)
-            return False
-        trial = _trial(at_pixels(pair, pixels), store, reference)
-        return None if trial.error is not None else _keeps(trial, store, limits)
+        why = OUT_OF_TIME if deadline is not None and monotonic() > deadline else ""
+        sized = at_pixels(pair, pixels)
+        trial = None if why else _trial(sized, store, reference)
+        if trial is not None and trial.error is not None:
+            if not _possible(sized):
+                return None
+            why = f"{trial.label} failed"
+        if trial is not None and not why:
+            return _keeps(trial, store, limits)
+        pair.work.say(f"{pixels} pixels are not known to keep the limit: {why}")
+        untried.append(why)
+        return False
 
-    return Smallest(halve(sizes, keeps), bool(untried))
+    return Smallest(halve(sizes, keeps), next(iter(untried), ""))
 
 
 def own_side(work: Work) -> int:
@@ -109,6 +116,15 @@ def at_pixels(pair: Pair, pixels: int) -> Pair:
     """The same recipe in the same place at another input size."""
     recipe = Recipe((Size(pixels), *pair.recipe.steps))
     return replace(pair, recipe=recipe, label=pair.work.label(label_of(recipe)))
+
+
+def _possible(pair: Pair) -> bool:
+    """Whether the graph can have the pair's input size: a trial at it may fail for another reason."""
+    try:
+        pair.work.sized_for(pair.recipe)
+    except UnsupportedModel:
+        return False
+    return True
 
 
 def _trial(pair: Pair, store: Store, reference: list[Prediction]) -> Trial:
@@ -142,11 +158,11 @@ def with_smaller(
     if found is None:
         note = f"no input size below the model's own {own} keeps the limit"
         if untried:
-            note = f"the budget ran out before an input size below the model's own {own} kept the limit"
+            note = f"{untried} before an input size below the model's own {own} was found to keep the limit"
         work.say(note)
         return tuple(pairs), (note,)
     note = f"the float model keeps the limit down to an input of {found} pixels (its own: {own})"
-    note += UNTRIED * untried
+    note += f"; {untried}{UNTRIED}" if untried else ""
     work.say(note)
     return (*pairs, *(at_pixels(p, found) for p in (floats, *pairs))), (note,)
 
@@ -175,6 +191,6 @@ def shrink_best(
     between = range(smaller + STRIDE, own_side(pair.work), STRIDE)
     found, untried = smallest_size(pair, between, store, reference, limits, deadline)
     note = f"{pair.label} keeps the limit down to an input of {found or own_side(pair.work)} pixels"
-    note += UNTRIED * untried
+    note += f"; {untried}{UNTRIED}" if untried else ""
     pair.work.say(note)
     return (note,)

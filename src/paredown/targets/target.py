@@ -17,6 +17,7 @@ from paredown.policy import Policy
 from paredown.protocols import Artifact, Host, Session, TimeNodes
 from paredown.runtimes import SIMULATED_BY
 from paredown.runtimes import runtime as find_runtime
+from paredown.targets import built
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Target:
         precision: of the float part; "" is the one that the file says it is for, else float32.
         """
         wanted = precision or import_module("paredown.runtimes.proto").precision_of(model)
-        return find_runtime(self.runtime).build(model, self.device, folder, wanted)
+        return built.build(find_runtime(self.runtime), self.runtime, model, self.device, folder, wanted)
 
     def open(self, artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> Session:
         """A session in this process that answers with the inner tensors `taps` besides the outputs.

@@ -199,8 +199,12 @@ def test_what_it_cannot_open_is_refused(gpu: tuple[Any, Cuda], tmp_path: Path) -
     with pytest.raises(UnsupportedModel, match="no importer for Softsign"):
         tensorrt.build(model.SerializeToString(), nets.ANY_BOARD, tmp_path)
     cuda.devices = 0
-    with pytest.raises(MissingDependency, match="GPU of NVIDIA"):
+    with pytest.raises(MissingDependency, match="none that CUDA can see"):
         tensorrt.version()
+    cuda._give("cudaGetDeviceCount", lambda into: 3)
+    with pytest.raises(MissingDependency, match="cudaGetDeviceCount") as caught:  # not "no driver": its words
+        tensorrt.version()
+    assert "3: made-up trouble" in str(caught.value)
     with pytest.raises(TargetError, match="not built for this precision"):
         tensorrt.build(model.SerializeToString(), nets.ANY_BOARD, tmp_path, "bfloat16")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paredown.errors import UsageError
+from paredown.errors import UnsupportedModel, UsageError
 from paredown.study import sizing
 from paredown.study.limits import Limits
 from paredown.study.options import Options
@@ -51,8 +51,8 @@ def test_auto_needs_a_limit_and_no_other_sizes():
 @pytest.mark.parametrize(
     ("good", "says"),
     [
-        ((), "the budget ran out before an input size below the model's own 640 kept the limit"),
-        ((384,), "down to an input of 384 pixels .*; the budget ran out before smaller ones were tried"),
+        ((), "the budget ran out before an input size below the model's own 640 was found to keep the limit"),
+        ((384,), "down to an input of 384 pixels .*; the budget ran out before all smaller ones were tried"),
     ],
 )
 def test_a_size_that_was_not_tried_is_not_said_to_break_the_limit(
@@ -68,3 +68,26 @@ def test_a_size_that_was_not_tried_is_not_said_to_break_the_limit(
     work: Any = SimpleNamespace(say=lambda text: None)
     _, (note,) = with_smaller(work, (), nothing, [], Limits(max_drop=1.0), 1.0)
     assert re.search(says, note)
+
+
+@pytest.mark.parametrize(
+    ("possible", "says"),
+    [
+        (True, "640 failed before an input size below the model's own 640 was found to keep the limit"),
+        (False, "no input size below the model's own 640 keeps the limit"),
+    ],
+)
+def test_a_trial_that_failed_is_no_size_that_cannot_be(
+    monkeypatch: pytest.MonkeyPatch, possible: bool, says: str
+):
+    def sized_for(recipe: Any) -> None:
+        if not possible:
+            raise UnsupportedModel("learned position embeddings")
+
+    failed = SimpleNamespace(error="out of memory", label="float at 640")
+    monkeypatch.setattr(sizing, "own_side", lambda work: 640)
+    monkeypatch.setattr(sizing, "_trial", lambda *given: failed)
+    nothing: Any = None
+    work: Any = SimpleNamespace(say=lambda text: None, sized_for=sized_for, label=lambda recipe: recipe)
+    _, (note,) = with_smaller(work, (), nothing, [], Limits(max_drop=1.0), None)
+    assert says in note

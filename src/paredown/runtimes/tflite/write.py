@@ -25,7 +25,7 @@ def write(model: Model) -> bytes:
         UnsupportedModel: a node that cannot be written (it is named), or a shape that is left open.
         MissingDependency: `ai-edge-litert`, whose schema classes write the file, is not installed.
     """
-    return to_bytes(lowered(model), f"{model.name}, written by Paredown")
+    return to_bytes(lowered(model), "written by Paredown")
 
 
 def lowered(model: Model) -> Net:

@@ -1,0 +1,45 @@
+"""What a pair can be at best, and which pair goes first."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from paredown._compress.presets import parse_recipe
+from paredown.study.pairs import Pair
+from paredown.study.quick_looks import LIKE, SLACK, at_best, promise
+
+
+def pair(recipe: str, runtime: str = "openvino", computed: tuple[str, ...] = (), sums: bool = True) -> Pair:
+    policy = SimpleNamespace(computed=frozenset(computed))
+    place = SimpleNamespace(
+        runtime=runtime, policy=policy, device=SimpleNamespace(sums_products=sums), name="local"
+    )
+    work: Any = SimpleNamespace(bench=SimpleNamespace(target=place))
+    return Pair(work, parse_recipe(recipe), recipe)
+
+
+def test_only_what_chooses_layer_by_layer_may_be_faster_than_all_in_integers():
+    assert at_best(pair("int8"), 0.5, 0.4) == LIKE * 0.5
+    assert at_best(pair("mixed"), 0.5, 0.4) == SLACK * 0.4
+    assert at_best(pair("int8", sums=False), 0.5, 0.4) == SLACK * 0.4
+    assert at_best(pair("int8-minmax", sums=False), 0.5, 0.4) == LIKE * 0.5
+
+
+@pytest.mark.parametrize("known", [None, 0.4])
+def test_what_is_ready_at_once_goes_first_and_what_takes_long_last(known: float | None):
+    names = ("int8-weights", "mixed", "int8-minmax", "int8", "bf16", "fp16")
+    all_of = [pair(n, computed=("bfloat16",)) for n in names]
+    found = sorted(all_of, key=lambda p: promise(p, all_of, known))
+    assert [p.label for p in found] == ["bf16", "int8-minmax", "int8", "mixed", "int8-weights", "fp16"]
+
+
+def test_every_runtime_gets_its_first_recipe_before_any_gets_its_second():
+    all_of = [pair(n, r) for r in ("openvino", "litert") for n in ("int8", "int8-minmax")]
+    takes = {"openvino": 0.4, "litert": 0.5}
+    found = sorted(all_of, key=lambda p: promise(p, all_of, takes[p.runtime]))
+    assert [(p.label, p.runtime) for p in found] == [
+        ("int8", "openvino"), ("int8", "litert"), ("int8-minmax", "openvino"), ("int8-minmax", "litert"),
+    ]  # fmt: skip
