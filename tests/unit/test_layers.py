@@ -25,6 +25,7 @@ LAYERS = {
     "model": 0,
     "printable": 0,
     "policy": 0,
+    "program_answer": 0,
     "protocols": 0,
     "quantities": 0,
     "reading": 0,

@@ -12,7 +12,11 @@ from typing import cast
 from paredown.errors import UnknownName
 from paredown.protocols import Host
 
-HOSTS = {"local": "paredown.hosts.local", "ssh": "paredown.hosts.ssh"}
+HOSTS = {
+    "local": "paredown.hosts.local",
+    "ssh": "paredown.hosts.ssh",
+    "emulated": "paredown.hosts.emulated",
+}
 """Scheme, what stands before the colon of a host's name -> the module that opens it, imported when asked."""
 
 

@@ -5,9 +5,11 @@ A host whose programs are reached through a command of this machine (ssh, an emu
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
@@ -15,7 +17,8 @@ from typing import IO
 class Program:
     """A running command. It has a session of its own, so that Ctrl-C reaches the parent only."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], surroundings: Mapping[str, str] | None = None) -> None:
+        """surroundings: environment variables; None are those of this process."""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         self._process = subprocess.Popen(
             list(command),
@@ -23,6 +26,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             start_new_session=True,
+            env=surroundings,
         )
 
     @property
@@ -43,9 +47,10 @@ class Program:
             return None
 
     def kill(self) -> None:
-        """End it by force, if it has not ended, and wait until it has."""
+        """End it by force, if it has not ended, with all that it started, and wait until it has."""
         if self._process.poll() is None:
-            self._process.kill()
+            with suppress(ProcessLookupError):  # it ended just now
+                os.killpg(self._process.pid, signal.SIGKILL)  # one that lives on would keep its pipes open
             self._process.wait()
 
     def lost(self) -> bool:

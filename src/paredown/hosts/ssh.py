@@ -15,6 +15,7 @@ from paredown.errors import StorageError
 from paredown.hosts import system, wheels
 from paredown.hosts.board_link import Link, link_to
 from paredown.hosts.ssh_connection import LOST, Address, SshProgram, parse_address
+from paredown.hosts.told import machine_of
 from paredown.machine import Counters, Machine, Throttling
 from paredown.protocols import Host
 
@@ -41,12 +42,8 @@ class SshHost:
 
     def facts(self) -> Machine:
         table = self._link.ask_laid_out({"do": "facts"}, self.modules)
-        for sets in ("instruction_sets", "governors"):
-            table[sets] = frozenset(table[sets])
         here = {k: v for k, v in system.package_versions().items() if k in _COMPUTED_HERE}
-        return Machine(
-            **{**table, "sensors": tuple(table["sensors"]), "packages": {**table["packages"], **here}}
-        )
+        return machine_of({**table, "packages": {**table["packages"], **here}})
 
     def counters(self, pids: Sequence[int] = ()) -> Counters:
         table = self._link.ask_laid_out({"do": "counters", "pids": list(pids)}, self.modules)
@@ -59,9 +56,7 @@ class SshHost:
             return self._link.send(*wheels.content(file), file.name)
         except StorageError as error:
             raise StorageError(
-                f"{file.name} does not fit on the board {self.address}",
-                got=error.got,
-                hint="make room in its home directory; ~/.cache/paredown/files there may be deleted",
+                f"{file.name} cannot be kept on the board {self.address}", got=error.got, hint=error.hint
             ) from error
 
     def with_modules(self, modules: Sequence[str]) -> SshHost:

@@ -6,6 +6,7 @@ becomes part of a command line there, and here arguments reach `ssh` as a list, 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -48,6 +49,7 @@ REMOTE = (
 """What every connection starts: the first Python there that is new enough, told by its input what to do."""
 
 _DESTINATION = re.compile(r"(?:[A-Za-z0-9_][\w.+-]*@)?[A-Za-z0-9_][\w.-]*")
+_ROOM = "make room in its home directory; ~/.cache/paredown/files there may be deleted"
 _ANSWER_S = 60.0  # for an answer that takes no work; a stalled connection is found out by ssh itself
 
 
@@ -127,8 +129,10 @@ class SshProgram(Program):
             raise self.failure()
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            kind = StorageError if answer["errno"] is not None else TargetError
-            raise kind(f"the board {self.address} could not {request['do']}", got=answer["error"])
+            number = answer["errno"]
+            kind = StorageError if number is not None else TargetError
+            hint = _ROOM if number in (errno.ENOSPC, errno.EDQUOT) else None
+            raise kind(f"the board {self.address} could not {request['do']}", got=answer["error"], hint=hint)
         return answer
 
     def failure(self) -> TargetError:

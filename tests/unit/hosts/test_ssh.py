@@ -244,7 +244,7 @@ def test_a_file_that_does_not_fit_is_refused_whole(board: Board, tmp_path: Path)
     (board.folder / "profile").write_text("ulimit -f 200\n")  # of 512 bytes: what the board may write
     big = tmp_path / "big.bin"
     big.write_bytes(os.urandom(300_000))
-    with pytest.raises(StorageError, match=r"big\.bin does not fit"):
+    with pytest.raises(StorageError, match=r"big\.bin cannot be kept"):
         host.put(big)
     assert not list(board.kept.glob("files/*/*big*")) + list(board.kept.glob("files/*/tmp*"))
     assert host.facts().arch  # the connection goes on

@@ -7,14 +7,14 @@ offset at either end, and so how much faster one clock runs than the other.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paredown.errors import DataError, TargetError
+from paredown.errors import DataError
+from paredown.program_answer import answer_of
 from paredown.protocols import Host
 from paredown.sensors.series import PowerSeries
 
@@ -22,6 +22,7 @@ BURSTS = (2.0, 1.5, 1.0, 2.5, 3.0, 1.0, 1.0)
 """Seconds of work and rest in turns: no shift of it looks like itself, and a reading each second shows it."""
 _MARGIN_S = 1.0  # of rest looked at before and behind a burst
 _STEP_S = 0.02
+_SPARE_S = 60.0  # to start the program that makes a burst
 _LEAST = 0.6  # correlation below which a log shows no burst
 _MOST_DRIFT = 0.01
 
@@ -31,13 +32,7 @@ Edges = Sequence[float]
 def burst(host: Host) -> tuple[float, ...]:
     """The edges of a marker made on the host now, on its clock. Raises TargetError."""
     process = host.spawn("paredown.hosts.burst", [str(s) for s in BURSTS])
-    try:
-        text = process.stdout.read()
-        if process.wait(30.0) != 0:
-            raise TargetError(f"the host {host.name} makes no marker", got=process.errors()[-500:])
-    finally:
-        process.close()
-    return tuple(json.loads(text))
+    return tuple(answer_of(process, f"the host {host.name} makes no marker", sum(BURSTS) + _SPARE_S))
 
 
 def on_host_clock(log: PowerSeries, first: Edges, last: Edges) -> PowerSeries:

@@ -18,10 +18,10 @@ from paredown._measure.timing.process import WorkerProcess
 from paredown._measure.timing.rounds import TIMEOUT_S
 from paredown.card import Card
 from paredown.endurance import Footprint
-from paredown.errors import TargetError
 from paredown.families import FAMILIES
 from paredown.measurement import Quantity
 from paredown.model import TensorSpec
+from paredown.program_answer import answer_of
 from paredown.protocols import Array, Host, Progress, silent
 from paredown.runtimes import RUNTIMES
 from paredown.targets import Target
@@ -90,15 +90,5 @@ def _jpeg(image: NDArray[np.uint8]) -> bytes:
 def _program(host: Host, module: str, arguments: Sequence[str] = (), given: bytes = b"") -> dict[str, float]:
     """What a program of the host answers, one JSON object. Raises TargetError."""
     process = host.spawn(module, list(arguments))
-    try:
-        process.stdin.write(given)
-        process.stdin.close()
-        text = process.stdout.read()
-        if process.wait(TIMEOUT_S) != 0:
-            raise TargetError(f"{module} failed on {host.name}", got=process.errors()[-500:])
-    except BrokenPipeError:
-        raise TargetError(f"{module} failed on {host.name}", got=process.errors()[-500:]) from None
-    finally:
-        process.close()
-    found: dict[str, float] = json.loads(text)
+    found: dict[str, float] = answer_of(process, f"{module} failed on {host.name}", TIMEOUT_S, given)
     return found

@@ -7,12 +7,14 @@ the neighbour (`hosts/neighbour.py`), so that whatever else changes meets all of
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from paredown._measure.timing.alone import alone_on
 from paredown._measure.timing.rounds import Runner, Way, against, start, tail, typical
 from paredown.endurance import Interference, Variant
 from paredown.errors import TargetError
@@ -32,6 +34,7 @@ _UNITS = {
     "video": "frames decoded",
 }
 _ROUNDS = 8
+_START_S, _STOP_S = 120.0, 30.0  # for a neighbour to begin; to end what it is doing
 _PLAIN = "as it is"
 _SCHEDULED = "paredown._measure.timing.scheduled"
 
@@ -44,7 +47,7 @@ class Neighbour:
         self._process = host.spawn(module, [] if kind == "video" else [kind])
         self.did: list[tuple[float, float]] = []
         self._fails = f"the neighbour {kind!r} cannot work on {host.name}"
-        if self._process.stdout.readline().strip() != b"ready":
+        if self._line(_START_S).strip() != b"ready":
             error = self._failure()
             self._process.close()
             raise error
@@ -54,11 +57,20 @@ class Neighbour:
 
     def stop(self) -> None:
         self._say(b"stop\n")
-        line = self._process.stdout.readline()
+        line = self._line(_STOP_S)
         if not line.endswith(b"\n"):
             raise self._failure()
         answer = json.loads(line)
         self.did.append((answer["times"], answer["seconds"]))
+
+    def _line(self, within_s: float) -> bytes:
+        """What it says next; a program that hangs is ended, and then says nothing."""
+        limit = threading.Timer(within_s, self._process.kill)
+        limit.start()
+        try:
+            return self._process.stdout.readline()
+        finally:
+            limit.cancel()
 
     def _say(self, word: bytes) -> None:
         try:
@@ -112,6 +124,7 @@ def interfere(
     refused: dict[str, str] = {}
     runners: list[Runner] = []
     with ExitStack() as stack:
+        stack.enter_context(alone_on(place.host))
         neighbour = stack.enter_context(Neighbour(place.host, kind))
         for way in tried:
             if way.refused:

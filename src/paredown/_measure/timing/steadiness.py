@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from paredown.errors import TargetError
+from paredown.program_answer import answer_of
 from paredown.protocols import Host
 
 _WARMUP, _REPETITIONS = 5, 50
@@ -33,16 +32,7 @@ class Steadiness:
 def steadiness(host: Host) -> Steadiness:
     """Taken on the host now, in a process of its own. Raises TargetError where that says nothing."""
     process = host.spawn("paredown._measure.timing.steadiness")
-    limit = threading.Timer(_TIMEOUT_S, process.kill)
-    limit.start()
-    try:
-        text = process.stdout.read().decode()
-        if process.wait(_TIMEOUT_S) != 0:
-            raise TargetError(f"the host {host.name} does not run our programs", got=process.errors()[-500:])
-    finally:
-        limit.cancel()
-        process.close()
-    answer = json.loads(text)
+    answer = answer_of(process, f"the host {host.name} does not run our programs", _TIMEOUT_S)
     return Steadiness(float(answer["clock_step_s"]), tuple(map(float, answer["work_s"])))
 
 

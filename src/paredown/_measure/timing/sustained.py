@@ -7,7 +7,7 @@ Cold is the first sixth of the time, at most ten seconds; hot is the last third.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from statistics import median
 import numpy as np
 
 from paredown._measure.energy.power import Metered, PowerFrom
+from paredown._measure.timing.alone import alone_on
 from paredown._measure.timing.noise import NoiseWatch, machine_doubts
 from paredown._measure.timing.process import WorkerProcess
 from paredown._measure.timing.watching import Moment, Watch, Watched
@@ -34,6 +35,7 @@ _COLD_S = 10.0
 _SLOWER = 1.05  # hot against cold, from which on a machine counts as slower
 _LOWER = 0.95  # of the clock rate it began with
 _PLOTTED = 2000
+_TAKEN = ("busy", "withheld")  # kinds of doubts: time that the model did not get
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def sustain(
     place.require_timing()
     host, asked = place.host, power or PowerFrom()
     with ExitStack() as stack:
+        stack.enter_context(alone_on(host))
         meter = stack.enter_context(Metered(host, asked.log)) if asked.log else None
         worker = WorkerProcess(
             host,
@@ -89,7 +92,7 @@ def sustain(
     return Sustained(
         seconds,
         **_turn_series(turns),
-        throttled=throttling(turns, seen),
+        throttled=throttling(turns, seen, tuple(d.text for d in doubts if d.kind in _TAKEN)),
         quantities=_quantities(turns, seconds),
         **_state_series(seen, turns.end_s[0] - turns.wall_s[0]),
         **_power_series(series, turns.end_s[0] - turns.wall_s[0]),
@@ -101,18 +104,15 @@ def sustain(
 def _run(worker: WorkerProcess, seconds: float, progress: Progress) -> Turns:
     """Turns until the time is over."""
     rows: list[tuple[float, float, float, int, float]] = []
-    count = 1
-
-    def until() -> Iterator[float]:
-        while sum(row[4] for row in rows) < seconds:
-            yield rows[-1][0] if rows else 0.0
-
-    for _ in progress(until(), "sustained", total=max(1, math.ceil(seconds / _TURN_S))):
-        answer = worker.run(count)
-        latencies = answer["latency_s"]
-        p90 = float(np.quantile(latencies, 0.9))
-        rows.append((answer["end_s"][-1], median(latencies), p90, len(latencies), answer["wall_s"]))
-        count = min(_MAX_TURN, max(1, round(_TURN_S * count / answer["wall_s"])))
+    count, passed_s, whole = 1, 0.0, math.ceil(seconds)
+    for second in progress(range(whole), "sustained, seconds", total=whole):
+        while passed_s < min(second + 1, seconds):
+            answer = worker.run(count)
+            latencies = answer["latency_s"]
+            p90 = float(np.quantile(latencies, 0.9))
+            rows.append((answer["end_s"][-1], median(latencies), p90, len(latencies), answer["wall_s"]))
+            count = min(_MAX_TURN, max(1, round(_TURN_S * count / answer["wall_s"])))
+            passed_s += answer["wall_s"]
     return Turns(*zip(*rows, strict=True))
 
 
@@ -162,8 +162,11 @@ def _held_rate(turns: Turns, window_s: float) -> tuple[float, float]:
     return best if math.isfinite(best[0]) else (sum(turns.count) / sum(turns.wall_s), sum(turns.wall_s))
 
 
-def throttling(turns: Turns, seen: Watched) -> Throttled:
-    """Whether the machine was slowed down, from its own word, its clock rate and the latency."""
+def throttling(turns: Turns, seen: Watched, taken: Sequence[str] = ()) -> Throttled:
+    """Whether the machine was slowed down, from its own word, its clock rate and the latency.
+
+    taken: sentences that say who else took time from the model.
+    """
     start_s = turns.end_s[0] - turns.wall_s[0]
     shown = {
         "latency": True,
@@ -183,7 +186,8 @@ def throttling(turns: Turns, seen: Watched) -> Throttled:
     if slower > _SLOWER and hot.low <= cold.high:
         return Throttled(None, f"no throttling seen: {ends}, which may be chance", looked, hidden)
     if slower > _SLOWER:
-        words = f"no throttling seen, and yet it became slower: {ends}; nothing this machine shows says why"
+        why = "; ".join(taken) or "nothing this machine shows says why"
+        words = f"no throttling seen, and yet it became slower: {ends}; {why}"
         return Throttled(None, words, looked, hidden)
     return Throttled(None, f"no throttling seen: {ends}", looked, hidden)
 

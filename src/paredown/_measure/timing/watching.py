@@ -60,6 +60,7 @@ class Watch:
         self._period_s = period_s
         self._process = host.spawn("paredown.hosts.watch")
         self._lines: list[Mapping[str, Any]] = []
+        self._broken = ""
         self._first = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -68,7 +69,7 @@ class Watch:
             self._process.stdin.flush()
         self._first.wait(_START_S)
         if not self._lines:
-            tail = self._process.errors()[-500:]
+            tail = self._broken or self._process.errors()[-500:]
             self._process.close()
             raise TargetError(f"the host {host.name} cannot be watched", got=tail or None)
 
@@ -82,6 +83,8 @@ class Watch:
         with suppress(OSError):
             self._process.stdin.close()
         self._reader.join(_END_S)
+        if self._broken:
+            raise TargetError("what watches the host said something else than its samples", got=self._broken)
         head, *samples = self._lines
         powered = [s for s in samples if "power" in s]
         series = PowerSeries.of(
@@ -114,11 +117,21 @@ class Watch:
         self._process.close()
 
     def _read(self) -> None:
-        with suppress(ValueError):  # closed by us, in the middle of a line
+        with suppress(ValueError):  # the pipe was closed by us
             for line in self._process.stdout:
-                self._lines.append(json.loads(line))
+                if not self._keep(line):
+                    break
                 self._first.set()
         self._first.set()
+
+    def _keep(self, line: bytes) -> bool:
+        """Whether it was a sample; a last line that was cut off with the connection is none, and no error."""
+        try:
+            self._lines.append(json.loads(line))
+        except ValueError:
+            self._broken = repr(line[:80]) if line.endswith(b"\n") else ""
+            return False
+        return True
 
 
 def _moment(sample: Mapping[str, Any]) -> Moment:

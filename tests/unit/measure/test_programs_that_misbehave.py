@@ -1,0 +1,74 @@
+"""Programs on a host that hang or talk nonsense: told, and never waited for without an end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from paredown._measure.timing import interference
+from paredown._measure.timing.alone import alone_on
+from paredown._measure.timing.interference import Neighbour
+from paredown._measure.timing.watching import Watch
+from paredown.errors import TargetError
+from paredown.hosts.program import Program
+
+HEAD = '{"sensor": null, "why": "none", "clock_tells": false, "throttling_tells": false}'
+
+
+@dataclass
+class Scripted:
+    """A host whose programs are a line of shell."""
+
+    script: str
+    name: str = "scripted"
+    spawned: list[Any] = field(default_factory=list)
+
+    def spawn(self, module: str, arguments: object = ()) -> Program:
+        return Program(["/bin/sh", "-c", self.script])
+
+
+def test_a_neighbour_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interference, "_START_S", 0.2)
+    monkeypatch.setattr(interference, "_STOP_S", 0.2)
+    with pytest.raises(TargetError, match="cannot work on scripted"):
+        Neighbour(Scripted("exec sleep 60"), "cpu")  # type: ignore[arg-type]
+    with Neighbour(Scripted("echo ready; exec sleep 60"), "cpu") as neighbour:  # type: ignore[arg-type]
+        neighbour.go()
+        with pytest.raises(TargetError, match="cannot work on scripted"):
+            neighbour.stop()
+
+
+def test_a_watch_that_talks_nonsense_is_an_error_and_a_line_cut_off_is_none() -> None:
+    for end, broken in (("echo nonsense", True), ("printf '{\"time'", False)):
+        with Watch(Scripted(f"read x; echo '{HEAD}'; {end}; read y"), [1]) as watch:  # type: ignore[arg-type]
+            if broken:
+                with pytest.raises(TargetError, match="something else than its samples"):
+                    watch.stop()
+            else:
+                assert watch.stop().moments == ()
+
+
+def test_one_timing_at_a_time_on_a_host_and_several_hosts_at_once() -> None:
+    inside: list[str] = []
+    met: set[tuple[str, ...]] = set()
+
+    def time_on(host: Scripted) -> None:
+        for _ in range(3):
+            with alone_on(host):  # type: ignore[arg-type]
+                inside.append(host.name)
+                met.add(tuple(sorted(inside)))
+                time.sleep(0.01)
+                inside.remove(host.name)
+
+    hosts = [Scripted("", name) for name in ("a", "a", "b")]
+    threads = [threading.Thread(target=time_on, args=(host,)) for host in hosts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ("a", "a") not in met
+    assert ("a", "b") in met
