@@ -15,7 +15,6 @@ from paredown._compress.pack import pdz
 from paredown._compress.size import STRIDE, sides
 from paredown._measure.energy.power import PowerFrom
 from paredown._measure.environment import environment
-from paredown._measure.timing.alone import alone_on
 from paredown._measure.timing.footprint import footprint
 from paredown._measure.timing.interference import KINDS, interfere, ways
 from paredown._measure.timing.rounds import Way
@@ -111,10 +110,7 @@ def _footprint(
     """With the size as a .pdz file too, as it goes over a wire."""
     assert model.card is not None
     feeds = feed(image, model.card.preprocess, model.inputs)[0]
-    with alone_on(where.host):
-        found = footprint(
-            file, where, feeds, model.card, model.inputs, image, threads=threads, progress=progress
-        )
+    found = footprint(file, where, feeds, model.card, model.inputs, image, threads=threads, progress=progress)
     packed = Quantity.listed("packed_bytes", len(pdz.pack(model.data)))
     return replace(found, quantities=(*found.quantities, packed))
 

@@ -226,6 +226,18 @@ def add_host(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_hosts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host",
+        metavar="H,H",
+        type=names,
+        action="extend",
+        default=[],
+        help="the machine that stands for the target: ssh:user@board (default: local, this one); of several, "
+        "`ssh:pi@a,ssh:jetson@b,local`, each is tried, all at the same time",
+    )
+
+
 def add_accuracy_on(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accuracy-on",

@@ -16,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_calib(parser)
     shared.add_learn_from(parser)
     shared.add_target(parser)
-    shared.add_host(parser)
+    shared.add_hosts(parser)
     shared.add_accuracy_on(parser)
     shared.add_power(parser)
     shared.add_search(parser)
@@ -40,6 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     shared.add_force(parser)
     shared.add_output(parser)
+    parser.set_defaults(root="", engine="local", jobs=0)  # of a study on several hosts
 
 
 def main(args: argparse.Namespace) -> int:
@@ -47,6 +48,10 @@ def main(args: argparse.Namespace) -> int:
     from paredown.job import run
 
     out = args.out or Path("runs", args.model.stem)
+    hosts = tuple(dict.fromkeys(args.host)) or ("local",)
+    args.host = hosts[0]
+    if len(hosts) > 1:
+        return _on_hosts(args, hosts, out)
     return closing.finish(
         lambda voice: run(
             args.model,
@@ -63,3 +68,16 @@ def main(args: argparse.Namespace) -> int:
         args,
         args.typed,
     )
+
+
+def _on_hosts(args: argparse.Namespace, hosts: tuple[str, ...], out: Path) -> int:
+    from paredown.cli import closing, several
+    from paredown.hosts import open_host
+    from paredown.study.options import Asked
+    from paredown.study.several_hosts import on_hosts
+
+    for host in hosts:
+        open_host(host)  # a typo is found before any work
+    limits, options = closing.limits_of(args), closing.options_of(args)
+    asked = Asked(str(args.model), args.data, args.calib, limits, options)
+    return several.finish(on_hosts(asked, hosts), out, args, args.typed)

@@ -20,8 +20,8 @@ from paredown.typed import build
 DEMO = "demo"  # the embedded detector; "demo:evaluation:40" are scenes for it
 TABLES = ("study", "models", "places", "limits", "options", "published")
 _OF_MODELS = ("family", "card", "scale", "colour", "fit", "decode")
-_SAID_ELSEWHERE = frozenset({"target", "host", "runtimes", "recipes", "sizes", "seed", *_OF_MODELS})
-_ONE_MODEL = ("search", "auto_size")  # they look for the best: a study tries all that it names
+SAID_ELSEWHERE = frozenset({"target", "host", "runtimes", "recipes", "sizes", "seed", *_OF_MODELS})
+ONE_MODEL = ("search", "auto_size")  # they look for the best: a study tries all that it names
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _FORMAT = re.compile(r"[a-z][a-z_-]+:")
 
@@ -203,15 +203,15 @@ def parse_plan(tables: Mapping[str, Any]) -> Plan:
 
 def _options(table: object) -> Options:
     for key in table if isinstance(table, dict) else ():
-        if key in _ONE_MODEL:
+        if key in ONE_MODEL:
             raise UsageError(
                 f"[options] {key} looks for the best of one model; a study tries everything that it names",
                 hint="`paredown run` searches",
             )
-        if key in _SAID_ELSEWHERE:
+        if key in SAID_ELSEWHERE:
             raise UsageError(f"[options] {key} is said in [study] or [[models]] of a study", got=key)
     with in_table(
-        "options", [f.name for f in fields(Options) if f.name not in {*_SAID_ELSEWHERE, *_ONE_MODEL}]
+        "options", [f.name for f in fields(Options) if f.name not in {*SAID_ELSEWHERE, *ONE_MODEL}]
     ):
         return build(Options, table)
 
@@ -241,11 +241,12 @@ def _labelled(models: Sequence[PlannedModel]) -> tuple[PlannedModel, ...]:
 
 
 def _places(matrix: Matrix, places: tuple[Place, ...]) -> tuple[Place, ...]:
-    hosts = tuple(Place(_folder(host), matrix.target, host) for host in matrix.hosts)
+    hosts = tuple(Place(folder_name(host), matrix.target, host) for host in matrix.hosts)
     return places or hosts or (Place("local", matrix.target),)
 
 
-def _folder(host: str) -> str:
+def folder_name(host: str) -> str:
+    """A label for it, which names a folder."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", host)
 
 
@@ -272,7 +273,7 @@ def _first(own: str | None, shared: str | None) -> str | None:
 def plan_text(plan: Plan) -> str:
     """The TOML that reads as the plan."""
     matrix = {f.name: v for f in fields(Matrix) if f.name != "models" and (v := getattr(plan.matrix, f.name))}
-    kept = {f.name for f in fields(Options)} - {*_SAID_ELSEWHERE, *_ONE_MODEL}
+    kept = {f.name for f in fields(Options)} - {*SAID_ELSEWHERE, *ONE_MODEL}
     options = {name: value for name, value in asdict(plan.options).items() if name in kept}
     named = plan.places if not plan.matrix.hosts and plan.places != _places(plan.matrix, ()) else ()
     tables = toml_text({"study": matrix, "limits": plan.limits.table(), "options": options})

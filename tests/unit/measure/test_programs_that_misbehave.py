@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from paredown._measure.timing import interference
-from paredown._measure.timing.alone import alone_on
 from paredown._measure.timing.interference import Neighbour
 from paredown._measure.timing.watching import Watch
 from paredown.errors import TargetError
@@ -50,25 +47,3 @@ def test_a_watch_that_talks_nonsense_is_an_error_and_a_line_cut_off_is_none() ->
                     watch.stop()
             else:
                 assert watch.stop().moments == ()
-
-
-def test_one_timing_at_a_time_on_a_host_and_several_hosts_at_once() -> None:
-    inside: list[str] = []
-    met: set[tuple[str, ...]] = set()
-
-    def time_on(host: Scripted) -> None:
-        for _ in range(3):
-            with alone_on(host):  # type: ignore[arg-type]
-                inside.append(host.name)
-                met.add(tuple(sorted(inside)))
-                time.sleep(0.01)
-                inside.remove(host.name)
-
-    hosts = [Scripted("", name) for name in ("a", "a", "b")]
-    threads = [threading.Thread(target=time_on, args=(host,)) for host in hosts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert ("a", "a") not in met
-    assert ("a", "b") in met

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from paredown._measure.energy.power import Power, PowerFrom, source
-from paredown._measure.timing.alone import alone_on
 from paredown._measure.timing.noise import NoiseWatch
 from paredown._measure.timing.process import WorkerProcess
 from paredown.measurement import Doubt, Quantity, Readings
@@ -77,7 +76,6 @@ def measure_energy(
     place.require_timing()
     host, beside = place.host, baseline_place or place
     with ExitStack() as stack:
-        stack.enter_context(alone_on(host))
         watts = stack.enter_context(source(host, power))
         if watts.why:
             return Readings(absent={"energy": watts.why})

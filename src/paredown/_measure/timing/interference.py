@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from paredown._measure.timing.alone import alone_on
 from paredown._measure.timing.rounds import Runner, Way, against, start, tail, typical
 from paredown.endurance import Interference, Variant
 from paredown.errors import TargetError
@@ -124,7 +123,6 @@ def interfere(
     refused: dict[str, str] = {}
     runners: list[Runner] = []
     with ExitStack() as stack:
-        stack.enter_context(alone_on(place.host))
         neighbour = stack.enter_context(Neighbour(place.host, kind))
         for way in tried:
             if way.refused:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from paredown._measure.timing.alone import alone_on
 from paredown._measure.timing.interleaved import Record, TimingPlan, interleave, warmed_up
 from paredown._measure.timing.noise import NoiseWatch, machine_doubts, series_doubts
 from paredown._measure.timing.process import WorkerProcess
@@ -94,7 +93,6 @@ def _timed(
     """
     records = []
     with ExitStack() as stack:
-        stack.enter_context(alone_on(host))
         for built, runtime, threads, given in pair:
             worker = WorkerProcess(
                 host, built, RUNTIMES[runtime], given, threads=threads, timeout_s=plan.timeout_s

@@ -16,7 +16,6 @@ from statistics import median
 import numpy as np
 
 from paredown._measure.energy.power import Metered, PowerFrom
-from paredown._measure.timing.alone import alone_on
 from paredown._measure.timing.noise import NoiseWatch, machine_doubts
 from paredown._measure.timing.process import WorkerProcess
 from paredown._measure.timing.watching import Moment, Watch, Watched
@@ -67,7 +66,6 @@ def sustain(
     place.require_timing()
     host, asked = place.host, power or PowerFrom()
     with ExitStack() as stack:
-        stack.enter_context(alone_on(host))
         meter = stack.enter_context(Metered(host, asked.log)) if asked.log else None
         worker = WorkerProcess(
             host,

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from paredown._measure.timing.alone import alone_on
 from paredown._measure.timing.rounds import Way, start, typical
 from paredown.endurance import ThreadsCurve
 from paredown.protocols import Array, Progress, silent
@@ -40,7 +39,6 @@ def threads_curve(
     place.require_timing()
     tried = counts(place.host.facts().cores_usable)
     with ExitStack() as stack:
-        stack.enter_context(alone_on(place.host))
         runners = []
         for n in tried:
             worker, warm = start(Way(f"{n} threads", model, feeds, n), place)
