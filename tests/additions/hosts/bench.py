@@ -8,6 +8,8 @@ from paredown.hosts.local import LocalHost
 from paredown.machine import Machine
 from paredown.protocols import Host
 
+SUMMARY = "a machine on the bench"
+
 
 @dataclass(frozen=True)
 class Bench(LocalHost):
