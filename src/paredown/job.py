@@ -36,6 +36,7 @@ from paredown.study.race import BUDGET_S, Race, out_of_time
 from paredown.study.resume import apart_notes, measured_elsewhere
 from paredown.study.searching import check_search, run_search
 from paredown.study.sizing import check_auto, shrink_best, with_smaller
+from paredown.study.status import Journal
 from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
 from paredown.study.todo import named_recipes, todo
 from paredown.study.trials import float_trial, run_trials
@@ -92,7 +93,8 @@ def run(
         raise UsageError(f"{directory} holds a study of several models", hint="choose another --out")
     limits, options = limits or Limits(), _options(options, recipes)
     voice = default_voice()
-    progress, say = progress or voice.progress, say or voice.say
+    journal = Journal(directory, "run", ready=False)
+    progress, say = journal.following(progress or voice.progress), journal.telling(say or voice.say)
     asked = Asked(str(model), _spelled(data), None if calib is None else _spelled(calib), limits, options)
     budget_s = BUDGET_S if options.budget_s is None and options.runtimes else options.budget_s
     deadline = None if budget_s is None else time.monotonic() + budget_s
@@ -106,6 +108,7 @@ def run(
     wanted, tried = plan.wanted, plan.pairs
     limits.check(headline(work.bench.card.task, work.images.judged.has_truth))
     with Store(directory, force=force, hide=work.hide) as store:
+        journal.ready = True
         store.settle(portable(asked).tables(), work.settings(), work.bench.environment())
         others = store.apart(work.bench.environment())
         others = others if options.keep_other else unmatched(others, store.trials())

@@ -63,6 +63,7 @@ LAYERS = {
     "preparing": 5,
     "progress": 5,
     "screen": 5,
+    "serving": 5,
     "saving": 5,
     "inputs": 5,
     "job": 5,

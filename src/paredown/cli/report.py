@@ -29,6 +29,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default={},
         help="of accuracy, latency, size, energy in the ranking (default: all the same)",
     )
+    parser.add_argument(
+        "--serve",
+        action="store_true",
+        help="show it in a browser of this machine, made anew while a study runs",
+    )
+    parser.add_argument("--port", metavar="N", type=shared.count, default=0, help="of --serve; 0: a free one")
     shared.add_force(parser)
 
 
@@ -50,6 +56,8 @@ def main(args: argparse.Namespace) -> int:
     from paredown import api
     from paredown.cli import console
 
+    if args.serve:
+        return serve(args)
     path = api.report(
         args.study,
         args.out,
@@ -59,4 +67,29 @@ def main(args: argparse.Namespace) -> int:
         force=args.force,
     )
     console.stdout().print(str(path), markup=False, soft_wrap=True)
+    return 0
+
+
+def serve(args: argparse.Namespace) -> int:
+    """Serves the report until Ctrl-C."""
+    from paredown._report.write import render
+    from paredown.cli import console
+    from paredown.errors import UsageError
+    from paredown.report_data import read_story
+    from paredown.serving import ReportServer, page_of_parts
+    from paredown.study.index import is_index, read_index
+
+    if args.out is not None:
+        raise UsageError("--serve writes no file", got=f"--out {args.out}", hint="leave one of the two out")
+    if not (args.study / "study.toml").is_file():
+        raise UsageError(f"{args.study} is no study directory", expected="a directory with study.toml")
+
+    def page(directory: Path) -> str:
+        if is_index(directory):
+            return page_of_parts(read_index(directory))
+        return render(read_story(directory, args.layers, fps=args.fps, weights=args.weights))
+
+    with ReportServer(args.study, page, args.port) as server:
+        console.stdout().print(f"{server.url}  (until Ctrl-C)", markup=False, soft_wrap=True)
+        server.serve_forever()
     return 0

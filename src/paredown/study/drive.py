@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from paredown.study.engines.engine import Done, Engine, Kind
 from paredown.study.flow import Flow
-from paredown.study.status import Journal
+from paredown.study.status import Journal, busy_with
 
 _AHEAD: dict[str, tuple[Kind, ...]] = {
     "make": ("make", "judge", "time"),
@@ -69,5 +69,4 @@ def _report(flows: Sequence[Flow], engine: Engine, journal: Journal) -> None:
     unknown = any(flow.work is None and not flow.ended for flow in flows)
     running = engine.running()
     left = None if unknown else journal.left_s(ahead, len(running))
-    done = sum(job.stage == "done" for job in jobs)
-    journal.write(done, len(jobs), left, running)
+    journal.write(left, [busy_with(r) for r in running])

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
+from typing import TypeVar
 
 from paredown.errors import StorageError
 from paredown.files import write_whole
-from paredown.study.engines.engine import Done, Running
+from paredown.protocols import Progress
+from paredown.study.engines.engine import HERE, Done, Running
 from paredown.study.records import json_text, read_json
+from paredown.study.work import Say
 from paredown.typed import build
+
+T = TypeVar("T")
 
 FILE = "status.json"
 SECONDS_BETWEEN = 1.0
@@ -37,14 +42,11 @@ class Busy:
 
 @dataclass(frozen=True)
 class Status:
-    """done, todo: trials. left_s: an estimate; None where nothing tells it. said: the last lines. Times are
-    seconds of the epoch."""
+    """left_s: an estimate; None where nothing tells it. said: the last lines. Times: seconds of the epoch."""
 
     engine: str
     started_s: float
     updated_s: float
-    done: int
-    todo: int
     left_s: float | None = None
     busy: tuple[Busy, ...] = ()
     said: tuple[str, ...] = ()
@@ -52,10 +54,11 @@ class Status:
 
 @dataclass
 class Journal:
-    """Keeps status.json up to date while a study runs. jobs: units side by side."""
+    """Keeps status.json up to date while a study runs. ready: whether the directory is this process's."""
 
     directory: Path
     engine: str
+    ready: bool = True
     started_s: float = field(default_factory=time.time)
     _said: list[str] = field(default_factory=list)
     _seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # by kind of unit
@@ -63,6 +66,27 @@ class Journal:
 
     def say(self, text: str) -> None:
         self._said = [*self._said, *text.splitlines()][-MOST_SAID:]
+
+    def telling(self, say: Say) -> Say:
+        """The same Say, heard here too."""
+
+        def told(text: str) -> None:
+            self.say(text)
+            self.write(None, ())
+            say(text)
+
+        return told
+
+    def following(self, progress: Progress) -> Progress:
+        """The same Progress, seen here too."""
+
+        def followed(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+            busy = Busy("", "", what, HERE, time.time())
+            for item in progress(items, what, total):
+                self.write(None, [busy])
+                yield item
+
+        return followed
 
     def took(self, done: Done) -> None:
         """Notes how long a unit took."""
@@ -78,26 +102,21 @@ class Journal:
         each = {kind: n * mean(self._seconds[kind]) for kind, n in units.items() if n}
         return each.pop("time", 0.0) + sum(each.values()) / max(jobs, 1)
 
-    def write(
-        self, done: int, todo: int, left_s: float | None, running: Sequence[Running], *, now: bool = False
-    ) -> None:
-        """Writes the file, unless that was done a moment ago and it is not asked for `now`."""
+    def write(self, left_s: float | None, busy: Sequence[Busy]) -> None:
+        """Writes the file, unless that was done a moment ago."""
         moment = time.time()
-        if not now and moment - self._written_s < SECONDS_BETWEEN:
+        if not self.ready or moment - self._written_s < SECONDS_BETWEEN:
             return
         self._written_s = moment
-        busy = tuple(
-            Busy(
-                r.unit.kind,
-                r.unit.part,
-                r.unit.label,
-                r.unit.host if r.unit.alone else r.place,
-                r.since_s,
-            )
-            for r in running
-        )
-        found = Status(self.engine, self.started_s, moment, done, todo, left_s, busy, tuple(self._said))
+        found = Status(self.engine, self.started_s, moment, left_s, tuple(busy), tuple(self._said))
         write_whole(self.directory / FILE, json_text(found).encode())
+
+
+def busy_with(running: Running) -> Busy:
+    """A unit that runs, as the status tells it."""
+    unit = running.unit
+    place = unit.host if unit.alone else running.place
+    return Busy(unit.kind, unit.part, unit.label, place, running.since_s)
 
 
 def read_status(directory: Path) -> Status | None:

@@ -49,8 +49,17 @@ from paredown.toml import read_toml, toml_text
 _LONGEST_STEM = 100
 
 Tables = Mapping[str, Mapping[str, object]]
-_MADE = ("lock", "models", "predictions", "learning", "trials.jsonl", "preprocessing.jpg")
-_FOLDERS = ("models", "predictions", "learning", "pictures")  # what is written there may stand deeper
+_MADE = (
+    *("lock", "status.json", "trials.jsonl", "preprocessing.jpg"),
+    *("models", "predictions", "learning", "unfinished"),
+)
+_FOLDERS = (
+    "models",
+    "predictions",
+    "learning",
+    "pictures",
+    "unfinished",
+)  # what is written there may stand deeper
 STUDY = Layout("a study", ("study.toml",), _MADE)
 
 

@@ -1,0 +1,183 @@
+"""`paredown study` over several models: one file, one directory, killed and gone on with."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+import toys
+from paredown.cli import main
+from paredown.study.index import read_index, read_parts
+from paredown.study.store import read_study
+
+QUICK = ("int8-weights", "int8-minmax")
+# The target is not this machine: nothing is timed, which takes most of a study of toys.
+PLAN = """
+[study]
+calib = "calib"
+recipes = {recipes}
+trials = {trials}
+target = "raspberry-pi-5"
+
+[options]
+calibration_images = 4
+threads = 1
+"""
+MODEL = """
+[[models]]
+model = "toy{i}.onnx"
+data = "data"
+"""
+GONE = """
+[[models]]
+model = "gone.onnx"
+label = "gone"
+data = "data"
+"""
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five toy detectors and images for them."""
+    folder = tmp_path_factory.mktemp("material")
+    for i in range(5):
+        toys.write_detector(folder / f"toy{i}.onnx", i)
+    toys.write_images(folder / "data" / "images", 6, 1)
+    toys.write_truth(folder / "data", folder / "toy0.onnx")
+    toys.write_images(folder / "calib" / "images", 12, 2)
+    return folder
+
+
+def write_plan(
+    folder: Path, models: int, trials: int, more: str = "", recipes: Sequence[str] = QUICK
+) -> Path:
+    file = folder / "plan.toml"
+    listed = "".join(MODEL.format(i=i) for i in range(models))
+    file.write_text(PLAN.format(trials=trials, recipes=json.dumps(list(recipes))) + listed + more)
+    return file
+
+
+def command(plan: Path, material: Path, out: Path, *more: str) -> list[str]:
+    words = ["study", str(plan), "--root", str(material), "--out", str(out), "--resume", *more]
+    return [sys.executable, "-m", "paredown", *words]
+
+
+def trials_of(out: Path) -> list[tuple[str, str]]:
+    """Part and key of every line of every trials.jsonl, repeated ones too."""
+    lines = [
+        (path.parent.name, json.loads(line))
+        for path in sorted(out.glob("models/*/trials.jsonl"))
+        for line in path.read_text().splitlines()
+    ]
+    return [(part, f"{t['recipe']}@{t['runtime']}") for part, t in lines if t["error"] is None]
+
+
+def test_a_study_of_several_models_from_one_file(material, tmp_path, capsys) -> None:
+    plan, out = write_plan(tmp_path, 1, 2, GONE), tmp_path / "out"
+    assert main(command(plan, material, out, "--quiet")[3:]) == 0
+    shown = capsys.readouterr().out
+    assert "toy0-seed1" in shown
+    assert "gone: skipped: its model is not there: " in shown
+    index = read_index(out)
+    assert index.finished
+    assert [(e.label, e.state) for e in index.entries] == [
+        ("toy0", "finished"),
+        ("gone", "skipped"),
+        ("toy0-seed1", "finished"),
+        ("gone-seed1", "skipped"),
+    ]
+    parts = read_parts(out, index)
+    assert {label: len(trials) for label, trials in parts.items()} == {"toy0": 3, "toy0-seed1": 3}
+    assert [t.seed for t in parts["toy0-seed1"]] == [1, 1, 1]
+    for entry in index.entries[::2]:
+        assert (out / entry.folder / "report.html").is_file()
+        assert not list((out / entry.folder).glob("unfinished/*/*"))
+    drawn = {label: read_study(out / "models" / label)["settings"]["calibrated_on"] for label in parts}
+    assert drawn["toy0"] != drawn["toy0-seed1"]
+    before = trials_of(out)
+    assert (
+        main(["study", str(out / "study.toml"), "--root", str(material), "--resume", "--json", "--quiet"])
+        == 0
+    )
+    assert trials_of(out) == before
+    told = json.loads(capsys.readouterr().out)
+    assert told["not_finished"]["gone"]["state"] == "skipped"
+    assert main(command(plan, material, out)[3:-1]) == 2
+    assert "--resume goes on" in capsys.readouterr().err
+    assert (
+        main(["run", str(material / "toy0.onnx"), "--data", str(material / "data"), "--out", str(out)]) == 2
+    )
+    assert "a study of several models" in capsys.readouterr().err
+
+
+def workers_of(process: subprocess.Popen[bytes], engine: str) -> list[psutil.Process]:
+    """The processes that run the units of a study."""
+    name = "paredown.hosts.worker" if engine == "local" else "ray::"
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            found += [child] if any(name in word for word in child.cmdline()) else []
+    return found
+
+
+def killed_and_gone_on_with(words: list[str], out: Path, engine: str, at: Sequence[int], seed: int) -> int:
+    """Runs a study to its end, and meanwhile kills it, or a process of it, whenever so many trials are there.
+
+    How often it was killed.
+    """
+    rng, kills, process = random.Random(seed), 0, None
+    deadline = time.monotonic() + 1500
+    while time.monotonic() < deadline:
+        if process is None:
+            process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if process.poll() is not None:
+            assert process.returncode == 0
+            return kills
+        workers = workers_of(process, engine)
+        if kills < len(at) and len(trials_of(out)) >= at[kills] and workers:
+            time.sleep(rng.uniform(0, 0.3))
+            kills += 1
+            if rng.random() < 0.5 or kills == 1:
+                process.kill()
+                process.wait()
+                process = None
+            else:
+                with contextlib.suppress(psutil.Error):
+                    rng.choice(workers).kill()
+        time.sleep(0.05)
+    raise AssertionError("it never ended")
+
+
+def check_killed(material: Path, tmp_path: Path, engine: str, models: int, trials: int, kills: int) -> None:
+    recipes = (*QUICK, "int8-per-tensor", "int8-dynamic")[: 2 if models < 4 else 4]
+    plan, out = write_plan(tmp_path, models, trials, recipes=recipes), tmp_path / "out"
+    wanted = models * trials * (1 + len(recipes))
+    at = sorted(random.Random(kills).sample(range(wanted - 1), kills))
+    words = command(plan, material, out, "--engine", engine, "--quiet")
+    assert killed_and_gone_on_with(words, out, engine, at, seed=models) == kills
+    found = trials_of(out)
+    assert len(found) == len(set(found)) == wanted
+    assert read_index(out).finished
+    assert not list(out.glob("models/*/unfinished/*/*"))
+
+
+def test_a_study_that_is_killed_loses_and_repeats_nothing(material, tmp_path) -> None:
+    check_killed(material, tmp_path, "local", models=2, trials=1, kills=2)
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_forty_trials_killed_ten_times_are_forty_trials(material, tmp_path, engine) -> None:
+    if engine == "ray":
+        pytest.importorskip("ray", reason="the extra [ray] is not installed")
+    check_killed(material, tmp_path, engine, models=4, trials=2, kills=10)
