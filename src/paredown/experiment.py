@@ -21,7 +21,8 @@ from paredown.study.flow import Prepared as ReadyWork
 from paredown.study.index import Entry, Index, write_index
 from paredown.study.lock import Lock
 from paredown.study.options import Asked
-from paredown.study.plan import Part, Plan, plan_text
+from paredown.study.plan import Part, Plan
+from paredown.study.plan_file import plan_text
 from paredown.study.private import portable_path
 from paredown.study.status import Journal
 from paredown.study.todo import named_recipes

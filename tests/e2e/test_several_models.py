@@ -135,18 +135,20 @@ def killed_and_gone_on_with(words: list[str], out: Path, engine: str, at: Sequen
     How often it was killed.
     """
     rng, kills, process = random.Random(seed), 0, None
+    told = out.with_name("stderr.txt")
     deadline = time.monotonic() + 1500
     while time.monotonic() < deadline:
         if process is None:
-            process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            with told.open("w") as errors:
+                process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=errors)
         if process.poll() is not None:
-            assert process.returncode == 0
+            assert process.returncode == 0, told.read_text()
             return kills
-        workers = workers_of(process, engine)
-        if kills < len(at) and len(trials_of(out)) >= at[kills] and workers:
+        if kills < len(at) and len(trials_of(out)) >= at[kills]:
             time.sleep(rng.uniform(0, 0.3))
+            workers = workers_of(process, engine)
             kills += 1
-            if rng.random() < 0.5 or kills == 1:
+            if rng.random() < 0.5 or kills == 1 or not workers:
                 process.kill()
                 process.wait()
                 process = None
@@ -161,7 +163,7 @@ def check_killed(material: Path, tmp_path: Path, engine: str, models: int, trial
     recipes = (*QUICK, "int8-per-tensor", "int8-dynamic")[: 2 if models < 4 else 4]
     plan, out = write_plan(tmp_path, models, trials, recipes=recipes), tmp_path / "out"
     wanted = models * trials * (1 + len(recipes))
-    at = sorted(random.Random(kills).sample(range(wanted - 1), kills))
+    at = sorted(random.Random(kills).sample(range(3 * wanted // 4), kills))
     words = command(plan, material, out, "--engine", engine, "--quiet")
     assert killed_and_gone_on_with(words, out, engine, at, seed=models) == kills
     found = trials_of(out)

@@ -50,7 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from paredown.study.plan import is_plan
+    from paredown.study.plan_file import is_plan
     from paredown.toml import read_toml
 
     if is_plan(read_toml(args.file, what="the study", error=UsageError)):
@@ -61,7 +61,7 @@ def main(args: argparse.Namespace) -> int:
 def _several(args: argparse.Namespace) -> int:
     from paredown.cli import several
     from paredown.study.index import is_index
-    from paredown.study.plan import read_plan
+    from paredown.study.plan_file import read_plan
 
     for name in ("model", "data", "calib"):
         if getattr(args, name) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,10 +62,13 @@ def shown(directory: Path) -> RenderableType:
     from rich.text import Text
 
     from paredown.printable import printable
+    from paredown.study.lock import holder
     from paredown.study.status import read_status
 
     title, parts = _parts(directory)
     status = read_status(directory)
+    if holder(directory / "lock") is None and status is not None:
+        status = replace(status, busy=(), left_s=None)  # what it last said: nothing runs any more
     lines = [
         Text(printable(_head(title, directory, parts, status)), style="bold"),
         *_tables(parts, status),

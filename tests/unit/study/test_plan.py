@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from paredown.errors import UnknownName, UsageError
-from paredown.study.plan import parse_plan, plan_text, rooted
+from paredown.study.plan import rooted
+from paredown.study.plan_file import parse_plan, plan_text, read_plan
 from paredown.toml import parse_toml
 
 TEXT = """
@@ -120,3 +121,24 @@ def test_paths_start_at_the_root_and_keep_their_format(tmp_path: Path) -> None:
     assert rooted(f"coco:{tmp_path}", "../m") == f"coco:{tmp_path}"
     assert rooted("demo:evaluation:4", "../m") == "demo:evaluation:4"
     assert rooted("data", "") == "data"
+
+
+def test_a_file_goes_before_its_base(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(TEXT)
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[study]\nbase = "base.toml"\ntrials = 1\n[options]\nthreads = 1\n'
+        '[[models]]\nmodel = "models/c.onnx"\nlabel = "bee"\n[[models]]\nmodel = "demo"\n'
+    )
+    plan = read_plan(own)
+    assert [(m.label, m.model) for m in plan.models] == [
+        ("a", "models/a.onnx"),
+        ("bee", "models/c.onnx"),
+        ("demo", "demo"),
+    ]
+    assert (plan.matrix.trials, plan.matrix.seed, plan.matrix.calib) == (1, 42, "data/calib")
+    assert (plan.options.threads, plan.options.calibration_images) == (1, 30)
+    assert plan.published[0].source == "a table"
+    (tmp_path / "base.toml").write_text(own.read_text())
+    with pytest.raises(UsageError, match="has one itself"):
+        read_plan(own)

@@ -7,7 +7,7 @@ import pytest
 from paredown.errors import UsageError
 from paredown.study.limits import Limits
 from paredown.study.options import Asked, Options
-from paredown.study.plan import parse_plan, plan_text
+from paredown.study.plan_file import parse_plan, plan_text
 from paredown.study.several_hosts import on_hosts
 from paredown.toml import parse_toml
 
