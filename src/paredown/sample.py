@@ -7,17 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from paredown.detections import Mask
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The pixels of an object as an annotation gives them; `metrics.overlaps.drawn` makes a `Mask` of it.
+
+    polygons: float32 x y x y ... in pixels, each; or packed: COCO's run lengths as text; or runs: as uint32.
+    shape: (H, W) of the image; () where not known yet.
+    """
+
+    polygons: tuple[bytes, ...] = field(repr=False)
+    shape: tuple[int, ...] = ()
+    packed: bytes = field(default=b"", repr=False)
+    runs: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
 class Labels:
     """True boxes of one image, the truth of the task "detect".
 
-    `classes` index into `Dataset.classes`; `crowd` regions are ignored in AP.
+    `classes` index into `Dataset.classes`; `crowd` regions are ignored in AP. What else is known of them:
+    `masks`, None for one that has only a box; `points` (n, P, 3) x, y in pixels and 0 not marked, 1 hidden, 2
+    seen; `corners` (n, 4, 2) of turned boxes.
     """
 
     task: ClassVar[str] = "detect"
@@ -25,6 +43,21 @@ class Labels:
     classes: NDArray[np.int64]  # (n,)
     crowd: NDArray[np.bool_]  # (n,)
     area: NDArray[np.float32]  # (n,) pixels squared, of the object where known, else of the box
+    masks: tuple[Mask | Outline | None, ...] | None = None
+    points: NDArray[np.float32] | None = None
+    corners: NDArray[np.float32] | None = None
+
+    def take(self, rows: NDArray[np.integer[Any]]) -> Labels:
+        """Those objects, in that order."""
+        return Labels(
+            self.boxes[rows],
+            self.classes[rows],
+            self.crowd[rows],
+            self.area[rows],
+            None if self.masks is None else tuple(self.masks[int(i)] for i in rows),
+            None if self.points is None else self.points[rows],
+            None if self.corners is None else self.corners[rows],
+        )
 
 
 Truth = object

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from paredown.card import Card
 from paredown.errors import DataError
 from paredown.metrics import uses_truth
-from paredown.sample import Dataset
+from paredown.sample import Dataset, Sample
 from paredown.tasks import TASKS
 
 # Spellings of the same class in COCO, VOC, Open Images and darknet lists, as `_plain` writes them.
@@ -51,16 +51,16 @@ def align(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
         unused = f"the images' truth is not used: {TASKS[card.task].WORDS.no_truth}"
         samples = tuple(replace(s, truth=None) for s in dataset)
         return replace(dataset, samples=samples, notes=(*dataset.notes, unused)), (unused,)
-    if dataset.task != card.task:
+    if dataset.task != TASKS[card.task].TRUTH:
         raise DataError(
             f"the model's task is {card.task!r}, the data set {dataset.name!r} holds truth for another",
             got=dataset.task,
-            expected=card.task,
+            expected=TASKS[card.task].TRUTH,
             hint="give images with the right kind of truth, or a plain folder of images",
         )
-    if dataset.classes == card.classes:
-        return dataset, ()
     task = TASKS[card.task]
+    if dataset.classes == card.classes:
+        return (dataset, ()) if task.NAME == task.TRUTH else _usable(dataset, card)
     before = np.concatenate([task.classes_of(s.truth) for s in dataset]).astype(np.int64)
     used = np.unique(before)
     names = dataset.classes or tuple(str(i) for i in range(int(used.max(initial=-1)) + 1))
@@ -71,7 +71,28 @@ def align(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
     samples = tuple(replace(s, truth=task.translate(s.truth, target)) for s in dataset)
     dropped = int(np.count_nonzero(target[before] < 0))
     notes = note + outside + _dropped_note(dropped, [names[i] for i in used if target[i] < 0])
+    notes += _unused_note(dataset, samples, card)
     return replace(dataset, classes=card.classes, samples=samples, notes=dataset.notes + notes), notes
+
+
+def _usable(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
+    """The data set with the truth that says something about the task, and a note on the rest."""
+    same = np.arange(len(card.classes))
+    samples = tuple(replace(s, truth=TASKS[card.task].translate(s.truth, same)) for s in dataset)
+    note = _unused_note(dataset, samples, card)
+    return replace(dataset, samples=samples, notes=dataset.notes + note), note
+
+
+def _unused_note(dataset: Dataset, samples: Sequence[Sample], card: Card) -> tuple[str, ...]:
+    """A note on images whose truth says nothing about the task."""
+    pairs = zip(dataset, samples, strict=True)
+    unused = sum(before.truth is not None and after.truth is None for before, after in pairs)
+    if not unused:
+        return ()
+    return (
+        f"the truth of {unused} images says nothing about {TASKS[card.task].WORDS.marks} and is not used; "
+        f'`task = "{TASKS[card.task].TRUTH}"` in the card judges what it does say',
+    )
 
 
 def class_map(names: Sequence[str], card: Card) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -12,7 +12,9 @@ from typing import NamedTuple
 from paredown.data.fence import MAX_NAMES
 from paredown.data.json_stream import Record, read_lists
 from paredown.data.labels import MAX_BOXES_PER_IMAGE, Box, check_count, shown, to_class_names, to_number
+from paredown.data.shapes import coco_outline, coco_points
 from paredown.errors import DataError
+from paredown.sample import Outline
 
 MAX_ANNOTATIONS = 2_000_000  # some 600 MB; COCO's training images have 860,000
 _MAX_SIDE = 1 << 20  # pixels; more is no image
@@ -32,6 +34,8 @@ class Annotation(NamedTuple):
     crowd: bool
     area: float | None
     name: str
+    outline: Outline | None
+    points: tuple[float, ...] | None
 
 
 @dataclass
@@ -111,7 +115,8 @@ class Content:
         crowd = record.get("iscrowd", 0)
         kept = self._annotations[image]
         flag = bool(crowd) if isinstance(crowd, bool) or crowd is None else to_number(crowd, where) != 0
-        kept.append(Annotation((x, y, w, h), category, flag, area, where))
+        shape = coco_outline(record.get("segmentation")), coco_points(record.get("keypoints"))
+        kept.append(Annotation((x, y, w, h), category, flag, area, where, *shape))
         if len(kept) > MAX_BOXES_PER_IMAGE:
             check_count(len(kept), f"image_id {shown(record.get('image_id'))} in {self.file.name}")
         self._count += 1
@@ -159,7 +164,8 @@ class Content:
             )
         x, y, w, h = found.rectangle
         index = self._class_of[found.category]
-        return Box(x, y, x + w, y + h, index, found.name, found.crowd, found.area)
+        more = (found.outline, found.points)
+        return Box(x, y, x + w, y + h, index, found.name, found.crowd, found.area, *more)
 
     def _refuse_corners(self) -> None:
         """Raises: DataError where the boxes are x1 y1 x2 y2: many reach outside, none would if read so."""

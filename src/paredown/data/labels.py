@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from paredown.data.shapes import gathered
 from paredown.errors import DataError
-from paredown.sample import Labels
+from paredown.sample import Labels, Outline
 
 # The fullest images of public sets hold some 2,000 (DOTA) to 5,000 boxes (cells, crowds). Matching takes the
 # product of boxes and detections, so a million of them on one image is hours and gigabytes.
@@ -33,6 +34,9 @@ class Box(NamedTuple):
     where: str
     crowd: bool = False
     area: float | None = None  # of the object, where known
+    outline: Outline | None = None
+    points: tuple[float, ...] | None = None  # x, y, and 0 not marked, 1 hidden, 2 seen, for each key point
+    corners: tuple[float, ...] | None = None  # x, y of four, of a turned box
 
 
 @dataclass
@@ -102,6 +106,9 @@ def to_labels(boxes: Sequence[Box], size: tuple[int, int] | None, repairs: Repai
         np.array([b.class_index for b in kept], np.int64),
         np.array([b.crowd for b in kept], np.bool_),
         np.array([(b.x2 - b.x1) * (b.y2 - b.y1) if b.area is None else b.area for b in kept], np.float32),
+        **gathered(
+            [b.outline for b in kept], [b.points for b in kept], [b.corners for b in kept], size or (0, 0)
+        ),
     )
 
 

@@ -33,7 +33,7 @@ from paredown.data.files import (
 )
 from paredown.data.images import file_sample
 from paredown.data.labels import Repairs, shown, to_class_names
-from paredown.data.yolo_rows import MAX_LABEL_BYTES, class_number, forward, read_truth
+from paredown.data.yolo_rows import MAX_LABEL_BYTES, class_number, forward, point_width, read_truth
 from paredown.errors import DataError, UsageError
 from paredown.sample import Dataset
 
@@ -76,7 +76,7 @@ def read(path: Path, split: str | None) -> Dataset:
         notes += (
             f"no label file for split {split!r} ({relative_name(labels[0], root)}, ...): read without truth",
         )
-    keypoints = "kpt_shape" in description
+    keypoints = point_width(description.get("kpt_shape")) if "kpt_shape" in description else 0
     samples = []
     for image, label, has_file in zip(images, labels, labelled, strict=True):
         label_file = label if has_file else None

@@ -32,8 +32,8 @@ def as_json(name: str, found: Prediction, card: Card, spent: dict[str, float]) -
 def _values(found: Prediction, card: Card) -> dict[str, object]:
     if isinstance(found, Detections):
         rows = [
-            {"class": class_name(card, int(c)), "score": float(s), "box": [float(v) for v in box]}
-            for c, s, box in zip(found.classes, found.scores, found.boxes, strict=True)
+            {"class": class_name(card, int(c)), "score": float(s), "box": [float(v) for v in box], **more}
+            for c, s, box, more in zip(found.classes, found.scores, found.boxes, _more(found), strict=True)
         ]
         return {"detections": rows}
     if isinstance(found, ClassScores):
@@ -43,6 +43,19 @@ def _values(found: Prediction, card: Card) -> dict[str, object]:
         return {"areas": [{"class": name, "share": share} for name, share in _areas(found, card)]}
     return {"outputs": [{"output": n, "shape": list(s), "low": low, "high": high}
                         for n, s, low, high in _outputs(found, card)]}  # fmt: skip
+
+
+def _more(found: Detections) -> list[dict[str, object]]:
+    """What each detection holds beside its box. mask: its number in the file of masks, and its pixels."""
+    rows: list[dict[str, object]] = [{} for _ in range(len(found))]
+    for i, row in enumerate(rows):
+        if found.masks is not None:
+            row |= {"mask": i + 1, "pixels": found.masks[i].area}
+        if found.points is not None:
+            row["points"] = found.points[i].round(2).tolist()
+        if found.corners is not None:
+            row["corners"] = found.corners[i].round(2).tolist()
+    return rows
 
 
 def as_text(name: str, found: Prediction, card: Card) -> str:
@@ -74,7 +87,15 @@ def picture(image: NDArray[np.uint8], found: Prediction, card: Card) -> NDArray[
 
 
 def mask_of(found: Prediction) -> NDArray[Any] | None:
-    """(H, W) the class of every pixel, to be kept as a file; None of what is no map of classes."""
+    """(H, W) to be kept as a file: the class of every pixel, or the number of the detection there.
+
+    Those are from 1 on, the surest on top, 0 for none. None of what holds no pixels.
+    """
+    if isinstance(found, Detections) and found.masks:
+        numbers = np.zeros(found.masks[0].shape, np.int16)
+        for i in range(len(found) - 1, -1, -1):
+            numbers[found.masks[i].pixels] = i + 1
+        return numbers
     return found.classes if isinstance(found, ClassMap) else None
 
 

@@ -30,6 +30,7 @@ _MODULES = (
     "anchored",
     "scrfd",
     "yunet",
+    "yoloseg",
     "classifier",
     "segmenter",
     "own",

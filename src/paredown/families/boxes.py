@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.boxes.nms import NMS_CANDIDATES, nms
-from paredown.detections import Detections
-from paredown.preprocessing.letterbox import Frame
+from paredown.boxes.turned import turned_nms
 
 Floats = NDArray[np.floating[Any]]
 
@@ -69,9 +68,17 @@ def expected_distances(bins: Floats) -> Floats:
 
 
 def select(
-    boxes: Floats, scores: Floats, frame: Frame, *, conf: float, iou: float, max_detections: int
-) -> Detections:
-    """What is left of boxes (n, 4) in input pixels with class scores (n, C), best first, in image pixels.
+    boxes: Floats,
+    scores: Floats,
+    corners: Floats | None = None,
+    *,
+    conf: float,
+    iou: float,
+    max_detections: int,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and classes of what is left of boxes (n, 4) with class scores (n, C), best first.
+
+    corners: (n, 4, 2) of turned boxes, whose overlap counts then.
 
     Every class of a box that reaches `conf` is a candidate of its own, as in the usual mAP evaluation.
     """
@@ -80,12 +87,11 @@ def select(
     row, classes = np.nonzero(likely >= max(conf, _kth_best(likely, NMS_CANDIDATES)))
     anchor = usable[row]
     candidate_scores = scores[anchor, classes]
-    keep = nms(boxes[anchor], candidate_scores, classes, iou=iou, max_detections=max_detections)
-    return Detections(
-        frame.to_image(boxes[anchor[keep]]),
-        candidate_scores[keep].astype(np.float32),
-        classes[keep].astype(np.int64),
-    )
+    if corners is None:
+        keep = nms(boxes[anchor], candidate_scores, classes, iou=iou, max_detections=max_detections)
+    else:
+        keep = turned_nms(corners[anchor], candidate_scores, classes, iou=iou, max_detections=max_detections)
+    return anchor[keep], classes[keep]
 
 
 def _kth_best(scores: Floats, k: int) -> float:

@@ -5,6 +5,7 @@
     activation = "none"             what is left to do to the scores: none, sigmoid, softmax
     background = "none"             which score stands for "no object": none, first, last
     first_class = 0                 number of the first class, where a column holds class numbers
+    point = 3                       numbers of each key point: x, y and how sure; or 2
 
 `word*n` stands for n columns. `scores` and `keypoints` without a number take what the other words leave.
 The bundle's `detect.py` carries this file. n: rows; K: columns; C: classes.
@@ -14,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paredown.detections import Detections
 from paredown.families.boxes import Floats, sigmoid, softmax
@@ -24,7 +26,7 @@ from paredown.preprocessing.letterbox import Frame
 
 BOX_WORDS = ("x1", "y1", "x2", "y2", "cx", "cy", "w", "h")
 SCORE_WORDS = ("objectness", "score", "class", "scores")
-IGNORED_WORDS = ("ignore", "keypoints")
+IGNORED_WORDS = ("ignore", "keypoints", "coefficients")  # they may stand for any number of columns
 WORDS = (*BOX_WORDS, *SCORE_WORDS, "angle", *IGNORED_WORDS)
 OPEN_WORDS = ("scores", "keypoints")
 HORIZONTAL = (("x1", "x2"), ("cx", "w"), ("x1", "w"))
@@ -43,11 +45,16 @@ class Candidates:
     """What a model says about one image before anything is chosen or dropped.
 
     boxes: (n, 4) xyxy in input pixels. scores: (n, C), or (n, 1) where `labels` (n,) holds the class numbers.
+    points: (n, P, 3) key points in input pixels and how sure; corners: (n, 4, 2) of turned boxes;
+    coefficients: (n, M) of mask prototypes.
     """
 
     boxes: Floats
     scores: Floats
     labels: Floats | None = None
+    points: Floats | None = None
+    corners: Floats | None = None
+    coefficients: Floats | None = None
 
 
 def spread(columns: str, width: int) -> dict[str, tuple[int, ...]]:
@@ -177,21 +184,55 @@ def read_candidates(
         labels = rows[:, found["class"][0]] - cast("int", how.get("first_class", 0))
     form = box_form(columns)
     boxes = corners(rows[:, [found[word][0] for word in form.split()]], form)
-    if "angle" in found:
-        boxes = _upright(boxes, rows[:, found["angle"][0]])
-    return Candidates(scaled(boxes, how["units"], size), scores, labels)
+    boxes = scaled(boxes, how["units"], size)
+    turned = _turned(boxes, rows[:, found["angle"][0]]) if "angle" in found else None
+    if turned is not None:
+        boxes = np.concatenate([turned.min(axis=1), turned.max(axis=1)], axis=1)
+    points = _points(rows[:, [*found["keypoints"]]], how, size) if "keypoints" in found else None
+    coefficients = rows[:, [*found["coefficients"]]] if "coefficients" in found else None
+    return Candidates(boxes, scores, labels, points, turned, coefficients)
 
 
-def _upright(boxes: Floats, angle: Floats) -> Floats:
-    """The upright boxes around boxes that are turned about their centres by `angle` (n,), in radians."""
+def _turned(boxes: Floats, angle: Floats) -> Floats:
+    """(n, 4, 2) the corners of boxes that are turned about their centres by `angle` (n,), in radians."""
     centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
-    c, s = np.abs(np.cos(angle)), np.abs(np.sin(angle))
-    around = np.stack([half[:, 0] * c + half[:, 1] * s, half[:, 0] * s + half[:, 1] * c], axis=1)
-    return np.concatenate([centre - around, centre + around], axis=1)
+    c, s = np.cos(angle), np.sin(angle)
+    along = np.stack([half[:, 0] * c, half[:, 0] * s], axis=1)
+    across = np.stack([-half[:, 1] * s, half[:, 1] * c], axis=1)
+    sides = (-along - across, along - across, along + across, across - along)
+    return np.stack([centre + side for side in sides], axis=1)
 
 
-def best_of(found: Candidates, frame: Frame, *, conf: float, max_detections: int) -> Detections:
-    """The best candidates as they stand, in image pixels: what a set or finished detections need, no NMS.
+def _points(columns: Floats, how: Mapping[str, object], size: tuple[int, int]) -> Floats:
+    """(n, P, 3) key points from x, y and perhaps how sure: `point` columns each."""
+    points = columns.reshape(len(columns), -1, cast("int", how.get("point", 3)))
+    if points.shape[2] == 2:
+        points = np.concatenate([points, np.ones_like(points[..., :1])], axis=2)
+    if how["units"] == "fractions":
+        points = points * np.array((size[1], size[0], 1), np.float32)
+    return points
+
+
+def detections_of(
+    found: Candidates, rows: NDArray[np.intp], classes: NDArray[Any], scores: Floats, frame: Frame
+) -> Detections:
+    """Those candidates, in image pixels. classes, scores: one for each of the rows."""
+    points, turned = found.points, found.corners
+    if points is not None:
+        points = np.concatenate([frame.place(points[rows][..., :2]), points[rows][..., 2:]], axis=2)
+    return Detections(
+        frame.to_image(found.boxes[rows]),
+        scores.astype(np.float32),
+        classes.astype(np.int64),
+        points=None if points is None else points.astype(np.float32),
+        corners=None if turned is None else frame.place(turned[rows]).astype(np.float32),
+    )
+
+
+def best_of(
+    found: Candidates, frame: Frame, *, conf: float, max_detections: int
+) -> tuple[Detections, NDArray[np.intp]]:
+    """The best candidates as they stand, in image pixels, and their rows: what needs no NMS.
 
     Rows numbered below the first class are what some exports fill up with; they are left out.
     """
@@ -204,6 +245,4 @@ def best_of(found: Candidates, frame: Frame, *, conf: float, max_detections: int
     best = best[scores.ravel()[best] >= conf]
     row, column = np.unravel_index(best, scores.shape)
     classes = column if found.labels is None else np.rint(found.labels[row])
-    return Detections(
-        frame.to_image(found.boxes[row]), scores[row, column].astype(np.float32), classes.astype(np.int64)
-    )
+    return detections_of(found, row, classes, scores[row, column], frame), row

@@ -50,6 +50,7 @@ from paredown.typed import Misfit, convert
 NAMES_BYTES = 10_000_000
 DECODE_BYTES = 1_000_000
 OWN = "own"  # the family that a decode file reads
+AS_BOXES = dict.fromkeys(("pose", "oriented", "instances"), ("detect",))  # judged by their boxes alone
 _TABLES = {"input": "preprocess", "decode": "decode", "origin": "origin"}
 _KEYS = {f.name for f in fields(Card)} - {"preprocess"} | {"input"}
 _VALUES = {"scale", "mean", "std"}
@@ -168,7 +169,7 @@ def _override_card(
 ) -> Card:
     plain = {key: _checked(path, key, values[key], kind) for key, kind in _TYPES.items() if key in values}
     plain.pop("family", None)
-    if plain.get("task", card.task) != card.task:
+    if plain.get("task", card.task) not in (card.task, *AS_BOXES.get(card.task, ())):
         raise CardError(f"{path}: task does not fit the family {card.family!r}", got=plain["task"])
     for key in ("conf", "iou"):
         if not 0 <= plain.get(key, 0.5) <= 1:

@@ -60,6 +60,13 @@ class Features:
     settled: Settled = field(default_factory=Settled)  # what the file itself says about its input
     said: Mapping[str, object] = field(default_factory=dict)  # what a card file says in [decode]
     grid: InputGrid | None = None  # of an integer input whose numbers are no pixels
+    key_points: str = ""  # "[17, 3]" in the metadata of a pose model
+
+    @property
+    def point(self) -> int:
+        """How many numbers a key point has, by a pose model's metadata: 3 with how sure it is, else 2."""
+        numbers = re.findall(r"\d+", self.key_points)
+        return int(numbers[1]) if len(numbers) == 2 and numbers[1] in ("2", "3") else 3
 
     @property
     def values_known(self) -> str:
@@ -91,6 +98,9 @@ class Features:
         What does not belong to this family's [decode] is left to the card's own check.
         """
         made = [{**how, **{k: v for k, v in self.said.items() if k in how}} for how in usual]
+        for how in made:
+            if "keypoints" in str(how.get("columns", "")):
+                how["point"] = self.said.get("point", self.point)
         return [how for i, how in enumerate(made) if how not in made[:i]]
 
     def row_readings(
@@ -121,7 +131,7 @@ class Features:
         """
         fed = self.letterbox_inputs if inputs is None else inputs
         return [
-            self.cards(family, "detect", n_classes or classes, fed, iou=iou, decode=how, why=why)
+            self.cards(family, task_of(how), n_classes or classes, fed, iou=iou, decode=how, why=why)
             for how, n_classes in self.row_readings(width, *usual)
         ]
 
@@ -179,6 +189,12 @@ class Features:
         return unnamed_classes(count), f"unnamed: the model gives {count}{note}"
 
 
+def task_of(how: Mapping[str, object]) -> str:
+    """The task of rows with those columns: what stands there beside a box, its score and its class."""
+    words = {item.partition("*")[0] for item in str(how["columns"]).split()}
+    return "pose" if "keypoints" in words else "oriented" if "angle" in words else "detect"
+
+
 def with_input(base: Preprocess, change: Mapping[str, Any]) -> Preprocess:
     """The preprocessing with those changes, for as many channels as `base` has.
 
@@ -210,7 +226,8 @@ def find_features(
     grid = None if grid is None or grid.holds_pixels else grid
     outputs = _outputs(model, graph)
     names, task = read_names(model.metadata), model.metadata.get("task")
-    return Features(how, outputs, names, task, settled, said or {}, grid)
+    points = model.metadata.get("kpt_shape", "")
+    return Features(how, outputs, names, task, settled, said or {}, grid, points)
 
 
 def fits(dimension: int | None, expected: int) -> bool:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paredown.card import Card
 from paredown.detections import Detections
 from paredown.families.boxes import select
-from paredown.families.candidates import Candidates, best_of, read_candidates
+from paredown.families.candidates import Candidates, best_of, detections_of, read_candidates
 from paredown.preprocessing.letterbox import Frame
 
 
@@ -43,7 +44,17 @@ def with_nms(
 ) -> Detections:
     """Detections of one image from the answer of a model that gives several boxes for one object."""
     found = candidates(outputs, card, conf)
-    return select(found.boxes, found.scores, frame, conf=conf, iou=iou, max_detections=max_detections)
+    return chosen(found, frame, conf=conf, iou=iou, max_detections=max_detections)[0]
+
+
+def chosen(
+    found: Candidates, frame: Frame, *, conf: float, iou: float, max_detections: int
+) -> tuple[Detections, NDArray[np.intp]]:
+    """What suppression leaves of candidates, and their rows."""
+    rows, classes = select(
+        found.boxes, found.scores, found.corners, conf=conf, iou=iou, max_detections=max_detections
+    )
+    return detections_of(found, rows, classes, found.scores[rows, classes], frame), rows
 
 
 def without_nms(
@@ -57,4 +68,5 @@ def without_nms(
     max_detections: int,
 ) -> Detections:
     """Detections of one image from a model that gives one box for an object. `iou` is not used."""
-    return best_of(candidates(outputs, card, conf), frame, conf=conf, max_detections=max_detections)
+    found = candidates(outputs, card, conf)
+    return best_of(found, frame, conf=conf, max_detections=max_detections)[0]

@@ -37,14 +37,25 @@ def matches(features: Features) -> Match | None:
             continue
         if transposed and head.output.parts == 3:
             continue
-        how = {**HOW, "columns": _columns(features), "transposed": transposed}
+        usual: Mapping[str, object] = {**HOW, "columns": _columns(features), "transposed": transposed}
         why = f"{head.says}: {head.columns} channels for the cells of strides {head.strides}"
-        readings = features.row_cards(NAME, head.columns, how, {**how, "units": "fractions"}, why=why)
+        ways = (usual, {**usual, "units": "fractions"}, *_more(features, usual, head.columns))
+        readings = features.row_cards(NAME, head.columns, *ways, why=why)
         if readings:
             unsure = transposed and head.output.parts != 2
             named = readings[0][0].origin["classes"] == "metadata"
             return match_of(readings, 1.0 if named else 0.5 if unsure else 0.8, why)
     return None
+
+
+def _more(features: Features, usual: Mapping[str, object], columns: int) -> list[Mapping[str, object]]:
+    """Pose and turned boxes that lost their metadata: what their values may ask for."""
+    if features.task is not None or "columns" in features.said:
+        return []
+    n_points = columns - 5
+    pose = {**usual, "columns": f"cx cy w h scores*1 keypoints*{n_points}"}
+    turned = {**usual, "columns": f"cx cy w h scores*{columns - 5} angle"}
+    return [turned, pose] if n_points >= 6 and n_points % 3 == 0 else [turned]
 
 
 def _columns(features: Features) -> str:

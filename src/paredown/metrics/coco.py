@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from faster_coco_eval import COCO
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from paredown.detections import Detections
 from paredown.metrics.matching import AREAS, MAX_DETECTIONS
+from paredown.metrics.overlaps import packed
 from paredown.sample import Labels
 
 
@@ -35,11 +37,12 @@ def evaluate(
     truths: Sequence[Labels],
     n_classes: int,
     max_detections: int = MAX_DETECTIONS,
+    kind: Literal["bbox", "segm"] = "bbox",
 ) -> CocoResult:
-    """COCO's numbers for one model. Without any truth every one of them is nan."""
+    """COCO's numbers for one model, of boxes or of masks. Without any truth every one of them is nan."""
     truth = COCO(_truth_json(truths, n_classes))
     found = truth.loadRes(_found_json(predictions, max_detections))
-    evaluator = COCOeval_faster(truth, found, "bbox", print_function=_say_nothing)
+    evaluator = COCOeval_faster(truth, found, kind, print_function=_say_nothing)
     evaluator.params.maxDets = [max_detections]
     evaluator.evaluate()
     evaluator.accumulate()
@@ -66,7 +69,8 @@ def _truth_json(truths: Sequence[Labels], n_classes: int) -> dict[str, list[dict
     annotations: list[dict[str, object]] = []
     for i, t in enumerate(truths):
         boxes = _xywh(t.boxes)
-        for box, c, crowd, area in zip(boxes, t.classes, t.crowd, t.area, strict=True):
+        masks = [{} if m is None else {"segmentation": packed(m)} for m in t.masks or [None] * len(boxes)]
+        for box, c, crowd, area, mask in zip(boxes, t.classes, t.crowd, t.area, masks, strict=True):
             annotations.append(
                 {
                     "id": len(annotations) + 1,
@@ -75,6 +79,7 @@ def _truth_json(truths: Sequence[Labels], n_classes: int) -> dict[str, list[dict
                     "bbox": box,
                     "area": float(area),
                     "iscrowd": int(crowd),
+                    **mask,
                 }
             )
     return {
@@ -87,15 +92,16 @@ def _truth_json(truths: Sequence[Labels], n_classes: int) -> dict[str, list[dict
 def _found_json(predictions: Sequence[Detections], max_detections: int) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for i, p in enumerate(predictions):
-        best = np.argsort(-p.scores, kind="stable")[:max_detections]
-        for box, score, c in zip(_xywh(p.boxes[best]), p.scores[best], p.classes[best], strict=True):
+        best = p.take(np.argsort(-p.scores, kind="stable")[:max_detections])
+        masks = [[] if m is None else packed(m) for m in best.masks or [None] * len(best)]
+        for box, score, c, mask in zip(_xywh(best.boxes), best.scores, best.classes, masks, strict=True):
             found.append(
                 {
                     "image_id": i + 1,
                     "category_id": int(c) + 1,
                     "bbox": box,
                     "score": float(score),
-                    "segmentation": [],  # else a polygon is made for every box, in vain
+                    "segmentation": mask,  # [] else a polygon is made for every box, in vain
                 }
             )
     return found

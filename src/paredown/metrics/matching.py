@@ -11,7 +11,7 @@ A area ranges (all, small, medium, large), T IoU thresholds (0.50 .. 0.95).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -31,6 +31,15 @@ AREA_RANGES: NDArray[np.float64] = np.array(
     [[0, 1e10], [0, 32.0**2], [32.0**2, 96.0**2], [96.0**2, 1e10]], np.float64
 )  # pixels squared, both ends inclusive, as COCO has them
 MAX_DETECTIONS = 300  # per image; COCO's own 100 is too few for the crowded images of today's detectors
+
+
+Overlap = Callable[[Detections, Labels], NDArray[np.float64]]
+"""(n, m) how much each detection is each truth, 0..1: the IoU of boxes, of masks, OKS."""
+
+
+def box_overlap(found: Detections, truth: Labels) -> NDArray[np.float64]:
+    """(n, m) IoU of boxes; over the detection's own area for a crowd."""
+    return box_iou(found.boxes.astype(np.float64), truth.boxes, truth.crowd)
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,7 @@ def match(
     n_classes: int,
     conf: float,
     max_detections: int = MAX_DETECTIONS,
+    overlap: Overlap = box_overlap,
 ) -> Matches:
     """The matches of one model's detections with the truths of the same images."""
     if len(predictions) != len(truths):
@@ -83,7 +93,7 @@ def match(
             expected=f"{len(truths)} images",
         )
     best = [_best(p, max_detections) for p in predictions]
-    images = [_match_image(p, t) for p, t in zip(best, truths, strict=True)]
+    images = [_match_image(p, t, overlap) for p, t in zip(best, truths, strict=True)]
     score = _cat([p.scores for p in best], np.float64)
     order = np.argsort(-score, kind="stable")
     image = np.repeat(np.arange(len(best)), [len(p) for p in best])
@@ -112,10 +122,12 @@ def match_reference(
     n_classes: int,
     conf: float,
     max_detections: int = MAX_DETECTIONS,
+    overlap: Overlap = box_overlap,
 ) -> Matches:
     """The matches with what a reference model detects at or above `conf`, taken for the truth."""
     confident = [r.above(conf) for r in reference]
-    matches = match(predictions, [as_truth(r) for r in confident], n_classes, conf, max_detections)
+    wanted = [as_truth(r) for r in confident]
+    matches = match(predictions, wanted, n_classes, conf, max_detections, overlap)
     return replace(matches, truth_score=_cat([r.scores for r in confident], np.float64))
 
 
@@ -123,7 +135,11 @@ def as_truth(detections: Detections) -> Labels:
     """The detections as if they were true boxes."""
     boxes = detections.boxes
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    return Labels(boxes, detections.classes, np.zeros(len(boxes), np.bool_), area)
+    points = detections.points
+    if points is not None:  # every point counts
+        points = np.concatenate([points[..., :2], np.full_like(points[..., :1], 2)], axis=-1)
+    none = np.zeros(len(boxes), np.bool_)
+    return Labels(boxes, detections.classes, none, area, detections.masks, points, detections.corners)
 
 
 @dataclass(frozen=True)
@@ -137,7 +153,7 @@ class _Image:
     found_iou: NDArray[np.float64]
 
 
-def _match_image(found: Detections, truth: Labels) -> _Image:
+def _match_image(found: Detections, truth: Labels, overlap: Overlap) -> _Image:
     n, m = len(found), len(truth.classes)
     boxes = found.boxes.astype(np.float64)
     outside = _outside((boxes[:, 2:] - boxes[:, :2]).prod(-1))  # (A, n)
@@ -147,7 +163,7 @@ def _match_image(found: Detections, truth: Labels) -> _Image:
     found_score, found_iou = np.zeros(m), np.zeros(m)
     for c in np.intersect1d(found.classes, truth.classes):
         d, g = np.flatnonzero(found.classes == c), np.flatnonzero(truth.classes == c)
-        iou = box_iou(boxes[d], truth.boxes[g], truth.crowd[g])
+        iou = overlap(found.take(d), truth.take(g))
         taken = _match_class(iou, truth.crowd[g], counted[:, g])  # (A, T, d), index into g or -1
         is_taken = taken >= 0
         counts = np.take_along_axis(counted[:, None, g], np.maximum(taken, 0), axis=2)
@@ -187,7 +203,7 @@ def _outside(area: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 def _best(found: Detections, most: int) -> Detections:
     order = np.argsort(-found.scores, kind="stable")[:most]
-    return Detections(found.boxes[order], found.scores[order], found.classes[order])
+    return found.take(order)
 
 
 def _cat(parts: Sequence[NDArray[np.generic]], dtype: type[Number]) -> NDArray[Number]:

@@ -27,6 +27,29 @@ _CHANGE = (-1.0, 1.0)
 _SHARE = Unit("%", 100.0, 1)  # kept as 0..1, shown in per cent
 _AGREEMENT = Unit("%", 100.0, 2)  # the same, with the decimals of points
 
+
+def _shapes(task: str, name: str, title: str, what: str, of: str) -> tuple[Metric, ...]:
+    """The metrics of a task whose boxes hold more. name: before AP; what: by what detections are matched."""
+    truth = partial(Metric, task=task, against="truth")
+    floats = partial(Metric, task=task, against="reference")
+    over = f"mean AP over {what} 0.50 to 0.95"
+    return (
+        truth(f"{name}_map50_95", f"{title} mAP50-95", det.map50_95, "higher", over, headline=True),
+        truth(f"{name}_map50", f"{title} mAP50", det.map50, "higher", f"mean AP at {what} 0.50"),
+        truth(f"{name}_map75", f"{title} mAP75", det.map75, "higher", f"mean AP at {what} 0.75"),
+        truth(f"{name}_miss_rate", "objects missed", det.miss_rate, "lower",
+              f"share of objects missed at the card's confidence, {what} 0.50", look=_SHARE),
+        floats(f"fidelity_{name}_map50_95", "agreement with the float model", det.map50_95, "higher",
+               f"mAP50-95 by {what} against the float model's {of}", headline=True, look=_AGREEMENT),
+        floats(f"fidelity_{name}_overlap", f"mean {what}", fid.matched_iou, "higher",
+               f"mean {what} with the float model's {of}"),
+        floats(f"fidelity_{name}_miss_rate", f"float {of} missed", det.miss_rate, "lower",
+               f"share of the float model's {of} missed", look=_SHARE),
+        floats(f"fidelity_{name}_extra_rate", f"{of} float has not", fid.extra_rate, "lower",
+               f"share of {of} the float model lacks", look=_SHARE),
+    )  # fmt: skip
+
+
 _TABLE = (
     _boxes(
         "map50_95",
@@ -211,4 +234,10 @@ _TABLE = (
     ),
 )
 
-METRICS: dict[str, Metric] = {m.name: m for m in _TABLE}
+_SHAPED = (
+    *_shapes("instances", "mask", "mask", "mask IoU", "masks"),
+    *_shapes("pose", "pose", "pose", "OKS", "poses"),
+    *_shapes("oriented", "turned", "turned", "turned IoU", "turned boxes"),
+)
+
+METRICS: dict[str, Metric] = {m.name: m for m in (*_TABLE, *_SHAPED)}

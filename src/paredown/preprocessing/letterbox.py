@@ -27,8 +27,13 @@ class Frame:
     def to_image(self, boxes: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Boxes (n, 4) xyxy in pixels of the original image, clipped to it, from boxes in input pixels."""
         height, width = self.image_size
-        corners = (np.asarray(boxes, np.float64).reshape(-1, 2, 2) - self.offset) / self.scale
+        corners = self.place(np.asarray(boxes).reshape(-1, 2, 2))
         return np.clip(corners, 0, (width, height)).reshape(-1, 4).astype(np.float32)
+
+    def place(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Points (..., 2) in pixels of the original image, perhaps outside, from points in input pixels."""
+        placed: NDArray[np.float64] = (np.asarray(points, np.float64) - self.offset) / self.scale
+        return placed
 
 
 def fit_image(image: NDArray[np.uint8], how: Preprocess) -> tuple[NDArray[np.uint8], Frame]:

@@ -27,7 +27,7 @@ from paredown.tasks.classify_drawing import draw_classes, draw_first_classes
 from paredown.tasks.marks import Canvas
 from paredown.tasks.task import Curves, Words
 
-NAME = "classify"
+NAME = TRUTH = "classify"
 SUMMARY = "classification: one class for an image"
 WORDS = Words(
     kind="classifier",

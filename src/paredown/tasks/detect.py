@@ -7,32 +7,41 @@ Shapes: N images, n boxes of one image.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paredown.card import Card
-from paredown.detections import Detections, Prediction
+from paredown.detections import Detections, Mask, Prediction
 from paredown.errors import DataError
 from paredown.metrics import coco, pooled
 from paredown.metrics.average_precision import RECALLS
 from paredown.metrics.box_confusion import confusion_curves
 from paredown.metrics.detection import class_miss_rates
 from paredown.metrics.detection_curves import detection_curves
-from paredown.metrics.matching import Matches, as_truth, match, match_reference
+from paredown.metrics.matching import (
+    Matches,
+    Overlap,
+    as_truth,
+    box_overlap,
+    match,
+    match_reference,
+)
 from paredown.metrics.per_image import detection_gaps, f1_of_images
 from paredown.metrics.tally import DetectionTally
-from paredown.sample import Labels, Truth
+from paredown.sample import Labels, Outline, Truth
 from paredown.tasks.card_evidence import PooledBoxes
 from paredown.tasks.detect_drawing import draw_boxes, draw_changes
 from paredown.tasks.detect_reference import box_evidence, check_detector
 from paredown.tasks.marks import Canvas
 from paredown.tasks.task import Curves, Words
 
-NAME = "detect"
+NAME = TRUTH = "detect"
 SUMMARY = "object detection: boxes with a class and a score"
 WORDS = Words(
     kind="detector",
@@ -80,8 +89,7 @@ def translate(truth: Truth, target: NDArray[np.int64]) -> Truth:
         return None
     (known,) = labels([truth])
     classes = target[known.classes]
-    keep = classes >= 0
-    return Labels(known.boxes[keep], classes[keep], known.crowd[keep], known.area[keep])
+    return replace(known, classes=classes).take(np.flatnonzero(classes >= 0))
 
 
 def truth_text(truth: Truth) -> str:
@@ -89,40 +97,81 @@ def truth_text(truth: Truth) -> str:
     if truth is None:
         return str(None)
     (known,) = labels([truth])
-    parts = (known.boxes, known.classes, known.crowd, known.area)
-    return " ".join(np.ascontiguousarray(part).tobytes().hex() for part in parts)
+    parts = (known.boxes, known.classes, known.crowd, known.area, known.points, known.corners)
+    whole = [np.ascontiguousarray(part).tobytes().hex() for part in parts if part is not None]
+    return " ".join((*whole, *(["masks", str(_digest_of(known.masks))] if known.masks else [])))
+
+
+def _digest_of(masks: Sequence[Mask | Outline | None]) -> str:
+    """A text that differs where masks differ."""
+    digest = hashlib.blake2b(digest_size=16)
+    for mask in masks:
+        parts = (
+            () if mask is None else (mask.runs, *getattr(mask, "polygons", ()), getattr(mask, "packed", b""))
+        )
+        for part in (str(len(parts)).encode(), *parts):
+            digest.update(part + b"/")
+    return digest.hexdigest()
 
 
 def store(predictions: Sequence[Prediction]) -> dict[str, NDArray[np.generic]]:
-    """counts (N,), boxes (n, 4), scores (n,), classes (n,), the boxes of all images one after the other."""
+    """counts (N,), boxes (n, 4), scores (n,), classes (n,), the boxes of all images one after the other.
+
+    Where there are any, points (n, P, 3) and corners (n, 4, 2) of them, and the masks: sizes (n,) in runs,
+    the runs one after the other, shapes (n, 2) of the images.
+    """
     found = detections(predictions)
-    return {
+    stored: dict[str, NDArray[np.generic]] = {
         "counts": np.array([len(p) for p in found], np.int64),
         "boxes": np.concatenate([p.boxes for p in found]).reshape(-1, 4),
         "scores": np.concatenate([p.scores for p in found]),
         "classes": np.concatenate([p.classes for p in found]),
     }
+    for name in ("points", "corners"):
+        parts = [part for p in found if (part := getattr(p, name)) is not None]
+        stored |= {name: np.concatenate(parts)} if parts else {}
+    if found and found[0].masks is not None:
+        masks = [mask for p in found for mask in p.masks or ()]
+        stored["mask_runs"] = np.frombuffer(b"".join(m.runs for m in masks), np.uint32)
+        stored["mask_sizes"] = np.array([len(m.runs) // 4 for m in masks], np.int64)
+        stored["mask_shapes"] = np.array([m.shape for m in masks], np.int64).reshape(-1, 2)
+    return stored
 
 
 def restore(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
     """The detections of each image."""
     cuts = np.cumsum(arrays["counts"])[:-1]
-    columns = [np.split(arrays[name], cuts) for name in ("boxes", "scores", "classes")]
-    return [Detections(*row) for row in zip(*columns, strict=True)]
+    names = [name for name in ("boxes", "scores", "classes", "points", "corners") if name in arrays]
+    columns = [np.split(arrays[name], cuts) for name in names]
+    found = [Detections(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+    if "mask_runs" not in arrays:
+        return [*found]
+    runs = np.split(arrays["mask_runs"], np.cumsum(arrays["mask_sizes"])[:-1])
+    shapes = [(int(h), int(w)) for h, w in arrays["mask_shapes"]]
+    masks = [Mask(r.tobytes(), shape) for r, shape in zip(runs, shapes, strict=False)]
+    starts = [0, *cuts, len(masks)]
+    return [
+        replace(p, masks=tuple(masks[a:b])) for p, a, b in zip(found, starts[:-1], starts[1:], strict=True)
+    ]
 
 
-def against_truth(predictions: Sequence[Prediction], truths: Sequence[Truth], card: Card) -> Matches:
-    """The detections matched with the true boxes."""
+def against_truth(
+    predictions: Sequence[Prediction], truths: Sequence[Truth], card: Card, overlap: Overlap = box_overlap
+) -> Matches:
+    """The detections matched with the true boxes, or by another overlap with what is true."""
     found, known = detections(predictions), labels(truths)
-    return match(found, known, len(card.classes), card.conf, card.max_detections)
+    return match(found, known, len(card.classes), card.conf, card.max_detections, overlap)
 
 
 def against_reference(
-    predictions: Sequence[Prediction], reference: Sequence[Prediction], card: Card
+    predictions: Sequence[Prediction],
+    reference: Sequence[Prediction],
+    card: Card,
+    overlap: Overlap = box_overlap,
 ) -> Matches:
     """The detections matched with the float model's, as far as those reach the card's confidence."""
     found, floats = detections(predictions), detections(reference)
-    return match_reference(found, floats, len(card.classes), card.conf, card.max_detections)
+    return match_reference(found, floats, len(card.classes), card.conf, card.max_detections, overlap)
 
 
 def as_truths(reference: Sequence[Prediction], card: Card) -> list[Truth]:
@@ -142,14 +191,26 @@ def official(
     by confidence, sizes, the confusion matrix."""
     found, known = detections(predictions), labels(truths)
     result = coco.evaluate(found, known, len(card.classes), card.max_detections)
-    each_once = np.ones((1, evidence.n_images), np.int64)
-    return result.values, {
+    return result.values, {**curves_of(result, evidence), **confusion_curves(found, known, card.conf)}
+
+
+def curves_of(result: coco.CocoResult, evidence: Matches) -> Curves:
+    """AP and misses by class, precision by recall, F1 by confidence, sizes."""
+    return {
+        **class_curves(evidence),
         "ap_per_class": _floats(result.class_ap),
-        "miss_rate_per_class": _floats(class_miss_rates(DetectionTally(evidence, each_once))[0]),
         "pr_recall": _floats(RECALLS),
         "pr_precision": _floats(result.precision),
         **detection_curves(evidence),
-        **confusion_curves(found, known, card.conf),
+    }
+
+
+def class_curves(evidence: Matches) -> Curves:
+    """AP50-95 and misses by class; nan where a class has no truth."""
+    once = DetectionTally(evidence, np.ones((1, evidence.n_images), np.int64))
+    return {
+        "ap_per_class": _floats(once.ap()[0].mean(axis=0)),
+        "miss_rate_per_class": _floats(class_miss_rates(once)[0]),
     }
 
 

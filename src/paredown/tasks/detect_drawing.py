@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from paredown.boxes.iou import box_iou
 from paredown.card import Card
-from paredown.detections import Detections
-from paredown.draw import class_colour, draw_detections, draw_label
+from paredown.detections import Detections, Mask
+from paredown.draw import class_colour, draw_detections, draw_label, draw_shapes
 from paredown.sample import Labels, Truth
 from paredown.tasks.marks import CHANGED, Canvas, class_name
 
@@ -33,9 +33,28 @@ def draw_boxes(
     canvas: Canvas, found: Detections, card: Card, place: Callable[[NDArray[Any]], NDArray[Any]]
 ) -> Canvas:
     """The boxes at the card's confidence. place: points of the image -> points of the canvas, (..., 2)."""
-    shown = found.above(card.conf)
-    boxes = place(shown.boxes.reshape(-1, 2, 2)).reshape(-1, 4).astype(np.float32)
-    return draw_detections(canvas, Detections(boxes, shown.scores, shown.classes), card.classes)
+    shown = _placed(found.above(card.conf), place)
+    if shown.masks is not None and found.masks:
+        shown = replace(shown, masks=tuple(_placed_mask(m, canvas, place) for m in shown.masks))
+    return draw_detections(canvas, shown, card.classes)
+
+
+def _placed(found: Detections, place: Callable[[NDArray[Any]], NDArray[Any]]) -> Detections:
+    """The detections where they lie on a canvas, their masks as they are."""
+    boxes = place(found.boxes.reshape(-1, 2, 2)).reshape(-1, 4).astype(np.float32)
+    points, corners = found.points, found.corners
+    if points is not None:
+        points = np.concatenate([place(points[..., :2]), points[..., 2:]], axis=-1).astype(np.float32)
+    corners = None if corners is None else place(corners).astype(np.float32)
+    return replace(found, boxes=boxes, points=points, corners=corners)
+
+
+def _placed_mask(mask: Mask, canvas: Canvas, place: Callable[[NDArray[Any]], NDArray[Any]]) -> Mask:
+    """The mask of an image where the image lies on a canvas."""
+    (x1, y1), (x2, y2) = place(np.array([[0.0, 0.0], mask.shape[::-1]]))
+    turn = np.array([[(x2 - x1) / mask.shape[1], 0, x1], [0, (y2 - y1) / mask.shape[0], y1]])
+    size = canvas.shape[1::-1]
+    return Mask.of(cv2.warpAffine(mask.pixels.astype(np.uint8), turn, size, flags=cv2.INTER_NEAREST) > 0)
 
 
 def draw_changes(
@@ -46,7 +65,8 @@ def draw_changes(
     one, other = _changes(a, b, card)
     missed, new = (sum(k != "" for k in c.kinds) for c in (one, other))
     why = f"{missed} of {len(a)} boxes missed or changed, {new} new or changed"
-    return why, _boxes(canvas, a, one, truth, scale), _boxes(canvas, b, other, truth, scale)
+    first, second = (draw_shapes(canvas, _placed(x, lambda points: points * scale)) for x in (a, b))
+    return why, _boxes(first, a, one, truth, scale), _boxes(second, b, other, truth, scale)
 
 
 def _changes(a: Detections, b: Detections, card: Card) -> tuple[_Change, _Change]:

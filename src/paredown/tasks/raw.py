@@ -24,7 +24,7 @@ from paredown.tasks.card_evidence import RightAnswers
 from paredown.tasks.marks import Canvas
 from paredown.tasks.task import Curves, Words
 
-NAME = "raw"
+NAME = TRUTH = "raw"
 SUMMARY = "outputs that nobody reads: how near they are to the float model's"
 WORDS = Words(
     kind="model whose outputs nobody reads",

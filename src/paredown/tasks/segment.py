@@ -26,7 +26,7 @@ from paredown.statistics.paired import sign_flip_test
 from paredown.tasks.marks import CHANGED, Canvas, class_name
 from paredown.tasks.task import Curves, Words
 
-NAME = "segment"
+NAME = TRUTH = "segment"
 SUMMARY = "semantic segmentation: a class for every pixel"
 WORDS = Words(
     kind="segmenter",

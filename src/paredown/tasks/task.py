@@ -56,6 +56,7 @@ class Task(Protocol):
     """One row of `TASKS`."""
 
     NAME: str  # as a card says it
+    TRUTH: str  # the task whose truth it is judged by: its own, or that of boxes
     SUMMARY: str
     WORDS: Words
     MORE_CLASSES: bool  # whether a model often has more classes than the data set, or a background first

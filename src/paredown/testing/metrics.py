@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.card import Card, Preprocess
-from paredown.detections import ClassMap, ClassScores, Detections, Prediction, RawAnswer
+from paredown.detections import ClassMap, ClassScores, Detections, Mask, Prediction, RawAnswer
 from paredown.metrics.metric import Metric
 from paredown.tasks import TASKS
 
@@ -95,6 +95,32 @@ def _detections(rng: np.random.Generator) -> Detections:
     return Detections(boxes, rng.random(n).astype(np.float32), rng.integers(0, 2, n))
 
 
+def _instances(rng: np.random.Generator) -> Detections:
+    found, shape = _detections(rng), (200, 200)
+    masks = []
+    for x1, y1, x2, y2 in np.rint(found.boxes).astype(int):
+        pixels = np.zeros(shape, np.bool_)
+        pixels[y1:y2, x1:x2] = True
+        masks.append(Mask.of(pixels))
+    return replace(found, masks=tuple(masks))
+
+
+def _pose(rng: np.random.Generator) -> Detections:
+    found = _detections(rng)
+    across = np.stack([np.linspace(0.1, 0.9, 17), np.linspace(0.9, 0.1, 17)], axis=1)
+    points = found.boxes[:, None, :2] + across * (found.boxes[:, None, 2:] - found.boxes[:, None, :2])
+    sure = rng.random((len(found), 17, 1))
+    return replace(found, points=np.concatenate([points, sure], axis=2).astype(np.float32))
+
+
+def _oriented(rng: np.random.Generator) -> Detections:
+    found = _detections(rng)
+    x1, y1, x2, y2 = found.boxes.T
+    middle_x, middle_y = (x1 + x2) / 2, (y1 + y2) / 2
+    sides = (np.stack(p, axis=1) for p in ((middle_x, y1), (x2, middle_y), (middle_x, y2), (x1, middle_y)))
+    return replace(found, corners=np.stack([*sides], axis=1))
+
+
 def _scores(rng: np.random.Generator) -> ClassScores:
     return ClassScores(rng.normal(0, 3, CLASSES).astype(np.float32))
 
@@ -112,5 +138,8 @@ ANSWERS: dict[str, Callable[[np.random.Generator], Prediction]] = {
     "detect": _detections,
     "classify": _scores,
     "segment": _map,
+    "instances": _instances,
+    "pose": _pose,
+    "oriented": _oriented,
     "raw": _raw,
 }

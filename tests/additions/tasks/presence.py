@@ -20,7 +20,7 @@ from paredown.tasks.card_evidence import RightAnswers
 from paredown.tasks.classify import WORDS as CLASSIFY
 from paredown.tasks.task import Words
 
-NAME = "presence"
+NAME = TRUTH = "presence"
 SUMMARY = "which classes are in an image"
 WORDS = Words(**{**vars(CLASSIFY), "kind": "tagger", "marks": "classes that are there"})
 MORE_CLASSES = False

@@ -7,9 +7,6 @@ import pytest
 
 from paredown.boxes.nms import nms
 from paredown.families.boxes import expected_distances, grid_cells, select, sigmoid, softmax
-from paredown.preprocessing.letterbox import Frame
-
-FRAME = Frame((640, 640), (1.0, 1.0), (0.0, 0.0))
 
 
 def slow_nms(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou: float) -> list[int]:
@@ -49,15 +46,27 @@ def test_nms_of_nothing() -> None:
 def test_every_class_of_a_box_is_a_candidate() -> None:
     boxes = np.array([[10.0, 10, 20, 20], [100, 100, 150, 150]])
     scores = np.array([[0.9, 0.6, 0.0], [0.0, 0.0, 0.7]])
-    found = select(boxes, scores, FRAME, conf=0.5, iou=0.5, max_detections=10)
-    assert found.classes.tolist() == [0, 2, 1]
-    np.testing.assert_allclose(found.scores, [0.9, 0.7, 0.6], rtol=1e-6)
+    rows, classes = select(boxes, scores, conf=0.5, iou=0.5, max_detections=10)
+    assert classes.tolist() == [0, 2, 1]
+    assert rows.tolist() == [0, 1, 0]
 
 
 def test_what_is_no_number_is_no_detection() -> None:
     boxes = np.array([[np.nan, 0, 1, 1], [0, 0, np.inf, 1], [0, 0, 5, 5]])
     scores = np.array([[0.9], [0.9], [np.nan]])
-    assert len(select(boxes, scores, FRAME, conf=0.1, iou=0.5, max_detections=10)) == 0
+    assert len(select(boxes, scores, conf=0.1, iou=0.5, max_detections=10)[0]) == 0
+
+
+def test_turned_boxes_fall_by_the_overlap_of_their_own_areas() -> None:
+    def turned(x: float) -> list[list[float]]:
+        return [[x, 0], [x + 100, 100], [x + 90, 110], [x - 10, 10]]
+
+    corners = np.array([turned(10), turned(60), turned(13)], np.float32)
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    scores = np.array([[0.9], [0.8], [0.7]])
+    rows, _ = select(boxes, scores, corners, conf=0.1, iou=0.4, max_detections=10)
+    assert rows.tolist() == [0, 1]  # upright, the second would fall as well
+    assert select(boxes, scores, conf=0.1, iou=0.4, max_detections=10)[0].tolist() == [0]
 
 
 def test_grid_cells_go_row_by_row() -> None:

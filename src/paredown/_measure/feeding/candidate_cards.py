@@ -144,5 +144,8 @@ def name_by_finds(best: CandidateCard, dataset: Dataset, originals: Sequence[Tru
 def _truths(dataset: Dataset, card: Card) -> list[Truth]:
     """The truth of every sample in the card's classes; without classes for classes without a name."""
     if not dataset.has_truth or not nameless(card):
-        return [s.truth for s in align(dataset, card)[0]]
+        as_boxes = replace(
+            card, task=TASKS[card.task].TRUTH
+        )  # boxes tell how a model is fed, whatever it adds
+        return [s.truth for s in align(dataset, as_boxes)[0]]
     return [TASKS[card.task].unclassed(s.truth) for s in dataset]
