@@ -50,7 +50,7 @@ def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidat
 def decode(
     outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
 ) -> Detections:
-    """Detections with their masks."""
+    """Detections with their masks; one whose mask holds no pixel is none, as in Ultralytics."""
     found = candidates(outputs, card, conf)
     if found.labels is None:
         said, rows = chosen(found, frame, conf=conf, iou=iou, max_detections=max_detections)
@@ -62,7 +62,7 @@ def decode(
         prototypes = prototypes.transpose(2, 0, 1)
     maps = np.tensordot(found.coefficients[rows], prototypes, axes=1)
     masks = tuple(_mask(m, box, frame, card.preprocess.size) for m, box in zip(maps, said.boxes, strict=True))
-    return replace(said, masks=masks)
+    return replace(said, masks=masks).take(np.array([i for i, m in enumerate(masks) if m.area], np.int64))
 
 
 def _mask(values: Floats, box: Floats, frame: Frame, size: tuple[int, int]) -> Mask:
