@@ -70,7 +70,8 @@ def align(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
     target, outside = _outside_is_background(names, target, used, card)
     samples = tuple(replace(s, truth=task.translate(s.truth, target)) for s in dataset)
     dropped = int(np.count_nonzero(target[before] < 0))
-    notes = note + outside + _dropped_note(dropped, [names[i] for i in used if target[i] < 0])
+    unknown = [names[i] for i in used if target[i] < 0]
+    notes = note + outside + _dropped_note(dropped, task.WORDS.left_out, unknown)
     notes += _unused_note(dataset, samples, card)
     return replace(dataset, classes=card.classes, samples=samples, notes=dataset.notes + notes), notes
 
@@ -219,10 +220,10 @@ def _is_placeholder(name: str) -> bool:
     )
 
 
-def _dropped_note(dropped: int, unknown: list[str]) -> tuple[str, ...]:
+def _dropped_note(dropped: int, what: str, unknown: list[str]) -> tuple[str, ...]:
     if dropped == 0:
         return ()
-    return (f"{dropped} truths were left out: the model does not know {_listed(unknown)}",)
+    return (f"{dropped} {what} were left out: the model does not know {_listed(unknown)}",)
 
 
 def _nothing_shared(names: Sequence[str], card: Card) -> DataError:

@@ -126,6 +126,7 @@ def _card_facts(choice: CardChoice) -> list[tuple[str, str | Text]]:
     from rich.text import Text
 
     from paredown.preprocessing.values import FED, describe
+    from paredown.tasks import TASKS
 
     card = choice.card
     height, width = card.preprocess.size
@@ -137,7 +138,7 @@ def _card_facts(choice: CardChoice) -> list[tuple[str, str | Text]]:
     return [
         ("family", f"{card.family} ({card.task}): {card.origin.get('family', '')}"),
         ("preprocessing", Text(how)),
-        ("classes", f"{len(card.classes)}: {names}"),
+        (TASKS[card.task].WORDS.named, f"{len(card.classes)}: {names}"),
     ]
 
 

@@ -46,6 +46,17 @@ _DECODE_COMMENTS = {
     "boxes": "Which output holds the boxes, counted from 0.",
     "scores": "Which output holds the scores, counted from 0.",
     "classes": "Which output holds the class numbers, counted from 0.",
+    "point": "Numbers of each key point: 3 are x, y and how sure, 2 only the first.",
+    "heat": "Which output holds the heat maps of centres, counted from 0.",
+    "extent": "Which output holds the sizes of boxes, or the distances to their sides.",
+    "offset": "Which output says where in its place a centre is; -1 for none.",
+    "priors": "The rule of the prior boxes: tensorflow, torchvision, ssd300, retinaface, retinanet, efficientdet.",
+    "variances": "What changes of a prior's centre and of its size are multiplied by.",
+    "anchors": "Width and height of each anchor in pixels, one output after the other.",
+    "centre": "How a centre lies in its cell: sigmoid, 2*sigmoid-0.5, tanh, none.",
+    "powers": "The powers of objectness and class score that are multiplied.",
+    "rows": "Which output holds the rows, counted from 0.",
+    "prototypes": "Which output holds the prototypes of masks, counted from 0.",
     "count": "Which output says how many detections there are; -1 for none.",
 }
 _CHOSEN = ("fit", "pad", "colour", "scale", "mean", "std")

@@ -43,6 +43,7 @@ WORDS = Words(
     "    print(name, values.reshape(shape))",
     no_truth="nothing says what the outputs mean, so no truth can be used",
     no_reference="no output changes with the image",
+    named="outputs",
 )
 MORE_CLASSES = False
 REFUSE_LOW = False

@@ -50,6 +50,8 @@ class Words:
     example: str  # Python that uses `found` of the bundle's script
     no_truth: str
     no_reference: str
+    named: str = "classes"  # what the card's names are of
+    left_out: str = "truths"  # what is dropped where the model does not know a class
 
 
 class Task(Protocol):
