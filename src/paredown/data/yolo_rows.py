@@ -60,7 +60,7 @@ def looks_like_rows(path: Path) -> bool:
 
 def point_width(shape: object) -> int:
     """How many numbers each key point has, by `kpt_shape` of a data.yaml: 3 with whether it is seen."""
-    return 2 if isinstance(shape, list) and len(shape) == 2 and shape[1] == 2 else 3
+    return 2 if isinstance(shape, list) and len(shape) == 2 and str(shape[1]).strip() == "2" else 3
 
 
 def class_number(value: object, where: str) -> int:
