@@ -28,8 +28,9 @@ from paredown.families.cards import read_card
 from paredown.files import check_directory, check_named
 from paredown.graph.inspect import Inspection
 from paredown.graph.inspect import inspect as inspect_graph
-from paredown.graph.precision import require_float
+from paredown.graph.precision import require_unquantized
 from paredown.graph.prepare import frozen_sizes
+from paredown.graph.single import as_float
 from paredown.inputs import ImagesLike, ModelLike, as_dataset, as_model
 from paredown.job import Outcome, asked_in, judge, run
 from paredown.loading import card_of, choose, load, prepared_of, read_dataset, shown, with_card
@@ -111,8 +112,9 @@ def compress(
         check_learns([wanted])
     images = as_dataset(images, progress)
     if wanted.steps:
-        require_float(as_model(model))
+        require_unquantized(as_model(model))
     model = with_card(model, images, progress)
+    model = as_float(model) if wanted.steps else model
     card, prepared = card_of(model), prepared_of(model)
     check_card(card, find_target("local").compile(model.data, threads=threads), images)
     fixed = frozen_sizes(model, prepared)

@@ -18,6 +18,8 @@ class Preprocess:
     `fit` says how the image meets `size`: "letterbox" keeps the ratio and centres it, "letterbox-corner"
     keeps the ratio in the top-left corner, "stretch" ignores the ratio, "crop" scales the short side and cuts
     the centre. `mean`, `std`: one value per channel of the tensor, in the tensor's own channel order.
+    `others`: what the inputs beside the image are fed, by name: one number for all values, as many as there
+    are, or "image": the image again.
     """
 
     size: tuple[int, int]  # height, width in pixels
@@ -29,6 +31,8 @@ class Preprocess:
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     layout: Literal["nchw", "nhwc"] = "nchw"
     dtype: str = "float32"  # numpy name of the input tensor's type
+    image: str = ""  # the input that takes the image, where there are several
+    others: tuple[tuple[str, str | tuple[float, ...]], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,11 @@ from pathlib import Path
 from paredown import data
 from paredown._compress.pack import pdz
 from paredown.errors import ModelError, UsageError
+from paredown.families.hints import Hints
+from paredown.graph.dequantize import dequantized
+from paredown.graph.given_shapes import with_shapes
 from paredown.graph.load import from_proto, load_model, parse
+from paredown.graph.single import runnable
 from paredown.model import Model
 from paredown.protocols import Progress
 from paredown.sample import Dataset
@@ -21,9 +25,16 @@ BUILT = {".xml": "openvino", ".tflite": "litert", ".param": "ncnn", ".engine": "
 """Ending of what `compress` writes beside model.onnx -> the runtime that opens it."""
 
 
-def read_model(path: str | Path) -> Model:
-    """The model in an ONNX file, or in a `.pdz` that holds one. Raises ModelError."""
-    file = Path(path)
+def read_model(path: str | Path, hints: Hints | None = None) -> Model:
+    """The model in an ONNX file, or in a `.pdz` that holds one; with its open shapes as the hints say, and
+    turned to floats where they ask for it. Raises ModelError; UsageError where the hints do not fit."""
+    model = _read(Path(path))
+    if hints is not None and hints.dequantize:
+        model = dequantized(model)
+    return runnable(model if hints is None else with_shapes(model, hints.input))
+
+
+def _read(file: Path) -> Model:
     if file.suffix.lower() in BUILT:
         raise ModelError(
             f"{file.name} is a file of a runtime, made of an ONNX model",

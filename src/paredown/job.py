@@ -210,6 +210,7 @@ def command(asked: Asked, out: Path) -> str:
         "--colour": options.colour,
         "--fit": options.fit,
         "--decode": options.decode,
+        "--inputs": options.inputs,
         "--threads": options.threads or None,
         "--max-bad": options.max_bad or None,
         "--seed": options.seed or None,
@@ -226,6 +227,9 @@ def command(asked: Asked, out: Path) -> str:
         words += ["--keep-float", name]
     if options.search == 0:
         words += ["--search", "--budget", f"{options.budget_s:g}s"]
+    for shape in options.input:
+        words += ["--input", shape]
+    words += ["--dequantize"] if options.dequantize else []
     words += ["--allow-overlap"] if options.allow_overlap else []
     words += ["--keep-other"] if options.keep_other else []
     words += ["--allow-outside"] if options.allow_outside else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from paredown import data
@@ -36,24 +37,30 @@ def load(
     colour: str | None = None,
     fit: str | None = None,
     decode: str | Path | None = None,
+    input: str | Sequence[str] = (),
+    inputs: str | Path | None = None,
+    dequantize: bool = False,
     progress: Progress | None = None,
 ) -> Model:
     """The model in an ONNX file. With `images` it carries its card: how to feed it and read its answer.
 
     scale, colour, fit: as --scale, --colour and --fit on the command line ("imagenet", "bgr", "letterbox").
-    decode: a Python file that reads the model's answer (docs/unknown_model.md).
+    decode: a Python file that reads the model's answer (docs/unknown_model.md). input: shapes of inputs that
+    leave it open, "1x3x640x640" or "name=1x4"; inputs: an .npz file with what the inputs beside the image are
+    fed. dequantize: start from a model that is quantized already, its numbers turned to floats.
 
     Raises ModelError where the file is no usable model, CardError where no family fits, several do, or
     nothing tells how the model is fed.
     """
     file, progress = Path(path), shown(progress)
-    model = read_model(file)
+    shapes = (input,) if isinstance(input, str) else tuple(input)
+    hints = Hints(family, card, scale, colour, fit, decode, shapes, inputs, dequantize)
+    model = read_model(file, hints)
     if images is None and card is None:
         return model
     if images is None:
         return model.with_card(read_card(Path(card or ""), model))
-    hints, tried_on = Hints(family, card, scale, colour, fit, decode), as_dataset(images, progress)
-    choice = weigh_cards(model, file, tried_on, find_target("local"), hints, progress)
+    choice = weigh_cards(model, file, as_dataset(images, progress), find_target("local"), hints, progress)
     return model.with_card(choice.settled())
 
 

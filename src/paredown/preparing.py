@@ -8,8 +8,8 @@ from pathlib import Path
 from paredown._measure.feeding.card_choice import CardChoice
 from paredown._measure.feeding.probe import weigh
 from paredown.families.hints import Hints, recognise_file
-from paredown.graph.precision import require_float
 from paredown.graph.prepare import frozen_sizes, prepare
+from paredown.graph.single import as_float
 from paredown.hosts import open_host
 from paredown.inputs import read_model
 from paredown.model import Model
@@ -46,8 +46,7 @@ def prepare_work(
 ) -> Work:
     """The work on one model. Raises what reading and recognising it raise."""
     where = target(options.target, open_host(options.host))
-    model = read_model(file)
-    require_float(model)
+    model = as_float(read_model(file, options.hints))
     images = choose_images(data, calib, options, progress)
     shown = (
         images.judged if images.judged.has_truth and not images.calibration.has_truth else images.calibration

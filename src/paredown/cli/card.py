@@ -34,6 +34,7 @@ def main(args: argparse.Namespace) -> int:
     from paredown.cli.feeding import values_of
     from paredown.cli.loading import hints_of
     from paredown.files import check_named
+    from paredown.inputs import read_model
 
     voice = console.Voice(args.quiet)
     out = args.out or args.model.with_name(f"{args.model.stem}.card.toml")
@@ -45,7 +46,7 @@ def main(args: argparse.Namespace) -> int:
         )
         for note in images.notes:
             voice.say(note)
-    model = api.load(args.model)
+    model = read_model(args.model, hints_of(args))
     choice = api.choose(model, args.model, hints_of(args), images, voice.progress)
     saving.save_card(choice, model, out, force=args.force)
     unknown = _unknown(choice)

@@ -33,13 +33,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     from paredown import api
     from paredown.cli import console
+    from paredown.cli.loading import hints_of
     from paredown.errors import UsageError
+    from paredown.inputs import read_model
 
     if args.data is not None:
         return _feeding(args)
     if args.out is not None:
         raise UsageError("--out is for pictures, and those need images", hint="--data DATA")
-    model = api.load(args.model)
+    model = read_model(args.model, hints_of(args))
     choice, unknown = _choice(model, args)
     known = choice is not None and choice.refusal is None
     found = api.inspect(model if choice is None else model.with_card(choice.card))
@@ -72,6 +74,7 @@ def _feeding(args: argparse.Namespace) -> int:
     from paredown.cli.feeding import show_choice, values_of
     from paredown.cli.loading import hints_of
     from paredown.files import check_directory
+    from paredown.inputs import read_model
 
     voice = console.Voice(args.quiet)
     if args.out is not None:
@@ -81,7 +84,7 @@ def _feeding(args: argparse.Namespace) -> int:
     )
     for note in images.notes:
         voice.say(note)
-    model = api.load(args.model)
+    model = read_model(args.model, hints_of(args))
     choice = api.choose(model, args.model, hints_of(args), images, voice.progress)
     pictures = (
         [] if args.out is None else saving.save_feeding(model, choice, images, args.out, force=args.force)

@@ -34,7 +34,17 @@ def load(
 
 def hints_of(args: argparse.Namespace) -> Hints:
     """What was said about the model on the command line."""
-    return Hints(args.family, args.card, args.scale, args.colour, args.fit, args.decode)
+    return Hints(
+        args.family,
+        args.card,
+        args.scale,
+        args.colour,
+        args.fit,
+        args.decode,
+        tuple(args.input),
+        args.inputs,
+        args.dequantize,
+    )
 
 
 def feeding_of(model: Model) -> dict[str, object]:

@@ -31,15 +31,18 @@ def main(args: argparse.Namespace) -> int:
     from paredown.families.starter import starter
     from paredown.files import check_named, write_whole
     from paredown.graph.run import random_feeds, run_once
+    from paredown.inputs import read_model
 
     voice = console.Voice(args.quiet)
     check_named(args.out, force=args.force)
-    model = api.load(args.model)
+    how = Hints(
+        ANY, None, args.scale, args.colour, args.fit, None, tuple(args.input), args.inputs, args.dequantize
+    )
+    model = read_model(args.model, how)
     if args.data is None:
         answers, on = [dict(run_once(model.data, random_feeds(model, seed=i))) for i in range(2)], "noise"
     else:
-        hints = Hints(ANY, scale=args.scale, colour=args.colour, fit=args.fit)
-        card = api.choose(model, args.model, hints).settled()
+        card = api.choose(model, args.model, how).settled()
         images = api.read_dataset(
             args.data, max_bad=args.max_bad, allow_outside=args.allow_outside, progress=voice.progress
         )

@@ -161,6 +161,24 @@ def add_input(parser: argparse.ArgumentParser) -> None:
         metavar="HOW",
         help="how an image meets the input: letterbox, letterbox-corner, stretch, crop",
     )
+    parser.add_argument(
+        "--input",
+        metavar="SHAPE",
+        action="append",
+        default=[],
+        help="the shape of an input left open: 1x3x640x640, or NAME=1x3x640x640; may be given again",
+    )
+    parser.add_argument(
+        "--inputs",
+        metavar="FILE",
+        type=Path,
+        help="an .npz file with what the inputs beside the image are fed, by name",
+    )
+    parser.add_argument(
+        "--dequantize",
+        action="store_true",
+        help="start from a model that is quantized already, its numbers turned to floats",
+    )
 
 
 def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:

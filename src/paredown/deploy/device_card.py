@@ -19,7 +19,8 @@ def read_complete_card(path: Path) -> Card:
     """The card as `write_card` wrote it. Raises DeviceError where a part is missing or unknown."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        image = Preprocess(**_tuples(table.pop("input")))
+        values = _tuples(table.pop("input"))
+        image = Preprocess(**{**values, "others": tuple(values.get("others", {}).items())})
         return Card(preprocess=image, **_tuples(table))
     except OSError as error:
         raise DeviceError(f"cannot read {path}: {error.strerror}") from error

@@ -18,6 +18,7 @@ from paredown.card import Card
 from paredown.deploy.sources import DeviceError
 from paredown.detections import Prediction
 from paredown.hosts.cpu import saturates
+from paredown.preprocessing.others import fill
 from paredown.preprocessing.tensor import preprocess
 from paredown.protocols import Session
 
@@ -74,15 +75,15 @@ class DeviceModel:
     ) -> None:
         """file: the one that is opened first. threads: None takes as many as were measured, 0 all cores."""
         self.session = opening.session(file, opening.threads if threads is None else threads)
-        (self.input,) = (spec.name for spec in self.session.inputs)
         self.card, self.decode = card, decode
 
     def predict(self, image: NDArray[np.uint8], conf: float) -> tuple[Prediction, dict[str, float]]:
         """The prediction for an RGB image (H, W, 3), and the milliseconds of each part."""
         marks = [time.perf_counter()]
         tensor, frame = preprocess(image, self.card.preprocess)
+        feeds = fill(tensor, self.card.preprocess, self.session.inputs)
         marks.append(time.perf_counter())
-        answer = self.session.run({self.input: tensor})
+        answer = self.session.run(feeds)
         marks.append(time.perf_counter())
         card = self.card
         found = self.decode(answer, card, frame, conf=conf, iou=card.iou, max_detections=card.max_detections)

@@ -8,7 +8,7 @@ from dataclasses import fields
 from paredown.card import Card, Preprocess
 from paredown.families.candidates import WORDS
 from paredown.preprocessing.values import FED, describe, name_of
-from paredown.toml import toml_value
+from paredown.toml import toml_lines, toml_value
 
 _HEAD = """\
 # How Paredown feeds {name} and reads its answer. Every key is explained in docs/card.md.
@@ -35,6 +35,7 @@ _INPUT_COMMENTS = {
     "std": "The same.",
     "layout": "nchw or nhwc; the model settles it.",
     "dtype": "Type of the input tensor; the model settles it.",
+    "image": "Of several inputs the one that takes the image.",
 }
 _DECODE_COMMENTS = {
     "columns": f"What stands in the columns of a row, in order: {' '.join(WORDS)}. word*n is n columns.",
@@ -106,7 +107,9 @@ def _input(card: Card, open_cards: Sequence[Card], doubt: str) -> list[str]:
                 _comment("Not certain. What stands here is not tried on images: take out what you doubt.")
             )
     for field in fields(Preprocess):
-        if field.name not in left_open:
+        if field.name in ("image", "others") and not card.preprocess.image:
+            continue  # one input
+        if field.name not in left_open and field.name != "others":
             value = toml_value(getattr(card.preprocess, field.name))
             parts.append(f"{_comment(_INPUT_COMMENTS[field.name])}{field.name} = {value}\n")
     if left_open:
@@ -115,7 +118,15 @@ def _input(card: Card, open_cards: Sequence[Card], doubt: str) -> list[str]:
     for number, way in enumerate(open_cards if left_open else (), start=1):
         parts.append(f"#\n# way {number}: {describe(way.preprocess)}\n")
         parts += [f"# {line}\n" for line in _lines_of(way.preprocess, left_open)]
-    return parts
+    return [*parts, *_others(card.preprocess)]
+
+
+def _others(how: Preprocess) -> list[str]:
+    """The table of what the inputs beside the image are fed."""
+    if not how.image:
+        return []
+    said = 'What the other inputs are fed: one number for all values, as many as there are, or "image".'
+    return [f"\n{_comment(said)}[input.others]\n", toml_lines(dict(how.others))]
 
 
 def _lines_of(how: Preprocess, keys: Sequence[str]) -> list[str]:

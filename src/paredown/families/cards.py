@@ -17,6 +17,11 @@
     std = [1.0, 1.0, 1.0]
     layout = "nchw"
     dtype = "float32"
+    image = "pixels"                # of several inputs the one that takes the image
+
+    [input.others]                  # what the other inputs are fed: one number for all values, or each
+    scales = [1.0, 1.0]
+    right = "image"                 # the image again
 
     [decode]                        # how the answer is read, see candidates.py and docs/card.md
     columns = "cx cy w h scores"    # what stands in the columns of a row
@@ -35,6 +40,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import numpy as np
+
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
 from paredown.families.candidates import CHOICES, WORDS, check_columns
@@ -42,6 +49,7 @@ from paredown.families.family import Match
 from paredown.families.recognition import Recognition, recognise
 from paredown.files import write_whole
 from paredown.model import Model
+from paredown.preprocessing.others import IMAGE
 from paredown.preprocessing.values import FED, parse_values, same_values, with_colour, with_values
 from paredown.reading import read_plain
 from paredown.toml import read_toml, toml_text
@@ -88,7 +96,7 @@ def recognise_with_card(
     if decode or "file" in said:
         said = dict(decode) if decode else _with_source(path, said)
         values["decode"], family = said, family or OWN
-    found = recognise(model, family or _family(path, values), given, said)
+    found = recognise(model, family or _family(path, values), given, said, _image(path, values, model))
     return replace(found, matches=tuple(_override(match, values, path) for match in found.matches))
 
 
@@ -101,6 +109,8 @@ def card_text(card: Card) -> str:
     """The card as the text of a TOML file."""
     tables = {name: getattr(card, attribute) for name, attribute in _TABLES.items()}
     tables["input"] = {f.name: getattr(card.preprocess, f.name) for f in fields(Preprocess)}
+    others = dict(tables["input"].pop("others"))
+    tables = {"input": tables.pop("input"), "input.others": others, **tables}
     plain = {f.name: getattr(card, f.name) for f in fields(Card) if f.name not in _TABLES.values()}
     return toml_text({"": plain, **{name: table for name, table in tables.items() if table}})
 
@@ -132,6 +142,40 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _family(path: Path, values: Mapping[str, Any]) -> str | None:
     return None if "family" not in values else _checked(path, "family", values["family"], str)
+
+
+def _image(path: Path, values: Mapping[str, Any], model: Model) -> str:
+    """The input that the file says takes the image, "" where it does not. Raises UnknownName."""
+    table = _table(path, values, "input") if "input" in values else {}
+    names = [spec.name for spec in model.inputs]
+    image = _checked(path, "input.image", table.get("image", ""), str)
+    others = table.get("others", {})
+    for name in (*([image] if image else []), *(others if isinstance(others, dict) else ())):
+        if name not in names:
+            raise UnknownName("input", name, names)
+    return str(image)
+
+
+def _others(value: object, path: Path) -> tuple[tuple[str, str | tuple[float, ...]], ...]:
+    """The table [input.others] as a card holds it. Raises CardError."""
+    if not isinstance(value, dict):
+        raise CardError(f"{path}: input.others is a table", got=value, expected="[input.others]")
+    return tuple((name, _values_of(path, name, said)) for name, said in value.items())
+
+
+def _values_of(path: Path, name: str, said: object) -> str | tuple[float, ...]:
+    """The word `image`, or all numbers of a list of any depth, one after the other."""
+    if said == IMAGE:
+        return IMAGE
+    try:
+        numbers = np.asarray(said, np.float64)
+    except (TypeError, ValueError) as error:
+        raise CardError(
+            f"{path}: input.others.{name} has a wrong value",
+            got=repr(said)[:80],
+            expected=f'numbers, or "{IMAGE}"',
+        ) from error
+    return tuple(float(v) for v in numbers.ravel())
 
 
 def _override(match: Match, values: Mapping[str, Any], path: Path) -> Match:
@@ -198,7 +242,7 @@ def _input(base: Preprocess, table: Mapping[str, Any], path: Path) -> Preprocess
         if key not in hints:
             raise UnknownName("key of [input]", key, hints)
     how = _input_values(base, table, hints, path)
-    for key in ("size", "layout", "dtype"):  # the model settles these
+    for key in ("size", "layout", "dtype", "image"):  # the model settles these
         if getattr(how, key) != getattr(base, key):
             got, expected = getattr(how, key), getattr(base, key)
             raise CardError(f"{path}: input.{key} does not fit the model", got=got, expected=expected)
@@ -225,8 +269,10 @@ def _input_values(
     said = {
         key: _checked(path, f"input.{key}", value, hints[key])
         for key, value in table.items()
-        if not (named and key == "scale")
+        if not (named and key == "scale") and key != "others"
     }
+    if "others" in table:
+        said["others"] = _others(table["others"], path)
     how = with_colour(base, said["colour"]) if "colour" in said else base
     if named:
         how = with_values(how, parse_values(table["scale"]))

@@ -18,6 +18,7 @@ from paredown.card import Card, Preprocess
 from paredown.errors import ModelError
 from paredown.families.candidates import class_count
 from paredown.families.label_maps import Names, coco_by_id, read_names, unnamed_classes
+from paredown.graph.image_input import batched, likeliest_image
 from paredown.model import Model, TensorSpec
 from paredown.preprocessing.integer_input import InputGrid, input_grid, offset_of
 from paredown.preprocessing.settled import Settled, find_settled, whole_numbers
@@ -209,17 +210,22 @@ def with_input(base: Preprocess, change: Mapping[str, Any]) -> Preprocess:
 
 
 def find_features(
-    model: Model, size: tuple[int, int] | None = None, said: Mapping[str, object] | None = None
+    model: Model,
+    size: tuple[int, int] | None = None,
+    said: Mapping[str, object] | None = None,
+    image: str = "",
 ) -> Features | None:
-    """The features of a model with one image input, else None. `size` fills in an input size left open.
+    """The features of a model with an image input, else None. `size` fills in an input size left open.
 
-    `said`: what a card file says in [decode].
+    `said`: what a card file says in [decode]. `image`: the input that takes the image, where it is said; else
+    the one that looks most like it, None where several do.
     """
-    if len(model.inputs) != 1:
+    named = next((spec for spec in model.inputs if spec.name == image), None)
+    spec = named or likeliest_image(model.inputs)
+    how = None if spec is None else _input(spec, size or _metadata_size(model.metadata))
+    if how is None or spec is None:
         return None
-    how = _input(model.inputs[0], size or _metadata_size(model.metadata))
-    if how is None:
-        return None
+    how = how if len(model.inputs) == 1 else replace(how, image=spec.name)
     graph = _graph(model)
     settled = find_settled(graph, model.metadata, how)
     grid = input_grid(graph, how.dtype)
@@ -242,10 +248,11 @@ def spell(outputs: Iterable[Output]) -> str:
 
 
 def _input(spec: TensorSpec, size: tuple[int, int] | None) -> Preprocess | None:
-    if len(spec.shape) != 4:
+    shape = batched(spec.shape)
+    if len(shape) != 4:
         return None
-    channels_last = spec.shape[3] in (1, 3) and spec.shape[1] not in (1, 3)
-    channels, *found = (spec.shape[i] for i in ((3, 1, 2) if channels_last else (1, 2, 3)))
+    channels_last = shape[3] in (1, 3) and shape[1] not in (1, 3)
+    channels, *found = (shape[i] for i in ((3, 1, 2) if channels_last else (1, 2, 3)))
     if channels not in (1, 3):
         return None
     height, width = found[0] or (size and size[0]), found[1] or (size and size[1])

@@ -11,6 +11,7 @@ from paredown.families.cards import OWN, card_beside, read_decode, recognise_wit
 from paredown.families.family import Match
 from paredown.families.recognition import Recognition, recognise
 from paredown.model import Model
+from paredown.preprocessing.npz import read_others
 from paredown.preprocessing.values import name_of, parse_values, same_values, with_colour, with_values
 
 FITS = ("letterbox", "letterbox-corner", "stretch", "crop")
@@ -19,7 +20,11 @@ COLOURS = ("rgb", "bgr")
 
 @dataclass(frozen=True)
 class Hints:
-    """The options --family, --card, --scale, --colour, --fit and --decode; None where one was not given."""
+    """What was said about a model, as the options of these names say it; None where one was not given.
+
+    input: shapes of inputs that are left open, as `graph.given_shapes` reads them. inputs: an .npz file of
+    what the inputs beside the image are fed. dequantize: start from a model that is quantized already.
+    """
 
     family: str | None = None
     card: str | Path | None = None
@@ -27,6 +32,9 @@ class Hints:
     colour: str | None = None
     fit: str | None = None
     decode: str | Path | None = None
+    input: tuple[str, ...] = ()
+    inputs: str | Path | None = None
+    dequantize: bool = False
 
     @property
     def about_input(self) -> str:
@@ -48,7 +56,18 @@ def recognise_file(model: Model, file: Path, hints: Hints) -> Recognition:
         found = recognise(model, family, said=said)
     else:
         found = recognise_with_card(written, model, family, said)
-    return hinted(found, hints)
+    return hinted(found if hints.inputs is None else fed_by(found, model, Path(hints.inputs)), hints)
+
+
+def fed_by(found: Recognition, model: Model, file: Path) -> Recognition:
+    """The recognition with the arrays of an .npz file as what the inputs beside the image are fed."""
+    others = read_others(file, model.inputs)
+
+    def fed(match: Match) -> Match:
+        cards = (replace(c, preprocess=replace(c.preprocess, others=others)) for c in match.cards)
+        return replace(match, cards=tuple(cards), others=tuple(fed(other) for other in match.others))
+
+    return replace(found, matches=tuple(fed(match) for match in found.matches))
 
 
 def hinted(found: Recognition, hints: Hints) -> Recognition:

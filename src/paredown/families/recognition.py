@@ -14,8 +14,11 @@ from paredown.families import FAMILIES
 from paredown.families.family import Match
 from paredown.families.features import find_features
 from paredown.families.raw import sampled
+from paredown.graph.image_input import image_inputs, likeliest_image
 from paredown.model import Model, TensorSpec
 from paredown.preprocessing.letterbox import Frame
+from paredown.preprocessing.others import IMAGE
+from paredown.toml import toml_value
 
 ANY = "raw"  # the family of whatever no other fits
 
@@ -27,6 +30,8 @@ class Recognition:
     matches: tuple[Match, ...]
     model_says: str
     size_open: bool = False  # the model leaves height or width open, and nothing tells them
+    example: str = ""  # how a size could be said then: "1x3x640x640"
+    images: tuple[str, ...] = ()  # the inputs that could take the image, where nothing tells which does
 
     @property
     def undecided(self) -> bool:
@@ -39,7 +44,17 @@ class Recognition:
             raise CardError(
                 "the model leaves the size of its input open, and its metadata does not tell it",
                 got=self.model_says,
-                hint="write `size = [height, width]` under [input] in a card.toml beside the model",
+                hint=f"--input {self.example} says it, or `size = [height, width]` under [input] in a "
+                "card.toml beside the model",
+            )
+        if not self.matches and len(self.images) > 1:
+            first, *others = self.images
+            raise CardError(
+                "several inputs could take the image, and nothing tells which",
+                got=self.model_says,
+                hint="write in a card.toml beside the model\n      [input]\n      image = "
+                f"{toml_value(first)}\n      [input.others]\n      {toml_value(others[0])} = "
+                f'"{IMAGE}"  # the image again, or numbers',
             )
         if not self.matches:
             raise CardError(
@@ -69,14 +84,16 @@ def recognise(
     family: str | None = None,
     size: tuple[int, int] | None = None,
     said: Mapping[str, object] | None = None,
+    image: str = "",
 ) -> Recognition:
     """The families that fit, or only the one named. `size` (height, width) fills in an input size left open.
 
-    `said`: what a card file says in [decode]; it goes before what a family would take for usual.
+    `said`: what a card file says in [decode]; it goes before what a family would take for usual. `image`: the
+    input that takes the image.
     Raises UnknownName on a family in no table, CardError where the family named does not fit.
     """
     candidates = FAMILIES.values() if family is None else (FAMILIES[family],)
-    features = find_features(model, size, said)
+    features = find_features(model, size, said, image)
     found = [] if features is None else [m for f in candidates if (m := f.matches(features)) is not None]
     if family is None and (said or len(found) > 1):  # what is read goes before what is only compared
         found = [m for m in found if m.cards[0].family != ANY]
@@ -84,16 +101,25 @@ def recognise(
     if family is not None and not found:
         raise CardError(f"the model does not look like the family {family!r}", got=says)
     return Recognition(
-        tuple(sorted(found, key=lambda m: -m.certainty)), says, features is None and _size_open(model)
+        tuple(sorted(found, key=lambda m: -m.certainty)),
+        says,
+        features is None and _size_open(model),
+        _example(model),
+        tuple(spec.name for spec in image_inputs(model.inputs)) if features is None else (),
     )
 
 
 def _size_open(model: Model) -> bool:
-    """Whether the one input has the shape of an image but for its height or width."""
-    shape = model.inputs[0].shape if len(model.inputs) == 1 else ()
-    if len(shape) != 4 or None not in shape[1:]:
-        return False
-    return shape[1] in (1, 3) or shape[3] in (1, 3)
+    """Whether the image input leaves its height or width open."""
+    spec = likeliest_image(model.inputs)
+    return spec is not None and None in spec.shape[-3:]
+
+
+def _example(model: Model) -> str:
+    """The shape of the image input with open sides of 640 pixels."""
+    spec = likeliest_image(model.inputs)
+    shape = () if spec is None else spec.shape
+    return "x".join(str(d or (1 if axis == 0 else 640)) for axis, d in enumerate(shape))
 
 
 def predict(outputs: Mapping[str, Any], card: Card, frame: Frame, conf: float | None = None) -> Prediction:

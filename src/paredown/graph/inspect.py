@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from paredown.errors import UnsupportedModel
 from paredown.graph.load import to_proto
-from paredown.graph.precision import require_float, spelled
+from paredown.graph.precision import DOUBLE, HALF, layers_in, require_unquantized, spelled
 from paredown.graph.prepare import opset_of
 from paredown.graph.walk import (
     attribute,
@@ -151,8 +151,10 @@ _MACS = {
 
 
 def _precision(model: Model) -> list[str]:
+    if wide := [*layers_in(to_proto(model), HALF | DOUBLE)]:
+        return [f"{len(wide)} layers in half or double precision: recipes start from them in float32."]
     try:
-        require_float(model)
+        require_unquantized(model)
     except UnsupportedModel as error:
         text = f"{error.what[:1].upper()}{error.what[1:]}"
         return [f"{text}: it cannot be compressed further; {error.hint}."]

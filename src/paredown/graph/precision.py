@@ -1,7 +1,8 @@
 """Which numbers a model computes with: float32, half precision, or integers that somebody quantized to.
 
-Every recipe starts from float32: ranges, scales and biases are found from it. A file that is quantized
-already is recognised by its operators, of ONNX or of ONNX Runtime, never by its name or metadata.
+Every recipe starts from float32 (`graph.single` makes it): ranges, scales and biases are found from it. A
+file that is quantized already is recognised by its operators, of ONNX or of ONNX Runtime, never by its name
+or metadata.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ _INTEGER_OPS = frozenset(
 _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _QLINEAR_LAYERS = frozenset({"QLinearConv", "QLinearMatMul"})
 _SINGLE = frozenset({onnx.TensorProto.FLOAT})
-_HALF = frozenset({onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16})
-_DOUBLE = frozenset({onnx.TensorProto.DOUBLE})
+HALF = frozenset({onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16})
+DOUBLE = frozenset({onnx.TensorProto.DOUBLE})
 
 
 def quantized_ops(model: Model | onnx.ModelProto) -> dict[str, int]:
@@ -63,26 +64,28 @@ def _inside(tensor: str, made_by: Mapping[str, onnx.NodeProto], stored: set[str]
 
 
 def require_float(model: Model) -> None:
-    """Nothing, where a recipe can start from the model. Raises UnsupportedModel: quantized already, or the
+    """Nothing, where a step can start from the model. Raises UnsupportedModel: quantized already, or the
     layers compute in half or double precision."""
+    require_unquantized(model)
+    if layers := [*layers_in(to_proto(model), HALF | DOUBLE)]:
+        raise UnsupportedModel(
+            "the weights are in half or double precision",
+            got=f"{len(layers)} layers, {layers[0]!r} first",
+            expected="float32: scales and biases are found from it",
+            hint="`graph.single.as_float` gives that model, as `compress` and `run` do",
+        )
+
+
+def require_unquantized(model: Model) -> None:
+    """Nothing, where the model is not quantized yet. Raises UnsupportedModel."""
     proto = to_proto(model)
     if found := quantized_ops(proto):
         raise UnsupportedModel(
             f"this model is already quantized ({spelled(found)}){_in_part(proto)}",
             expected="the float32 model that it was made from",
-            hint="give the float original; this file can be measured, compared and packed as it is",
+            hint="give the float original; --dequantize starts from this file's own numbers, as floats; it "
+            "can be measured, compared and packed as it is",
         )
-    for name, types, cure in (
-        ("half", _HALF, "export the model without half precision (Ultralytics: half=False)"),
-        ("double", _DOUBLE, "export the model in float32"),
-    ):
-        if layers := list(_layers_in(proto, types)):
-            raise UnsupportedModel(
-                f"the weights are in {name} precision",
-                got=f"{len(layers)} layers, {layers[0]!r} first",
-                expected="float32: scales and biases are found from it",
-                hint=cure,
-            )
 
 
 def spelled(counts: Mapping[str, int]) -> str:
@@ -100,8 +103,8 @@ def _in_part(proto: onnx.ModelProto) -> str:
     return f", in part: {floats} of {len(layers)} layers have float weights" if floats else ""
 
 
-def _layers_in(proto: onnx.ModelProto, types: frozenset[int]) -> Iterator[str]:
-    """The layers whose weights are of such a type."""
+def layers_in(proto: onnx.ModelProto, types: frozenset[int]) -> Iterator[str]:
+    """The names of the layers whose weights are of such a type."""
     kinds = {t.name: t.data_type for graph in all_graphs(proto) for t in graph.initializer}
     for node in all_nodes(proto):
         tensors = [a.t for a in node.attribute if a.name == "value" and node.op_type == "Constant"]

@@ -13,8 +13,8 @@ from paredown.errors import ModelError, UnsupportedModel
 from paredown.graph.budget import check_budget
 from paredown.graph.folding import fold
 from paredown.graph.load import from_proto, to_proto
+from paredown.graph.notes import NOTES
 from paredown.graph.run import random_feeds, run_once
-from paredown.graph.size_input import NOTE
 from paredown.graph.subgraphs import all_tensors
 from paredown.model import Model
 
@@ -42,7 +42,8 @@ def prepare(model: Model, input_size: tuple[int, int] | None = None) -> Model:
     _lift_initializers(proto)
     _fix_inputs(proto, input_size)
     check_budget(proto, model.name)
-    reference = from_proto(_name_nodes(proto), model.name)  # the runtime refuses two nodes of one name
+    named = from_proto(_name_nodes(proto), model.name)  # the runtime refuses two nodes of one name
+    reference = replace(named, card=model.card)
     proto = _raise_opset(proto)
     proto = fold(proto)
     proto = _name_nodes(proto)
@@ -53,7 +54,7 @@ def prepare(model: Model, input_size: tuple[int, int] | None = None) -> Model:
 
 def frozen_sizes(model: Model, prepared: Model) -> str:
     """Which open inputs and dimensions were given which sizes, and how to say others; "" for none."""
-    held = model.metadata.get(NOTE, "")
+    held = model.metadata.get(NOTES, "")
     changed = [(a, b) for a, b in zip(model.inputs, prepared.inputs, strict=False) if a.shape != b.shape]
     if not changed:
         return held

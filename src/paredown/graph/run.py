@@ -10,6 +10,7 @@ import onnxruntime as ort
 from paredown.errors import UnsupportedModel
 from paredown.graph.session_options import session_options
 from paredown.model import Model
+from paredown.preprocessing.others import IMAGE, filled
 from paredown.protocols import Array
 
 
@@ -45,10 +46,15 @@ def run_once(data: bytes, feeds: Mapping[str, Array], optimize: bool = False) ->
 
 
 def random_feeds(model: Model, seed: int) -> dict[str, Array]:
-    """Uniform 0..1 floats (0..255 for integers) in the shape of every input."""
+    """Uniform 0..1 floats (0..255 for integers) in the shape of every input; what the model's card says of
+    the inputs beside the image."""
     rng = np.random.default_rng(seed)
     feeds: dict[str, Array] = {}
+    said = {} if model.card is None else dict(model.card.preprocess.others)
     for spec in model.inputs:
+        if spec.name in said and said[spec.name] != IMAGE:
+            feeds[spec.name] = filled(spec, said[spec.name])
+            continue
         shape = tuple(1 if d is None else d for d in spec.shape)
         dtype = np.dtype(spec.dtype)
         values = rng.random(shape) if dtype.kind == "f" else rng.integers(0, 256, shape)

@@ -12,9 +12,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from paredown.graph.image_input import image_axes
-
-NOTE = "paredown_size_input"
-"""Key of the model's metadata under which what was done is kept."""
+from paredown.graph.notes import add_note
 
 _INTEGERS = {TensorProto.INT64: np.int64, TensorProto.INT32: np.int32}
 
@@ -41,7 +39,7 @@ def settle_size_input(proto: onnx.ModelProto) -> str:
     done = (
         f"the input of image sizes {other.name!r} is held at {width} x {height}, the size of the image input"
     )
-    proto.metadata_props.add(key=NOTE, value=done)
+    add_note(proto, done)
     return done
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.card import Preprocess
-from paredown.errors import UnsupportedModel
 from paredown.model import TensorSpec
 from paredown.preprocessing.letterbox import Frame
+from paredown.preprocessing.others import fill
 from paredown.preprocessing.tensor import preprocess
 from paredown.protocols import Feeds
 
@@ -18,11 +18,7 @@ from paredown.protocols import Feeds
 def feed(image: NDArray[np.uint8], how: Preprocess, inputs: Sequence[TensorSpec]) -> tuple[Feeds, Frame]:
     """The feeds for an image (H, W, 3) uint8 RGB, and where in the input the image lies.
 
-    Raises: UnsupportedModel where there are inputs beside the image: nothing says yet what they are fed.
+    Raises: CardError where nothing says what an input beside the image is fed.
     """
-    if len(inputs) != 1:
-        raise UnsupportedModel(
-            "a model must have one input, the image", got=", ".join(i.name for i in inputs) or "none"
-        )
     tensor, frame = preprocess(image, how)
-    return {inputs[0].name: tensor}, frame
+    return fill(tensor, how, inputs), frame

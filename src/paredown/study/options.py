@@ -28,7 +28,8 @@ class Options:
     `sizes`: longer sides of the input, in pixels, that every recipe is tried at; empty: the model's own.
     `auto_size`: find the smallest size that keeps the limit; `sizes="auto"` says the same.
     `card`: the path of a card.toml. `scale`, `colour`, `fit`: how the model is fed, as on the command line.
-    `decode`: the path of a Python file that reads the model's answer.
+    `decode`: the path of a Python file that reads the model's answer. `input`: shapes of inputs that are left
+    open, `inputs`: an .npz file for those beside the image, `dequantize`: of a quantized model, as there.
     `learn_from`: unlabelled images for the steps that learn, a path as on the command line.
 
     allow_outside: data sets may name files outside their own folders.
@@ -55,6 +56,9 @@ class Options:
     colour: str | None = None
     fit: str | None = None
     decode: str | None = None
+    input: tuple[str, ...] = ()
+    inputs: str | None = None
+    dequantize: bool = False
     keep_float: tuple[str, ...] = ()
     threads: int = 0
     max_bad: int = 0
@@ -72,7 +76,7 @@ class Options:
     fps: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("runtimes", "recipes", "keep_float", "classes"):
+        for name in ("runtimes", "recipes", "keep_float", "classes", "input"):
             given = getattr(self, name)
             parts = (part.strip() for part in given.split(",")) if isinstance(given, str) else given
             if isinstance(given, str | list):
@@ -97,7 +101,8 @@ class Options:
     @property
     def hints(self) -> Hints:
         """What is said about the model."""
-        return Hints(self.family, self.card, self.scale, self.colour, self.fit, self.decode)
+        fed = (self.scale, self.colour, self.fit, self.decode)
+        return Hints(self.family, self.card, *fed, self.input, self.inputs, self.dequantize)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ def portable(asked: Asked) -> Asked:
             target=portable_path(options.target),
             card=_portable(options.card),
             decode=_portable(options.decode),
+            inputs=_portable(options.inputs),
             learn_from=_portable(options.learn_from),
             power_log=_portable(options.power_log),
             recipes=tuple(portable_path(name) for name in options.recipes),

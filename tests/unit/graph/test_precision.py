@@ -12,7 +12,9 @@ from paredown.errors import UnsupportedModel
 from paredown.graph.inspect import inspect
 from paredown.graph.load import from_proto, to_proto
 from paredown.graph.precision import quantized_ops, require_float
-from paredown.graph.prepare import prepare
+from paredown.graph.prepare import frozen_sizes, prepare
+from paredown.graph.run import run_once
+from paredown.graph.single import as_float
 from paredown.model import Model
 
 
@@ -93,13 +95,21 @@ def in_half(constants: bool, kind: int = TensorProto.FLOAT16) -> Model:
 
 
 @pytest.mark.parametrize("constants", [True, False])
-@pytest.mark.parametrize(("kind", "word"), [(TensorProto.FLOAT16, "half"), (TensorProto.DOUBLE, "double")])
-def test_layers_in_another_precision_are_refused_with_a_hint(constants: bool, kind: int, word: str) -> None:
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE])
+def test_layers_in_another_precision_are_made_float32(constants: bool, kind: int) -> None:
     model = in_half(constants, kind)
-    with pytest.raises(UnsupportedModel, match=f"in {word} precision") as caught:
+    with pytest.raises(UnsupportedModel, match="half or double precision"):
         require_float(model)
-    assert "export" in str(caught.value.hint)
-    assert any(f"in {word} precision" in risk for risk in inspect(prepare(model)).risks)
+    assert any("half or double precision" in risk for risk in inspect(prepare(model)).risks)
+    made = as_float(model)
+    require_float(made)
+    assert [(s.name, s.dtype) for s in made.inputs] == [(s.name, s.dtype) for s in model.inputs]
+    assert [(s.name, s.dtype) for s in made.outputs] == [(s.name, s.dtype) for s in model.outputs]
+    x = np.arange(4, dtype=model.inputs[0].dtype)[None]
+    want, got = (run_once(m.data, {"image": x})["y"] for m in (model, prepare(made)))
+    np.testing.assert_allclose(got, want, rtol=1e-3)
+    assert "1 layers in float" in frozen_sizes(made, prepare(made))
+    assert as_float(made) is made
 
 
 def test_half_precision_that_is_only_stored_is_float() -> None:
