@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from paredown.study.limits import Limits
     from paredown.study.options import Options
     from paredown.targets import Target
+    from paredown.torch_export import from_torch
+    from paredown.torch_train import to_torch, write_back
 
 opt_out()  # before anything loads a runtime
 
@@ -78,6 +80,9 @@ _HOME = dict.fromkeys((*_VERBS, "Compared", "Outcome"), "paredown.api") | {
     "Target": "paredown.targets",
     "Trial": "paredown.measurement",
     "Verdict": "paredown.study.best",
+    "from_torch": "paredown.torch_export",
+    "to_torch": "paredown.torch_train",
+    "write_back": "paredown.torch_train",
 }
 
 __all__ = [
@@ -105,6 +110,7 @@ __all__ = [
     "bundle",
     "compare",
     "compress",
+    "from_torch",
     "inspect",
     "load",
     "measure",
@@ -112,6 +118,8 @@ __all__ = [
     "report",
     "run",
     "target",
+    "to_torch",
+    "write_back",
 ]
 
 

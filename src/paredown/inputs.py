@@ -10,25 +10,34 @@ from paredown.errors import ModelError, UsageError
 from paredown.families.hints import Hints
 from paredown.graph.dequantize import dequantized
 from paredown.graph.given_shapes import with_shapes
-from paredown.graph.load import from_proto, load_model, parse
+from paredown.graph.load import from_proto, load_model, parse, refuse_no_file
 from paredown.graph.single import runnable
 from paredown.model import Model
 from paredown.protocols import Progress
+from paredown.reading import read_plain
+from paredown.runtimes.tflite.reading import read as read_tflite
 from paredown.sample import Dataset
 from paredown.study.images import read_images
+from paredown.torch_files import is_source, read_torch
 
 ModelLike = Model | str | Path
 ImagesLike = Dataset | str | Path
 
-PACKED = ".pdz"
-BUILT = {".xml": "openvino", ".tflite": "litert", ".param": "ncnn", ".engine": "tensorrt"}
+PACKED, TFLITE = ".pdz", ".tflite"
+TFLITE_BYTES = 2**31 - 1
+BUILT = {".xml": "openvino", ".param": "ncnn", ".engine": "tensorrt"}
 """Ending of what `compress` writes beside model.onnx -> the runtime that opens it."""
 
 
 def read_model(path: str | Path, hints: Hints | None = None) -> Model:
-    """The model in an ONNX file, or in a `.pdz` that holds one; with its open shapes as the hints say, and
-    turned to floats where they ask for it. Raises ModelError; UsageError where the hints do not fit."""
-    model = _read(Path(path))
+    """The model in an ONNX or TFLite file, in a `.pdz` that holds one, or of PyTorch (`torch_files`).
+
+    Its open shapes are as the hints say, and its integers floats where they ask for that. Raises ModelError,
+    UnsupportedModel; UsageError where the hints do not fit.
+    """
+    shapes = () if hints is None else hints.input
+    file = Path(path)
+    model = read_torch(file, shapes) if is_source(file) else _read(file)
     if hints is not None and hints.dequantize:
         model = dequantized(model)
     return runnable(model if hints is None else with_shapes(model, hints.input))
@@ -40,6 +49,11 @@ def _read(file: Path) -> Model:
             f"{file.name} is a file of a runtime, made of an ONNX model",
             expected="the .onnx beside it: what is built of it says its precision again",
             hint=f"{file.parent / 'model.onnx'} --runtime {BUILT[file.suffix.lower()]}",
+        )
+    if file.suffix.lower() == TFLITE:
+        refuse_no_file(file)
+        return read_tflite(
+            read_plain(file, TFLITE_BYTES, what="the TFLite file", error=ModelError), file.stem
         )
     if file.suffix.lower() != PACKED:
         return load_model(file)

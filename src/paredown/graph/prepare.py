@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -130,11 +131,14 @@ def _raise_opset(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 def _name_nodes(proto: onnx.ModelProto) -> onnx.ModelProto:
     model = ir.from_proto(proto)
+    names = Counter(node.name for node in model.graph)
     taken: set[str] = set()
     for index, node in enumerate(model.graph):
-        if not node.name or node.name in taken:
-            node.name = f"{node.op_type}_{index}"
-        taken.add(node.name)
+        wish, again = node.name or f"{node.op_type}_{index}", 0
+        while wish in taken or (wish != node.name and names[wish]):  # also not one that stands further on
+            wish, again = f"{node.op_type}_{index}_{again}" if again else f"{node.op_type}_{index}", again + 1
+        node.name = wish
+        taken.add(wish)
     return ir.to_proto(model)
 
 

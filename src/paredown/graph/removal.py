@@ -72,7 +72,7 @@ def removable(graph: ir.Graph) -> Removable:
     found = Removable(graph, channels, operands=operands)
     for value, ids in full.items():
         varying = varying_axes(channels, ids)
-        if len(varying) <= 1 and ids.ndim:
+        if len(varying) <= 1 and ids.size and ids.ndim:  # an empty tensor has no channels
             axis = varying[0] if varying else min(1, ids.ndim - 1)
             found.axes[value] = (axis, line_of(ids, axis))
     return found
