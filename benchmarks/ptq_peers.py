@@ -2,8 +2,8 @@
 
     python benchmarks/ptq_peers.py --material MATERIAL                    # resumes where it was stopped
 
-On a machine that has other work to do, `--no-timing` first; the same command without it then times the files
-that were made, and nothing else.
+On a machine that has other work to do, `--stages make judge` first; the same command without it then times
+the files that were made, and nothing else.
 
 All are handed the same prepared float model and the same calibration tensors, and work in a fresh process
 of their own virtual environment. All are judged by the same code on the same images (confidence 0.001, NMS
@@ -21,7 +21,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +52,9 @@ from paredown.study.bench import FedImages
 from paredown.targets import target
 
 IOU, MAX_DETECTIONS = 0.7, 300
+STAGES = {"make": "file", "judge": "accuracy", "time": "latency"}
+"""What can be done for a row, and the key that says that it was."""
+FAILED = {"make": "quantize", "judge": "load or run", "time": "load or run"}
 REPORTED = frozenset({"nncf", "openvino", "aimet-onnx", "onnxruntime", "onnx", "torch", "ai-edge-quantizer"})
 
 
@@ -160,7 +163,14 @@ def main() -> int:
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER")
     parser.add_argument("--again", action="store_true", help="measure also what was measured before")
     parser.add_argument("--threads", type=int, default=1, help="of the timed inference (default: 1)")
-    parser.add_argument("--no-timing", action="store_true", help="leave the latency out, on a busy machine")
+    parser.add_argument(
+        "--stages",
+        nargs="+",
+        choices=STAGES,
+        default=list(STAGES),
+        metavar="STAGE",
+        help="make, judge, time: only what is still missing of these",
+    )
     parser.add_argument("--memory-gb", type=float, default=8.0, help="a peer that needs more is stopped")
     parser.add_argument("--minutes", type=float, default=30.0, help="a peer that needs longer is stopped")
     parser.add_argument("--work", type=Path, default=HERE.parent / "runs" / "peers")
@@ -183,16 +193,17 @@ def _wanted(
     args: argparse.Namespace, ground: Ground, key: str, kept: dict[str, Any] | None
 ) -> dict[str, Any] | None:
     """The row with what is still missing of it; None where nothing is."""
-    timed = kept is not None and ("error" in kept or kept.get("threads") == args.threads)
-    if kept is not None and (timed or args.no_timing):
+    row = dict(kept or {})
+    if "file" in row and not (ground.folder / str(row["file"])).exists():
+        row = {}  # made on another machine
+    if "latency" in row and row.get("threads") != args.threads:
+        del row["latency"]
+    missing = [s for s in STAGES if s in args.stages and STAGES[s] not in row and "error" not in row]
+    if not missing:
         return None
-    file = None if kept is None else ground.folder / str(kept["file"])
-    again = kept is None or file is None or not file.exists()
-    say(f"{ground.loaded.name}: {key}" + ("" if again else ", its latency"))
-    row = _measure(args, ground, key) if again else {k: v for k, v in kept.items() if k != "made_by"}
-    if args.no_timing or "error" in row:
-        return row
-    return row | _timed(ground, ground.folder / str(row["file"]), args.threads)
+    say(f"{ground.loaded.name}: {key}, {', '.join(missing)}")
+    row.pop("made_by", None)
+    return _measure(args, ground, key, row, missing)
 
 
 def _place(row: Mapping[str, object]) -> tuple[int, int]:
@@ -221,32 +232,36 @@ def _ground(args: argparse.Namespace, name: str) -> Ground:
     return Ground(replace(loaded, model=prepared.with_card(card)), folder, settings)
 
 
-def _measure(args: argparse.Namespace, ground: Ground, key: str) -> dict[str, Any]:
-    """One row: what the peer took and what its model is worth, or at which stage it failed and how."""
+def _measure(
+    args: argparse.Namespace, ground: Ground, key: str, row: dict[str, Any], stages: Sequence[str]
+) -> dict[str, Any]:
+    """The row after these stages, or with the stage at which it failed and how."""
     peer = PEERS[key]
-    row: dict[str, Any] = {
-        "model": ground.loaded.name,
-        "peer": key,
-        "tool": peer.tool,
-        "variant": peer.variant,
-    }
-    row["settings"] = dict(ground.settings)
-    stage = "quantize"
+    if not row:
+        row = {"model": ground.loaded.name, "peer": key, "tool": peer.tool, "variant": peer.variant}
+        row["settings"] = dict(ground.settings)
+    stage = ""
     try:
-        if peer.driver:
-            row |= _quantize(args, ground, key, peer)
-            file = Path(row.pop("model_file"))
-        else:
-            file = ground.folder / "float.onnx"
-        row["file"] = file.name
-        row["size_bytes"] = sum(f.stat().st_size for f in (file, file.with_suffix(".bin")) if f.exists())
-        stage = "load or run"
-        row |= _judge(ground, file)
+        for stage in stages:
+            if stage == "make":
+                row |= _made(args, ground, key, peer)
+            elif stage == "judge":
+                row |= _judge(ground, ground.folder / str(row["file"]))
+                say(f"  {row['accuracy']:.4f}, {row['points_lost']:.2f} points lost")
+            else:
+                row |= _timed(ground, ground.folder / str(row["file"]), args.threads)
     except (InstallError, Failed, ParedownError) as e:
         say(f"  failed to {stage}: {e}")
-        return {**row, "stage": stage, "error": first_line(e, args.work)}
-    say(f"  {row['accuracy']:.4f}, {row['points_lost']:.2f} points lost")
+        return {**row, "stage": FAILED[stage], "error": first_line(e, args.work)}
     return row
+
+
+def _made(args: argparse.Namespace, ground: Ground, key: str, peer: Peer) -> dict[str, Any]:
+    """The peer's file, its size, and what it took."""
+    row = _quantize(args, ground, key, peer) if peer.driver else {}
+    file = Path(row.pop("model_file", ground.folder / "float.onnx"))
+    size = sum(f.stat().st_size for f in (file, file.with_suffix(".bin")) if f.exists())
+    return {**row, "file": file.name, "size_bytes": size}
 
 
 def _timed(ground: Ground, file: Path, threads: int) -> dict[str, Any]:
