@@ -137,6 +137,15 @@ def halved(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     return tuple(_with(layer, layer.parameters, map(_halved, layer.arrays)) for layer in layers)
 
 
+def over_corners(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layers with linear enlargements that put corners over corners."""
+    linear = (layer.kind == "Interp" and layer.number(0) == 2 for layer in layers)
+    return tuple(
+        changed(layer, {6: "1"}, layer.arrays) if is_one else layer
+        for layer, is_one in zip(layers, linear, strict=True)
+    )
+
+
 def _halved(stored: Stored) -> Stored:
     with np.errstate(over="ignore"):
         half = stored.data.astype(np.float16)

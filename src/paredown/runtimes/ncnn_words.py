@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 MOST_PLACES = 16  # that are sliced out one by one; more are another thing than corners of boxes
+PLACED, CORNERS = "coordinate_transformation_mode", b"align_corners"
 Nodes = list[onnx.NodeProto]
 
 
@@ -42,11 +43,43 @@ def in_ncnns_words(proto: onnx.ModelProto) -> onnx.ModelProto:
         v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in (*known.value_info, *known.input)
     }
     words = Words({i.name: numpy_helper.to_array(i) for i in graph.initializer}, sizes)
+    corners = corners_meet(proto)
+    for node in (n for n in graph.node if n.op_type == "Resize"):
+        _plain(node, corners)
     nodes = [new for node in graph.node for new in _said(node, words)]
     del graph.node[:]
     graph.node.extend(nodes)
     graph.initializer.extend(words.new)
     return proto
+
+
+def corners_meet(proto: onnx.ModelProto) -> bool:
+    """Whether the linear enlargements, all of them, put corners over corners (`align_corners`).
+
+    ncnn has a switch for it, which pnnx does not set: it is set in what pnnx wrote, for all at once, because
+    names are lost there.
+    """
+    said = [{a.name: a for a in n.attribute} for n in proto.graph.node if n.op_type == "Resize"]
+    linear = [s for s in said if "mode" in s and s["mode"].s == b"linear"]
+    return bool(linear) and all(s.get(PLACED) is not None and s[PLACED].s == CORNERS for s in linear)
+
+
+def _plain(node: onnx.NodeProto, corners: bool) -> None:
+    """A Resize without what means nothing to it: a region that only cropping reads, settings of other modes.
+
+    corners: whether it becomes one from the middle of pixels, see `corners_meet`.
+    """
+    said = {a.name: a for a in node.attribute}
+    if PLACED in said and said[PLACED].s == CORNERS and corners:
+        said[PLACED].s = b"half_pixel"
+    if len(node.input) > 1 and PLACED in said and said[PLACED].s != b"tf_crop_and_resize":
+        node.input[1] = ""
+    unread = {"exclude_outside", "cubic_coeff_a", "extrapolation_value"}
+    unread |= {"nearest_mode"} if "mode" in said and said["mode"].s == b"linear" else set()
+    if "mode" in said and said["mode"].s != b"cubic":
+        kept = [a for a in node.attribute if a.name not in unread]
+        del node.attribute[:]
+        node.attribute.extend(kept)
 
 
 def _said(node: onnx.NodeProto, words: Words) -> Iterator[onnx.NodeProto]:

@@ -17,7 +17,7 @@ from paredown.graph.run import random_feeds, run_once
 from paredown.model import Model
 from paredown.protocols import Session
 from paredown.runtimes import ncnn_int8, ncnn_layers
-from paredown.runtimes.ncnn_words import in_ncnns_words
+from paredown.runtimes.ncnn_words import corners_meet, in_ncnns_words
 
 Opened = Callable[[tuple[Path, Path]], Session]
 NEAR = 1e-3  # of an output's range: more is another network, not another order of sums
@@ -63,7 +63,9 @@ def convert(model: Model, scratch: Path) -> tuple[Path, Path]:
             f"ncnn has no layer for {node.op_type} {node.name!r}",
             hint="cut the model in front of it, or take another runtime",
         )
-    (scratch / "model.onnx").write_bytes(in_ncnns_words(to_proto(model)).SerializeToString())
+    proto = to_proto(model)
+    corners = corners_meet(proto)
+    (scratch / "model.onnx").write_bytes(in_ncnns_words(proto).SerializeToString())
     shapes = ",".join(f"[{','.join(map(str, spec.shape))}]" for spec in model.inputs)
     command = [str(_program()), "model.onnx", f"inputshape={shapes}", "fp16=0"]
     done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False, errors="replace")
@@ -73,6 +75,8 @@ def convert(model: Model, scratch: Path) -> tuple[Path, Path]:
         raise UnsupportedModel("pnnx cannot convert the model", got="; ".join(lines[-_LAST_LINES:]))
     if lost := next((line for line in lines if line.startswith("ignore ")), None):
         raise UnsupportedModel("pnnx has no layer of ncnn for a part of the model", got=lost)
+    if corners:
+        ncnn_layers.write(ncnn_layers.over_corners(ncnn_layers.read(*made)), *made)
     return made
 
 

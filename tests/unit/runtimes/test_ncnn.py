@@ -75,6 +75,14 @@ def test_a_linear_enlargement_from_the_corner_is_computed(tmp_path, by):
     check(net.model(net.conv(net.node("Resize", net.conv("image", 3, 4), "", scales, **how), 4, 2)), tmp_path)
 
 
+def test_a_linear_enlargement_with_corners_over_corners_is_computed(tmp_path):
+    """ncnn has a switch for it, which pnnx does not set."""
+    net = networks.Net()
+    scales = net.constant(np.array([1, 1, 2, 3], np.float32))
+    how = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
+    check(net.model(net.conv(net.node("Resize", net.conv("image", 3, 4), "", scales, **how), 4, 2)), tmp_path)
+
+
 def test_another_network_is_refused_and_leaves_no_file(tmp_path, monkeypatch):
     other = networks.Net(seed=9)
     wrong = pnnx.read(other.model(other.conv("image", 3, 4)).data)
