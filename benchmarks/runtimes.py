@@ -39,6 +39,7 @@ class OpenVinoSession:
 
 MULTITHREADED = True
 build = onnxruntime.build  # either runtime opens the file as it is
+version = onnxruntime.version
 
 
 def open(artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> Session:
