@@ -13,9 +13,11 @@ import re
 import sys
 from pathlib import Path
 
-from tables import TABLES
+import runtime_tables
+import tables
 
 HERE = Path(__file__).parent
+TABLES = tables.TABLES | runtime_tables.TABLES
 DOCS = HERE.parent / "docs"
 DEFAULT_FILES = (
     *(
@@ -26,9 +28,13 @@ DEFAULT_FILES = (
             "cpus.md",
             "deep_compression.md",
             "int4.md",
+            "input_size.md",
             "int8.md",
             "learning.md",
+            "litert.md",
             "mixed.md",
+            "ncnn.md",
+            "openvino.md",
             "pruning.md",
             "rounding.md",
             "search.md",

@@ -16,6 +16,7 @@ from paredown._compress.presets import parse_recipe
 from paredown._compress.quantize.static import Static
 from paredown._compress.size import Size
 from paredown._measure.timing.interleaved import TimingPlan
+from paredown.measurement import Trial
 from paredown.policy import HALVES
 from paredown.study.pairs import Pair
 from paredown.study.trial import make
@@ -24,6 +25,7 @@ QUICK = TimingPlan(min_runs=6, min_seconds=0.4, min_rounds=6, turn_s=0.05, warmu
 PROBE = "int8-minmax"  # the recipe of the throw-away model
 PROBE_IMAGES = 4
 SLACK = 0.75  # of the quicker of float and INT8 of a place: no choice layer by layer is faster than that
+CHOOSING = 4  # times as long as the recipes made so far: what choosing layer by layer is likely to take
 LIKE = 0.95  # of the throw-away model's time: what all other recipes of INT8 take, as far as few rounds tell
 
 
@@ -44,6 +46,15 @@ def quick_look(pair: Pair, float_file: Path) -> float:
 def at_best(pair: Pair, integers: float, floats: float) -> float:
     """The least part of float's time that the pair may take. integers, floats: those of its place."""
     return SLACK * min(integers, floats) if _chooses(pair) else LIKE * integers
+
+
+def likely_s(pair: Pair, trials: Sequence[Trial]) -> float:
+    """Seconds that making the pair's model is likely to take: as elsewhere, or by what INT8 took."""
+    took = [(t.recipe, float(t.seconds.get("compress", 0.0))) for t in trials if t.measurement is not None]
+    alike = [seconds for recipe, seconds in took if recipe == pair.recipe.name]
+    if alike or not _chooses(pair):
+        return max(alike, default=0.0)
+    return CHOOSING * max((seconds for _, seconds in took), default=0.0)
 
 
 def promise(pair: Pair, pairs: Sequence[Pair], integers: float | None) -> tuple[int, bool, float]:

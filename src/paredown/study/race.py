@@ -25,7 +25,7 @@ from paredown.study.environments import asks_runtime
 from paredown.study.limits import Limits
 from paredown.study.pairs import Pair
 from paredown.study.predictions import predictions_path, save_predictions
-from paredown.study.quick_looks import PROBE, QUICK, at_best, promise, quick_look
+from paredown.study.quick_looks import PROBE, QUICK, at_best, likely_s, promise, quick_look
 from paredown.study.resume import kept_before
 from paredown.study.rivals import finalists, outrun
 from paredown.study.store import Store, model_of
@@ -82,9 +82,8 @@ class Race:
         return self.deadline - FINAL_SHARE * (self.deadline - self.started) - monotonic()
 
     def _late_for(self, pair: Pair) -> bool:
-        """Whether nothing is left of the time, or less than the recipe took elsewhere."""
-        alike = [t for t in self.store.trials() if t.recipe == pair.recipe.name]
-        return self._left_s <= max((float(t.seconds.get("compress", 0.0)) for t in alike), default=0.0)
+        """Whether nothing is left of the time, or less than the recipe is likely to take."""
+        return self._left_s <= likely_s(pair, self.store.trials())
 
     def _say(self, text: str) -> None:
         if self.pairs:

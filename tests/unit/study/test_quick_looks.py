@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from made_up_trials import trial
 
 from paredown._compress.presets import parse_recipe
 from paredown.study.pairs import Pair
-from paredown.study.quick_looks import LIKE, SLACK, at_best, promise
+from paredown.study.quick_looks import CHOOSING, LIKE, SLACK, at_best, likely_s, promise
 
 
 def pair(recipe: str, runtime: str = "openvino", computed: tuple[str, ...] = (), sums: bool = True) -> Pair:
@@ -43,3 +45,11 @@ def test_every_runtime_gets_its_first_recipe_before_any_gets_its_second():
     assert [(p.label, p.runtime) for p in found] == [
         ("int8", "openvino"), ("int8", "litert"), ("int8-minmax", "openvino"), ("int8-minmax", "litert"),
     ]  # fmt: skip
+
+
+def test_how_long_a_recipe_is_likely_to_take():
+    made = replace(trial("int8-minmax", 0.4), seconds={"compress": 30.0})
+    assert likely_s(pair("int8-minmax"), [replace(made, recipe=parse_recipe("int8-minmax").name)]) == 30.0
+    assert likely_s(pair("int8"), [made]) == 0.0
+    assert likely_s(pair("mixed"), [made]) == CHOOSING * 30.0
+    assert likely_s(pair("mixed"), []) == 0.0
