@@ -97,8 +97,40 @@ def test_the_least_loss_of_a_model_is_bold_and_its_best_runtime_counts(scripts):
     assert "| B | v | 2.00 | failed |" in text
 
 
+def test_beside_a_peer_our_file_is_told_in_parts_of_its_time(scripts):
+    who = {"model": "m", "peer": "n", "tool": "NNCF", "variant": "tuned"}
+    timed = {"latency_s": 0.02, "latency_ratio": 0.5, "low": 0.48, "high": 0.52}
+    rows = [
+        {**who, "accuracy": 0.4, "points_lost": 0.85, "latency": {"openvino": timed},
+         "beside_paredown": {**timed, "latency_ratio": 0.97, "low": 0.94, "high": 0.98}},
+        {**who, "variant": "defaults", "stage": "quantize", "error": "no | room"},
+    ]  # fmt: skip
+    text = scripts("runtime_tables").beside_peers({**RESULT, "rows": rows})
+    assert "| m | NNCF | tuned | 0.85 | 20.0 ms (0.50) | 0.97 (0.94 .. 0.98) |" in text
+    assert "| m | NNCF | defaults | failed to quantize: no / room |  |  |" in text
+
+
+def test_in_a_runtime_what_is_refused_says_why(scripts):
+    who = {"model": "m", "runtime": "ncnn"}
+    rows = [
+        {
+            **who,
+            "recipe": "float",
+            "map50_95": 0.41,
+            "points_lost": 0.01,
+            "points_low": 0.0,
+            "points_high": 0.1,
+        },
+        {**who, "recipe": "int8", "error": "no layer for TopK"},
+    ]
+    text = scripts("runtime_tables").in_runtime({**RESULT, "rows": rows})
+    assert "| m | ncnn | `float` | 0.4100 | 0.01 (0.0 .. 0.1) | - |" in text
+    assert "| m | ncnn | `int8` | refused: no layer for TopK |  |  |" in text
+
+
 def test_every_marker_of_the_docs_has_a_table(scripts):
-    tables, render = scripts("tables").TABLES, scripts("render")
+    render = scripts("render")
+    tables = render.TABLES
     page = "".join(file.read_text() for file in render.DEFAULT_FILES)
     assert {found[2] for found in render._PLACE.finditer(page)} == set(tables)
 
