@@ -21,9 +21,10 @@ from paredown._compress.recipe import Compressed, Context, Recipe
 from paredown._compress.size import at_recipe_size
 from paredown._measure.feeding.reading import check_card
 from paredown._report import write_pages, write_report
+from paredown._report.several.page import write_index_pages
 from paredown.checking import checked
 from paredown.deploy import BUNDLE, write_bundle
-from paredown.errors import UnknownName
+from paredown.errors import UnknownName, UsageError
 from paredown.families.cards import read_card
 from paredown.files import check_directory, check_named
 from paredown.graph.inspect import Inspection
@@ -37,11 +38,12 @@ from paredown.loading import card_of, choose, load, prepared_of, read_dataset, s
 from paredown.measurement import StepRecord
 from paredown.measuring import Compared, compare, measure
 from paredown.protocols import Progress
-from paredown.report_data import read_story
+from paredown.report_data import read_stories, read_story
 from paredown.study.bench import WHAT, FedImages
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.crops import crops
 from paredown.study.images import check_learns
+from paredown.study.index import is_index
 from paredown.study.limits import Limits
 from paredown.study.options import CALIBRATION_IMAGES
 from paredown.study.store import model_of
@@ -156,15 +158,39 @@ def report(
 ) -> Path:
     """The report of a study directory, written again from what stands there, also while the study goes on.
 
-    out: by default report.html in the directory, with summary.md and trials.csv beside it. layers: label of
+    Of a study of several models: the page over all, and that of each part. out: by default report.html in
+    the directory, with summary.md and trials.csv beside it. layers: label of
     the model whose layers are drawn and listed, by default the recommended one. fps: the frame rate that a
     model must keep up with. weights: of "accuracy", "latency_s", "size_bytes", "energy_j" in the ranking.
     Raises UsageError where a file stands at `out`, unless `force`.
     """
+    directory = Path(study)
     if out is not None:
         check_named(Path(out), force=force)
-    story = read_story(Path(study), layers, fps=fps, weights=weights)
-    return write_pages(story, Path(study)) if out is None else write_report(story, Path(out), force=force)
+    if is_index(directory):
+        return _report_over_parts(directory, out, layers, fps, weights)
+    story = read_story(directory, layers, fps=fps, weights=weights)
+    return write_pages(story, directory) if out is None else write_report(story, Path(out), force=force)
+
+
+def _report_over_parts(
+    directory: Path,
+    out: str | Path | None,
+    layers: str,
+    fps: float | None,
+    weights: Mapping[str, float] | None,
+) -> Path:
+    """The page over all parts, and the parts' own, which it leads to."""
+    if out is not None or layers:
+        raise UsageError(
+            "a study of several models has a page for each beside that over all: they stay in its directory",
+            got="--out" if out is not None else "--layers",
+            hint=f"`paredown report` of one part takes both: {directory / 'models'}/...",
+        )
+    stories = read_stories(directory, fps=fps, weights=weights)
+    for label, story in stories.parts.items():
+        write_pages(story, next(directory / e.folder for e in stories.index.entries if e.label == label))
+    return write_index_pages(stories, directory)
 
 
 @checked

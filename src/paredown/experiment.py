@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from paredown._report.several.page import write_index_pages
 from paredown.errors import ParedownError, StorageError
 from paredown.files import Layout, check_directory, make_directory, write_whole
 from paredown.job import FEEDING_PICTURE, Outcome, command, conclude
 from paredown.preparing import Prepared, prepare_asked
-from paredown.report_data import write_start
+from paredown.report_data import read_stories, write_start
 from paredown.study.drive import drive
 from paredown.study.engines import open_engine
 from paredown.study.flow import Flow
@@ -102,7 +103,10 @@ class _Experiment:
             engine.close()
             for flow in flows:
                 flow.close()
-        return PlanOutcome(self.out, self._index(flows, finished=True), outcomes)
+        index = self._index(flows, finished=True)
+        if outcomes:
+            write_index_pages(read_stories(self.out), self.out)
+        return PlanOutcome(self.out, index, outcomes)
 
     def _flow(self, part: Part, journal: Journal) -> Flow:
         def told(text: str) -> None:

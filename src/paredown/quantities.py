@@ -144,7 +144,9 @@ _ROWS = (
         caption="Peak resident memory of a process that runs only this model, runtime included, {how}.",
     ),
     QuantityKind("model_memory_bytes", "model memory", "bytes", "lower", what="memory"),
-    QuantityKind("cpu_percent", "CPU use (of one core)", "%", "lower", what="latency", places=("trials", "bundle")),
+    QuantityKind(
+        "cpu_percent", "CPU use (of one core)", "%", "lower", what="latency", places=("trials", "bundle"),
+    ),
     QuantityKind("load_s", "load", "s", "lower", what="latency"),
     QuantityKind(
         "energy_j", "energy", "J", "lower", _POWERED, what="energy", look=_MILLIJOULES,

@@ -14,14 +14,11 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
-from paredown._report import page
-from paredown._report.html import tag
 from paredown.errors import ParedownError, UsageError
 from paredown.printable import printable
 from paredown.study.fingerprints import digest
-from paredown.study.index import Index
 
 ADDRESS = "127.0.0.1"
 PAGE = "report.html"
@@ -90,19 +87,6 @@ class ReportServer(ThreadingHTTPServer):
         found = Path(os.path.realpath(self.directory / path))
         hidden = any(part.startswith(".") for part in Path(path).parts)
         return found if found.is_relative_to(self.directory) and not hidden else None
-
-
-def page_of_parts(index: Index) -> str:
-    """The parts of a study of several models, with a link to the page of each."""
-    rows = [
-        tag(
-            "li",
-            tag("a", entry.label, href=f"{quote(entry.folder)}/{PAGE}") if entry.planned else entry.label,
-            f": {entry.state}" + (f", {entry.why.splitlines()[0]}" if entry.why else ""),
-        )
-        for entry in index.entries
-    ]
-    return page.whole(index.title, tag("body", page.top(index.title), tag("main", tag("ul", rows))))
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from paredown._report.choosing.gathered import priorities_of
 from paredown._report.choosing.section import figure_of, rate_words
 from paredown._report.format import shown
+from paredown._report.several.stories import Stories, candidates_of, priorities_over
 from paredown._report.story import Story
 from paredown.agreement import is_agreement
 from paredown.analyze.against_float import accuracy_of, compared, points_lost, rounded
@@ -17,6 +18,7 @@ from paredown.analyze.selection import title
 from paredown.measurement import Trial
 from paredown.metrics import title_of
 from paredown.printable import printable
+from paredown.study.index import Entry
 
 NEAREST = 3  # candidates that a summary sets beside the recommended one, the best ranked first
 
@@ -53,6 +55,29 @@ def summary_md(story: Story) -> str:
         parts += ["## Doubts", _bullets(doubts)]
     parts += ["## Run it again", f"```\n{story.command}\n```"]
     return "\n\n".join(parts) + "\n"
+
+
+def several_md(stories: Stories) -> str:
+    """A study of several models as a page of Markdown."""
+    given = candidates_of(stories)
+    found, metric = priorities_over(stories, given), stories.metric
+    index = stories.index
+    parts = [f"# {_text(index.title)}", *([_text(index.about)] if index.about else [])]
+    parts += ["## Verdicts", table(("part", "verdict"), [_verdict(stories, e) for e in index.entries])]
+    if found.advice:
+        parts += ["## Which for what", _guideline(found), "## Ranking", _ranking(found, metric)]
+    if apart := told_apart(found, metric):
+        parts += ["## How sure", _bullets(apart)]
+    if doubts := summed_up(stories.trials):
+        parts += ["## Doubts", _bullets(doubts)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _verdict(stories: Stories, entry: Entry) -> list[str]:
+    story = stories.parts.get(entry.label)
+    verdict = None if story is None else story.verdict
+    said = f"{entry.state}{f': {entry.why}' if entry.why else ''}" if verdict is None else verdict.headline
+    return [entry.label, said]
 
 
 def _trials(story: Story) -> str:

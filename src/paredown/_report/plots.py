@@ -39,7 +39,14 @@ def draw(figure: Figure) -> Html:
     values = json.dumps(_finite({"data": figure.data, "layout": figure.layout}), allow_nan=False)
     return tag(
         "figure",
-        tag("div", id=figure.anchor, class_="plot", style=f"height:{figure.height}px"),
+        tag(
+            "div",
+            id=figure.anchor,
+            class_="plot",
+            style=f"height:{figure.height}px",
+            role="img",
+            aria_label=figure.caption,
+        ),
         tag("script", Html(values.replace("<", "\\u003c")), type="application/json", data_for=figure.anchor),
         tag("figcaption", figure.caption),
     )
@@ -126,9 +133,11 @@ def bars(all_rows: tuple[Row, ...], kind: QuantityKind) -> Figure | None:
     }
     text = [f"{CUT if f else ''}  {shown_whole(q)}" for f, q in zip(far, quantities, strict=True)]
     words = _words(labels, ends, text)
-    room = 1.7 if kind.rate else 1.24  # beside milliseconds stand frames per second
+    # beside milliseconds stand frames per second; "points/MB" is long
+    room = 1.7 if kind.rate else 1.24 if len(look(quantities[0]).shown) < 6 else 1.45
+    unit = look(quantities[0]).shown
     layout = {
-        "xaxis": axis(f"{kind.title}, {look(quantities[0]).shown}", range=[0, room * max(*ends, 1e-9)]),
+        "xaxis": axis(f"{kind.title}, {unit}" if unit else kind.title, range=[0, room * max(*ends, 1e-9)]),
         "yaxis": axis("", autorange="reversed", ticksuffix="  ", showgrid=False),
         "showlegend": False,
         "bargap": 0.35,

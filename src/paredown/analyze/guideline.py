@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from paredown.analyze.selection import ACCURACY, Candidate, Selection
 from paredown.measurement import Quantity
 
+BALANCED = "balanced"
 MAKING = ("compress",)  # of `Trial.seconds`: what is spent on making a model, and not on measuring it
 
 
@@ -62,7 +63,7 @@ def _least(priority: str, rule: str, objective: str, able: Indexed) -> Advice | 
 def _balanced(selection: Selection, within: str, able: Indexed) -> Advice | None:
     rule = f"best mean of the objectives, each from 0 (worst) to 1 (best), all of one weight{within}"
     even = [sum(line) / len(line) for line in selection.scaled]
-    return _by("balanced", rule, able, lambda i, c: Quantity("balance", even[i], "", "higher"))
+    return _by(BALANCED, rule, able, lambda i, c: Quantity("balance", even[i], "", "higher"))
 
 
 def _most_accurate(selection: Selection) -> Advice | None:

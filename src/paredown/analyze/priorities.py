@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from paredown.analyze.guideline import Advice, guideline
+from paredown.analyze.guideline import BALANCED, Advice, guideline
 from paredown.analyze.kept import Kept
 from paredown.analyze.pairs import Beside, all_beside
 from paredown.analyze.real_time import RealTime, real_time
 from paredown.analyze.repeats import Repeat, repeats
 from paredown.analyze.selection import Candidate, Selection, select
+from paredown.measurement import Trial
 
 
 @dataclass(frozen=True)
@@ -44,27 +45,31 @@ def priorities(
     weights: Mapping[str, float] | None = None,
     fps: float | None = None,
     recommended: str = "",
+    repeated: Sequence[Trial] = (),
 ) -> Priorities:
     """All that is derived from the candidates by stated rules.
 
     kept: by name of the candidate. allowed: points that a candidate may lose against its float model.
-    weights: objective -> share. recommended: name of the verdict's best; "" for the first of the ranking.
+    weights: objective -> share. recommended: name of the verdict's best; "" for the balanced one.
+    repeated: trials of all seeds; empty for those of the candidates.
     """
     selection = select(given, weights)
+    advice = guideline(selection, allowed)
     names = [c.name for c in given]
-    reference = recommended if recommended in names else next((c.name for c in selection.ranked), "")
+    balanced = [a.candidate.name for a in advice if a.priority == BALANCED]
+    first = (balanced or [c.name for c in selection.ranked] or [""])[0]
+    reference = recommended if recommended in names else first
     beside = {}
     if reference in kept:
         others = {c.name: kept[c.name] for c in given if c.name in kept and c.name != reference}
         beside = all_beside(kept[reference], others)
     rates = {} if fps is None else {c.name: r for c in given if (r := real_time(c, fps)) is not None}
-    chosen = next((c.trial for c in given if c.name == reference), None)
     return Priorities(
         selection=selection,
-        advice=guideline(selection, allowed),
+        advice=advice,
         reference=reference,
         beside=beside,
         fps=fps,
         rates=rates,
-        repeats=repeats([c.trial for c in given], chosen),
+        repeats=repeats(repeated or [c.trial for c in given]),
     )

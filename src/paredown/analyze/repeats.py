@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
-from paredown.analyze.against_float import accuracy_of
+from paredown.analyze.against_float import FLOAT, accuracy_of
 from paredown.measurement import Trial
 from paredown.statistics.over_trials import PairedTests, Spread, holm, paired_tests, spread
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """One recipe in one place over its seeds. values: of the metric that judges, by seed.
+    """One recipe of a model in one place over its seeds. values: of the metric that judges, by seed.
 
-    tests: beside the reference on the seeds that both have; None for the reference. corrected: the p-value of
-    the paired t-test by Holm's method for all recipes; nan where the seeds are too few.
+    tests: beside the recipe of the same model and place with the best mean, on the seeds that both have; None
+    for that one and the float model, which no seed changes. corrected: the p-value of the paired t-test by
+    Holm's method for all tests; nan where the seeds are too few.
     """
 
+    model: str
     label: str
     values: Mapping[int, float]
     spread: Spread
@@ -29,34 +32,29 @@ class Repeat:
     corrected: float = float("nan")
 
 
-def repeats(trials: Sequence[Trial], reference: Trial | None) -> tuple[Repeat, ...]:
-    """Every recipe that was tried with more than one seed, in the order given; empty where none was.
+Place = tuple[str, str, str, str]  # model, target, runtime, host
+Group = tuple[Place, str, object]  # recipe and input size in a place
 
-    reference: of the recipe that the others are tested against, as a rule the recommended.
-    """
+
+def repeats(trials: Sequence[Trial]) -> tuple[Repeat, ...]:
+    """Every recipe that was tried with more than one seed, in the order given; empty where none was."""
     grouped: dict[Group, dict[int, Trial]] = {}
     for trial in trials:
         if accuracy_of(trial) is not None:
             grouped.setdefault(_group(trial), {})[trial.seed] = trial
     several = {g: _values(seeds) for g, seeds in grouped.items() if len(seeds) > 1}
-    mine = None if reference is None else _group(reference)
-    against = several.get(mine) if mine is not None else None
-    tests = {
-        g: None if against is None or g == mine else _tests(against, values) for g, values in several.items()
-    }
-    p_values = holm([float("nan") if t is None else t.t_test for t in tests.values()])
+    made = {g: values for g, values in several.items() if g[1] != FLOAT}
+    tests = [_tests(made, group) for group in several]
+    p_values = holm([float("nan") if t is None else t.t_test for t in tests])
     return tuple(
-        Repeat(_label(grouped[g]), values, spread(list(values.values())), tests[g], p)
-        for (g, values), p in zip(several.items(), p_values, strict=True)
+        Repeat(group[0][0], _label(grouped[group]), values, spread(list(values.values())), test, p)
+        for (group, values), test, p in zip(several.items(), tests, p_values, strict=True)
     )
-
-
-Group = tuple[str, str, str, str, object, str]
 
 
 def _group(trial: Trial) -> Group:
     """What trials share that differ in their seed only."""
-    return trial.model, trial.recipe, trial.target, trial.runtime, trial.size, trial.host
+    return (trial.model, trial.target, trial.runtime, trial.host), trial.recipe, trial.size
 
 
 def _label(seeds: Mapping[int, Trial]) -> str:
@@ -68,6 +66,14 @@ def _values(seeds: Mapping[int, Trial]) -> dict[int, float]:
     return {seed: q.value for seed, t in seeds.items() if (q := accuracy_of(t)) is not None}
 
 
-def _tests(a: Mapping[int, float], b: Mapping[int, float]) -> PairedTests | None:
+def _tests(made: Mapping[Group, Mapping[int, float]], group: Group) -> PairedTests | None:
+    """The group beside the best of its place."""
+    of_place = {g: v for g, v in made.items() if g[0] == group[0]}
+    if group not in of_place:
+        return None
+    best = max(of_place, key=lambda g: fmean(of_place[g].values()))
+    a, b = of_place[best], of_place[group]
     shared = [seed for seed in a if seed in b]
-    return paired_tests([a[s] for s in shared], [b[s] for s in shared]) if shared else None
+    if group == best or not shared:
+        return None
+    return paired_tests([a[s] for s in shared], [b[s] for s in shared])

@@ -72,12 +72,13 @@ def main(args: argparse.Namespace) -> int:
 
 def serve(args: argparse.Namespace) -> int:
     """Serves the report until Ctrl-C."""
+    from paredown._report.several.page import render_index
     from paredown._report.write import render
     from paredown.cli import console
     from paredown.errors import UsageError
-    from paredown.report_data import read_story
-    from paredown.serving import ReportServer, page_of_parts
-    from paredown.study.index import is_index, read_index
+    from paredown.report_data import read_stories, read_story
+    from paredown.serving import ReportServer
+    from paredown.study.index import is_index
 
     if args.out is not None:
         raise UsageError("--serve writes no file", got=f"--out {args.out}", hint="leave one of the two out")
@@ -86,7 +87,7 @@ def serve(args: argparse.Namespace) -> int:
 
     def page(directory: Path) -> str:
         if is_index(directory):
-            return page_of_parts(read_index(directory))
+            return render_index(read_stories(directory, fps=args.fps, weights=args.weights))
         return render(read_story(directory, args.layers, fps=args.fps, weights=args.weights))
 
     with ReportServer(args.study, page, args.port) as server:

@@ -74,7 +74,9 @@ def show(outcome: PlanOutcome) -> None:
             if trial.error is not None:
                 why = trial.error.splitlines()[0]
                 out.print(f"{entry.label} {trial.label} failed: {why}", markup=False, soft_wrap=True)
-    out.print(f"\nstudy: {outcome.directory}", markup=False, soft_wrap=True)
+    if outcome.outcomes:
+        out.print(f"\nreport: {outcome.directory / 'report.html'}", markup=False, soft_wrap=True)
+    out.print(f"study: {outcome.directory}", markup=False, soft_wrap=True)
 
 
 def _rows(first: Entry, outcome: PlanOutcome) -> list[tuple[str, ...]]:

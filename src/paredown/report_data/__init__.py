@@ -10,6 +10,7 @@ pictures/       0-float.jpg, 0-other.jpg, ...: the images with the largest diffe
 """
 
 from paredown.report_data.facts import write_end, write_start
+from paredown.report_data.parts import read_stories
 from paredown.report_data.story import read_story
 
-__all__ = ["read_story", "write_end", "write_start"]
+__all__ = ["read_stories", "read_story", "write_end", "write_start"]

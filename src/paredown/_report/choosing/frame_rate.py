@@ -49,15 +49,13 @@ def figure(found: Priorities) -> Figure | None:
                 "text": f"{found.fps:g} FPS: {budget:.1f} ms", "font": {"color": "--bad", "size": 12},
             }
         ],
-        "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
+        "showlegend": len(data) > 1,
         "bargap": 0.35,
     }  # fmt: skip
     kept = sum(rate.found == "keeps up" for rate in rates)
-    whole = all(rate.whole for rate in rates)
-    parts = "preprocessing, inference and decoding one after the other" if whole else (
-        "of those without bars of them, the inference alone: preprocessing and decoding were not timed there"
-    )  # fmt: skip
+    parts = "preprocessing, inference and decoding one after the other"
+    if not all(rate.whole for rate in rates):
+        parts = "where it has one bar only, the inference alone, as the rest was not timed on the device"
     caption = (
         f"The time of one frame, measured or derived from that: {parts}. {kept} of {len(rates)} keep up with "
         f"{found.fps:g} frames per second; the dashed line is what that rate leaves."

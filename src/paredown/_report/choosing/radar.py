@@ -49,6 +49,7 @@ def figure(found: Priorities) -> Figure | None:
             "angularaxis": {"gridcolor": "--grid", "linecolor": "--rule"},
         },
         "showlegend": True,
+        "margin": {"l": 70, "r": 70, "t": 36, "b": 40},
         "legend": {"orientation": "h", "x": 0, "y": -0.12, "yanchor": "top"},
     }
     caption = (

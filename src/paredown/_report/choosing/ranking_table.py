@@ -25,7 +25,7 @@ def ranking_table(found: Priorities, metric: str, link: Callable[[str], Html | s
     table = tag(
         "table", tag("thead", tag("tr", head)), tag("tbody", lines), class_="cards sortable", id="ranking"
     )
-    box = tag("div", table, class_="scroll tall" if len(lines) > SHOWN else "scroll wide")
+    box = tag("div", table, class_="scroll wide tall" if len(lines) > SHOWN else "scroll wide")
     return join([tag("h3", "Ranking"), tag("p", _lead(found), class_="lead"), box])
 
 

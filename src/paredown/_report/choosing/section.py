@@ -34,6 +34,7 @@ def choosing(found: Priorities, metric: str, link: Link = str) -> Html:
     return section(
         "which",
         "Which for what",
+        _unfit(found),
         *parts,
         _left_out(found),
         *seeds.block(found, metric),
@@ -74,6 +75,20 @@ def _unsure(found: Priorities, advice: Advice) -> list[Child]:
     if advice.priority != "most accurate" or beside is None or not (said := undecided(beside)):
         return []
     return [f". Beside {found.reference}: {said[0].lower()}{said[1:]}"]
+
+
+def _unfit(found: Priorities) -> Html | None:
+    """That latencies were taken on a machine that was not fit for it, where some were."""
+    measured = [c.trial.measurement for c in found.selection.candidates if c.trial.measurement is not None]
+    unfit = sum(any(d.unfit for d in m.doubts) for m in measured)
+    if not unfit:
+        return None
+    return tag(
+        "div",
+        f"The machine was not fit to time on while {unfit} of {len(measured)} candidates were timed. What "
+        "follows from latency below is no more than a hint there.",
+        class_="unfinished",
+    )
 
 
 def _left_out(found: Priorities) -> Html | None:

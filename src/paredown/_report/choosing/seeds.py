@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from paredown._report.choosing.ranking_table import DIFFERENT, SAME
-from paredown._report.format import DASH, number, plural
+from paredown._report.format import DASH, number
 from paredown._report.html import Child, Html, tag
 from paredown.analyze.priorities import Priorities
 from paredown.analyze.repeats import Repeat
@@ -18,20 +20,21 @@ def block(found: Priorities, metric: str) -> list[Child]:
     titles = ("recipe", "trials", f"{title_of(metric)}, mean \u00b1 std", "difference, points", "t-test, p",
               "Wilcoxon, p")  # fmt: skip
     head = tag("tr", [tag("th", words, class_=None if i == 0 else "n") for i, words in enumerate(titles)])
-    body = [tag("tr", _line(repeat, titles)) for repeat in found.repeats]
+    several = len({repeat.model for repeat in found.repeats}) > 1
+    body = [tag("tr", _line(repeat, titles, several)) for repeat in found.repeats]
     lead = (
         "The same recipe with other seeds, which change the draw of calibration images and learning. Tested "
-        f"in pairs of one seed against {found.reference or 'the reference'}; p of the t-test has Holm's "
-        f"correction for all recipes, {DIFFERENT} where it is below {LEVEL:g}. The spread is that of the "
-        "method; the intervals of the other tables are those of the images."
+        "in pairs of one seed against the recipe with the best mean of the same model; p of the t-test has "
+        f"Holm's correction for all of them, {DIFFERENT} where it is below {LEVEL:g}. The spread is that of "
+        "the method; the intervals of the other tables are those of the images."
     )
     table = tag("table", tag("thead", head), tag("tbody", body), class_="cards", id="seeds")
     return [tag("h3", "Over several trials"), tag("p", lead, class_="lead"),
             tag("div", table, class_="scroll")]  # fmt: skip
 
 
-def _line(repeat: Repeat, titles: tuple[str, ...]) -> list[Html]:
-    """One recipe."""
+def _line(repeat: Repeat, titles: tuple[str, ...], several: bool) -> list[Html]:
+    """One recipe; several: models, whose name then stands before it."""
     tests = repeat.tests
     difference = DASH if tests is None else number(100 * tests.difference.mean, 2)
     values = [
@@ -43,7 +46,7 @@ def _line(repeat: Repeat, titles: tuple[str, ...]) -> list[Html]:
     ]
     cells = [tag("td", v, class_="n", data_label=t) for v, t in zip(values, titles[1:], strict=True)]
     return [
-        tag("td", repeat.label, tag("small", plural(len(repeat.values), "seed")), class_="recipe"),
+        tag("td", f"{Path(repeat.model).stem} {repeat.label}" if several else repeat.label, class_="recipe"),
         *cells,
     ]
 

@@ -1,0 +1,110 @@
+"""The page over several models: verdicts, ranking, published figures, pairs; in words and as markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from made_up_stories import stories
+from made_up_story import story
+
+from paredown._report.in_words import several_md, summary_md
+from paredown._report.several.page import render_index, write_index_pages
+from paredown._report.several.stories import candidates_of, kept_of, priorities_over
+from paredown.analyze.kept import apart
+
+MB = 1_000_000
+
+
+def test_every_part_has_its_verdict_and_a_link_and_what_was_skipped_its_reason():
+    page = render_index(stories())
+    for name in ("ssd-mobilenet", "ssdlite", "yolov5s"):
+        assert f'href="models/{name}/report.html"' in page
+    assert "its model is not there" in page
+    assert page.count("<h1") == 1
+
+
+def test_candidates_of_all_models_are_ranked_together_and_named_by_model():
+    told = stories()
+    given = candidates_of(told)
+    found = priorities_over(told, given)
+    assert len(given) == 18
+    assert found.reference == next(a.candidate.name for a in found.advice if a.priority == "balanced")
+    assert {name.split()[0] for name in found.beside} == {"ssd-mobilenet", "ssdlite", "yolov5s"}
+    assert "least energy" in {a.priority for a in found.advice}
+
+
+def test_other_seeds_are_no_candidates_of_their_own_but_have_their_table():
+    told = stories(seeds=3)
+    assert len(candidates_of(told)) == 18
+    page = render_index(told)
+    assert 'id="seeds"' in page
+    assert 'id="seeds"' not in render_index(stories())
+
+
+def test_published_figures_stand_beside_the_same_quantity_and_differences_in_words():
+    page = render_index(stories())
+    section = page[page.index('id="published"') : page.index('id="doubts"')]
+    assert "SSD-MobileNetV2, PTQ" in section
+    assert "board: Jetson Nano there, local (Cortex-A76, 4 cores) here." in section
+    assert "images: COCO val2017, 5,000 images there, 197 images of coco_eval here." in section
+    assert "nothing here is like it" in section
+    assert "simulated" in section
+    row = section[section.index("SSD-MobileNetV2, FP32") :]
+    cells = re.findall(r'<td class="n"[^>]*>(?:<b>)?([^<]*)', row[: row.index("</tr>")])
+    assert cells == ["0.401", "0.332", "38.0", "38.0"]
+
+
+def test_the_sentences_of_pairs_are_those_of_the_paired_bootstrap():
+    told = stories(3, 2)
+    page = render_index(told)
+    data = json.loads(re.search(r'id="pair-data">(.*?)</script>', page)[1])
+    names = [c["name"] for c in data["candidates"]]
+    kept = kept_of(told, candidates_of(told))
+    difference = apart(kept[names[0]], kept[names[1]])
+    assert f"{abs(100 * difference.value):.2f}" in data["apart"]["0,1"]
+    assert len(data["apart"]) == 15  # every pair of six
+
+
+def test_parts_of_another_metric_are_named_and_not_ranked():
+    told = stories()
+    odd = replace(told.parts["ssdlite"], metric="fidelity_map50_95")
+    page = render_index(replace(told, parts={**told.parts, "ssdlite": odd}))
+    assert "not ranked with the others: ssdlite" in page
+
+
+@pytest.mark.parametrize("told", [replace(stories(1, 1), fps=None), replace(stories(), parts={})])
+def test_a_study_of_next_to_nothing_still_has_a_page(told):
+    page = render_index(told)
+    assert "</html>" in page
+    assert "nothing" in page
+
+
+def test_two_hundred_trials_of_five_models_stay_below_six_megabytes(tmp_path: Path):
+    page = write_index_pages(stories(40, 5), tmp_path)
+    assert page.stat().st_size < 6 * MB
+    assert (tmp_path / "summary.md").read_text().count("\n| ") > 150
+    assert (tmp_path / "trials.csv").read_text().count("\n") == 201
+
+
+def test_the_summary_in_words():
+    text = several_md(stories())
+    assert "| missing | skipped: its model is not there |" in text
+    assert "| balanced | " in text
+    told = story()
+    text = summary_md(told)
+    assert text.startswith(f"# {told.title}\n")
+    assert "| int8 | 0.410 | 0.40 | 30.4" in text.replace("\u202f", " ")
+    assert "&lt;no kernel>" in text
+
+
+def test_what_a_stranger_named_is_no_markup():
+    told = stories(2, 1)
+    label = "<script>alert(1)</script>"
+    part = next(iter(told.parts.values()))
+    trials = (part.trials[0], replace(part.trials[1], label=label))
+    page = render_index(replace(told, parts={"ssd-mobilenet": replace(part, trials=trials)}))
+    assert label not in page
