@@ -44,7 +44,13 @@ def _pair(picture: Picture, index: int, other: str) -> Html:
     images = [
         tag(
             "div",
-            tag("img", src=data_uri("image/jpeg", jpeg), alt=f"{picture.name}, {label}", loading="lazy"),
+            tag(
+                "button",
+                tag("img", src=data_uri("image/jpeg", jpeg), alt=f"{picture.name}, {label}", loading="lazy"),
+                type="button",
+                class_="enlarge",
+                aria_label=f"Enlarge {picture.name}, {label}",
+            ),
             tag("span", label, " ", _download(f"picture-{index}-{side}.jpg")),
         )
         for side, label, jpeg in sides

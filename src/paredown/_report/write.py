@@ -99,6 +99,7 @@ def render(story: Story, out: Path | None = None) -> Html:
         ),
         page.closing(),
         tag("script", page.packaged("layers.js")),
+        tag("script", page.packaged("gallery.js")),
     )
     return page.whole(story.title, body)
 

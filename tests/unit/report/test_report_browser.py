@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-import html
-import json
-import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import look as look_at
+from browser import needs_browser
 from made_up_story import classifier, story, with_layers
 
 from paredown._report import Story, write_report
 
-BROWSER = next(
-    (p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None
-)
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="no Chromium found to open the report with (hint: apt install chromium)"
-)
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-sync", "--enable-logging=stderr", "--virtual-time-budget=8000",
-    "--allow-file-access-from-files",
-)  # fmt: skip
-
-# The report in a frame of the given width; what LOOK gives goes into the outer page's <pre>.
-HARNESS = """<!doctype html><body><iframe src="report.html" width="WIDTH" height="900"></iframe><pre></pre>
-<script>
-addEventListener("load", () => setTimeout(() => {
-  const page = document.querySelector("iframe").contentDocument, root = page.documentElement;
-  const say = value => {
-    document.querySelector("pre").textContent = "SEEN" + JSON.stringify(value) + "END";
-  };
-  LOOK
-}, 1500));
-</script>"""
+pytestmark = needs_browser
 THEMES = """
   const seen = () => ({
     theme: root.dataset.theme, background: getComputedStyle(page.body).backgroundColor,
@@ -92,24 +67,24 @@ LINKS = """
 """
 
 
+ENLARGES = """
+  const buttons = [...page.querySelectorAll("button.enlarge")];
+  buttons[2].click();
+  const dialog = page.querySelector("dialog.pictures");
+  const seen = () => ({ open: dialog.open, words: dialog.querySelector("p").textContent,
+    shown: [...dialog.querySelectorAll("img")].map(i => i.naturalWidth) });
+  const first = seen();
+  dialog.dispatchEvent(new page.defaultView.KeyboardEvent("keydown", { key: "ArrowLeft", bubbles: true }));
+  const before = seen();
+  dialog.querySelector("button.close").click();
+  say({ buttons: buttons.length, first, before, closed: !dialog.open });
+"""
+
+
 def look(folder: Path, width: int, told: Story | None = None, script: str = THEMES) -> Any:
-    """What the script says of the page in the frame. Fails on any word on the console."""
+    """What the script says of the report. Fails on any word on the console."""
     write_report(story() if told is None else told, folder / "report.html")
-    page = HARNESS.replace("WIDTH", str(width)).replace("LOOK", script)
-    (folder / "harness.html").write_text(page, encoding="utf-8")
-    command = [str(BROWSER), *FLAGS, f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
-    done = subprocess.run(
-        [*command, (folder / "harness.html").as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    assert said == []
-    found = re.search(r"SEEN(.*?)END", done.stdout, re.S)
-    assert found is not None, done.stderr[-2000:]
-    return json.loads(html.unescape(found[1]))
+    return look_at(folder, width, script)
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -154,3 +129,13 @@ def test_every_download_leads_to_its_bytes(tmp_path: Path) -> None:
     assert seen["others"][0].startswith("data:text/csv")
     assert seen["others"][1:] == ["models/int8.onnx"]
     assert (tmp_path / "models/int8.onnx").is_file()
+
+
+def test_a_pair_of_pictures_opens_large_and_the_keys_lead_to_the_next(tmp_path: Path) -> None:
+    seen = look(tmp_path, 1300, story(), ENLARGES)
+    assert seen["buttons"] == 4
+    assert seen["first"]["open"]
+    assert seen["first"]["words"].startswith("000000000285.jpg")
+    assert seen["first"]["shown"] == [640, 640]
+    assert seen["before"]["words"].startswith("000000000139.jpg")
+    assert seen["closed"]
