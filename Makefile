@@ -8,7 +8,7 @@ TRAINED := $(VENV)/.trained
 TORCH := torch==2.13.0
 BESIDE := -n logical --dist worksteal  # a test process for each core
 
-.PHONY: demo test test-all test-fast lint bench docs clean
+.PHONY: demo test test-all test-fast lint bench docs gallery clean
 
 demo: $(INSTALLED)
 	$(BIN)/paredown demo
@@ -35,6 +35,9 @@ bench: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python tools/api_reference.py build/docs
+
+gallery: $(TRAINED)
+	$(BIN)/python tools/gallery.py
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -39,6 +39,7 @@ from paredown.measurement import StepRecord
 from paredown.measuring import Compared, compare, measure
 from paredown.protocols import Progress
 from paredown.report_data import read_stories, read_story
+from paredown.report_data.facts import read_facts
 from paredown.study.bench import WHAT, FedImages
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.crops import crops
@@ -206,4 +207,7 @@ def bundle(study: str | Path, out: str | Path, recipe: str | None = None, *, for
     trial = verdict.best if recipe is None else shippable[recipe]
     model = model_of(directory, trial)
     place = find_target(asked_in(directory).options.target, runtime=trial.runtime)
-    return write_bundle(model, read_card(directory / "card.toml", model), trial, place, Path(out))
+    card, facts = read_card(directory / "card.toml", model), read_facts(directory)
+    judged_on = f"{facts.dataset.name}, {facts.dataset.images} images"
+    name = facts.model.name
+    return write_bundle(model, card, trial, place, Path(out), source_name=name, judged_on=judged_on)

@@ -176,8 +176,15 @@ def conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) -> 
     report = write_pages(read_story(store.directory), store.directory)
     shipped = model_of(store.directory, verdict.best)
     place = replace(work.bench.target, runtime=verdict.best.runtime)
+    judged = work.images.judged
     bundle = write_bundle(
-        shipped, work.bench.card, verdict.best, place, store.directory / "best", source_name=work.model.name
+        shipped,
+        work.bench.card,
+        verdict.best,
+        place,
+        store.directory / "best",
+        source_name=work.model.name,
+        judged_on=f"{judged.name}, {len(judged)} images",
     )
     left_out = read_choices(store.directory) if asked.options.runtimes else ()
     return Outcome(store.directory, work.bench.card, trials, verdict, report, bundle, notes, left_out)

@@ -23,13 +23,21 @@ BUNDLE = Layout("a bundle", ("card.toml", "measured.json", "detect.py", "README.
 
 
 def write_bundle(
-    model: Model, card: Card, trial: Trial, place: Target, out: Path, *, source_name: str = ""
+    model: Model,
+    card: Card,
+    trial: Trial,
+    place: Target,
+    out: Path,
+    *,
+    source_name: str = "",
+    judged_on: str = "",
 ) -> Path:
     """The folder `out`, written beside it first and then put in its place. An older bundle there is replaced;
     files of other names in it are kept.
 
     model: what ships. trial: where it comes from and what was measured. place: the device and runtime that it
-    is for, and whose files it gets. source_name: the float model's file.
+    is for, and whose files it gets. source_name: the float model's file. judged_on: the images that the
+    figures are of, in words.
 
     Raises: StorageError where the folder cannot be written, and whatever building the files may raise; an
     older bundle then stays as it was.
@@ -39,7 +47,7 @@ def write_bundle(
     fresh = out.with_name(f".{out.name}.new")
     with storage_errors(out):
         try:
-            _fill(fresh, model, card, trial, place, source_name)
+            _fill(fresh, model, card, trial, place, (source_name, judged_on))
             for path in fresh.iterdir():
                 check_plain(out / path.name)
             _replace(out, fresh)
@@ -48,8 +56,10 @@ def write_bundle(
     return out
 
 
-def _fill(folder: Path, model: Model, card: Card, trial: Trial, place: Target, source_name: str) -> None:
-    """Every file of the bundle in a new folder."""
+def _fill(
+    folder: Path, model: Model, card: Card, trial: Trial, place: Target, words: tuple[str, str]
+) -> None:
+    """Every file of the bundle in a new folder. words: the float model's file, and the images judged on."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     files = model_files(model, trial, place, folder)
@@ -60,7 +70,7 @@ def _fill(folder: Path, model: Model, card: Card, trial: Trial, place: Target, s
     script = detect_script(card.family, place.runtime, surroundings, integers=integers)
     (folder / "detect.py").write_text(script, encoding="utf-8")
     (folder / "detect.py").chmod(0o755)
-    (folder / "README.md").write_text(readme(model, card, trial, files, source_name), encoding="utf-8")
+    (folder / "README.md").write_text(readme(model, card, trial, files, *words), encoding="utf-8")
 
 
 def _replace(out: Path, fresh: Path) -> None:

@@ -9,6 +9,7 @@ from string import Template
 from paredown._report.format import interval, shown
 from paredown.analyze.against_float import FLOAT
 from paredown.card import Card
+from paredown.deploy.front_matter import front_matter
 from paredown.deploy.model_files import ModelFiles
 from paredown.measurement import Quantity, Trial, machine_name
 from paredown.metrics import kind_of, title_of
@@ -21,8 +22,13 @@ from paredown.tasks import TASKS
 AGAINST_FLOAT = ("latency_ratio", "float_latency_s")
 
 
-def readme(model: Model, card: Card, trial: Trial, files: ModelFiles, source_name: str) -> str:
-    """The text: what was measured, what lies here, and the lines that run it."""
+def readme(
+    model: Model, card: Card, trial: Trial, files: ModelFiles, source_name: str, judged_on: str = ""
+) -> str:
+    """The text: the head that model hubs read, what was measured, what lies here, the lines that run it.
+
+    judged_on: the images that the figures are of, in words.
+    """
     template = Template((resources.files("paredown.deploy") / "readme.md").read_text(encoding="utf-8"))
     height, width = card.preprocess.size
     words = TASKS[card.task].WORDS
@@ -45,7 +51,7 @@ def readme(model: Model, card: Card, trial: Trial, files: ModelFiles, source_nam
         conf=f"{card.conf:g}",
         example=words.example,
     )
-    return printable(text, keep_lines=True)
+    return printable(front_matter(card, trial, name, judged_on) + text, keep_lines=True)
 
 
 def figures(trial: Trial, files: ModelFiles) -> list[str]:
