@@ -29,7 +29,11 @@ def guideline(selection: Selection, allowed: float | None = None) -> tuple[Advic
     nothing. It does not bind "most accurate". None: no limit.
     """
     able = [(i, c) for i, c in enumerate(selection.candidates) if allowed is None or c.lost <= allowed]
-    within = "" if allowed is None else f", of those that lose at most {allowed:g} points"
+    within = (
+        ""
+        if allowed is None
+        else f", of those that lose at most {allowed:g} point{'' if allowed == 1 else 's'}"
+    )
     made = [(i, c) for i, c in able if making_seconds(c) is not None]
     lines = [
         _least("fastest", f"least latency{within}", "latency_s", able),

@@ -88,7 +88,7 @@ def test_the_guideline_follows_its_rules_within_what_may_be_lost():
     bound = {a.priority: a for a in guideline(select(of(made)), 1.0)}
     assert [bound[p].candidate.name for p in ("fastest", "smallest", "quickest to make")] == ["int8"] * 3
     assert bound["quickest to make"].found.value == 9.0
-    assert bound["fastest"].rule == "least latency, of those that lose at most 1 points"
+    assert bound["fastest"].rule == "least latency, of those that lose at most 1 point"
     assert "least energy" not in bound
 
 

@@ -35,18 +35,12 @@ def figure(found: Priorities) -> Figure | None:
     most = max(1e3 * max(rate.frame_s for rate in rates), budget)
     layout = {
         "barmode": "stack",
-        "xaxis": axis("time of one frame, ms", range=[0, 1.15 * most]),
+        "xaxis": axis(f"ms for a frame; dashed: {found.fps:g} FPS", range=[0, 1.15 * most]),
         "yaxis": axis("", autorange="reversed", ticksuffix="  ", showgrid=False),
         "shapes": [
             {
                 "type": "line", "x0": budget, "x1": budget, "y0": 0, "y1": 1, "yref": "paper",
                 "line": {"color": "--bad", "width": 2, "dash": "dash"},
-            }
-        ],
-        "annotations": [
-            {
-                "x": budget, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False,
-                "text": f"{found.fps:g} FPS: {budget:.1f} ms", "font": {"color": "--bad", "size": 12},
             }
         ],
         "showlegend": len(data) > 1,

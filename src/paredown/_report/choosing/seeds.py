@@ -13,6 +13,9 @@ from paredown.metrics import title_of
 from paredown.statistics.over_trials import LEVEL
 
 
+LONG = 14  # lines of a table that does not scroll by itself
+
+
 def block(found: Priorities, metric: str) -> list[Child]:
     """Title, words and table; empty where every recipe was tried once."""
     if not found.repeats:
@@ -30,7 +33,7 @@ def block(found: Priorities, metric: str) -> list[Child]:
     )
     table = tag("table", tag("thead", head), tag("tbody", body), class_="cards", id="seeds")
     return [tag("h3", "Over several trials"), tag("p", lead, class_="lead"),
-            tag("div", table, class_="scroll")]  # fmt: skip
+            tag("div", table, class_="scroll tall" if len(body) > LONG else "scroll")]  # fmt: skip
 
 
 def _line(repeat: Repeat, titles: tuple[str, ...], several: bool) -> list[Html]:
