@@ -12,7 +12,6 @@ from paredown.analyze.repeats import Repeat
 from paredown.metrics import title_of
 from paredown.statistics.over_trials import LEVEL
 
-
 LONG = 14  # lines of a table that does not scroll by itself
 
 
