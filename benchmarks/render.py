@@ -27,6 +27,7 @@ DEFAULT_FILES = (
             "benchmarks.md",
             "cpus.md",
             "deep_compression.md",
+            "evidence.md",
             "int4.md",
             "input_size.md",
             "int8.md",
@@ -36,6 +37,7 @@ DEFAULT_FILES = (
             "ncnn.md",
             "openvino.md",
             "pruning.md",
+            "report.md",
             "rounding.md",
             "search.md",
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import evidence_tables
+
 Result = Mapping[str, Any]
 Row = Mapping[str, Any]
 
@@ -419,6 +421,8 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "deep": ("deep.json", deep),
     "coders": ("deep.json", coders),
     "agreement": ("fidelity_limit.json", agreement),
+    "coverage": ("interval_coverage.json", evidence_tables.coverage),
+    "opens": ("report_opens.json", evidence_tables.opens),
 }
 """Name between the markers -> file of results, and what writes the table."""
 

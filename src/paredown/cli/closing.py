@@ -17,6 +17,7 @@ from paredown.analyze.against_float import accuracy_of, compared, points_lost, r
 from paredown.analyze.doubts import summed_up
 from paredown.cli import console
 from paredown.cli.console import Voice
+from paredown.cli.short import short_lines
 from paredown.cli.signals import ended_by
 from paredown.errors import GateNotMet, ParedownError
 from paredown.job import Outcome
@@ -107,6 +108,8 @@ def show(outcome: Outcome) -> None:
         out.print(line, markup=False)
     out.print()
     out.print(outcome.verdict.sentence, style="bold", markup=False)
+    for line in short_lines(outcome.directory):
+        out.print(f"- {line}", markup=False)
     for trial in outcome.trials:
         if trial.error is not None:
             out.print(f"{trial.label} failed: {trial.error.splitlines()[0]}", markup=False)

@@ -55,6 +55,7 @@ def weights(text: str) -> dict[str, float]:
 def main(args: argparse.Namespace) -> int:
     from paredown import api
     from paredown.cli import console
+    from paredown.cli.short import short_lines
 
     if args.serve:
         return serve(args)
@@ -66,7 +67,10 @@ def main(args: argparse.Namespace) -> int:
         weights=args.weights,
         force=args.force,
     )
-    console.stdout().print(str(path), markup=False, soft_wrap=True)
+    out = console.stdout()
+    for line in short_lines(args.study, args.fps, args.weights):
+        out.print(f"- {line}", markup=False)
+    out.print(str(path), markup=False, soft_wrap=True)
     return 0
 
 

@@ -11,6 +11,7 @@ from paredown._report.format import plural
 from paredown.analyze.against_float import accuracy_of, points_lost, ratio_of, rounded
 from paredown.cli import closing, console
 from paredown.cli.console import Voice
+from paredown.cli.short import short_lines
 from paredown.cli.signals import ended_by
 from paredown.errors import GateNotMet, ParedownError
 from paredown.experiment import PlanOutcome, run_plan
@@ -75,6 +76,8 @@ def show(outcome: PlanOutcome) -> None:
                 why = trial.error.splitlines()[0]
                 out.print(f"{entry.label} {trial.label} failed: {why}", markup=False, soft_wrap=True)
     if outcome.outcomes:
+        for line in short_lines(outcome.directory):
+            out.print(f"- {line}", markup=False)
         out.print(f"\nreport: {outcome.directory / 'report.html'}", markup=False, soft_wrap=True)
     out.print(f"study: {outcome.directory}", markup=False, soft_wrap=True)
 

@@ -11,7 +11,7 @@ import pytest
 from made_up_stories import stories
 from made_up_story import story
 
-from paredown._report.in_words import several_md, summary_md
+from paredown._report.in_words import in_short, several_md, summary_md
 from paredown._report.several.page import render_index, write_index_pages
 from paredown._report.several.stories import candidates_of, kept_of, priorities_over
 from paredown.analyze.kept import apart
@@ -99,6 +99,15 @@ def test_the_summary_in_words():
     assert text.startswith(f"# {told.title}\n")
     assert "| int8 | 0.410 | 0.40 | 30.4" in text.replace("\u202f", " ")
     assert "&lt;no kernel>" in text
+
+
+def test_in_short_for_a_terminal():
+    told = stories()
+    found = priorities_over(told, candidates_of(told))
+    lines = in_short(found, told.metric)
+    assert lines[0].startswith("fastest: ssdlite ")
+    assert any(line.startswith(f"at 30 frames per second {found.reference} keeps up: ") for line in lines)
+    assert sum(f" against {found.reference}: " in line for line in lines) == 3
 
 
 def test_what_a_stranger_named_is_no_markup():
