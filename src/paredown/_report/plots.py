@@ -89,6 +89,16 @@ def error_bars(above: list[float], below: list[float]) -> dict[str, Any]:
     }
 
 
+LONGEST = 36  # letters of a name beside a bar: a longer one would leave no room for the bar
+
+
+def elided(labels: Sequence[str]) -> list[str]:
+    """The names as a plot can show them, long ones without their middle; whole where two would look alike."""
+    half = LONGEST // 2 - 1
+    short = [n if len(n) <= LONGEST else f"{n[:half]}\u2026{n[-half:]}" for n in labels]
+    return [s if short.count(s) == 1 else n for s, n in zip(short, labels, strict=True)]
+
+
 CUT = " \u25b8\u25b8"  # behind a bar that goes on beyond the axis
 CUT_WORDS = f"{CUT}: longer than the axis, which is cut so that the others can be read."
 OUTLIER = 3.0  # times the median: from there on a value would press all others together
@@ -115,7 +125,7 @@ def bars(all_rows: tuple[Row, ...], kind: QuantityKind) -> Figure | None:
     found = [(r, q) for r in all_rows if (q := r.get(kind.name)) is not None]
     if not found or not kind.caption:
         return None
-    labels, quantities = [r.label for r, _ in found], [q for _, q in found]
+    labels, quantities = elided([r.label for r, _ in found]), [q for _, q in found]
     values = [scaled(q) for q in quantities]
     limit = cut(values, reference_of([(r, scaled(q)) for r, q in found]))
     far = [limit is not None and v > limit for v in values]

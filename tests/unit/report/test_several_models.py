@@ -12,6 +12,7 @@ from made_up_stories import stories
 from made_up_story import story
 
 from paredown._report.in_words import in_short, several_md, summary_md
+from paredown._report.plots import elided
 from paredown._report.several.page import render_index, write_index_pages
 from paredown._report.several.stories import candidates_of, kept_of, priorities_over
 from paredown.analyze.kept import apart
@@ -99,6 +100,13 @@ def test_the_summary_in_words():
     assert text.startswith(f"# {told.title}\n")
     assert "| int8 | 0.410 | 0.40 | 30.4" in text.replace("\u202f", " ")
     assert "&lt;no kernel>" in text
+
+
+def test_long_names_are_shortened_in_plots_and_stay_apart():
+    long = "cle+gates+w8a8-pc-mse-guard-timed+gptq+qat-steps20"
+    assert elided(["int8", long]) == ["int8", f"{long[:17]}\u2026{long[-17:]}"]
+    twins = [long, long[:20] + "x" + long[20:]]
+    assert elided(twins) == twins
 
 
 def test_in_short_for_a_terminal():

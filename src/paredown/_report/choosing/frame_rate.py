@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paredown._report.plots import Figure, axis
+from paredown._report.plots import Figure, axis, elided
 from paredown.analyze.priorities import Priorities
 from paredown.metrics import title_of
 
@@ -23,7 +23,7 @@ def figure(found: Priorities) -> Figure | None:
             "type": "bar",
             "orientation": "h",
             "name": title_of(part) if part != "latency_s" else "inference",
-            "y": named,
+            "y": elided(named),
             "x": [1e3 * rate.parts.get(part, 0.0) for rate in rates],
             "marker": {"color": colour},
             "hovertemplate": "%{y}: %{x:.1f} ms<extra>%{fullData.name}</extra>",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paredown._report.plots import DASHES, SERIES, Figure
+from paredown._report.plots import DASHES, SERIES, Figure, elided
 from paredown.analyze.priorities import Priorities
 from paredown.analyze.selection import title
 
@@ -34,7 +34,7 @@ def figure(found: Priorities) -> Figure | None:
             {
                 "type": "scatterpolar",
                 "mode": "lines+markers",
-                "name": found.selection.candidates[index].name,
+                "name": elided([found.selection.candidates[index].name])[0],
                 "r": [*values, values[0]],
                 "theta": [*axes, axes[0]],
                 "line": {"color": colour, "dash": DASHES[i % len(DASHES)], "width": 2.6 if i == 0 else 1.6},

@@ -101,7 +101,7 @@ def _group(
         "meta": "group",
         "x": [_x(c) for c in of],
         "y": [_y(c) for c in of],
-        "text": [c.trial.label if c.name in labelled else "" for c in of],
+        "text": plots.elided([c.trial.label if c.name in labelled else "" for c in of]),
         "textposition": "top center",
         "textfont": {"size": 11},
         "cliponaxis": False,
@@ -190,6 +190,6 @@ def _names(candidates: Sequence[Candidate], values: Sequence[Sequence[float]], m
         place = ((c + a / 2) / (a + b + c), a / (a + b + c))
         near = any(abs(place[0] - x) < 3 * APART and abs(place[1] - y) < APART for x, y in taken)
         named = i < most and not near
-        names.append(candidate.name if named else "")
+        names.append(plots.elided([candidate.name])[0] if named else "")
         taken += [place] if named else []
     return names

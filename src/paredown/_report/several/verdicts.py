@@ -55,9 +55,18 @@ def _cell(stories: Stories, entry: Entry | None, place: str) -> Html:
         tag("a", story.verdict.best.label, href=link_of(entry.label)),
         " ",
         tag("small", _words(story)),
+        _other_seeds(stories, entry),
         class_=None if story.verdict.gate_met else "missed",
         data_label=place,
     )
+
+
+def _other_seeds(stories: Stories, entry: Entry) -> Html | None:
+    """Links to the pages of the same part with other seeds; None where there is no such page."""
+    others = [e for e in stories.index.repeats(entry) if e.label != entry.label and e.label in stories.parts]
+    if not others:
+        return None
+    return tag("small", "; seeds ", [[" ", tag("a", str(e.seed), href=link_of(e.label))] for e in others])
 
 
 def link_of(label: str) -> str:
@@ -86,5 +95,10 @@ def _not_tried(stories: Stories) -> list[Child]:
     out = [e for e in stories.index.entries if e.state in ("skipped", "failed")]
     if not out:
         return []
-    lines = [tag("li", tag("b", e.label), f" {e.state}: {e.why}") for e in out]
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for entry in out:
+        reasons.setdefault((entry.state, entry.why), []).append(entry.label)
+    lines = [
+        tag("li", tag("b", ", ".join(labels)), f" {state}: {why}") for (state, why), labels in reasons.items()
+    ]
     return [tag("h3", f"Not in the figures ({plural(len(out), 'part')})"), tag("ul", lines)]
