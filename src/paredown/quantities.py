@@ -145,11 +145,7 @@ _ROWS = (
     ),
     QuantityKind("model_memory_bytes", "model memory", "bytes", "lower", what="memory"),
     QuantityKind(
-<<<<<<< HEAD
         "cpu_percent", "CPU use (of one core)", "%", "lower", what="latency", places=("trials", "bundle"),
-=======
-        "cpu_percent", "CPU use (of one core)", "%", "lower", what="latency", places=("trials", "bundle")
->>>>>>> c32129d (A line of 110 columns)
     ),
     QuantityKind("load_s", "load", "s", "lower", what="latency"),
     QuantityKind(
