@@ -3,8 +3,8 @@
     python benchmarks/ssh_ratio.py A.onnx B.onnx            # an sshd of its own on 127.0.0.1
     python benchmarks/ssh_ratio.py A.onnx B.onnx --host ssh:localhost
 
-Each repeat times the pair once here and once over SSH, the order alternating. Bar: the medians of the two
-ratios differ by at most 3 %. Worth nothing on a machine where other programs run: the spread is printed.
+Four processes, both models here and both over SSH, take turns in every round. Bar: over SSH the ratio of a
+round is at most 3 % off that of the same round here (the median of all rounds; its interval is printed).
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ import argparse
 import json
 import os
 import sys
-import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from paredown import api
-from paredown._measure.timing.latency import measure_latency
+from paredown._measure.timing.interleaved import TimingPlan, interleave, warmed_up
+from paredown._measure.timing.process import WorkerProcess
 from paredown.hosts import open_host
 from paredown.hosts.board_link import close_links
 from paredown.hosts.ssh_connection import CONFIG
 from paredown.model import TensorSpec
+from paredown.protocols import Host, silent
+from paredown.runtimes import RUNTIMES
+from paredown.statistics.confidence_interval import median_of_rounds
 from paredown.targets import target
 
 BAR = 0.03
@@ -37,7 +41,7 @@ def loopback():
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from sshd import make_board
 
-    with tempfile.TemporaryDirectory(prefix="paredown-") as folder:
+    with TemporaryDirectory(prefix="paredown-") as folder:
         board = make_board(Path(folder))
         board.lay_out("onnxruntime")
         os.environ[CONFIG] = str(board.ssh_config)
@@ -60,6 +64,28 @@ def noise(spec: TensorSpec) -> dict[str, np.ndarray]:
     return {spec.name: values.astype(spec.dtype)}
 
 
+def timed(models: tuple[Path, Path], hosts: dict[str, Host], rounds: int) -> dict[str, list[float]]:
+    """The ratio of the two models in every round, by host. All four processes take turns in each round."""
+    plan = TimingPlan(min_runs=rounds, min_seconds=0, min_rounds=rounds, turn_s=0.2)
+    fed = [noise(api.load(model).inputs[0]) for model in models]
+    with ExitStack() as stack, TemporaryDirectory(prefix="paredown-") as folder:
+        workers, records = [], []
+        for host in hosts.values():
+            place = target("local", host)
+            for model, feeds in zip(models, fed, strict=True):
+                built = place.build(model, Path(folder))
+                worker = WorkerProcess(
+                    place.host, built, RUNTIMES[place.runtime], feeds, threads=1, timeout_s=plan.timeout_s
+                )
+                workers.append(stack.enter_context(worker))
+                records.append(warmed_up(worker, plan))
+        interleave(workers, records, plan, silent)
+    halves = {name: (records[2 * i], records[2 * i + 1]) for i, name in enumerate(hosts)}
+    return {
+        name: [x / y for x, y in zip(a.round_s, b.round_s, strict=True)] for name, (a, b) in halves.items()
+    }
+
+
 def main() -> int:
     """Exit code: 1 where the bar is missed."""
     parser = argparse.ArgumentParser(
@@ -68,24 +94,23 @@ def main() -> int:
     parser.add_argument("a", type=Path)
     parser.add_argument("b", type=Path)
     parser.add_argument("--host", default="")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=40)
     args = parser.parse_args()
-    fed = [noise(api.load(file).inputs[0]) for file in (args.a, args.b)]
-    ratios: dict[str, list[float]] = {"here": [], "ssh": []}
     with named(args.host) if args.host else loopback() as there:
-        places = {"here": target("local"), "ssh": target("local", there)}
-        for i in range(args.repeats):
-            for key in ("here", "ssh") if i % 2 == 0 else ("ssh", "here"):
-                quantities, _, _ = measure_latency(
-                    args.a, args.b, places[key], fed[0], baseline_feeds=fed[1], threads=1
-                )
-                ratios[key].append(next(q.value for q in quantities if q.name == "latency_ratio"))
-                print(f"{i + 1}/{args.repeats} {key}: {ratios[key][-1]:.4f}", file=sys.stderr)
+        ratios = timed((args.a, args.b), {"here": open_host(), "ssh": there}, args.rounds)
     middle = {key: median(values) for key, values in ratios.items()}
-    off = abs(middle["ssh"] / middle["here"] - 1)
-    spread = {key: (max(v) - min(v)) / median(v) for key, v in ratios.items()}
-    print(json.dumps({"ratio": middle, "differ": off, "bar": BAR, "spread": spread, "all": ratios}, indent=1))
-    return int(off > BAR)
+    pairs = zip(ratios["ssh"], ratios["here"], strict=True)
+    change = median_of_rounds([[there / here] for there, here in pairs])
+    found = {
+        "ratio": middle,
+        "changed_by": change.value - 1,
+        "interval": [change.low - 1, change.high - 1],
+        "bar": BAR,
+        "rounds": args.rounds,
+        "load": os.getloadavg()[0],
+    }
+    print(json.dumps(found, indent=1))
+    return int(abs(change.value - 1) > BAR)
 
 
 if __name__ == "__main__":

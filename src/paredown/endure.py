@@ -18,7 +18,7 @@ from paredown._measure.environment import environment
 from paredown._measure.timing.footprint import footprint
 from paredown._measure.timing.interference import KINDS, interfere, ways
 from paredown._measure.timing.rounds import Way
-from paredown._measure.timing.sustained import sustain
+from paredown._measure.timing.sustained import check_sustained, sustain
 from paredown._measure.timing.threads_curve import threads_curve
 from paredown.checking import checked
 from paredown.endurance import Endurance, Footprint
@@ -50,10 +50,7 @@ class Asked:
         for kind in self.interference:
             if kind not in KINDS:
                 raise UnknownName("kind of neighbour", kind, KINDS)
-        if self.sustained_s and self.sustained_s < 3:
-            raise UsageError(
-                "too short to tell cold from hot", got=f"{self.sustained_s:g} s", expected="3s or more"
-            )
+        check_sustained(self.sustained_s)
 
     @property
     def anything(self) -> bool:

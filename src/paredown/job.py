@@ -13,6 +13,7 @@ from paredown.analyze.against_float import FLOAT
 from paredown.card import Card
 from paredown.checking import checked
 from paredown.deploy import write_bundle
+from paredown.enduring import endure_winner
 from paredown.errors import UsageError
 from paredown.files import check_directory, write_whole
 from paredown.measurement import Trial
@@ -170,8 +171,9 @@ def _show_feeding(work: Work, directory: Path) -> None:
 
 def conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) -> Outcome:
     """Verdict, report and bundle of a study whose trials are all there."""
-    work.say("writing the report and the bundle")
     trials, verdict = judge(store.directory)
+    notes += endure_winner(store.directory, work, verdict)
+    work.say("writing the report and the bundle")
     write_end(store.directory, work, verdict, command(asked, store.directory), notes)
     report = write_pages(read_story(store.directory), store.directory)
     shipped = model_of(store.directory, verdict.best)
@@ -226,6 +228,8 @@ def command(asked: Asked, out: Path) -> str:
         "--iou": options.iou,
         "--fps": options.fps,
         "--power-log": options.power_log,
+        "--sensor": options.sensor or None,
+        "--sustained": f"{options.sustained_s:g}s" if options.sustained_s else None,
         "--power-model": ",".join(f"{watts:g}" for watts in options.power_model) or None,
     }
     for name, value in given.items():

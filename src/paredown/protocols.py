@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol, TypeVar
+from typing import IO, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,15 @@ class Session(Protocol):
     outputs: tuple[TensorSpec, ...]
 
     def run(self, feeds: Feeds) -> dict[str, Array]: ...
+
+
+@runtime_checkable
+class SessionAhead(Session, Protocol):
+    """A session on another machine, which is sent the next images while it answers one."""
+
+    def run_each(self, feeds: Iterable[Feeds]) -> Iterator[dict[str, Array]]:
+        """The outputs for each, in their order."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ LAYERS = {
     "report_data": 5,
     "differences": 5,
     "endure": 5,
+    "enduring": 5,
     "experiment": 5,
     "pictures": 5,
     "torch_export": 5,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from paredown.card import Card
@@ -10,7 +12,8 @@ from paredown.detections import Prediction
 from paredown.families.recognition import predict
 from paredown.measurement import Quantity
 from paredown.preprocessing.feeds import feed
-from paredown.protocols import Progress, Session, silent
+from paredown.preprocessing.letterbox import Frame
+from paredown.protocols import Feeds, Progress, Session, SessionAhead, silent
 from paredown.sample import Dataset
 
 ACCURACY_CONF = (
@@ -42,7 +45,12 @@ def predict_timed(
     conf: float = ACCURACY_CONF,
     progress: Progress = silent,
 ) -> Predicted:
-    """What the model says about every image. Raises: UnsupportedModel as `preprocessing.feeds.feed` does."""
+    """What the model says about every image. Raises: UnsupportedModel as `preprocessing.feeds.feed` does.
+
+    Of a session elsewhere there are no seconds: they would be those of the way there, too.
+    """
+    if isinstance(session, SessionAhead):
+        return Predicted(_ahead(session, card, dataset, conf, progress), (), (), ())
     predictions: list[Prediction] = []
     marks: list[tuple[float, float, float, float]] = []
     for sample in progress(dataset, "predicting", len(dataset)):
@@ -56,6 +64,22 @@ def predict_timed(
         marks.append((start, ready, answered, time.perf_counter()))
     pre, inference, post = (tuple(m[i + 1] - m[i] for m in marks) for i in range(3))
     return Predicted(predictions, pre, inference, post)
+
+
+def _ahead(
+    session: SessionAhead, card: Card, dataset: Dataset, conf: float, progress: Progress
+) -> list[Prediction]:
+    """What it says about every image, the next ones on their way while it answers."""
+    frames = deque[Frame]()
+
+    def fed() -> Iterator[Feeds]:
+        for sample in dataset:
+            feeds, frame = feed(sample.read(), card.preprocess, session.inputs)
+            frames.append(frame)
+            yield feeds
+
+    answers = progress(session.run_each(fed()), "predicting", len(dataset))
+    return [predict(outputs, card, frames.popleft(), conf) for outputs in answers]
 
 
 def predict_all(

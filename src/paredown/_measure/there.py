@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ from paredown.targets import Target
 
 TIMEOUT_S = 600.0  # for one answer, of a model that a small board can hardly hold
 _MOST_CUTS = 20  # in a row
+_AHEAD = 2  # images on their way besides the one that is answered: the link works while the model does
 
 
 @contextmanager
@@ -42,14 +44,34 @@ class HostSession:
 
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """The outputs by name."""
+        return next(self.run_each([feeds]))
+
+    def run_each(self, feeds: Iterable[Feeds]) -> Iterator[dict[str, Array]]:
+        """The outputs for each, in their order; a few are on their way while one is answered."""
+        asked = deque[Feeds]()
+        for one in feeds:
+            self._worker.ask(one)
+            asked.append(one)
+            if len(asked) > _AHEAD:
+                yield self._next(asked)
+        while asked:
+            yield self._next(asked)
+
+    def _next(self, asked: deque[Feeds]) -> dict[str, Array]:
+        """The answer to the first of those asked. After a cut all of them are asked again."""
         for _ in range(_MOST_CUTS):
             try:
-                return self._worker.answer(feeds)
+                answer = self._worker.answered()
             except TargetError:
                 if not self._worker.lost():
                     raise
                 self._worker.close()
                 self._worker = self._opened()
+                for one in asked:
+                    self._worker.ask(one)
+            else:
+                asked.popleft()
+                return answer
         raise ConnectionLost(f"the connection to the host {self._place.host.name} is cut again and again")
 
     def __enter__(self) -> Self:

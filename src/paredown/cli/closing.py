@@ -72,6 +72,8 @@ def options_of(args: argparse.Namespace) -> Options:
         keep_other=args.keep_other,
         power_log=args.power_log,
         power_model=args.power_model,
+        sensor=args.sensor,
+        sustained_s=args.sustained,
         classes=args.classes,
         conf=args.conf,
         iou=args.iou,

@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KIND,KIND",
         type=shared.names,
         default=(),
-        help="beside a neighbour: cpu, memory, io, video; and what helps against it",
+        help="beside a neighbour: cpu, memory, io, video, detector; and what helps against it",
     )
     parser.add_argument("--threads-curve", action="store_true", help="latency by the number of threads")
     parser.add_argument(
@@ -78,7 +78,7 @@ def look(args: argparse.Namespace, model: Model, images: Dataset, voice: Voice) 
         runtime=args.runtime,
         host=args.host,
         threads=args.threads,
-        power=PowerFrom(args.power_log),
+        power=PowerFrom(args.power_log, sensor=args.sensor),
         progress=voice.progress,
     )
     if args.page is not None:

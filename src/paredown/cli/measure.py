@@ -95,7 +95,7 @@ def _measured(args: argparse.Namespace, model: Model, images: Dataset, voice: Vo
         accuracy_on=args.accuracy_on,
         what=args.what or api.WHAT,
         threads=args.threads,
-        power=PowerFrom(args.power_log, args.power_model),
+        power=PowerFrom(args.power_log, args.power_model, args.sensor),
         scope=Scope(args.classes, args.conf, args.iou),
         progress=voice.progress,
     )

@@ -291,6 +291,12 @@ def add_power(parser: argparse.ArgumentParser) -> None:
         help="energy by an external meter: the CSV file it goes on writing, or its serial port",
     )
     where.add_argument(
+        "--sensor",
+        metavar="NAME",
+        default="",
+        help="which of the machine's own sensors of power, see `paredown list sensors` (default: the first)",
+    )
+    where.add_argument(
         "--power-model",
         metavar="W_IDLE,W_BUSY",
         type=watts,

@@ -19,6 +19,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_hosts(parser)
     shared.add_accuracy_on(parser)
     shared.add_power(parser)
+    parser.add_argument(
+        "--sustained",
+        metavar="TIME",
+        type=shared.duration,
+        default=0.0,
+        help="at the end the best model and the float model run without a pause for so long each: 10m",
+    )
     shared.add_search(parser)
     shared.add_card(parser)
     shared.add_scope(parser)

@@ -29,7 +29,7 @@ _SLOW_S = 1.0  # files that take longer to read, and change slowly
 def main() -> None:
     """Sample until the input ends."""
     job = json.loads(sys.stdin.readline())
-    sensor = find_sensor()
+    sensor = find_sensor(name=job.get("sensor", ""))
     tells = {"clock_tells": heat.clock_tells(), "throttling_tells": heat.throttling_tells()}
     if isinstance(sensor, Absent):
         _say({"sensor": None, "why": sensor.why, **tells})

@@ -21,8 +21,14 @@ SENSORS = {
 """Name -> module, imported when asked; those that see more of the machine stand in front."""
 
 
-def find_sensor(root: Path = Path("/")) -> Sensor | Absent:
-    """The first sensor of this machine that can be read, or why there is none."""
+def find_sensor(root: Path = Path("/"), name: str = "") -> Sensor | Absent:
+    """The sensor of that name, else the first of this machine that can be read; or why there is none.
+
+    name: a key of SENSORS.
+    """
+    if name:
+        named: Sensor | Absent = importlib.import_module(SENSORS[name]).find(root)
+        return named
     found = _all(root)
     present = (sensor for sensor in found if not isinstance(sensor, Absent))
     reasons = "; ".join(sensor.why for sensor in found if isinstance(sensor, Absent))

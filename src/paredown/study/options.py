@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from paredown._measure.energy.power import PowerFrom
 from paredown._measure.scope import Scope
+from paredown._measure.timing.sustained import check_sustained
 from paredown.checking import check_fields
 from paredown.errors import UnknownName, UsageError
 from paredown.families.hints import Hints
@@ -35,7 +36,8 @@ class Options:
     allow_outside: data sets may name files outside their own folders.
 
     keep_other: leave what was measured on other machines or runtimes as it is, instead of measuring it again.
-    power_log, power_model: where watts come from, as on the command line; neither: the machine's own sensor.
+    power_log, power_model, sensor: where watts come from, as on the command line; none: the machine's own.
+    sustained_s: how long the best model and the float model then run without a pause, each; 0: not at all.
     classes, conf, iou: which answers of a detector count, as on the command line. fps: the frame rate that a
     model must keep up with, for the report.
     search: how many recipes a search may propose beyond those; 0: as the budget allows; None: no search.
@@ -69,6 +71,8 @@ class Options:
     keep_other: bool = False
     power_log: str | None = None
     power_model: tuple[float, ...] = ()
+    sensor: str = ""
+    sustained_s: float = 0.0
     calibration_images: int = CALIBRATION_IMAGES
     classes: tuple[str, ...] = ()
     conf: float | None = None
@@ -85,13 +89,14 @@ class Options:
             object.__setattr__(self, "sizes", ())
             object.__setattr__(self, "auto_size", True)
         check_fields(self)
+        check_sustained(self.sustained_s)
         if self.auto_size and self.sizes:
             raise UsageError("sizes are named, and to be found", got=f"auto and {self.sizes}")
 
     @property
     def power(self) -> PowerFrom:
         """Where watts come from. Raises UsageError where that contradicts itself."""
-        return PowerFrom(self.power_log, self.power_model)
+        return PowerFrom(self.power_log, self.power_model, self.sensor)
 
     @property
     def scope(self) -> Scope:

@@ -192,7 +192,7 @@ def test_a_model_of_the_power_gives_estimates_only() -> None:
 
 
 def test_measured_and_estimated_do_not_mix() -> None:
-    with pytest.raises(UsageError, match="do not mix"):
+    with pytest.raises(UsageError, match="one source"):
         PowerFrom("log.csv", (1.0, 2.0))
     with pytest.raises(UsageError, match="two numbers"):
         PowerFrom(model=(3.0, 2.0))

@@ -26,7 +26,7 @@ from paredown.targets import target
 from toys import Toy
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "detector"])
 def test_a_neighbour_works_only_when_told(kind: str) -> None:
     with Neighbour(open_host(), kind) as neighbour:
         for _ in range(2):
@@ -83,6 +83,8 @@ def test_ways_take_turns_and_what_is_refused_says_why(toy: Toy) -> None:
     assert third.refused.startswith("not permitted: ")
     assert fourth.refused == "the graph says no"
     assert "products of matrices a second" in found.did
+    beside = interfere("detector", (plain,), target("local"), rounds=2)
+    assert "images answered a second" in beside.did
 
 
 def test_what_helped_is_more_than_chance() -> None:

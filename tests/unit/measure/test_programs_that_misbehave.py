@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from paredown._measure.energy.power import PowerFrom
 from paredown._measure.timing import interference
 from paredown._measure.timing.interference import Neighbour
 from paredown._measure.timing.watching import Watch
-from paredown.errors import TargetError
+from paredown.errors import TargetError, UnknownName, UsageError
 from paredown.hosts.program import Program
+from paredown.sensors import find_sensor
+from paredown.sensors.sensor import Absent
 
 HEAD = '{"sensor": null, "why": "none", "clock_tells": false, "throttling_tells": false}'
 
@@ -39,6 +42,11 @@ def test_a_neighbour_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> Non
             neighbour.stop()
 
 
+def test_a_sensor_that_is_named_and_cannot_be_read_is_an_error() -> None:
+    with pytest.raises(TargetError, match=r"sensor rapl cannot be read[\s\S]*got: none"):
+        Watch(Scripted(f"read x; echo '{HEAD}'; read y"), sensor="rapl")  # type: ignore[arg-type]
+
+
 def test_a_watch_that_talks_nonsense_is_an_error_and_a_line_cut_off_is_none() -> None:
     for end, broken in (("echo nonsense", True), ("printf '{\"time'", False)):
         with Watch(Scripted(f"read x; echo '{HEAD}'; {end}; read y"), [1]) as watch:  # type: ignore[arg-type]
@@ -47,3 +55,13 @@ def test_a_watch_that_talks_nonsense_is_an_error_and_a_line_cut_off_is_none() ->
                     watch.stop()
             else:
                 assert watch.stop().moments == ()
+
+
+def test_watts_have_one_source() -> None:
+    assert PowerFrom(sensor="rapl").sensor == "rapl"
+    for given in ({"log": "m.csv", "model": (1.0, 2.0)}, {"log": "m.csv", "sensor": "rapl"}):
+        with pytest.raises(UsageError, match="watts have one source"):
+            PowerFrom(**given)  # type: ignore[arg-type]
+    with pytest.raises(UnknownName, match="did you mean 'rapl'"):
+        PowerFrom(sensor="rappl")
+    assert isinstance(find_sensor(name="pmic"), Absent)

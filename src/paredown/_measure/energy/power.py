@@ -10,8 +10,9 @@ from typing import Protocol, Self
 
 from paredown._measure.energy.marker import burst, on_host_clock
 from paredown._measure.timing.watching import Watch
-from paredown.errors import UsageError
+from paredown.errors import UnknownName, UsageError
 from paredown.protocols import Host
+from paredown.sensors import SENSORS
 from paredown.sensors.meter import Meter
 from paredown.sensors.series import PowerSeries
 
@@ -19,20 +20,26 @@ from paredown.sensors.series import PowerSeries
 @dataclass(frozen=True)
 class PowerFrom:
     """What was asked. log: a meter's CSV file or serial port. model: idle and busy watts of the machine.
+    sensor: of the host's own, a key of SENSORS.
 
-    Neither: the host's own sensor. Raises UsageError for both: one is measured and one estimated.
+    None of them: the first of the host's own sensors. Raises UsageError for two: watts have one source.
     """
 
     log: str | None = None
     model: tuple[float, ...] = ()
+    sensor: str = ""
 
     def __post_init__(self) -> None:
-        if self.log and self.model:
+        named = {"a power log": self.log, "a power model": self.model, "a sensor": self.sensor}
+        given = [what for what, value in named.items() if value]
+        if len(given) > 1:
             raise UsageError(
-                "measured and estimated power do not mix",
-                got="a power log and a power model",
+                "watts have one source, measured or estimated",
+                got=" and ".join(given),
                 expected="one of them",
             )
+        if self.sensor and self.sensor not in SENSORS:
+            raise UnknownName("sensor", self.sensor, SENSORS)
         if self.model and not (len(self.model) == 2 and 0 <= self.model[0] < self.model[1]):
             raise UsageError(
                 "a power model is two numbers of watts",
@@ -66,18 +73,18 @@ class Source(Protocol):
 
 def source(host: Host, asked: PowerFrom) -> Source:
     """The source of measured watts that was asked for."""
-    return Metered(host, asked.log) if asked.log else Sensed(host)
+    return Metered(host, asked.log) if asked.log else Sensed(host, asked.sensor)
 
 
 class Sensed:
-    """The first sensor that the host itself can read."""
+    """A sensor that the host itself can read: the one that is named, else the first."""
 
-    def __init__(self, host: Host) -> None:
-        self._host, self._stack = host, ExitStack()
+    def __init__(self, host: Host, sensor: str = "") -> None:
+        self._host, self._sensor, self._stack = host, sensor, ExitStack()
         self.why = ""
 
     def __enter__(self) -> Self:
-        self._watch = self._stack.enter_context(Watch(self._host))
+        self._watch = self._stack.enter_context(Watch(self._host, sensor=self._sensor))
         self.why = self._watch.why
         return self
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from paredown._measure.timing.rounds import Runner, Way, against, start, tail, typical
+from paredown._measure.timing.second_detector import SecondDetector
 from paredown.endurance import Interference, Variant
 from paredown.errors import TargetError
 from paredown.protocols import Array, Host, Progress, silent
@@ -25,16 +26,19 @@ KINDS = {
     "memory": "another program copies memory without a pause",
     "io": "another program writes, syncs and reads files without a pause",
     "video": "another program decodes 1920x1080 video at 30 frames a second",
+    "detector": "the same model answers a second camera without a pause",
 }
 _UNITS = {
     "cpu": "products of matrices",
     "memory": "copies of 64 MB",
     "io": "files of 8 MB",
     "video": "frames decoded",
+    "detector": "images answered",
 }
 _ROUNDS = 8
 _START_S, _STOP_S = 120.0, 30.0  # for a neighbour to begin; to end what it is doing
 _PLAIN = "as it is"
+_DETECTOR = "detector"
 _SCHEDULED = "paredown._measure.timing.scheduled"
 
 
@@ -123,7 +127,11 @@ def interfere(
     refused: dict[str, str] = {}
     runners: list[Runner] = []
     with ExitStack() as stack:
-        neighbour = stack.enter_context(Neighbour(place.host, kind))
+        neighbour: Neighbour | SecondDetector
+        if kind == _DETECTOR:
+            neighbour = stack.enter_context(SecondDetector(tried[0], place))
+        else:
+            neighbour = stack.enter_context(Neighbour(place.host, kind))
         for way in tried:
             if way.refused:
                 refused[way.name] = way.refused

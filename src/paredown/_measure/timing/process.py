@@ -61,6 +61,7 @@ class WorkerProcess:
             "feeds": _listed(self._feeds),
         }
         self._process = host.with_modules([runtime]).spawn(program[0], program[1:])
+        self._sender: threading.Thread | None = None
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -86,10 +87,21 @@ class WorkerProcess:
             for kind in ("inputs", "outputs")
         }
 
-    def answer(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """What the model says of other feeds than those of the job."""
+    def ask(self, feeds: Mapping[str, Array]) -> None:
+        """Send other feeds than those of the job, behind those that are still on their way."""
         arrays = {name: np.asarray(array, order="C") for name, array in feeds.items()}
-        threading.Thread(target=self._send, args=("answer ", arrays), daemon=True).start()
+        before = self._sender
+
+        def send() -> None:
+            if before is not None:
+                before.join()
+            self._send("answer ", arrays)
+
+        self._sender = threading.Thread(target=send, daemon=True)
+        self._sender.start()
+
+    def answered(self) -> dict[str, Array]:
+        """What the model says of the first feeds asked for that were not answered yet."""
         return {
             name: np.frombuffer(base64.b64decode(text), np.dtype(dtype)).reshape(shape)
             for name, dtype, shape, text in self._answer()["answers"]

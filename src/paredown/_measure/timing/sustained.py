@@ -20,6 +20,7 @@ from paredown._measure.timing.noise import NoiseWatch, machine_doubts
 from paredown._measure.timing.process import WorkerProcess
 from paredown._measure.timing.watching import Moment, Watch, Watched
 from paredown.endurance import Sustained, Throttled
+from paredown.errors import UsageError
 from paredown.measurement import Quantity
 from paredown.protocols import Array, Progress, silent
 from paredown.runtimes import RUNTIMES
@@ -31,6 +32,7 @@ _TURN_S = 0.5
 _MAX_TURN = 5000
 _TIMEOUT_S = 120.0
 _COLD_S = 10.0
+_LEAST_S = 3.0
 _SLOWER = 1.05  # hot against cold, from which on a machine counts as slower
 _LOWER = 0.95  # of the clock rate it began with
 _PLOTTED = 2000
@@ -47,6 +49,12 @@ class Turns:
     p90_s: tuple[float, ...]
     count: tuple[int, ...]
     wall_s: tuple[float, ...]
+
+
+def check_sustained(seconds: float) -> None:
+    """Nothing, or UsageError for a time in which cold cannot be told from hot. 0 is not at all."""
+    if 0 < seconds < _LEAST_S:
+        raise UsageError("too short to tell cold from hot", got=f"{seconds:g} s", expected="3s or more")
 
 
 def sustain(
@@ -76,7 +84,7 @@ def sustain(
             timeout_s=_TIMEOUT_S,
         )
         pid = stack.enter_context(worker).load()["pid"]
-        watch = stack.enter_context(Watch(host, [pid]))
+        watch = stack.enter_context(Watch(host, [pid], sensor=asked.sensor))
         noise = NoiseWatch(host, [pid])
         watch.settle()
         turns = _run(worker, seconds, progress)

@@ -53,10 +53,13 @@ class Watched:
 class Watch:
     """Watches a host from now on. Leaving the `with` ends it.
 
-    Raises TargetError where the host does not run our programs.
+    sensor: a key of SENSORS; "" is the first that can be read. Raises TargetError where the host does not run
+    our programs, or the sensor that is named cannot be read.
     """
 
-    def __init__(self, host: Host, pids: Sequence[int] = (), period_s: float = PERIOD_S) -> None:
+    def __init__(
+        self, host: Host, pids: Sequence[int] = (), period_s: float = PERIOD_S, sensor: str = ""
+    ) -> None:
         self._period_s = period_s
         self._process = host.spawn("paredown.hosts.watch")
         self._lines: list[Mapping[str, Any]] = []
@@ -65,13 +68,17 @@ class Watch:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         with suppress(OSError):  # a dead process: that it says nothing is told below
-            self._process.stdin.write(json.dumps({"period_s": period_s, "pids": list(pids)}).encode() + b"\n")
+            job = {"period_s": period_s, "pids": list(pids), "sensor": sensor}
+            self._process.stdin.write(json.dumps(job).encode() + b"\n")
             self._process.stdin.flush()
         self._first.wait(_START_S)
         if not self._lines:
             tail = self._broken or self._process.errors()[-500:]
             self._process.close()
             raise TargetError(f"the host {host.name} cannot be watched", got=tail or None)
+        if sensor and self.why:
+            self._process.close()
+            raise TargetError(f"the sensor {sensor} cannot be read on {host.name}", got=self.why)
 
     @property
     def why(self) -> str:
