@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paredown.cli import parser as shared
+from paredown.cli import place
 from paredown.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--b", metavar="LABEL", dest="label_b", help="of a study: the second trial")
     shared.add_data(parser, required=False)
-    shared.add_target(parser)
+    place.add_target(parser)
     shared.add_card(parser)
     shared.add_scope(parser)
     parser.add_argument(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paredown.cli import parser as shared
+from paredown.cli import place
 
 if TYPE_CHECKING:
     from paredown._compress.recipe import Compressed, Recipe
@@ -26,8 +27,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_calib(parser, required=True)
     shared.add_learn_from(parser)
     shared.add_reading(parser)
-    shared.add_target(parser)
-    shared.add_runtime(parser)
+    place.add_target(parser)
+    place.add_runtime(parser)
     shared.add_card(parser)
     by_it = "in recipes that choose by it"
     shared.add_limits(parser, f"0.5, {by_it}", f"{shared.agreements(0.5)}, {by_it}")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from paredown.cli import parser as shared
+from paredown.cli import place
 
 EXAMPLE = "paredown doctor best/model.onnx --target raspberry-pi-5"
 STYLES = {"ok": "green", "warn": "yellow", "bad": "bold red"}
@@ -18,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", metavar="T", default="local", help="the device it should be (default: local)"
     )
-    shared.add_host(parser)
+    place.add_host(parser)
     shared.add_output(parser)
 
 
@@ -43,13 +44,13 @@ def main(args: argparse.Namespace) -> int:
         parts = (found.what, found.why, f"hint: {found.hint}" if found.hint else "")
         words = "\n".join(printable(part) for part in parts if part)
         rows.append((Text(found.level, style=STYLES[found.level]), Text(words)))
-    out, place = console.stdout(), "here" if args.host == "local" else "there"
+    out, spot = console.stdout(), "here" if args.host == "local" else "there"
     out.print(console.table(("", "this machine" if args.host == "local" else args.host), rows))
     out.print()
     out.print(
-        f"Latencies taken {place} can be believed."
+        f"Latencies taken {spot} can be believed."
         if fit
-        else f"Latencies taken {place} cannot be believed.",
+        else f"Latencies taken {spot} cannot be believed.",
         style="bold",
     )
     return 0 if fit else 1

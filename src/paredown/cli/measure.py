@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paredown.cli import lasting
+from paredown.cli import lasting, place
 from paredown.cli import parser as shared
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="the float model, to measure beside: points lost, agreement, ratio",
     )
-    shared.add_target(parser)
-    shared.add_host(parser)
-    shared.add_accuracy_on(parser)
-    shared.add_runtime(parser)
+    place.add_target(parser)
+    place.add_host(parser)
+    place.add_accuracy_on(parser)
+    place.add_runtime(parser)
     parser.add_argument(
         "--what",
         metavar="NAME,NAME",
@@ -38,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=(),
         help="map, latency, memory, energy (default: all, or none beside --sustained and the like)",
     )
-    shared.add_power(parser)
+    place.add_power(parser)
     lasting.arguments(parser)
     shared.add_card(parser)
     shared.add_scope(parser)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from paredown.cli import parser as shared
+from paredown.cli import place
 
 EXAMPLE = "paredown run yolov8n.onnx --data coco_eval/ --calib coco_calib/ --max-drop 0.5 --out runs/y8"
 
@@ -15,10 +16,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_data(parser)
     shared.add_calib(parser)
     shared.add_learn_from(parser)
-    shared.add_target(parser)
-    shared.add_hosts(parser)
-    shared.add_accuracy_on(parser)
-    shared.add_power(parser)
+    place.add_target(parser)
+    place.add_hosts(parser)
+    place.add_accuracy_on(parser)
+    place.add_power(parser)
     parser.add_argument(
         "--sustained",
         metavar="TIME",

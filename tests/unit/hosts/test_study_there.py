@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -11,7 +13,9 @@ import pytest
 
 from paredown import api
 from paredown._measure.timing import latency
+from paredown.hosts import open_host
 from paredown.job import run
+from paredown.protocols import Progress, silent
 from paredown.study.options import Options
 from sshd import Board, needs_sshd
 from toys import Toy
@@ -27,23 +31,51 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency, "TimingPlan", lambda: QUICK)
 
 
-@pytest.mark.parametrize("most", [4, pytest.param(20, marks=[pytest.mark.real, pytest.mark.slow])])
-def test_cuts_lose_no_trial_and_repeat_none(board: Board, toy: Toy, tmp_path: Path, most: int) -> None:
+def test_cuts_lose_no_trial_and_repeat_none(board: Board, toy: Toy, tmp_path: Path) -> None:
     chance, cuts = Random(0), []
 
     def progress(items, what, total=None):
         for item in items:
-            if len(cuts) < most and what in ("timing", "predicting") and chance.random() < 0.4:
+            if len(cuts) < 4 and what in ("timing", "predicting") and chance.random() < 0.4:
                 cuts.append(board.cut())
             yield item
 
-    out = tmp_path / "study"
-    options = Options(host="ssh:board", recipes=RECIPES, threads=1)
+    study_survives(toy, tmp_path / "study", progress, RECIPES[:1])
+    assert len(cuts) == 4
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_twenty_cuts_at_random_moments_lose_no_trial_and_repeat_none(
+    board: Board, toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longer = replace(QUICK, min_seconds=2.0, min_rounds=20)
+    monkeypatch.setattr(latency, "TimingPlan", lambda: longer)
+    chance, cuts, over = Random(1), [], threading.Event()
+    open_host("ssh:board").facts()  # a board that never answered is not waited for
+
+    def cut_again_and_again() -> None:
+        while len(cuts) < 20 and not over.wait(chance.uniform(0.1, 4.0)):
+            if broken := board.cut():  # between two programs there may be none to break
+                cuts.append(broken)
+
+    thread = threading.Thread(target=cut_again_and_again)
+    thread.start()
+    try:
+        study_survives(toy, tmp_path / "study", silent, RECIPES)
+    finally:
+        over.set()
+        thread.join()
+    assert len(cuts) == 20
+
+
+def study_survives(toy: Toy, out: Path, progress: Progress, recipes: tuple[str, ...]) -> None:
+    """A study on the board has each trial once and whole, and run again it measures nothing."""
+    options = Options(host="ssh:board", recipes=recipes, threads=1)
     outcome = run(toy.model, str(toy.data), str(toy.calib), out=out, options=options, progress=progress)
-    assert len(cuts) == most
     kept = [json.loads(line) for line in (out / "trials.jsonl").read_text().splitlines()]
     assert Counter(t["recipe"] for t in kept).most_common(1)[0][1] == 1  # none was repeated
-    assert [t.label for t in outcome.trials] == ["float", *RECIPES]
+    assert [t.label for t in outcome.trials] == ["float", *recipes]
     for trial in outcome.trials:
         assert trial.error is None
         assert trial.host == "ssh:board"
