@@ -151,7 +151,9 @@ class SshProgram(Program):
                 return TargetError(f"the board {self.address} cannot be reached", got=last, hint=hint)
         if code == LOST or code is None or code < 0:
             return ConnectionLost(
-                f"the connection to the board {self.address} failed", got=last or "no answer"
+                f"the connection to the board {self.address} failed",
+                got=last or "no answer",
+                hint=f"is it on, and in the network? `ssh {self.address.destination}` has to get in",
             )
         return TargetError(f"the board {self.address} gave no answer (exit code {code})", got=last or None)
 
