@@ -48,9 +48,7 @@ def main(args: argparse.Namespace) -> int:
     out.print(console.table(("", "this machine" if args.host == "local" else args.host), rows))
     out.print()
     out.print(
-        f"Latencies taken {spot} can be believed."
-        if fit
-        else f"Latencies taken {spot} cannot be believed.",
+        f"Latencies taken {spot} can be believed." if fit else f"Latencies taken {spot} cannot be believed.",
         style="bold",
     )
     return 0 if fit else 1
