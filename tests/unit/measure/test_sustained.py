@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from paredown._measure.timing.sustained import Turns, _held_rate, _quantities, sustain, throttling
+from paredown._measure.timing.sustained import (
+    Turns,
+    _held_rate,
+    _quantities,
+    stood_still,
+    sustain,
+    throttling,
+)
 from paredown._measure.timing.watching import Moment, Watch, Watched
 from paredown.hosts import open_host
 from paredown.targets import target
@@ -55,6 +62,16 @@ def test_a_steady_machine_is_not_throttled_and_says_what_was_looked_at() -> None
     blind = throttling(STEADY, replace(FULL, clock_tells=False, throttling_tells=False))
     assert blind.looked_at == ("latency", "temperature")
     assert "clock rate" in blind.hidden
+
+
+def test_a_process_that_stood_still_says_so_and_why_it_became_slower_is_told() -> None:
+    assert stood_still(STEADY) == ()
+    stopped = replace(STEADY, wall_s=(*STEADY.wall_s[:-1], 116.0))
+    assert stood_still(stopped)[0].text == "the process stood still once, 115 s at the longest"
+    words = throttling(
+        SLOWER, replace(FULL, clock_tells=False), ("other processes used 1.7 of 2 cores",)
+    ).words
+    assert words.endswith("other processes used 1.7 of 2 cores")
 
 
 def test_throttling_begins_where_the_board_says_so() -> None:

@@ -21,7 +21,7 @@ from paredown._measure.timing.process import WorkerProcess
 from paredown._measure.timing.watching import Moment, Watch, Watched
 from paredown.endurance import Sustained, Throttled
 from paredown.errors import UsageError
-from paredown.measurement import Quantity
+from paredown.measurement import Doubt, Quantity
 from paredown.protocols import Array, Progress, silent
 from paredown.runtimes import RUNTIMES
 from paredown.sensors.series import PowerSeries
@@ -33,6 +33,7 @@ _MAX_TURN = 5000
 _TIMEOUT_S = 120.0
 _COLD_S = 10.0
 _LEAST_S = 3.0
+_STILL_S, _STILL = 2.0, 8.0  # a turn of so long, and so many times the usual one, was interrupted
 _SLOWER = 1.05  # hot against cold, from which on a machine counts as slower
 _LOWER = 0.95  # of the clock rate it began with
 _PLOTTED = 2000
@@ -103,7 +104,7 @@ def sustain(
         **_state_series(seen, turns.end_s[0] - turns.wall_s[0]),
         **_power_series(series, turns.end_s[0] - turns.wall_s[0]),
         power_of=power_of,
-        doubts=doubts,
+        doubts=(*doubts, *stood_still(turns)),
     )
 
 
@@ -223,6 +224,19 @@ def _fallen(moments: Sequence[Moment]) -> tuple[float, str] | None:
         if median(r for _, r in rates[i : i + 5]) < _LOWER * first
     ]
     return low[0], f"the clock rate fell from {first:.0f} to {last:.0f} MHz"
+
+
+def stood_still(turns: Turns) -> tuple[Doubt, ...]:
+    """That the process did not run for a while, which no inference explains: stopped, suspended, swapped out.
+
+    A turn that took many times what turns take is one that was interrupted.
+    """
+    usual_s = median(turns.wall_s)
+    lost = [s - usual_s for s in turns.wall_s if s > max(_STILL_S, _STILL * usual_s)]
+    if not lost:
+        return ()
+    times = "once" if len(lost) == 1 else f"{len(lost)} times"
+    return (Doubt("still", f"the process stood still {times}, {max(lost):.0f} s at the longest", max(lost)),)
 
 
 def _turn_series(turns: Turns) -> dict[str, tuple[float, ...]]:
