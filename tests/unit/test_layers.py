@@ -177,6 +177,7 @@ def test_only_a_host_asks_the_machine(module):
         "paredown.families.own_process": ["subprocess"],  # lines of the user's, wherever answers are read
         "paredown.study.engines.local": ["paredown.hosts.processes", "paredown.hosts.worker"],
         "paredown.study.lock": ["paredown.hosts.processes"],
+        "paredown.torch_files": ["subprocess"],  # the user's module makes a file, in a process of its own
         "paredown.runtimes.pnnx": ["subprocess"],  # a converter: it makes files wherever it runs
     }
     assert sorted(asks_the_machine(module)) == allowed.get(module, []), "ask the Host that is handed on"

@@ -223,7 +223,8 @@ def _is_placeholder(name: str) -> bool:
 def _dropped_note(dropped: int, what: str, unknown: list[str]) -> tuple[str, ...]:
     if dropped == 0:
         return ()
-    return (f"{dropped} {what} were left out: the model does not know {_listed(unknown)}",)
+    counted = f"1 {what} was" if dropped == 1 else f"{dropped} {what}s were"
+    return (f"{counted} left out: the model does not know {_listed(unknown)}",)
 
 
 def _nothing_shared(names: Sequence[str], card: Card) -> DataError:

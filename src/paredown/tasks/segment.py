@@ -44,7 +44,7 @@ WORDS = Words(
     example="print(found.classes.shape, {card.classes[i] for i in set(found.classes.ravel())})",
     no_truth="no image has a pixel of a class the model knows",
     no_reference="no pixel of the float model has a class",
-    left_out="areas of a class",
+    left_out="area",
 )
 MORE_CLASSES = True
 REFUSE_LOW = True

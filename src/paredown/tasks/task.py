@@ -51,7 +51,7 @@ class Words:
     no_truth: str
     no_reference: str
     named: str = "classes"  # what the card's names are of
-    left_out: str = "truths"  # what is dropped where the model does not know a class
+    left_out: str = "truth"  # what is dropped where the model does not know a class
 
 
 class Task(Protocol):

@@ -133,7 +133,7 @@ def test_one_of_several_names_of_a_class_is_enough_where_it_is_clear():
     known = ("tench, Tinca tinca", "crane, bird", "crane, machine")
     found, notes = align(dataset(("Tinca tinca", "crane"), 0, 1), card(*known, task="classify"))
     assert classes_of(found) == [0, None]
-    assert "1 truths" in notes[0]
+    assert "1 truth was" in notes[0]
 
 
 def pixels(names: tuple[str, ...], rows: list[list[int]], known: Card) -> tuple[object, tuple[str, ...]]:
@@ -150,13 +150,13 @@ def test_pixels_of_unknown_classes_are_a_segmenters_background_those_of_no_class
     truth, notes = pixels(names, [[0, 1, 2, 3, NO_CLASS]], known)
     assert truth == [[NO_CLASS, 0, 1, 0, NO_CLASS]]
     assert "pixels of classes that the model does not know are its background: truck, sky" in notes
-    assert notes[-1] == "1 truths were left out: the model does not know unlabeled"
+    assert notes[-1] == "1 area was left out: the model does not know unlabeled"
 
 
 def test_pixels_of_unknown_classes_are_left_out_where_the_model_has_no_background():
     truth, notes = pixels(("road", "truck", "cat"), [[0, 1, 2]], card("road", "cat", task="segment"))
     assert truth == [[0, NO_CLASS, 1]]
-    assert notes[-1] == "1 truths were left out: the model does not know truck"
+    assert notes[-1] == "1 area was left out: the model does not know truck"
 
 
 def test_boxes_of_unknown_classes_are_no_background():

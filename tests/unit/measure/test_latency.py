@@ -28,6 +28,9 @@ from paredown.model import TensorSpec
 from paredown.runtimes.onnxruntime import build
 MULTITHREADED = True
 
+def version():
+    return "1"
+
 class Session:
     inputs = (TensorSpec("x", (1, 4), "float32"),)
     outputs = ()
