@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paredown.cli import parser as shared
+from paredown.cli import values
 
 if TYPE_CHECKING:
     from paredown.cli.console import Voice
@@ -20,14 +20,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sustained",
         metavar="TIME",
-        type=shared.duration,
+        type=values.duration,
         default=0.0,
         help="run without a pause for so long, 10m: latency, clock, heat, power and memory over time",
     )
     parser.add_argument(
         "--interference",
         metavar="KIND,KIND",
-        type=shared.names,
+        type=values.names,
         default=(),
         help="beside a neighbour: cpu, memory, io, video, detector; and what helps against it",
     )

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paredown.cli import lasting, place
+from paredown.cli import lasting, place, values
 from paredown.cli import parser as shared
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--what",
         metavar="NAME,NAME",
-        type=shared.names,
+        type=values.names,
         default=(),
         help="map, latency, memory, energy (default: all, or none beside --sustained and the like)",
     )

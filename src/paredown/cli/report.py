@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from paredown.cli import parser as shared
+from paredown.cli import values
 
 EXAMPLE = "paredown report runs/y8 --fps 30 --out y8.html"
 
@@ -34,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="show it in a browser of this machine, made anew while a study runs",
     )
-    parser.add_argument("--port", metavar="N", type=shared.count, default=0, help="of --serve; 0: a free one")
+    parser.add_argument("--port", metavar="N", type=values.count, default=0, help="of --serve; 0: a free one")
     shared.add_force(parser)
 
 
@@ -44,11 +45,11 @@ def weights(text: str) -> dict[str, float]:
     from paredown.errors import UnknownName
 
     found = {}
-    for part in shared.names(text):
+    for part in values.names(text):
         name, _, value = part.partition("=")
         if name not in SPELLED:
             raise UnknownName("objective to weigh", name, SPELLED)
-        found[SPELLED[name]] = shared.number(value)
+        found[SPELLED[name]] = values.number(value)
     return found
 
 

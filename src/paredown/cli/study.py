@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paredown.cli import parser as shared
+from paredown.cli import values
 from paredown.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("PAREDOWN_MATERIAL", ""),
         help="where relative paths in FILE start (default: PAREDOWN_MATERIAL, else the working folder)",
     )
-    several.add_argument("--trials", metavar="N", type=shared.count, help="seeds, instead of FILE's trials")
+    several.add_argument("--trials", metavar="N", type=values.count, help="seeds, instead of FILE's trials")
     several.add_argument(
         "--engine", choices=ENGINES, default="local", help="what runs the work: processes here, or Ray"
     )
     several.add_argument(
-        "--jobs", metavar="N", type=shared.count, default=0, help="models made or judged side by side"
+        "--jobs", metavar="N", type=values.count, default=0, help="models made or judged side by side"
     )
     one = parser.add_argument_group("of one model")
     for name, what in (("model", "MODEL"), ("data", "DATA"), ("calib", "DATA")):

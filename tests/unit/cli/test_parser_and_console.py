@@ -8,7 +8,7 @@ import pytest
 from paredown.card import Card, Preprocess
 from paredown.cli import main
 from paredown.cli.console import Voice
-from paredown.cli.parser import amount, count, duration, names, number
+from paredown.cli.values import amount, count, duration, names, number
 from paredown.protocols import most
 from paredown.sample import Dataset
 from paredown.study.bench import FedImages
