@@ -34,7 +34,7 @@ def in_short(found: Priorities, metric: str) -> list[str]:
 def told_apart(found: Priorities, metric: str) -> list[str]:
     """A sentence for each of the next best candidates beside the reference."""
     near = [c.name for c in found.selection.ranked if c.name in found.beside][:NEAREST]
-    return [sentence(name, found.reference, found.beside[name], title_of(metric)) for name in near]
+    return [sentence(name, found.reference, found.beside[name], metric) for name in near]
 
 
 def summary_md(story: Story) -> str:
@@ -107,7 +107,14 @@ def _guideline(found: Priorities) -> str:
 def _ranking(found: Priorities, metric: str) -> str:
     selection = found.selection
     names = [title_of(metric) if name == "accuracy" else title(name) for name in selection.objectives]
-    heads = ["", "candidate", "score", "wins", *names, *([f"lost to {found.reference}"] * bool(found.beside))]
+    heads = [
+        "",
+        "candidate",
+        "score",
+        "wins",
+        *names,
+        *([f"less than {found.reference}"] * bool(found.beside)),
+    ]
     rows = []
     for place, index in enumerate(selection.ranking.order):
         candidate, beside = selection.candidates[index], found.beside.get(selection.candidates[index].name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from paredown.agreement import is_agreement
 from paredown.analyze.selection import ACCURACY, Candidate, Selection
 from paredown.measurement import Quantity
 
@@ -29,11 +30,7 @@ def guideline(selection: Selection, allowed: float | None = None) -> tuple[Advic
     nothing. It does not bind "most accurate". None: no limit.
     """
     able = [(i, c) for i, c in enumerate(selection.candidates) if allowed is None or c.lost <= allowed]
-    within = (
-        ""
-        if allowed is None
-        else f", of those that lose at most {allowed:g} point{'' if allowed == 1 else 's'}"
-    )
+    within = "" if allowed is None else _within(selection, allowed)
     made = [(i, c) for i, c in able if making_seconds(c) is not None]
     lines = [
         _least("fastest", f"least latency{within}", "latency_s", able),
@@ -57,6 +54,19 @@ def making_seconds(candidate: Candidate) -> Quantity | None:
     return Quantity("making_s", seconds, "s", "lower") if seconds > 0 else None
 
 
+def _within(selection: Selection, allowed: float) -> str:
+    """The limit in words, as it is asked for: points of a metric, or per cent of agreement."""
+    if _agreement(selection):
+        return f", of those that agree at least {100 - allowed:g} %"
+    return f", of those that lose at most {allowed:g} point{'' if allowed == 1 else 's'}"
+
+
+def _agreement(selection: Selection) -> bool:
+    """Whether there is no truth, and candidates are judged by how far they say what float says."""
+    judged = (c.get(ACCURACY) for c in selection.candidates)
+    return any(q is not None and is_agreement(q.name) for q in judged)
+
+
 Indexed = Sequence[tuple[int, Candidate]]
 
 
@@ -72,6 +82,10 @@ def _balanced(selection: Selection, within: str, able: Indexed) -> Advice | None
 
 def _most_accurate(selection: Selection) -> Advice | None:
     every = [*enumerate(selection.candidates)]
+    if _agreement(selection):
+        others = [(i, c) for i, c in every if not c.is_float]
+        rule = "highest agreement with the float model"
+        return _by("most like float", rule, others, lambda i, c: c.get(ACCURACY))
     return _by("most accurate", "highest accuracy", every, lambda i, c: c.get(ACCURACY))
 
 

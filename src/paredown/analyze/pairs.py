@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paredown.agreement import is_agreement
 from paredown.analyze.kept import Kept, apart
+from paredown.metrics import title_of
 from paredown.statistics.confidence_interval import Difference, images_needed
 from paredown.statistics.over_trials import LEVEL, holm
 
@@ -78,11 +80,19 @@ def one_beside(d: Difference, n_images: int) -> Beside:
 
 def sentence(name: str, other: str, found: Beside, metric: str) -> str:
     """ "int8 against float: 0.40 points lost of mAP50-95, 95 % CI -0.10..0.90. Not distinguishable on these
-    197 images; about 900 would be needed." metric: as it is shown."""
-    points = f"{abs(found.lost):.2f} points {'lost' if round(found.lost, 2) >= 0 else 'gained'} of {metric}"
-    low, high = (found.low, found.high) if round(found.lost, 2) >= 0 else (-found.high, -found.low)
-    said = f"{name} against {other}: {points}, 95 % CI {low:.2f}..{high:.2f}."
+    197 images; about 900 would be needed." metric: its name; of agreement with float per cents are said."""
+    less = round(found.lost, 2) >= 0
+    low, high = (found.low, found.high) if less else (-found.high, -found.low)
+    said = f"{name} against {other}: {amount(found, metric)}, 95 % CI {low:.2f}..{high:.2f}."
     return f"{said} {undecided(found)}".strip()
+
+
+def amount(found: Beside, metric: str) -> str:
+    """ "0.40 points lost of mAP50-95"; "0.40 % less agreement with the float model"."""
+    less, value = round(found.lost, 2) >= 0, f"{abs(found.lost):.2f}"
+    if is_agreement(metric):
+        return f"{value} % {'less' if less else 'more'} {title_of(metric)}"
+    return f"{value} points {'lost' if less else 'gained'} of {title_of(metric)}"
 
 
 def undecided(found: Beside) -> str:

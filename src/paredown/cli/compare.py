@@ -165,10 +165,10 @@ def _show_lines(statistics: Comparison, a: str, b: str) -> None:
 def _lost(statistics: Comparison, a: str, b: str) -> str:
     """What b loses against a, as every verdict counts it, and whether so many images can tell."""
     from paredown.analyze.pairs import one_beside, sentence
-    from paredown.metrics import headlines, title_of
+    from paredown.metrics import headlines
 
     line = next(line for line in statistics.lines if line.name in headlines())
-    return sentence(b, a, one_beside(line.difference, statistics.n_images), title_of(line.name))
+    return sentence(b, a, one_beside(line.difference, statistics.n_images), line.name)
 
 
 def _against_a(title: str) -> str:

@@ -99,16 +99,15 @@ def test_many_comparisons_are_corrected_and_a_clear_loss_stands_out():
 
 def test_the_plain_sentence():
     small = Difference(-0.004, -0.009, 0.001, "", 0.12)
-    said = sentence("int8", "float", one_beside(small, 197), "mAP50-95")
+    said = sentence("int8", "float", one_beside(small, 197), "map50_95")
     assert said == (
         "int8 against float: 0.40 points lost of mAP50-95, 95 % CI -0.10..0.90. "
         "Not distinguishable on these 197 images; about 310 would be needed."
     )
-    gain = Difference(0.02, 0.01, 0.03, "", 0.001)
-    assert (
-        sentence("a", "b", one_beside(gain, 197), "m")
-        == "a against b: 2.00 points gained of m, 95 % CI 1.00..3.00."
-    )
+    gain = one_beside(Difference(0.02, 0.01, 0.03, "", 0.001), 197)
+    assert sentence("a", "b", gain, "top1") == "a against b: 2.00 points gained of top-1, 95 % CI 1.00..3.00."
+    agrees = sentence("a", "b", gain, "fidelity_top1")
+    assert agrees == "a against b: 2.00 % more agreement with the float model, 95 % CI 1.00..3.00."
     assert (
         undecided(one_beside(Difference(0.0, 0.0, 0.0, "", 1.0), 9))
         == "Not distinguishable on these 9 images."

@@ -160,3 +160,14 @@ def test_what_the_images_do_not_tell_apart_is_said():
 
 def test_without_a_verdict_the_balanced_one_is_the_reference():
     assert priorities(of(TRIALS), {}, allowed=1.0).reference == "int8"
+
+
+def test_without_truth_agreement_is_spoken_of_and_float_is_not_most_like_itself():
+    made = [
+        trial("float", 1.0, ms=60.0, size=12e6, metric="fidelity_map50_95"),
+        trial("int8", 0.97, (0.5, 0.49, 0.51), size=3e6, metric="fidelity_map50_95"),
+    ]
+    advice = {a.priority: a for a in guideline(select(of(made)), 5.0)}
+    assert advice["most like float"].candidate.name == "int8"
+    assert advice["fastest"].rule == "least latency, of those that agree at least 95 %"
+    assert "most accurate" not in advice

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from paredown._report import cells
 from paredown._report.format import DASH, look, number, percent
 from paredown._report.html import Child, Html, join, tag
+from paredown.agreement import is_agreement
 from paredown.analyze.pairs import Beside
 from paredown.analyze.priorities import Priorities
 from paredown.analyze.selection import ACCURACY, Candidate, title
@@ -56,7 +57,8 @@ def _head(found: Priorities, metric: str) -> list[Html]:
         words = title_of(metric) if name == ACCURACY else title(name)
         titles.append(f"{words}, {unit}" if unit else words)
     if found.beside:
-        titles.append(f"lost to {found.reference}, points")
+        unit = "%" if is_agreement(metric) else "points"
+        titles.append(f"less than {found.reference}, {unit}")
     if found.rates:
         titles.append(f"at {found.fps:g} FPS")
     return [

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from paredown._report.format import number, shown, with_unit
+from paredown._report.format import number, shown
 from paredown._report.html import Html, nothing, section, tag
 from paredown.analyze.kept import Kept, apart
-from paredown.analyze.pairs import Beside, one_beside, undecided
+from paredown.analyze.pairs import Beside, amount, one_beside, undecided
 from paredown.analyze.priorities import Priorities
 from paredown.analyze.selection import ACCURACY, Candidate, title
 from paredown.metrics import title_of
@@ -75,12 +75,6 @@ def _apart(chosen: tuple[Candidate, ...], kept: Mapping[str, Kept], metric: str)
 
 def _sentence(beside: Beside, metric: str) -> str:
     """Of the second beside the first, without their names."""
-    points = with_unit(number(abs(beside.lost), 2), f"points of {title_of(metric)}")
-    more = "less" if beside.lost >= 0 else "more"
-    low, high = (
-        sorted((abs(beside.low), abs(beside.high)))
-        if beside.low * beside.high > 0
-        else (beside.low, beside.high)
-    )
+    low, high = (beside.low, beside.high) if round(beside.lost, 2) >= 0 else (-beside.high, -beside.low)
     told = undecided(beside) or f"Told apart on these {beside.n_images} images (p = {beside.p_value:.2g})."
-    return f"{points} {more}, 95 % interval {number(low, 2)} to {number(high, 2)}. {told}"
+    return f"{amount(beside, metric)}, 95 % interval {number(low, 2)} to {number(high, 2)}. {told}"
