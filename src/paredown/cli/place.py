@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from paredown.cli.parser import count, names, number
+from paredown.cli.values import count, names, number
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from paredown.cli import parser as shared
-from paredown.cli import place
+from paredown.cli import place, values
 
 EXAMPLE = "paredown run yolov8n.onnx --data coco_eval/ --calib coco_calib/ --max-drop 0.5 --out runs/y8"
 
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sustained",
         metavar="TIME",
-        type=shared.duration,
+        type=values.duration,
         default=0.0,
         help="at the end the best model and the float model run without a pause for so long each: 10m",
     )
