@@ -121,11 +121,11 @@ def test_a_study_of_several_models_from_one_file(material, tmp_path, capsys) -> 
 
 def workers_of(process: subprocess.Popen[bytes], engine: str) -> list[psutil.Process]:
     """The processes that run the units of a study."""
-    name = "paredown.hosts.worker" if engine == "local" else "ray::"
+    names = ("paredown.hosts.worker",) if engine == "local" else ("ray::_call", "ray::IDLE")
     found = []
     for child in psutil.Process(process.pid).children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            found += [child] if any(name in word for word in child.cmdline()) else []
+            found += [child] if any(name in word for name in names for word in child.cmdline()) else []
     return found
 
 
@@ -167,8 +167,9 @@ def check_killed(material: Path, tmp_path: Path, engine: str, models: int, trial
     words = command(plan, material, out, "--engine", engine, "--quiet")
     assert killed_and_gone_on_with(words, out, engine, at, seed=models) == kills
     found = trials_of(out)
-    assert len(found) == len(set(found)) == wanted
-    assert read_index(out).finished
+    index = read_index(out)
+    assert len(found) == len(set(found)) == wanted, [(e.label, e.state, e.why) for e in index.entries]
+    assert index.finished
     assert not list(out.glob("models/*/unfinished/*/*"))
 
 

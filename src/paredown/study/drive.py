@@ -32,6 +32,7 @@ def drive(
     by_label = {flow.part.label: flow for flow in flows}
     for flow in flows:
         engine.submit(flow.units())
+    still = 0
     while not all(flow.ended for flow in flows):
         if deadline is not None and time.monotonic() > deadline:
             _leave_unmade(flows, engine)
@@ -40,8 +41,9 @@ def drive(
             flow = by_label[done.unit.part]
             _take(flow, done, engine, journal)
             changed()
-        if not ended and not engine.running():
-            raise RuntimeError("a study stands still")  # nothing runs, and nothing may start
+        still = 0 if ended or engine.running() else still + 1
+        if still > 1:  # nothing ran, nothing was to be tried again, and nothing may start
+            raise RuntimeError("a study stands still")
         _report(flows, engine, journal)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -71,33 +72,35 @@ def ended(engine: Engine, *units: Unit) -> list[Done]:
     return found
 
 
-def call(function: Callable[..., Any], *given: object) -> Unit:
-    return Unit("make", "part", "", function, (), given)
+def call(label: str, function: Callable[..., Any], *given: object) -> Unit:
+    return Unit("make", "part", label, function, (), given)
 
 
 def test_killed_units_are_tried_again_and_the_rest_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counts = [tmp_path / name for name in ("once", "always", "starved")]
+    counts = [tmp_path / name for name in ("often", "crashing", "starved")]
     for count in counts:
         count.write_text("")
     engine = LocalEngine(1)
     try:
-        once, always, told = ended(
-            engine, call(killing_itself, counts[0], 1), call(killing_itself, counts[1], 9), call(refusing)
+        often, crashing, told = ended(
+            engine,
+            call("often", killing_itself, counts[0], 3),
+            call("crashing", killing_itself, counts[1], 9, signal.SIGABRT),
+            call("refusing", refusing),
         )
-        assert once.value == 2
-        assert isinstance(always.error, Killed)
-        assert "by SIGKILL" in str(always.error)
-        assert counts[1].read_text() == "3"
+        assert often.value == 4
+        assert isinstance(crashing.error, Killed)
+        assert "by SIGABRT, 2 times" in str(crashing.error)
         assert isinstance(told.error, ValueError)
         kills = iter((7, 8))
         monkeypatch.setattr(local, "memory_kills", lambda: next(kills))
-        (starved,) = ended(engine, call(killing_itself, counts[2], 9))
+        (starved,) = ended(engine, call("starved", killing_itself, counts[2], 9))
         assert isinstance(starved.error, OutOfMemory)
         assert counts[2].read_text() == "1"  # another try would end the same way
         monkeypatch.undo()
-        (folder,) = ended(engine, call(temporary))
+        (folder,) = ended(engine, call("folder", temporary))
     finally:
         engine.close()
     assert not Path(folder.value).exists()

@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol, get_args
 from paredown.errors import MEMORY_HINT, OutOfMemory, ParedownError
 
 HERE = "local"  # the host that the study is started on
-TRIES = 3  # of a unit whose process was killed from outside
+CRASHES = 2  # of a unit whose process crashes: a second time it is no chance
+KILLS = 20  # of a unit whose process is ended from outside, which says nothing of the unit
 
 Kind = Literal["prepare", "time", "judge", "make"]
 ORDER: dict[Kind, int] = {kind: i for i, kind in enumerate(get_args(Kind))}
@@ -78,14 +79,12 @@ class Engine(Protocol):
 
 
 class Killed(ParedownError):
-    """The process of a unit was killed from outside, again and again."""
+    """The process of a unit did not live to answer, again and again."""
 
 
-def killed(unit: Unit, how: str, out_of_memory: bool) -> ParedownError:
+def killed(unit: Unit, how: str, out_of_memory: bool, times: int) -> ParedownError:
     """The error of a unit whose process did not live to answer. how: "by SIGKILL"."""
-    what = f"the process of this unit ({unit.kind}) was killed"
+    what = f"the process of this unit ({unit.kind}) was ended"
     if out_of_memory:
         return OutOfMemory(f"out of memory: {what} by the system", got=how, hint=MEMORY_HINT)
-    return Killed(
-        f"{what}, {TRIES} times", got=how, hint="something outside ends these processes; run it again"
-    )
+    return Killed(what, got=f"{how}, {times} times", hint="the same command with --resume tries it again")

@@ -11,10 +11,11 @@ from typing import Any
 from paredown.hosts import open_host
 from paredown.hosts.processes import memory_kills
 from paredown.hosts.worker import Worker
-from paredown.study.engines.engine import HERE
+from paredown.study.engines.engine import CRASHES, HERE, KILLS
 from paredown.study.engines.gate import Placed
 from paredown.study.engines.queued import Call, Lost, Queued
 
+_FROM_OUTSIDE = ("by SIGKILL", "by SIGTERM", "by SIGINT", "by SIGHUP")
 MEMORY_OF_ONE = 3 << 30  # bytes that making a model of some ten million weights may take
 
 
@@ -60,7 +61,8 @@ class LocalEngine(Queued):
         except EOFError:
             how = worker.how_it_ended()
             worker.close()
-            raise Lost(how, memory_kills() > call.handle.oom) from None
+            starved = memory_kills() > call.handle.oom
+            raise Lost(how, starved, KILLS if how in _FROM_OUTSIDE else CRASHES) from None
         except Exception:
             self._idle.append(worker)
             raise

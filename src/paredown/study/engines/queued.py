@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paredown.study.engines.engine import ORDER, TRIES, Done, Running, Unit, killed
+from paredown.study.engines.engine import CRASHES, ORDER, Done, Running, Unit, killed
 from paredown.study.engines.gate import Placed, next_to_start
 
 
 class Lost(Exception):
-    """The process of a call did not live to answer. starved: memory ran out, as it would again."""
+    """The process of a call did not live to answer. starved: memory ran out, as it would again. tries: how
+    often its unit is started in all before that is its result."""
 
-    def __init__(self, how: str, starved: bool = False) -> None:
+    def __init__(self, how: str, starved: bool = False, tries: int = CRASHES) -> None:
         super().__init__(how)
-        self.how, self.starved = how, starved
+        self.how, self.starved, self.tries = how, starved, 1 if starved else tries
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Queued(ABC):
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self._waiting: list[Unit] = []
-        self._lost: dict[int, int] = {}  # id of a unit -> how often its process was killed
+        self._lost: Counter[Unit] = Counter()  # how often a unit's process was lost
 
     @abstractmethod
     def slots(self) -> Mapping[str, int]:
@@ -81,10 +83,11 @@ class Queued(ABC):
         try:
             return Done(unit, self.answer(call), seconds=seconds)
         except Lost as lost:
-            self._lost[id(unit)] = self._lost.get(id(unit), 0) + 1
-            if not lost.starved and self._lost[id(unit)] < TRIES:
+            self._lost[unit] += 1
+            if self._lost[unit] < lost.tries:
                 self._waiting.insert(0, unit)
                 return None
-            return Done(unit, error=killed(unit, lost.how, lost.starved), seconds=seconds)
+            error = killed(unit, lost.how, lost.starved, self._lost[unit])
+            return Done(unit, error=error, seconds=seconds)
         except Exception as e:  # the unit's own
             return Done(unit, error=e, seconds=seconds)

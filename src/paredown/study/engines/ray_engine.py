@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paredown.errors import MissingDependency, UsageError
+from paredown.errors import MissingDependency, TargetError, UsageError, first_line
 from paredown.study.engines.engine import HERE
 from paredown.study.engines.gate import Placed
 from paredown.study.engines.local import usual_jobs
@@ -34,6 +34,7 @@ _LOST = (
     exceptions.TaskUnschedulableError,
     exceptions.LocalRayletDiedError,
 )
+_TRIES = 8  # Ray does not tell a crash from a worker or a node that was ended from outside
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,10 @@ class RayEngine(Queued):
         found: Counter[str] = Counter()
         for node in _nodes():
             found[node.place] += node.cpus
+        if not found:
+            raise TargetError(
+                "the Ray cluster has no machine left", hint="the same command with --resume goes on"
+            )
         return {place: min(n, self._jobs or n) for place, n in found.items()}
 
     def begin(self, placed: Placed) -> Any:
@@ -97,7 +102,7 @@ class RayEngine(Queued):
         except exceptions.OutOfMemoryError as e:
             raise Lost("by Ray's memory monitor", starved=True) from e
         except _LOST as e:
-            raise Lost(f"in Ray: {type(e).__name__}") from e
+            raise Lost(f"in Ray: {type(e).__name__}", tries=_TRIES) from e
         except exceptions.RayTaskError as e:
             raise e.cause from None
 
@@ -122,23 +127,24 @@ def _call(folder: str, function: Callable[..., Any], *given: Any) -> Any:
 
 
 def _connect(jobs: int, boards: Sequence[str]) -> None:
+    """To the cluster of RAY_ADDRESS, or to one of this machine alone. Raises TargetError."""
     address = os.environ.get("RAY_ADDRESS")
-    if address:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
-        return
-    ray.init(
-        address="local",
-        num_cpus=jobs,
-        resources={_resource(board): 1 for board in boards},
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.WARNING,
-    )
+    own = {"num_cpus": jobs, "resources": {_resource(board): 1 for board in boards}}
+    how: dict[str, Any] = {} if address else {**own, "include_dashboard": False}
+    try:
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.WARNING, **how)
+    except Exception as e:  # Ray raises what it comes by: a time that ran out, a refused connection
+        raise TargetError(
+            f"Ray {f'at {address} cannot be reached' if address else 'did not start'}", got=first_line(e)
+        ) from e
 
 
 def _nodes() -> list[_Node]:
     """The machines that live; several nodes may be of one machine, which is known by its address."""
-    alive = [node for node in ray.nodes() if node["Alive"]]
+    try:
+        alive = [node for node in ray.nodes() if node["Alive"]]
+    except exceptions.RayError as e:
+        raise TargetError("the Ray cluster is gone", got=first_line(e)) from e
     here = ray.get_runtime_context().get_node_id()
     address = next((node["NodeManagerAddress"] for node in alive if node["NodeID"] == here), "")
     return [
