@@ -47,10 +47,10 @@ data = "data"
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five toy detectors and images for them."""
+    """Four toy detectors and images for them."""
     folder = tmp_path_factory.mktemp("material")
-    for i in range(5):
-        toys.write_detector(folder / f"toy{i}.onnx", i)
+    for i, seed in enumerate((0, 1, 2, 4)):  # the weights of 3 say nothing that could be read
+        toys.write_detector(folder / f"toy{i}.onnx", seed)
     toys.write_images(folder / "data" / "images", 6, 1)
     toys.write_truth(folder / "data", folder / "toy0.onnx")
     toys.write_images(folder / "calib" / "images", 12, 2)
