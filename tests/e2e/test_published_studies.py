@@ -1,4 +1,4 @@
-"""The published experiments: every file of studies/ says what can be done, and the short form of C is done."""
+"""The published experiments: what every file of studies/ says can be done, and the short form of C is."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from paredown.protocols import Progress, silent
 from paredown.sample import Dataset
 from paredown.study.bench import Bench
 from paredown.study.environments import TrialKey
-from paredown.study.fingerprints import digest, images_digest, truth_digest
+from paredown.study.fingerprints import RULES, digest, images_digest, truth_digest
 from paredown.study.options import Options
 from paredown.study.private import Hide
 from paredown.targets import Target
@@ -54,6 +54,7 @@ class Work:
             "card": digest((repr((card.family, card.preprocess, card.classes, card.iou, card.decode)),)),
             "judged_on": images_digest(self.images.judged),
             "truth": truth_digest(self.images.judged),
+            "rules": RULES.get(card.task),
             "calibrated_on": images_digest(self.images.calibration),
             "learned_from": None if unlabelled is None else images_digest(unlabelled),
             "target": where.name,

@@ -15,13 +15,14 @@ import pytest
 
 from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed, Recipe
-from paredown.errors import TargetError, UnsupportedModel
+from paredown.errors import TargetError, UnsupportedModel, UsageError
 from paredown.measurement import Readings, Trial
 from paredown.preparing import prepare_work
 from paredown.study.environments import TrialKey, trial_key
 from paredown.study.options import Asked, Options
 from paredown.study.private import hiding
 from paredown.study.records import from_line, to_line
+from paredown.study.store import Store
 from paredown.study.trial import Judged, judge, make, time
 from paredown.study.work import Work
 from paredown.targets import Target
@@ -143,3 +144,14 @@ def test_a_line_of_an_older_study_is_the_same_trial(target: str, runtime: str) -
     assert read.size is None
     with pytest.raises(ValueError, match=r"size is .*not a list of 2"):
         from_line(json.dumps({**line, "size": [1, 2, 3]}))
+
+
+def test_a_segment_study_of_older_rules_is_not_gone_on_with(work: Work, tmp_path: Path) -> None:
+    card = replace(work.bench.card, task="segment")
+    segments = replace(work, bench=replace(work.bench, card=card)).settings()
+    with Store(tmp_path) as store:
+        store.settle({}, {name: value for name, value in segments.items() if name != "rules"})
+        with pytest.raises(UsageError, match="other settings") as told:
+            store.settle({}, segments)
+    assert told.value.got == "rules = 2"
+    assert work.settings()["rules"] is None
