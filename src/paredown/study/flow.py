@@ -209,6 +209,7 @@ class Flow:
         if is_reference and kept is not None:
             self._reference = kept
         if finished and (not is_reference or kept is not None):
+            drop_unfinished(self.directory, pair.label)  # a study may be killed right behind the trial
             return Job(pair, "done")
         made = load_unfinished(self.directory, pair.recipe.name, pair.label)
         if made is not None and made.readings is not None and (not is_reference or kept is not None):
