@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import re
 import subprocess
 import sys
 import time
@@ -111,6 +112,10 @@ def test_a_study_of_several_models_from_one_file(material, tmp_path, capsys) -> 
     assert trials_of(out) == before
     told = json.loads(capsys.readouterr().out)
     assert told["not_finished"]["gone"]["state"] == "skipped"
+    assert main(["watch", str(out), "--once"]) == 0
+    shown = capsys.readouterr().out
+    assert "6 of 6 trials, nothing runs here now" in shown
+    assert re.search(r"toy0-seed1 +finished +3/3 +.*int8-weights", shown)
     assert main(command(plan, material, out)[3:-1]) == 2
     assert "--resume goes on" in capsys.readouterr().err
     assert (
