@@ -18,6 +18,7 @@ from paredown._compress.recipe import Compressed, Recipe
 from paredown.errors import TargetError, UnsupportedModel, UsageError
 from paredown.measurement import Readings, Trial
 from paredown.preparing import prepare_work
+from paredown.study import units
 from paredown.study.environments import TrialKey, trial_key
 from paredown.study.options import Asked, Options
 from paredown.study.private import hiding
@@ -155,3 +156,12 @@ def test_a_segment_study_of_older_rules_is_not_gone_on_with(work: Work, tmp_path
             store.settle({}, segments)
     assert told.value.got == "rules = 2"
     assert work.settings()["rules"] is None
+
+
+def test_a_judge_on_another_machine_than_the_one_that_times_is_a_doubt(work: Work) -> None:
+    here = work.bench.environment()
+    same = units.judge(work, None, Recipe(), work.model, here)
+    assert "target" not in [d.kind for d in same.readings.doubts]
+    other = units.judge(work, same.predictions, Recipe(), work.model, {**here, "cpu": "another"})
+    doubt = next(d for d in other.readings.doubts if d.kind == "target")
+    assert "CPU another -> " in doubt.text
