@@ -5,6 +5,7 @@ torch is imported where it is used: nothing here needs it before.
 
 from __future__ import annotations
 
+import inspect
 import io
 import warnings
 from collections.abc import Callable, Sequence
@@ -96,11 +97,21 @@ def _flat(answer: Any) -> list[torch.Tensor]:
 def _traced(module: torch.nn.Module, given: tuple[torch.Tensor, ...], opset: int) -> bytes:
     import torch
 
-    file = io.BytesIO()
+    file, names = io.BytesIO(), _names(module, len(given))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tracing; what is wrong in the file is found by comparing
-        torch.onnx.export(module, given, file, opset_version=opset, dynamo=False)  # type: ignore[arg-type]
+        torch.onnx.export(module, given, file, input_names=names, opset_version=opset, dynamo=False)  # type: ignore[arg-type]
     return file.getvalue()
+
+
+def _names(module: torch.nn.Module, count: int) -> list[str]:
+    """What the module calls its inputs."""
+    named = [
+        p.name
+        for p in inspect.signature(module.forward).parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    return [*named, *(f"input{i}" for i in range(len(named), count))][:count]
 
 
 def _captured(module: torch.nn.Module, given: tuple[torch.Tensor, ...], opset: int) -> bytes:

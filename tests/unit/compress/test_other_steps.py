@@ -86,7 +86,15 @@ def test_dynamic_needs_no_image_and_shares_one_measured_grid() -> None:
 
 def test_dynamic_leaves_the_tail_and_what_has_no_integer_form() -> None:
     log = nets.compressed(prepare(nets.classifier()), "dynamic").log
-    assert [(r.action, r.data["op"]) for r in log] == [("quantized", "Conv")] * 2 + [("float", "Gemm")]
+    assert [(r.action, r.data["op"]) for r in log] == [("quantized", "Conv")] * 2 + [("quantized", "Gemm")]
+    net = nets.Net()
+    x = net.node("Flatten", net.node("GlobalAveragePool", net.conv("image", 3, 8)))
+    factor = net.model(net.node("Gemm", x, net.normal(8, 4), net.normal(4), alpha=0.5))
+    last = nets.compressed(prepare(factor), "dynamic").log[-1]
+    assert (last.action, last.why) == (
+        "float",
+        "ONNX has no integer form of a Gemm with factors or a transposed input",
+    )
     tail = nets.compressed(prepare(nets.detector()), "dynamic").log[-1]
     assert tail.action == "float"
     assert "decode tail" in tail.why

@@ -1,8 +1,8 @@
 """Dynamic quantization: int8 weights, activations put on a grid measured from each tensor at run time.
 
-No calibration is needed. Each Conv or MatMul becomes DynamicQuantizeLinear -> ConvInteger / MatMulInteger ->
-Cast -> Mul(scales) -> Add(bias), the form of ONNX's own dynamic quantization. Weights are per channel; the
-decode tail stays float.
+No calibration is needed. Each Conv, MatMul or plain Gemm becomes DynamicQuantizeLinear -> ConvInteger /
+MatMulInteger -> Cast -> Mul(scales) -> Add(bias), the form of ONNX's own dynamic quantization. Weights are per
+channel; the decode tail stays float.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from paredown._compress.quantize.placement.keep_float import KEPT, is_kept
 from paredown._compress.quantize.placement.plan import body_of, unreadable
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import Context, Stage, Step
-from paredown.graph.walk import constant, data_inputs, output_axis, shape_of, weight_of
+from paredown.graph.walk import attribute, constant, data_inputs, output_axis, shape_of, weight_of
 from paredown.measurement import StepRecord
 from paredown.numerics.quant_params import symmetric, weight_limits
 
@@ -36,7 +36,7 @@ class Dynamic(Step):
         return "dynamic"
 
 
-_INTEGER = {"Conv": "ConvInteger", "MatMul": "MatMulInteger"}
+_INTEGER = {"Conv": "ConvInteger", "MatMul": "MatMulInteger", "Gemm": "MatMulInteger"}
 
 
 def apply(step: Dynamic, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
@@ -67,13 +67,23 @@ def _why_not(node: ir.Node, in_body: bool, context: Context) -> str:
         return why
     if any(v is not None and v.const_value is None for v in node.inputs[2:]):
         return "its bias is computed"
+    if node.op_type == "Gemm" and not _is_plain(node):
+        return "ONNX has no integer form of a Gemm with factors or a transposed input"
     return "" if node.op_type in _INTEGER else f"ONNX has no integer form of {node.op_type}"
+
+
+def _is_plain(gemm: ir.Node) -> bool:
+    """Whether it is a MatMul with a bias: the simplifier joins those of transformers to Gemm."""
+    factors = [attribute(gemm, name, 1.0) for name in ("alpha", "beta")]
+    return factors == [1.0, 1.0] and not attribute(gemm, "transA", 0)
 
 
 def _rewrite(graph: ir.Graph, node: ir.Node, measured: dict[ir.Value, ir.Node], bits: int) -> None:
     name, source = str(node.name), data_inputs(node)[0]
     weight = np.asarray(constant(weight_of(node)), np.float32)
     axis = output_axis(node)
+    if node.op_type == "Gemm":
+        weight, axis = (weight.T if attribute(node, "transB", 0) else weight), 1
     grid = symmetric(weight_limits(weight, axis, bits), bits, axis)
     if source not in measured:
         dynamic = _node("DynamicQuantizeLinear", [source], f"{source.name}_dynamic", outputs=3)
@@ -81,9 +91,8 @@ def _rewrite(graph: ir.Graph, node: ir.Node, measured: dict[ir.Value, ir.Node], 
         measured[source] = dynamic
     q, scale, zero = measured[source].outputs
     stored = add_constant(graph, f"{name}_weight_q", grid.quantize(weight).astype(np.int8))
-    product = _node(
-        _INTEGER[node.op_type], [q, stored, zero], f"{name}_int32", list(node.attributes.values())
-    )
+    settings = list(node.attributes.values()) if node.op_type == "Conv" else []
+    product = _node(_INTEGER[node.op_type], [q, stored, zero], f"{name}_int32", settings)
     real = _node("Cast", [product.outputs[0]], f"{name}_cast", [ir.AttrInt64("to", ir.DataType.FLOAT)])
     rank = len(shape_of(node.outputs[0]))
     channels = [1] * rank
@@ -94,9 +103,10 @@ def _rewrite(graph: ir.Graph, node: ir.Node, measured: dict[ir.Value, ir.Node], 
     made = [product, real, scales, last]
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         bias = np.asarray(constant(node.inputs[2]), np.float32)
+        bias = bias.reshape(channels) if node.op_type == "Conv" else bias
         last = _node(
             "Add",
-            [last.outputs[0], add_constant(graph, f"{name}_bias", bias.reshape(channels))],
+            [last.outputs[0], add_constant(graph, f"{name}_bias", bias)],
             f"{name}_biased",
         )
         made.append(last)
