@@ -1,8 +1,8 @@
 """Dynamic quantization: int8 weights, activations put on a grid measured from each tensor at run time.
 
 No calibration is needed. Each Conv, MatMul or plain Gemm becomes DynamicQuantizeLinear -> ConvInteger /
-MatMulInteger -> Cast -> Mul(scales) -> Add(bias), the form of ONNX's own dynamic quantization. Weights are per
-channel; the decode tail stays float.
+MatMulInteger -> Cast -> Mul(scales) -> Add(bias), the form of ONNX's own dynamic quantization. Weights are
+per channel; the decode tail stays float.
 """
 
 from __future__ import annotations
