@@ -61,6 +61,7 @@ LAYERS = {
     "enduring": 5,
     "experiment": 5,
     "pictures": 5,
+    "fed": 5,
     "torch_export": 5,
     "torch_files": 5,
     "torch_train": 5,

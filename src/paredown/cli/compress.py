@@ -12,6 +12,7 @@ from paredown.cli import place
 
 if TYPE_CHECKING:
     from paredown._compress.recipe import Compressed, Recipe
+    from paredown.cli.console import Voice
     from paredown.model import Model
     from paredown.protocols import Artifact
     from paredown.study.limits import Limits
@@ -45,11 +46,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from paredown import api, data, saving
+    from paredown import api, saving
     from paredown._compress.presets import parse_recipe
-    from paredown.cli import closing, console, loading
+    from paredown.cli import closing, console
     from paredown.files import check_directory
-    from paredown.study.images import read_images, unlabelled_images
 
     voice = console.Voice(args.quiet)
     check_directory(args.out, saving.COMPRESSED, force=args.force)
@@ -58,6 +58,28 @@ def main(args: argparse.Namespace) -> int:
     where.version()  # raises where its package is missing
     limits = closing.limits_of(args)
     _check_taken(limits, recipe)
+    model, made = (
+        _on_images(args, recipe, limits, voice)
+        if not args.calib.endswith(".npz")
+        else _on_tensors(args, recipe, voice)
+    )
+    saving.save(made, args.out, force=True)  # looked at above
+    built = where.build(args.out / "model.onnx", args.out)
+    for note in (*(record.why for record in made.log if record.step == "prepare"), built.note):
+        if note:
+            voice.say(note)
+    _show(made, built, model, where.runtime, args)
+    return 0
+
+
+def _on_images(
+    args: argparse.Namespace, recipe: Recipe, limits: Limits, voice: Voice
+) -> tuple[Model, Compressed]:
+    """The model and what the recipe made of it, calibrated on images."""
+    from paredown import api, data
+    from paredown.cli import loading
+    from paredown.study.images import read_images, unlabelled_images
+
     given = read_images(args.calib, allow_outside=args.allow_outside)
     for note in given.notes:
         voice.say(note)
@@ -83,13 +105,28 @@ def main(args: argparse.Namespace) -> int:
         folder=args.out,
         progress=voice.progress,
     )
-    saving.save(made, args.out, force=True)  # looked at above
-    built = where.build(args.out / "model.onnx", args.out)
-    for note in (*(record.why for record in made.log if record.step == "prepare"), built.note):
-        if note:
-            voice.say(note)
-    _show(made, built, model, where.runtime, args)
-    return 0
+    return model, made
+
+
+def _on_tensors(args: argparse.Namespace, recipe: Recipe, voice: Voice) -> tuple[Model, Compressed]:
+    """The same, calibrated on the arrays of an .npz file."""
+    from paredown.cli import loading
+    from paredown.fed import compress_fed
+    from paredown.inputs import read_model
+
+    model = read_model(args.model, loading.hints_of(args))
+    made = compress_fed(
+        model,
+        recipe,
+        Path(args.calib),
+        target=args.target,
+        runtime=args.runtime,
+        threads=args.threads,
+        keep_float=args.keep_float,
+        seed=args.seed,
+        progress=voice.progress,
+    )
+    return model, made
 
 
 def _check_taken(limits: Limits, recipe: Recipe) -> None:
