@@ -18,7 +18,7 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown.graph.moves import MOVES, Full, Ids
-from paredown.graph.walk import attribute, consumers, data_inputs, has_shape, shape_of, weight_of
+from paredown.graph.walk import attribute, constant, consumers, data_inputs, has_shape, shape_of, weight_of
 
 HOMOGENEOUS = (
     "Relu",
@@ -32,6 +32,9 @@ HOMOGENEOUS = (
 )
 """Ops for which f(s x) = s f(x), s > 0, and that keep channels apart and in place."""
 
+GATES = ("Sigmoid", "HardSigmoid")
+"""Ops whose product with what they read is SiLU or hard swish."""
+
 
 @dataclass
 class Channels:
@@ -39,7 +42,7 @@ class Channels:
     mixed: tensor name -> the ids somewhere in it, for all others.
 
     frozen: ids that nothing may change. parent: union-find over ids; the root of an id is its class. why: the
-    first reason for which an id was frozen.
+    first reason for which an id was frozen. ceilings: id -> the least limit above which a Clip cuts it off.
     """
 
     ids: dict[str, Ids] = field(default_factory=dict)
@@ -47,6 +50,7 @@ class Channels:
     frozen: set[int] = field(default_factory=set)
     parent: list[int] = field(default_factory=list)
     why: dict[int, str] = field(default_factory=dict)
+    ceilings: dict[int, float] = field(default_factory=dict)
 
     def new(self, count: int, frozen: str = "") -> Ids:
         """Fresh ids, (count,). frozen: why they may not change."""
@@ -89,6 +93,13 @@ class Channels:
         """The classes that nothing may change."""
         return {self.root(i) for i in self.frozen}
 
+    def limits(self) -> dict[int, float]:
+        """Class -> its ceiling, for those that have one."""
+        found: dict[int, float] = {}
+        for i, limit in self.ceilings.items():
+            found[self.root(i)] = min(limit, found.get(self.root(i), limit))
+        return found
+
     def reasons(self) -> dict[int, str]:
         """Frozen class -> why."""
         return {self.root(i): why for i, why in self.why.items()}
@@ -98,21 +109,25 @@ Send = Callable[[ir.Node, Full, Channels], list[Ids]]
 """send(node, full, channels) -> the ids at every place of the node's outputs."""
 
 
-def channel_classes(graph: ir.Graph, through_gates: bool = False) -> Channels:
+def channel_classes(graph: ir.Graph, through_gates: bool = False, *, through_clips: bool = False) -> Channels:
     """The channel classes of a graph with static shapes, frozen where they may not be scaled.
 
-    through_gates: x sigmoid(x) counts as homogeneous in x. Who scales x must hand the gate what x was.
+    through_gates: x sigmoid(x), hard or not, counts as homogeneous in x. Who scales x must hand the gate what
+    x was.
+    through_clips: Clip at 0 and above counts as homogeneous, its upper limit as a ceiling. Who scales a
+    channel up must keep it below that; one that reaches it may not be scaled at all.
     """
-    return trace(graph, _send_through_gates if through_gates else _send)[0]
+    send = _send_through_gates if through_gates else _send_through_clips if through_clips else _send
+    return trace(graph, send)[0]
 
 
 def gated(node: ir.Node) -> ir.Value | None:
-    """x, where the node is the product of x and a sigmoid(x) that nothing else reads; else None."""
+    """x, where the node is the product of x and a sigmoid(x), hard or not, that it alone reads; else None."""
     if node.op_type != "Mul":
         return None
     for x, gate in (tuple(node.inputs), tuple(reversed(node.inputs))):
         sigmoid = None if gate is None else gate.producer()
-        if sigmoid is None or sigmoid.op_type != "Sigmoid" or sigmoid.inputs[0] is not x:
+        if sigmoid is None or sigmoid.op_type not in GATES or sigmoid.inputs[0] is not x:
             continue
         return x if consumers(sigmoid.outputs[0]) == [node] else None
     return None
@@ -121,9 +136,21 @@ def gated(node: ir.Node) -> ir.Value | None:
 def _send_through_gates(node: ir.Node, full: Full, channels: Channels) -> list[Ids]:
     if (x := gated(node)) is not None and x in full:
         return [full[x]]
-    if node.op_type == "Sigmoid" and any(gated(reader) is not None for reader in consumers(node.outputs[0])):
+    if node.op_type in GATES and any(gated(reader) is not None for reader in consumers(node.outputs[0])):
         return [spread(channels.new(count(node.outputs[0]), "a gate"), shape_of(node.outputs[0]))]
     return _send(node, full, channels)
+
+
+def _send_through_clips(node: ir.Node, full: Full, channels: Channels) -> list[Ids]:
+    limits = [constant(v) for v in node.inputs[1:3]] if node.op_type == "Clip" else []
+    x = node.inputs[0] if len(limits) == 2 else None
+    ids = per_channel(full[x]) if x is not None and x in full else None
+    low, high = limits if ids is not None else (None, None)
+    if ids is None or low is None or high is None or np.any(low != 0) or not np.all(high > 0):
+        return _send(node, full, channels)
+    limit = float(np.min(high))
+    channels.ceilings |= {i: min(limit, channels.ceilings.get(i, limit)) for i in ids.tolist()}
+    return [spread(ids, shape_of(node.outputs[0]))]
 
 
 def trace(graph: ir.Graph, send: Send) -> tuple[Channels, Full]:
@@ -174,6 +201,11 @@ def _send(node: ir.Node, full: Full, channels: Channels) -> list[Ids]:
     if node.op_type in ("Add", "Sub") and len(inputs) == 2 and inputs[0].shape == inputs[1].shape:
         channels.unite(*pairs(inputs[0], inputs[1]))
         return [inputs[0]]
+    if node.op_type == "Mul" and len(inputs) == 2:
+        for x, factor in (inputs, inputs[::-1]):  # homogeneous in x, where nothing scales the factor
+            fixed = channels.frozen.issuperset(np.unique(unrepeated(factor)).tolist())
+            if fixed and x.shape == shape_of(node.outputs[0]):
+                return [x]
     if node.op_type in MOVES and inputs:
         moved = MOVES[node.op_type](node, full)
         if moved is not None:

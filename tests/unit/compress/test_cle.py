@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 import nets
 from paredown._compress.kept import Kept
-from paredown._compress.quantize.cle import LIMIT
+from paredown._compress.quantize.cle import HEADROOM, LIMIT
 from paredown._compress.quantize.ranges.calibrate import calibrate
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
@@ -113,6 +113,52 @@ def test_a_network_of_silu_is_left_as_it_is() -> None:
     assert [(r.action, r.data["op"]) for r in made.log] == [("skipped", "Conv")] * 2
     assert all("homogeneous" in r.why for r in made.log)
     assert weights(made.model) == weights(model)
+
+
+def clipped(net: nets.Net) -> str:
+    """Of 8 channels some reach the limit of their Clip, the others stay far below it."""
+    zero, six = (net.constant(np.array(x, np.float32)) for x in (0, 6))
+    x = net.node("Clip", uneven(net, "image", 3, gains=GAINS * 8), zero, six)
+    return net.conv(net.node("Clip", uneven(net, x, 8, group=8), zero, six), 8, 4)
+
+
+def test_through_a_clip_quiet_channels_are_scaled_up_and_what_reaches_it_stays() -> None:
+    model = built(clipped)
+    made = nets.compressed(model, "cle").model
+    first, _ = (n.output[0] for n in to_proto(model).graph.node if n.op_type == "Clip")
+    (before,) = calibrate(model, [first], nets.feeds()).values()
+    (after,) = calibrate(made, [first], nets.feeds()).values()
+    full = before.channel_high == 6
+    assert 0 < full.sum() < 8
+    np.testing.assert_array_equal(after.channel_high[full], 6)
+    assert (after.channel_high[~full] <= 6 / HEADROOM * 1.001).all()
+    assert (after.channel_high[~full] > 2 * before.channel_high[~full]).any()
+    assert (after.channel_high >= before.channel_high * 0.999).all()
+    for image in nets.feeds():
+        (want,), (got,) = nets.run(model, image), nets.run(made, image)
+        np.testing.assert_allclose(got, want, atol=1e-4 * np.abs(want).max())
+
+
+def offset_behind_a_sum(net: nets.Net) -> str:
+    x = net.node("Relu", uneven(net, "image", 3))
+    total = net.node("Add", uneven(net, x, 8), net.conv(x, 8, 8))
+    offset = net.constant(net.rng.normal(size=(1, 8, 1, 1)).astype(np.float32))
+    return net.conv(net.node("Relu", net.node("Add", total, offset)), 8, 4)
+
+
+def test_a_constant_behind_a_sum_goes_into_a_bias() -> None:
+    model = built(offset_behind_a_sum)
+    made = nets.compressed(model, "cle")
+    ops = [nets.ops(to_proto(m).graph.node)["Add"] for m in (model, made.model)]
+    assert ops == [2, 1]
+    assert any(r.data["op"] == "Add" and "bias" in r.why for r in made.log)
+    for image in nets.images(3, seed=7):
+        (want,), (got,) = nets.run(model, image), nets.run(made.model, image)
+        np.testing.assert_allclose(got, want, atol=1e-4 * np.abs(want).max())
+    gone = [r.where for r in made.log if r.data["op"] == "Add"]
+    assert (
+        nets.ops(to_proto(nets.compressed(model, "cle", keep_float=tuple(gone)).model).graph.node)["Add"] == 2
+    )
 
 
 def test_factors_are_limited_and_told() -> None:

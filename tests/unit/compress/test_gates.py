@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,8 @@ from paredown.numerics.quant_params import exact
 from paredown.numerics.ranges import PerChannel, Seen, least_cubed_error
 from paredown.protocols import Lost
 
+Activation = Callable[[nets.Net, str], str]
+
 GAINS = np.geomspace(0.02, 20.0, 8).astype(np.float32)
 
 
@@ -29,7 +33,11 @@ def silu(net: nets.Net, x: str) -> str:
     return net.node("Mul", x, net.node("Sigmoid", x))
 
 
-def uneven(gains: np.ndarray = GAINS, depthwise: bool = True) -> Model:
+def hard_swish(net: nets.Net, x: str) -> str:
+    return net.node("Mul", x, net.node("HardSigmoid", x, alpha=1 / 6))
+
+
+def uneven(gains: np.ndarray = GAINS, depthwise: bool = True, silu: Activation = silu) -> Model:
     """A network whose 8 inner channels differ in loudness, then a depthwise one that levels them."""
     net = nets.Net(seed=5)
     weight = net.rng.normal(size=(8, 3, 3, 3)) * gains.reshape(-1, 1, 1, 1) / 3
@@ -50,8 +58,9 @@ def made(model: Model, recipe: str) -> tuple[Model, list[str]]:
     return done.model, [record.action for record in done.log if record.step == "gates"]
 
 
-def test_factors_at_gates_change_nothing() -> None:
-    model = uneven()
+@pytest.mark.parametrize("activation", [silu, hard_swish])
+def test_factors_at_gates_change_nothing(activation: Activation) -> None:
+    model = uneven(silu=activation)
     scaled, actions = made(model, "gates")
     assert "changed" in actions
     assert sum(n.op_type == "Mul" for n in to_proto(scaled).graph.node) == 2 + actions.count("changed")
@@ -81,14 +90,39 @@ def test_ranges_of_the_scaled_graph_are_told_from_the_plain_one(monkeypatch: pyt
         assert set(np.log2(ratio[np.isfinite(ratio)]) % 1) == {0.0}
 
 
-def test_one_grid_then_fits_all_channels() -> None:
-    model = uneven()
+@pytest.mark.parametrize("activation", [silu, hard_swish])
+def test_one_grid_then_fits_all_channels(activation: Activation) -> None:
+    model = uneven(silu=activation)
     errors = {}
     for recipe in ("w8a8-pc-mse", "gates+w8a8-pc-mse"):
         quantized, _ = made(model, recipe)
         pairs = [(nets.run(model, i)[0], nets.run(quantized, i)[0]) for i in nets.images(3, seed=9)]
         errors[recipe] = float(np.mean([np.square(a - b).mean() / a.var() for a, b in pairs]))
     assert errors["gates+w8a8-pc-mse"] < errors["w8a8-pc-mse"] / 3
+
+
+def test_a_product_with_a_gate_in_float_is_rounded_once() -> None:
+    """ONNX Runtime has no integer HardSigmoid: neither the gate nor what its factors make is rounded."""
+    quantized, actions = made(uneven(silu=hard_swish), "gates+w8a8-pc-mse")
+    assert "changed" in actions
+    nodes = to_proto(quantized).graph.node
+    rounded = {n.input[0] for n in nodes if n.op_type == "QuantizeLinear"}
+    for node in nodes:
+        if node.op_type == "HardSigmoid":
+            assert rounded.isdisjoint([*node.input, *node.output])
+    assert nets.ops(nets.optimized(quantized).graph.node)["QLinearMul"] == 0
+
+
+def test_channels_behind_squeeze_and_excitation_are_equalized_too() -> None:
+    """What a gate of one number for every channel multiplies is homogeneous beside it."""
+    net = nets.Net(seed=5)
+    x = silu(net, net.conv("image", 3, 8))
+    pooled = net.node("GlobalAveragePool", x)
+    weighed = net.node("Mul", x, net.node("Sigmoid", net.conv(pooled, 8, 8, 1)))
+    graph = to_ir(prepare(net.model(net.conv(weighed, 8, 4, 1)))).graph
+    channels = channel_classes(graph, through_gates=True)
+    assert channels.of(weighed).tolist() == channels.of(x).tolist()
+    assert channels.is_frozen().isdisjoint(channels.of(x).tolist())
 
 
 def test_the_runtime_computes_factors_in_integers() -> None:

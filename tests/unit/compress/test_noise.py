@@ -48,6 +48,18 @@ def test_a_score_that_no_sigmoid_hears_may_be_anything() -> None:
     assert far.damage(heard) == 0
 
 
+def test_a_head_of_one_position_beside_others_is_no_classifier() -> None:
+    """The last of a pyramid of heads: what no sigmoid hears counts for nothing there either."""
+    single = np.full((1, 3, 1, 1), -20.0, np.float32)
+    single[0, 2] = 1.0
+    _, answer = answers([detector(), single])
+    lower = single.copy()
+    lower[0, 0] = -60.0
+    assert answer.damage(lower) == 0.0
+    (alone,) = answers([single])
+    assert alone.damage(lower) > 0
+
+
 def test_scores_count_as_much_as_boxes_however_many_there_are() -> None:
     many = np.concatenate([detector(), np.full((1, 77, 1, 100), -9.0, np.float32)], axis=1)
     (answer,) = answers([many])

@@ -11,8 +11,11 @@ Differs from the source: S balances what is quantized per tensor, the measured a
 columns of the reading weights (as SmoothQuant does, Xiao et al. 2023, arXiv 2211.10438, eq. 4, with alpha
 1/2), because the rows of W1 have a scale each and cost nothing; where only depthwise convolutions read, their
 columns cost nothing either and the activation is equalized in full. It works on channel classes
-(graph/channels.py), so it reaches through Add, Concat, Split and channel shuffles. SiLU and its kin are not
-homogeneous: there it is refused and logged.
+(graph/channels.py), so it reaches through Add, Concat, Split and channel shuffles. Through Clip(x, 0, L),
+where the source puts a ReLU in its place, quiet channels are scaled up as far as HEADROOM over what
+calibration saw stays below L, and channels that reach L are left as they are. Constants added behind sums go
+into biases first (gather_biases.py): they would stop it. SiLU and its kin are not homogeneous: there it is
+refused and logged.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown._compress.draft import Draft
+from paredown._compress.quantize.gather_biases import gather_biases
 from paredown._compress.quantize.placement.keep_float import KEPT, is_kept
 from paredown._compress.quantize.placement.plan import body_of, place
 from paredown._compress.quantize.ranges.calibrate import calibrate_for, rescaled
@@ -38,6 +42,7 @@ from paredown.model import Model
 
 _ALONE = "no neighbour behind a positively homogeneous function"
 LIMIT = 64.0  # the most a channel is scaled up or down: dead channels must not become loud
+HEADROOM = 1.25  # over the largest value seen, that a Clip must leave
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,17 @@ class Equalize(Step):
 def apply(step: Equalize, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
     """Equalized weights for the same function; one record for every convolution and matrix product."""
     graph = draft.graph
-    channels = channel_classes(graph)
+    gathered = gather_biases(graph, context.keep_float)
+    channels = channel_classes(graph, through_clips=True)
     nodes = weighted_in_body(graph)
     kept = freeze_kept(nodes, channels, context)
     source = to_model(draft.model, context.source)
     loudness = _loudness(graph, nodes, channels, source, context)
     factors = class_factors(nodes, channels, loudness) if loudness else np.ones(len(channels.parent))
-    log = []
+    log = [
+        StepRecord(step.name, name, "changed", f"its constant is in the bias of {layer!r}", {"op": "Add"})
+        for name, layer in gathered.items()
+    ]
     for node in nodes:
         action, why = ("float", KEPT) if node in kept else ("skipped", _ALONE)
         data: dict[str, object] = {"op": node.op_type}
@@ -127,15 +136,20 @@ def class_factors(
         if not is_depthwise(node):
             np.maximum.at(column, classes, _columns(node, len(classes)))
     weighted = np.where(column > 0, np.sqrt(activation / np.maximum(column, 1e-12)), activation)
-    factors = np.ones(size)
+    factors, ceilings = np.ones(size), channels.limits()
     frozen = channels.is_frozen()
     for tensor in loudness:
         classes = channels.of(tensor)
-        free = np.array([c not in frozen and activation[c] > 0 for c in classes.tolist()])
-        if free.any():
-            wanted = weighted[classes[free]]
-            middle = np.exp(np.mean(np.log(np.maximum(wanted, 1e-12))))
-            factors[classes[free]] = np.clip(wanted / middle, 1 / LIMIT, LIMIT)
+        free = classes[[c not in frozen and activation[c] > 0 for c in classes.tolist()]]
+        if not len(free):
+            continue
+        wanted = np.maximum(weighted[free], 1e-12)
+        if ceilings.keys().isdisjoint(free.tolist()):
+            factors[free] = np.clip(wanted / np.exp(np.mean(np.log(wanted))), 1 / LIMIT, LIMIT)
+        else:
+            limits = np.array([ceilings.get(c, np.inf) for c in free.tolist()])
+            least = np.clip(HEADROOM * activation[free] / limits, 1 / LIMIT, 1)
+            factors[free] = np.clip(wanted / wanted.max(), least, 1)
     return factors
 
 

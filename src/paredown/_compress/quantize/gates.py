@@ -1,7 +1,7 @@
 """Equalization through x sigmoid(x): one channel's range no longer sets the step of all others.
 
-SiLU is not homogeneous, so ordinary equalization stops at it. But its sigmoid may be handed another number
-than its product. For any diagonal S > 0 of powers of two,
+SiLU and hard swish are not homogeneous, so ordinary equalization stops at them. But the sigmoid may be handed
+another number than the product. For any diagonal S > 0 of powers of two,
 
     y = x sigmoid(x),   x = W1 u + b1           becomes    y' = x' sigmoid(S x'),   x' = S^-1 (W1 u + b1)
     W2 y                                                   (W2 S) y'                with y' = S^-1 y
@@ -54,7 +54,9 @@ class Gates(Step):
     """gates: equalize channel ranges through x sigmoid(x), where it lowers the damage at the heads."""
 
     kind: ClassVar[str] = "gates"
-    summary: ClassVar[str] = "equalize channel ranges through SiLU, with a factor at its gate, where it pays"
+    summary: ClassVar[str] = (
+        "equalize channel ranges through SiLU and hard swish, with a factor at the gate, where it pays"
+    )
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def apply(step: Gates, draft: Draft, context: Context) -> tuple[StepRecord, ...]
     seen = _seen(source, context)
     read = {str(data_inputs(node)[0].name) for node in nodes} & seen.keys() & channels.ids.keys()
     loudness = {tensor: loudness_of(seen[tensor]) for tensor in sorted(read)}
-    factors = _powers(class_factors(nodes, channels, loudness))
+    factors = _powers(class_factors(nodes, channels, loudness), bundles)
     tried = [b for b in bundles if _spread(b, channels, factors) >= SPREAD]
     log = [record for b in bundles if b not in tried for record in b.records(step, "skipped", _ALIKE)]
     if not tried:
@@ -227,9 +229,17 @@ def _bundle(products: list[ir.Node], own: frozenset[int], classes: Mapping[str, 
     return _Bundle(tuple(products), own, frozenset(tensors))
 
 
-def _powers(factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The nearest powers of two, within what a gate's constant holds."""
-    return np.asarray(2.0 ** np.clip(np.rint(np.log2(factors)), LOWEST, HIGHEST))
+def _powers(factors: NDArray[np.float64], bundles: Iterable[_Bundle]) -> NDArray[np.float64]:
+    """The nearest powers of two, within what a gate's constant holds.
+
+    A factor common to a bundle is free: where its quietest channels want less than the least, all get more.
+    """
+    powers = np.rint(np.log2(factors))
+    for bundle in bundles:
+        own = sorted(bundle.classes)
+        room = max(HIGHEST - powers[own].max(), 0)
+        powers[own] += np.clip(LOWEST - powers[own].min(), 0, room)
+    return np.asarray(2.0 ** np.clip(powers, LOWEST, HIGHEST))
 
 
 def _only(factors: NDArray[np.float64], bundles: Iterable[_Bundle]) -> NDArray[np.float64]:

@@ -103,6 +103,7 @@ def place(
             plan.left[node] = why
         else:
             plan.roles[node] = _role(node, policy)
+    _leave_scaled_gates(plan)
     _strand(plan)
     _group(plan)
     if policy.rounds_sums:
@@ -212,6 +213,30 @@ def _clips_at_zero_or_wider(node: ir.Node) -> bool:
     return not (above or below)
 
 
+def _leave_scaled_gates(plan: Plan) -> None:
+    """Leave float the products with a constant that only float nodes read: rounded, they gained nothing."""
+    for node, role in list(plan.roles.items()):
+        readers = consumers(node.outputs[0])
+        scales = node.op_type == "Mul" and role == "kernel" and len(data_inputs(node)) == 1
+        if scales and readers and all(reader in plan.left for reader in readers):
+            plan.left[node] = "only what is computed in float reads it"
+            del plan.roles[node]
+
+
+def _float_gate(product: ir.Node, value: ir.Value | None, plan: Plan) -> bool:
+    """True for a factor computed in float of what the product reads beside it.
+
+    That is a real number there anyway, so the product is computed of real numbers and rounded once.
+    """
+    gate = None if value is None else value.producer()
+    if product.op_type != "Mul" or gate not in plan.left:
+        return False
+    read = data_inputs(gate)
+    for node in [v.producer() for v in read]:
+        read += data_inputs(node) if node in plan.left and node.op_type == "Mul" else []
+    return any(v is not value and v in read for v in data_inputs(product))
+
+
 def _strand(plan: Plan) -> None:
     """Leave float what would only be wrapped in conversions: nodes that no integer result reaches."""
     changed = True
@@ -245,7 +270,7 @@ def _group(plan: Plan) -> None:
             continue
         inputs = [node.inputs[0]] if role == "same" and node.op_type != "Concat" else data_inputs(node)
         for value in inputs:
-            if value is not None and not _absorbed_next(value, plan):
+            if value is not None and not (_absorbed_next(value, plan) or _float_gate(node, value, plan)):
                 find(str(value.name))
         for value in () if role == "kernel" and plan.real else node.outputs:
             if not _absorbed_next(value, plan):

@@ -2,7 +2,8 @@
 
 The graph is instrumented: behind each tensor stand ReduceMin and ReduceMax (per channel) and a Gather of
 fixed random positions, so that a tensor's full value never leaves the runtime and its buffer is freed at
-once. The sigmoid and the SiLU of a tensor that is watched need no watching: they follow from what was seen.
+once. The sigmoid, hard or not, of a tensor that is watched and its product with it (SiLU, hard swish) need no
+watching: they follow from what was seen.
 
 What is kept is a bounded sample, not a histogram: a sample can be judged behind any function that follows
 (SiLU, sigmoid) and per channel, and it needs no range to be known beforehand. Memory does not grow with the
@@ -23,10 +24,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paredown._compress.quantize.ranges.post_activation import SILU_BOTTOM, sigmoid, silu
+from paredown._compress.quantize.ranges.post_activation import SILU_BOTTOM, hard_sigmoid, sigmoid, silu
 from paredown._compress.recipe import Context
 from paredown.errors import CalibrationError
-from paredown.graph.channels import Channels
+from paredown.graph.channels import GATES, Channels
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.graph.taps import Tap, add_taps
@@ -158,21 +159,43 @@ def _derived(
 ) -> dict[str, tuple[str, tuple[Function, float]]]:
     """Functions of tensors that are watched anyway, of which and with which bottom (`Seen.through`): sigmoids
     and products with them, which need not be watched themselves."""
-    sigmoid_of: dict[str, str] = {}
+    gates: dict[str, tuple[str, _Gate]] = {}
     found: dict[str, tuple[str, tuple[Function, float]]] = {}
     for node in proto.graph.node:
         made = node.output[0] if node.output else ""
-        if node.op_type == "Sigmoid":
-            x = sigmoid_of[made] = node.input[0]
-            function: tuple[Function, float] = (sigmoid, -np.inf)
+        if node.op_type in GATES:
+            x, gate = node.input[0], _gate(node)
+            gates[made], function = (x, gate), (gate.function, -np.inf)
         elif node.op_type == "Mul":
-            x = next((a for a, b in (node.input, node.input[::-1]) if sigmoid_of.get(b) == a), "")
-            function = (silu, SILU_BOTTOM)
+            pairs = (node.input, node.input[::-1])
+            x, gate = next((gates[b] for a, b in pairs if b in gates and gates[b][0] == a), ("", _SIGMOID))
+            function = (gate.product, gate.bottom)
         else:
             continue
         if {x, made} <= tensors and x not in found:
             found[made] = (x, function)
     return found
+
+
+@dataclass(frozen=True)
+class _Gate:
+    """A sigmoid, its product with what it reads, and where that is least."""
+
+    function: Function
+    product: Function
+    bottom: float
+
+
+_SIGMOID = _Gate(sigmoid, silu, SILU_BOTTOM)
+
+
+def _gate(node: onnx.NodeProto) -> _Gate:
+    if node.op_type == "Sigmoid":
+        return _SIGMOID
+    given = {a.name: a.f for a in node.attribute}
+    alpha, beta = given.get("alpha", 0.2), given.get("beta", 0.5)
+    function = hard_sigmoid(alpha, beta)
+    return _Gate(function, lambda x: x * function(x), -beta / (2 * alpha))
 
 
 def _not_finite(tensor: str, number: int) -> CalibrationError:

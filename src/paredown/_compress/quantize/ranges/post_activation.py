@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.graph.channels import Channels, count, spread, trace
+from paredown.graph.channels import GATES, Channels, count, spread, trace
 from paredown.graph.moves import MOVES, Full, Ids
 from paredown.graph.walk import attribute, constant, consumers, data_inputs, shape_of
 from paredown.numerics.ranges import Function, PerChannel
@@ -44,9 +44,14 @@ def tanh(x: Floats) -> Floats:
     return np.tanh(x)
 
 
+def hard_sigmoid(alpha: float = 0.2, beta: float = 0.5) -> Function:
+    """The function of ONNX's HardSigmoid with these attributes."""
+    slope, middle = np.float32(alpha), np.float32(beta)
+    return lambda x: np.clip(x * slope + middle, np.float32(0), np.float32(1))
+
+
 def _hard_sigmoid(node: ir.Node) -> Function:
-    alpha, beta = attribute(node, "alpha", 0.2), attribute(node, "beta", 0.5)
-    return lambda x: np.clip(x * alpha + beta, 0, 1)
+    return hard_sigmoid(attribute(node, "alpha", 0.2), attribute(node, "beta", 0.5))
 
 
 def _leaky(node: ir.Node) -> Function:
@@ -67,8 +72,8 @@ _FUNCTIONS: dict[str, Callable[[ir.Node], Function]] = {
 def post_activation(value: ir.Value) -> Function | PerChannel | None:
     """The elementwise function through which every reader sees the value; None where one sees it as it is.
 
-    x * sigmoid(x) and x * hardsigmoid(x) are recognised as one function of x, and x * sigmoid(f x) with a
-    factor f for every channel (gates.py) as one of x and f.
+    x * sigmoid(x) and x * hardsigmoid(x) are recognised as one function of x, and these with gates of f x, a
+    factor f for every channel (gates.py), as one of x and f.
     """
     readers = consumers(value)
     if value.is_graph_output() or not readers:
@@ -76,7 +81,7 @@ def post_activation(value: ir.Value) -> Function | PerChannel | None:
     if len(readers) == 1 and readers[0].op_type in _FUNCTIONS:
         return _FUNCTIONS[readers[0].op_type](readers[0])
     if len(readers) == 2:
-        gate = next((n for n in readers if n.op_type in ("Sigmoid", "HardSigmoid")), None)
+        gate = next((n for n in readers if n.op_type in GATES), None)
         product = next((n for n in readers if n.op_type == "Mul"), None)
         if gate and product and gate.outputs[0] in product.inputs and len(consumers(gate.outputs[0])) == 1:
             inner = _FUNCTIONS[gate.op_type](gate)
@@ -89,12 +94,16 @@ def _after_scaled_gate(readers: list[ir.Node]) -> PerChannel | None:
     for scaled, product in (readers, readers[::-1]):
         factor = constant(scaled.inputs[1]) if scaled.op_type == product.op_type == "Mul" else None
         gate = consumers(scaled.outputs[0])
-        if factor is None or [n.op_type for n in gate] != ["Sigmoid"]:
+        if factor is None or len(gate) != 1 or gate[0].op_type not in GATES:
             continue
         if consumers(gate[0].outputs[0]) == [product]:
             factors = np.asarray(factor, np.float32).reshape(-1)
-            return PerChannel(lambda x, f: x * sigmoid(f * x), factors)
+            return PerChannel(_scaled_gate(_FUNCTIONS[gate[0].op_type](gate[0])), factors)
     return None
+
+
+def _scaled_gate(gate: Function) -> Callable[[Floats, Floats], Floats]:
+    return lambda x, factor: x * gate(factor * x)
 
 
 def into_sigmoids(graph: ir.Graph, heads: Collection[str]) -> dict[str, NDArray[np.bool_]]:

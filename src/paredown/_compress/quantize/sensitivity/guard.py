@@ -77,7 +77,7 @@ def guard(
         search.refine(group, pool([seen[m] for m in plan.members()[group]]))
     released, after = search.release() if release else ([], search.together(switched.groups))
     why = {n: text for g in released for n, text in _around(graph, plan, g, search.alone[g]).items()}
-    new = place(graph, context.policy, context.keep_float, why) if why else plan
+    new, why = _without(graph, plan, why, context)
     carried = {group: search.grids[plan.group[members[0]]] for group, members in new.members().items()}
     return Guarded(new, carried, search.alone, why, float(before.mean()), after, tuple(search.images))
 
@@ -160,6 +160,21 @@ def heads_of(plan: Plan, graph: ir.Graph) -> list[str]:
         if str(value.name) in plan.group and not all(r in plan.roles for r in consumers(value) or (None,))
     ]
     return found or [str(v.name) for v in graph.outputs]
+
+
+def _without(
+    graph: ir.Graph, plan: Plan, why: dict[str, str], context: Context
+) -> tuple[Plan, dict[str, str]]:
+    """The plan with these nodes left float, and with them what would write a tensor that has no grid, because
+    that stood behind an activation function now float."""
+    while why:
+        new = place(graph, context.policy, context.keep_float, why)
+        bare = new.group.keys() - plan.group.keys()
+        more = [str(n.name) for n in new.roles if not bare.isdisjoint(str(v.name) for v in n.outputs)]
+        if not more:
+            return new, why
+        why = {**why, **dict.fromkeys(more, "beside a function that is left float")}
+    return plan, why
 
 
 def _around(graph: ir.Graph, plan: Plan, group: str, damage: float) -> dict[str, str]:

@@ -58,18 +58,21 @@ def answers(heads: Sequence[Floats]) -> list[Answer]:
     """The float answers of all heads to one image, made ready to be compared with."""
     flat = [_flat(h) for h in heads]
     sure = _confidence(flat)
-    return [_answer(values, sure.get(values.shape[1])) for values in flat]
+    classifies = all(values.shape[1] == 1 for values in flat)
+    return [_answer(values, sure.get(values.shape[1]), classifies) for values in flat]
 
 
-def _answer(values: Floats, sure: Floats | None) -> Answer:
-    positions = values.shape[1]
-    if positions == 1:  # a classifier: channels tell each other's scale
+def _answer(values: Floats, sure: Floats | None, classifies: bool) -> Answer:
+    if classifies:  # channels tell each other's scale
         inverse = np.full((len(values), 1), 1 / max(float(values.std()), 1e-6), np.float32)
         shares, least = _shares(np.zeros(len(values), bool)), np.full((len(values), 1), -np.inf, np.float32)
         return Answer(values, least, np.ones(1, np.float32), inverse, shares, 0.0)
     variance, score = values.var(axis=1), _scores(values)
+    if values.shape[1] == 1:  # the last of a pyramid of heads has one position: its channels tell the scale
+        variance = np.full(len(values), values[~score].var() if (~score).any() else 0.0, np.float32)
+        variance[score] = np.maximum(values[score], UNHEARD).var() if score.any() else 0.0
     variance[score] = variance[score].mean() if score.any() else 0.0
-    found = np.zeros(positions, np.float32) if sure is None else sure
+    found = np.zeros(values.shape[1], np.float32) if sure is None else sure
     weight = found + BACKGROUND
     inverse = (1 / np.sqrt(np.maximum(variance, 1e-12)))[:, None].astype(np.float32)
     least = np.where(score, np.float32(UNHEARD), np.float32(-np.inf))[:, None]
@@ -88,7 +91,7 @@ def _confidence(heads: Sequence[Floats]) -> dict[int, Floats]:
     found: dict[int, Floats] = {}
     for values in heads:
         score = _scores(values)
-        if values.shape[1] > 1 and score.any():
+        if score.any():
             sure = _sigmoid(values[score].max(axis=0))
             found[values.shape[1]] = found.get(values.shape[1], np.float32(1)) * sure
     return found
