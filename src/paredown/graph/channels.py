@@ -146,9 +146,9 @@ def _send_through_clips(node: ir.Node, full: Full, channels: Channels) -> list[I
     x = node.inputs[0] if len(limits) == 2 else None
     ids = per_channel(full[x]) if x is not None and x in full else None
     low, high = limits if ids is not None else (None, None)
-    if ids is None or low is None or high is None or np.any(low != 0) or not np.all(high > 0):
+    if ids is None or low is None or high is None or np.any(low != 0) or np.any(np.less_equal(high, 0)):
         return _send(node, full, channels)
-    limit = float(np.min(high))
+    limit = float(np.asarray(high, np.float64).min())
     channels.ceilings |= {i: min(limit, channels.ceilings.get(i, limit)) for i in ids.tolist()}
     return [spread(ids, shape_of(node.outputs[0]))]
 

@@ -20,6 +20,13 @@ def nodes_before(graph: onnx.GraphProto, tensors: Iterable[str]) -> list[onnx.No
     return kept[::-1]
 
 
+def leave_out_tail(graph: onnx.GraphProto) -> None:
+    """Takes away what no output depends on: a tail that scales maps up can cost more than all before it."""
+    kept = nodes_before(graph, [value.name for value in graph.output])
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
 def part_of(
     proto: onnx.ModelProto,
     nodes: Iterable[onnx.NodeProto],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from paredown._compress.quantize.ranges.post_activation import UNHEARD
-from paredown._compress.quantize.sensitivity.noise import BACKGROUND, answers
+from paredown._compress.quantize.sensitivity.noise import BACKGROUND, MOST, answers
 
 
 def detector() -> np.ndarray:
@@ -58,6 +58,17 @@ def test_a_head_of_one_position_beside_others_is_no_classifier() -> None:
     assert answer.damage(lower) == 0.0
     (alone,) = answers([single])
     assert alone.damage(lower) > 0
+
+
+def test_of_a_large_head_a_fixed_part_is_looked_at() -> None:
+    rng = np.random.default_rng(3)
+    head = rng.normal(size=(1, 5, 160, 160)).astype(np.float32)
+    noisy = head + rng.normal(size=head.shape).astype(np.float32)
+    (answer,) = answers([head])
+    assert answer.values.shape == (5, MOST)
+    assert answer.damage(head) == 0.0
+    assert answer.damage(noisy) == pytest.approx(1.0, rel=0.1)
+    assert answer.damage(noisy) == answers([head])[0].damage(noisy)
 
 
 def test_scores_count_as_much_as_boxes_however_many_there_are() -> None:

@@ -81,11 +81,13 @@ def layer_samples(draft: Draft, layers: Sequence[MatmulLayer], context: Context)
     passing = answers.passing(images)
     run = LayerwiseRun(draft.model, [layer.quantized for layer in layers], passing, context.threads)
     run.reach(layers[0].quantized)  # the float network answers meanwhile: images are read once, few held
+    answered = answers.kept
+    del answers, passing  # and with them the session
     pairs = list(zip(layers, at, strict=True))
     for layer, place in context.progress(pairs, "rounding layer by layer", len(pairs)):
         where = indices(layer, place)
         read = np.concatenate([im2col(where, x, layer.zero) for x in run.to(layer.quantized)])
-        yield LayerSamples(layer, read, _in_steps(layer, np.concatenate(answers.kept.pop(0))))
+        yield LayerSamples(layer, read, _in_steps(layer, np.concatenate(answered.pop(0))))
 
 
 def _in_steps(layer: MatmulLayer, answer: Rows) -> Rows:

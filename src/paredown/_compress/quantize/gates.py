@@ -46,7 +46,6 @@ LOWEST, HIGHEST = -3, 4  # of the powers of two: a uint8 grid of 128 steps holds
 SPREAD = 4.0  # largest over smallest factor, from which a tensor is worth a try
 GAIN = 0.8  # the damage must fall below this part of what it was
 LEAST = 0.0002  # damage that is not worth a product more
-IMAGES = 2  # that measure the damage: with and without factors it differs by times
 
 
 @dataclass(frozen=True)
@@ -179,20 +178,21 @@ def _damages(
 ) -> Iterator[tuple[_Bundle, float, float | None]]:
     """What each bundle's tensors damage without factors and with them; None where that could not pay.
 
-    One image tells which do next to nothing: sets of those are not taken apart.
+    One image tells: with and without factors damages differ by times. Sets that do next to nothing are not
+    taken apart.
     """
     old, new = ({b: of.groups(b) for b in bundles} for of in (before, after))
     plain = before.switched((g for groups in old.values() for g in groups), context.threads)
     scaled = after.switched((g for groups in new.values() for g in groups), context.threads)
-    images = with_most_objects(before.model, before.heads, context, IMAGES)
+    images = with_most_objects(before.model, before.heads, context, 1)
     behind, named = (
-        Behind(plain, plain.groups, images[:1], before.grids),
+        Behind(plain, plain.groups, images, before.grids),
         {str(i): b for i, b in enumerate(bundles)},
     )
 
     def together(names: Sequence[str]) -> float:
         groups = sorted({g for name in names for g in old[named[name]]})
-        return float(behind.damage(images[:1], groups, before.grids)[0])
+        return float(behind.damage(images, groups, before.grids)[0])
 
     for name, alone in context.progress(
         by_halves(list(named), together, LEAST).items(), "weighing factors at gates", len(bundles)
@@ -201,9 +201,8 @@ def _damages(
         if alone <= LEAST:
             yield bundle, alone, None
             continue
-        first = Behind(plain, old[bundle], images, before.grids).damage(images, old[bundle], before.grids)
-        second = Behind(scaled, new[bundle], images, after.grids).damage(images, new[bundle], after.grids)
-        yield bundle, float(first.mean()), float(second.mean())
+        scaled_alone = Behind(scaled, new[bundle], images, after.grids)
+        yield bundle, alone, float(scaled_alone.damage(images, new[bundle], after.grids)[0])
 
 
 def _bundles(graph: ir.Graph, channels: Channels) -> list[_Bundle]:

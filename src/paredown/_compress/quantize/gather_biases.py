@@ -53,7 +53,7 @@ def _offset(node: ir.Node) -> Offset | None:
     if found.size == 1:
         return np.full(channels, found.reshape(-1)[0], np.float32)
     along = (1,) * (4 - found.ndim) + found.shape
-    return found.reshape(-1) if along == (1, channels, 1, 1) else None
+    return found.reshape(-1).astype(np.float32) if along == (1, channels, 1, 1) else None
 
 
 def _layer_before(value: ir.Value, kept: tuple[str, ...]) -> ir.Node | None:

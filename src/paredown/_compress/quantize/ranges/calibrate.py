@@ -28,6 +28,7 @@ from paredown._compress.quantize.ranges.post_activation import SILU_BOTTOM, hard
 from paredown._compress.recipe import Context
 from paredown.errors import CalibrationError
 from paredown.graph.channels import GATES, Channels
+from paredown.graph.cut import leave_out_tail
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.graph.taps import Tap, add_taps
@@ -35,7 +36,7 @@ from paredown.model import Model
 from paredown.numerics.ranges import Function, Seen
 from paredown.protocols import Feeds, Progress, silent
 
-CAPACITY = 1 << 16  # values kept of one tensor: 200 tensors take 80 MB with their channels
+CAPACITY = 1 << 15  # values kept of one tensor: 200 tensors take 40 MB with their channels
 PER_IMAGE = 1 << 12  # values drawn from one tensor and image at first
 
 
@@ -122,6 +123,7 @@ def calibrate(
     derived = _derived(proto, set(tensors))
     watched = [name for name in tensors if name not in derived]
     channel_of, drawn_names = _instrument(proto, watched, seed)
+    leave_out_tail(proto.graph)
     session = open_session(proto.SerializeToString(), threads, frugal=True)
     stores = {name: _Store(channel_of[name]) for name in watched}
     wanted = [

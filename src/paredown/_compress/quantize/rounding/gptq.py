@@ -111,8 +111,10 @@ def round_group(
     x -= means[0]
     t = t - means[1]
     learned = len(x) - len(x) // HELD_OUT
-    judges = (x[learned:], t[learned:]) if learned < len(x) else (x, t)
-    rounded = _fit(w, *_statistics(w, x[:learned], t[:learned]), grid)
+    judges = (x[learned:].copy(), t[learned:]) if learned < len(x) else (x, t)
+    h, missed = _statistics(w, x[:learned], t[:learned])
+    del x
+    rounded = _fit(w, h, missed, grid)
     cost = np.stack([np.square(judges[0] @ q.T - judges[1]).mean(axis=0) for q in (old, rounded)])
     new = np.where((cost[1] < cost[0])[:, None], rounded, old)
     shift = means[1] - new @ means[0] if free_bias else np.zeros(len(w))
@@ -137,20 +139,24 @@ def round_rows(w: Rows, h: Rows, grid: QuantParams) -> Rows:
     """Integers q, (O, K), of the grid that keep (q - w) h (q - w)^T small. w: (O, K) in steps. h: (K, K)."""
     order = np.argsort(-np.diag(h), kind="stable")
     q = np.empty_like(w)
-    q[:, order] = _nearest_plane(w[:, order], _upper_factor(h[np.ix_(order, order)]), grid)
+    q[:, order] = _nearest_plane(w[:, order], _relative_factor(h[np.ix_(order, order)]), grid)
     return q
 
 
-def _upper_factor(h: Rows) -> Rows:
-    """M, upper triangular, with M M^T = h + damping. Cholesky of the reversed matrix, reversed back."""
-    damped = h.copy()
-    diagonal = np.diag(damped)
-    np.fill_diagonal(damped, diagonal + np.float32(DAMPING * max(float(diagonal.mean()), 1e-12)))
-    return np.asarray(np.linalg.cholesky(damped[::-1, ::-1])[::-1, ::-1])
+def _relative_factor(h: Rows) -> Rows:
+    """M_ij / M_jj of M, upper triangular, with M M^T = h + damping. h: changed in place.
+
+    It is a Cholesky factor of the reversed matrix, reversed back. Matrices of K x K are few here: of a wide
+    layer they are most of what it takes.
+    """
+    diagonal = np.diag(h)
+    np.fill_diagonal(h, diagonal + np.float32(DAMPING * max(float(diagonal.mean()), 1e-12)))
+    m = np.asarray(np.linalg.cholesky(h[::-1, ::-1])[::-1, ::-1])
+    m /= np.diag(m).copy()
+    return m
 
 
-def _nearest_plane(w: Rows, m: Rows, grid: QuantParams) -> Rows:
-    relative = m / np.diag(m)  # column j holds M_ij / M_jj
+def _nearest_plane(w: Rows, relative: Rows, grid: QuantParams) -> Rows:
     q, e = np.empty_like(w), np.empty_like(w)
     for start in range(0, w.shape[1], BLOCK):
         stop = min(start + BLOCK, w.shape[1])

@@ -10,17 +10,19 @@ Noise of different grids is close to independent, so damages add up.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from paredown._compress.quantize.placement.plan import Plan
 from paredown._compress.quantize.sensitivity.noise import Answer, answers
 from paredown._compress.recipe import Context
-from paredown.graph.cut import cut
+from paredown.graph.cut import cut, leave_out_tail
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.graph.subgraphs import rename_reads
@@ -46,12 +48,17 @@ class Switched:
         self.groups = list(plan.members() if groups is None else groups)
         self.index = {group: i for i, group in enumerate(self.groups)}
         self.heads = list(heads)
-        self._open(to_proto(model), grids)
+        self._part: Model | onnx.ModelProto = model
+        self._first = grids
         self._float: dict[int, tuple[Feeds, list[Answer]]] = {}
 
-    def _open(self, proto: onnx.ModelProto, grids: Mapping[str, QuantParams]) -> None:
-        _add_switches(proto, self.plan, grids, self.index, self.heads)
-        self.session = open_session(proto.SerializeToString(), self.threads, frugal=True)
+    @cached_property
+    def session(self) -> ort.InferenceSession:
+        """Opened when it is first asked: much is only asked of parts, see `Behind`."""
+        part = self._part
+        proto = to_proto(part) if isinstance(part, Model) else part
+        _add_switches(proto, self.plan, self._first, self.index, self.heads)
+        return open_session(proto.SerializeToString(), self.threads, frugal=True)
 
     def answers(
         self, image: Feeds, on: Sequence[str], grids: Mapping[str, QuantParams]
@@ -104,13 +111,13 @@ class Behind(Switched):
         self.groups, self.index = list(groups), {group: i for i, group in enumerate(groups)}
         self._float = whole._float
         members = self.plan.members()
-        front, back = cut(to_proto(self.model), [t for g in groups for t in members[g]], self.heads)
+        front, self._part = cut(to_proto(self.model), [t for g in groups for t in members[g]], self.heads)
+        self._first = grids
         session = open_session(front.SerializeToString(), self.threads)
         names = [o.name for o in session.get_outputs()]
         self._states = {
             id(x): dict(zip(names, session.run(names, whole._inputs(x)), strict=True)) for x in images
         }
-        self._open(back, grids)
 
     def _inputs(self, image: Feeds) -> Feeds:
         return self._states[id(image)]
@@ -224,6 +231,7 @@ def _add_switches(
         graph.output.append(helper.make_tensor_value_info(f"{head}/head", TensorProto.FLOAT, None))
     del graph.node[:]
     graph.node.extend(made)
+    leave_out_tail(graph)
 
 
 def _switch(tensor: str, channels: int | None, i: int) -> onnx.NodeProto:

@@ -9,13 +9,14 @@ is a score where its mean sigmoid is small, because most positions hold nothing.
 what lies below UNHEARD (ranges/post_activation.py) counts as that, in q and in t. The shares a_c give scores
 and boxes the same weight, however many classes there are.
 
-Shapes: C channels, P positions (all axes of space together).
+Shapes: C channels, P positions (all axes of space together; of a larger head, MOST drawn by a fixed seed).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ Floats = NDArray[np.float32]
 
 RARE = 0.1  # a channel of smaller mean sigmoid tells something rare: a score, not a coordinate
 BACKGROUND = 0.01  # weight of a position of no confidence at all
+MOST = 1 << 14  # positions of a head that are looked at: a map of classes has one for every pixel
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Answer:
 
     def damage(self, other: Floats) -> float:
         """Of another answer of the same head, in its own shape."""
-        error = np.maximum(_flat(other), self.least)
+        error = np.maximum(_drawn(other), self.least)
         error -= self.values
         error *= self.inverse
         error *= error
@@ -56,7 +58,7 @@ class Answer:
 
 def answers(heads: Sequence[Floats]) -> list[Answer]:
     """The float answers of all heads to one image, made ready to be compared with."""
-    flat = [_flat(h) for h in heads]
+    flat = [_drawn(h) for h in heads]
     sure = _confidence(flat)
     classifies = all(values.shape[1] == 1 for values in flat)
     return [_answer(values, sure.get(values.shape[1]), classifies) for values in flat]
@@ -103,6 +105,17 @@ def _scores(values: Floats) -> NDArray[np.bool_]:
 
 def _sigmoid(x: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(x, -60, 60))), np.float32)
+
+
+def _drawn(x: Floats) -> Floats:
+    """(C, P) with at most MOST positions, the same of all heads of one size."""
+    flat = _flat(x)
+    return flat if flat.shape[1] <= MOST else flat[:, _positions(flat.shape[1])]
+
+
+@cache
+def _positions(number: int) -> NDArray[np.int64]:
+    return np.sort(np.random.default_rng(0).permutation(number)[:MOST])
 
 
 def _flat(x: Floats) -> Floats:

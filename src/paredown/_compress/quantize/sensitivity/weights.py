@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from paredown._compress.quantize.sensitivity.activations import by_halves, with_most_objects
 from paredown._compress.quantize.sensitivity.noise import answers
 from paredown._compress.recipe import Context
+from paredown.graph.cut import leave_out_tail
 from paredown.graph.load import to_proto
 from paredown.graph.run import open_session
 from paredown.graph.walk import constant, weight_of
@@ -105,3 +106,4 @@ def _add_switches(proto: onnx.ModelProto, errors: Mapping[str, Floats], heads: S
     for head in heads:
         graph.node.append(helper.make_node("Identity", [head], [f"{head}/head"]))
         graph.output.append(helper.make_tensor_value_info(f"{head}/head", TensorProto.FLOAT, None))
+    leave_out_tail(graph)
