@@ -37,7 +37,7 @@ class Draw:
     most: int
 
 
-EIGHT_BITS = Draw(16, 1 / 5, 64, 208)
+EIGHT_BITS = Draw(32, 1 / 5, 64, 208)
 BUDGET = 1 << 30  # bytes for what all layers answer
 FEW_BITS = Draw(192, 1 / 4, 64, 256)  # errors that are larger must be known better, to be made up for
 
