@@ -120,9 +120,7 @@ def _captured(module: torch.nn.Module, given: tuple[torch.Tensor, ...], opset: i
     try:
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise MissingDependency(
-            "onnxscript", None, "torch's newer exporter", "pip install onnxscript"
-        ) from error
+        raise MissingDependency("onnxscript", "train", "torch's newer exporter") from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(module, given, opset_version=opset, dynamo=True, verbose=False)
