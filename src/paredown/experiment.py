@@ -24,7 +24,7 @@ from paredown.study.lock import Lock
 from paredown.study.options import Asked
 from paredown.study.plan import Part, Plan
 from paredown.study.plan_file import plan_text
-from paredown.study.private import portable_path
+from paredown.study.private import Hide, hiding_all, portable_command, portable_path, portable_plan
 from paredown.study.status import Journal
 from paredown.study.todo import named_recipes
 from paredown.study.work import Say
@@ -69,8 +69,9 @@ def run_plan(
     make_directory(out)
     lock = Lock(out / "lock")
     try:
-        write_whole(out / "study.toml", plan_text(plan).encode())
-        return _Experiment(plan, out, asked, say, typed).run(parts, engine, jobs)
+        write_whole(out / "study.toml", plan_text(portable_plan(plan, root)).encode())
+        hide = hiding_all(asked.values(), out)
+        return _Experiment(plan, out, asked, say, portable_command(typed), hide).run(parts, engine, jobs)
     finally:
         lock.release()
 
@@ -82,6 +83,7 @@ class _Experiment:
     asked: Mapping[str, Asked]
     say: Say
     typed: str
+    hide: Hide
     written: Index | None = None
 
     def run(self, parts: Sequence[Part], engine_name: str, jobs: int) -> PlanOutcome:
@@ -110,7 +112,7 @@ class _Experiment:
 
     def _flow(self, part: Part, journal: Journal) -> Flow:
         def told(text: str) -> None:
-            journal.say(text)
+            journal.say(self.hide(text))
             self.say(text)
 
         place = part.place
@@ -163,7 +165,7 @@ class _Experiment:
         )
         before = self.written
         if before is None or replace(before, made_on=index.made_on) != index:
-            write_index(self.out, index)
+            write_index(self.out, index, self.hide)
             self.written = index
         return index
 

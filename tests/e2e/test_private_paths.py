@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from paredown.cli import main
+from paredown.study.index import read_index
 from paredown.study.store import read_study, read_trials
 from paredown.study.trial_log import read_log
 
@@ -119,3 +120,34 @@ def test_a_strangers_study_reaches_no_file_by_a_link(toy, tmp_path: Path, monkey
     Path("out/models").rename("models")
     Path("out/models").symlink_to(Path("models").absolute())
     assert main(words) == 1
+
+
+PLAN = """
+[study]
+data = "coco:{home}/pictures"
+recipes = ["int8-weights"]
+target = "raspberry-pi-5"
+
+[[models]]
+model = "{home}/net.onnx"
+
+[[models]]
+model = "{home}/broken.onnx"
+"""
+
+
+def test_a_study_of_several_models_says_nothing_of_this_machine(alice: Path, tmp_path: Path) -> None:
+    (alice / "broken.onnx").write_bytes(b"no model")
+    plan, out = alice / "plan.toml", tmp_path / "out"
+    plan.write_text(PLAN.format(home=alice))
+    words = ["study", str(plan), f"--root={alice}", "--out", str(out), "--quiet", "--resume"]
+    assert main(words) == 0
+    for name, text in texts_below(out).items():
+        for private in (str(tmp_path), "alice-the-user"):
+            assert private not in text, name
+    index = read_index(out)
+    assert index.command == "paredown study plan.toml '--root=~' --out out --quiet --resume"
+    assert [e.state for e in index.entries] == ["finished", "failed"]
+    again = ["study", str(out / "study.toml"), "--root", str(alice), "--quiet", "--resume"]
+    assert main(again) == 0
+    assert [e.state for e in read_index(out).entries] == ["finished", "failed"]

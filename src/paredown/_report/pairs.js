@@ -23,8 +23,7 @@
     const names = [...new Set(pair.flatMap(c => Object.keys(c.figures)))];
     table.tHead.replaceChildren(row("th", ["", pair[0].name, pair[1].name]));
     table.tBodies[0].replaceChildren(
-      ...names.map(name => row("td", [name, ...pair.map(c => c.figures[name] || "\u2013")])),
-      row("td", ["points lost against its float model", ...pair.map(c => c["points lost against its float model"])]));
+      ...names.map(name => row("td", [name, ...pair.map(c => c.figures[name] || "\u2013")])));
     const [first, second] = i < j ? pair : [pair[1], pair[0]];
     const words = apart[Math.min(i, j) + "," + Math.max(i, j)];
     said.textContent = i === j ? "These two are the same." : words

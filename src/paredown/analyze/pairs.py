@@ -83,7 +83,7 @@ def sentence(name: str, other: str, found: Beside, metric: str) -> str:
     197 images; about 900 would be needed." metric: its name; of agreement with float per cents are said."""
     less = round(found.lost, 2) >= 0
     low, high = (found.low, found.high) if less else (-found.high, -found.low)
-    said = f"{name} against {other}: {amount(found, metric)}, 95 % CI {low:.2f}..{high:.2f}."
+    said = f"{name} against {other}: {amount(found, metric)}, 95 % CI {low:z.2f}..{high:z.2f}."
     return f"{said} {undecided(found)}".strip()
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from paredown.study.options import Asked
+from paredown.study.plan import Plan, PlannedModel
 
 Hide = Callable[[str], str]
 
@@ -43,16 +45,59 @@ def portable(asked: Asked) -> Asked:
     )
 
 
-def portable_path(text: str) -> str:
-    """A path as the command line takes it, with `FORMAT:` before it or not, as it may be shown to others."""
+def portable_plan(plan: Plan, root: str = "") -> Plan:
+    """The same of a study of several models. What lies below `root` is written as seen from there."""
+
+    def at(text: str | None) -> str | None:
+        return None if text is None else portable_path(text, root or os.curdir)
+
+    def model(one: PlannedModel) -> PlannedModel:
+        names = ("data", "calib", "learn_from", "card", "decode")
+        recipes = None if one.recipes is None else tuple(map(portable_path, one.recipes))
+        found: dict[str, Any] = {name: at(getattr(one, name)) for name in names}
+        return replace(one, model=at(one.model) or "", recipes=recipes, **found)
+
+    matrix, options = plan.matrix, plan.options
+    return replace(
+        plan,
+        matrix=replace(
+            matrix,
+            data=at(matrix.data) or "",
+            calib=at(matrix.calib),
+            learn_from=at(matrix.learn_from),
+            target=at(matrix.target) or "",
+            recipes=tuple(map(portable_path, matrix.recipes)),
+        ),
+        models=tuple(map(model, plan.models)),
+        places=tuple(replace(place, target=at(place.target) or "") for place in plan.places),
+        options=replace(options, inputs=_portable(options.inputs), power_log=_portable(options.power_log)),
+    )
+
+
+def portable_command(typed: str) -> str:
+    """A command line as it may be shown to others; what stands behind `--name=` or a comma is a path, too."""
+    return shlex.join("=".join(_each(word, ",") for word in part.split("=")) for part in shlex.split(typed))
+
+
+def _each(text: str, separator: str) -> str:
+    return separator.join(map(portable_path, text.split(separator)))
+
+
+def portable_path(text: str, base: str = os.curdir) -> str:
+    """A path as the command line takes it, with `FORMAT:` before it or not, as it may be shown to others.
+
+    base: the folder that it is written as seen from, where it lies below it.
+    """
     if (match := _FORMAT.fullmatch(text)) is not None:
-        return match[1] + portable_path(match[2])
+        return match[1] + portable_path(match[2], base)
     if not os.path.isabs(text):
         return text
     for spell in (os.path.abspath, os.path.realpath):
-        seen = os.path.relpath(spell(text), spell(os.curdir))
+        seen = os.path.relpath(spell(text), spell(base))
         if seen.split(os.sep)[0] != os.pardir:
             return seen
+    if os.path.abspath(text) == os.path.abspath(os.path.expanduser("~")):
+        return "~"  # its last name is the user's
     return os.path.basename(os.path.normpath(text))
 
 
@@ -72,6 +117,18 @@ def hiding(asked: Asked, directory: Path) -> Hide:
         "|".join(rf"(?<![\w.]){re.escape(f)}(?:{re.escape(os.sep)}|(?![\w.-]))" for f in ordered)
     )
     return partial(pattern.sub, "")
+
+
+def hiding_all(asked: Iterable[Asked], directory: Path) -> Hide:
+    """The same for all parts of a study of several models in `directory`."""
+    hides = [hiding(one, directory) for one in asked]
+
+    def hide(text: str) -> str:
+        for one in hides:
+            text = one(text)
+        return text
+
+    return hide
 
 
 def hidden(value: Any, hide: Hide) -> Any:

@@ -276,7 +276,7 @@ def _interval(quantity: Quantity) -> str:
     if quantity.low is None or quantity.high is None:
         return ""
     low, high = bounds(quantity)
-    return f", 95 % CI {low:.2f}..{high:.2f}"
+    return f", 95 % CI {low:z.2f}..{high:z.2f}"
 
 
 def _upper(text: str) -> str:

@@ -108,6 +108,8 @@ def test_the_plain_sentence():
     assert sentence("a", "b", gain, "top1") == "a against b: 2.00 points gained of top-1, 95 % CI 1.00..3.00."
     agrees = sentence("a", "b", gain, "fidelity_top1")
     assert agrees == "a against b: 2.00 % more agreement with the float model, 95 % CI 1.00..3.00."
+    nothing = one_beside(Difference(0.0, 0.0, 0.00001, "", 1.0), 9)
+    assert "95 % CI 0.00..0.00" in sentence("a", "b", nothing, "top1")
     assert (
         undecided(one_beside(Difference(0.0, 0.0, 0.0, "", 1.0), 9))
         == "Not distinguishable on these 9 images."

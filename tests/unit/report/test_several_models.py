@@ -14,6 +14,7 @@ from made_up_story import story
 from paredown._report.in_words import in_short, several_md, summary_md
 from paredown._report.plots import elided
 from paredown._report.several.page import render_index, write_index_pages
+from paredown._report.several.pairs import pairs
 from paredown._report.several.stories import candidates_of, kept_of, priorities_over
 from paredown.analyze.kept import apart
 
@@ -68,6 +69,29 @@ def test_the_sentences_of_pairs_are_those_of_the_paired_bootstrap():
     difference = apart(kept[names[0]], kept[names[1]])
     assert f"{abs(100 * difference.value):.2f}" in data["apart"]["0,1"]
     assert len(data["apart"]) == 15  # every pair of six
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("map50_95", "points lost against its float model"),
+        ("fidelity_map50_95", "less agreement with the float model, %"),
+    ],
+)
+def test_without_truth_the_picker_says_no_points(metric: str, said: str):
+    told = stories(3, 2)
+    found = priorities_over(told, candidates_of(told))
+    page = pairs(found, {}, metric)
+    figures = json.loads(re.search(r'id="pair-data">(.*?)</script>', page)[1])["candidates"][0]["figures"]
+    assert said in figures
+    assert sum("points" in name or "less" in name for name in figures) == 1
+
+
+def test_one_of_anything_is_not_said_as_many():
+    one = stories(1, 1)
+    entries = tuple(e for e in one.index.entries if e.state != "skipped")
+    page = render_index(replace(one, index=replace(one.index, entries=entries)))
+    assert "1 model, 1 of 1 part finished, 1 candidate<" in page
 
 
 def test_parts_of_another_metric_are_named_and_not_ranked():

@@ -101,7 +101,7 @@ def _lost(beside: Beside | None, is_reference: bool) -> Html:
         value = "0" if is_reference else None
         return tag("td", tag("small", words), class_="n", data_v=value, data_label="lost to it")
     mark = SAME if beside.same else DIFFERENT
-    made_of = f"95 % CI {beside.low:.2f} to {beside.high:.2f}, p = {beside.p_value:.2g}"
+    made_of = f"95 % CI {beside.low:z.2f} to {beside.high:z.2f}, p = {beside.p_value:.2g}"
     made_of += f", {beside.corrected:.2g} with Holm's correction"
     if beside.same and beside.needed is not None:
         made_of += f"; about {beside.needed} images would be needed to tell them apart"

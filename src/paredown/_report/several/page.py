@@ -6,6 +6,7 @@ from pathlib import Path
 
 from paredown._report import page
 from paredown._report.choosing.section import choosing
+from paredown._report.format import plural
 from paredown._report.gallery import data_uri
 from paredown._report.html import Child, Html, bullets, nothing, section, tag
 from paredown._report.in_words import several_md
@@ -82,7 +83,10 @@ def _summary(stories: Stories, found: Priorities, n: int) -> Html:
     """What wins, in a sentence and in tiles of the guideline."""
     index = stories.index
     done = sum(e.state == "finished" for e in index.entries)
-    counted = f"{len(index.models)} models, {done} of {len(index.entries)} parts finished, {n} candidates"
+    counted = (
+        f"{plural(len(index.models), 'model')}, {done} of {plural(len(index.entries), 'part')} finished, "
+    )
+    counted += plural(n, "candidate")
     headline = f"The balanced choice: {found.reference}" if found.reference else "Nothing to say yet"
     tiles = [
         tag(

@@ -8,6 +8,7 @@ from typing import Any
 
 from paredown._report.format import number, shown
 from paredown._report.html import Html, nothing, section, tag
+from paredown.agreement import is_agreement
 from paredown.analyze.kept import Kept, apart
 from paredown.analyze.pairs import Beside, amount, one_beside, undecided
 from paredown.analyze.priorities import Priorities
@@ -54,11 +55,9 @@ def pairs(found: Priorities, kept: Mapping[str, Kept], metric: str) -> Html:
 
 def _figures(candidate: Candidate, metric: str) -> dict[str, Any]:
     found = {title_of(metric) if name == ACCURACY else title(name): candidate.get(name) for name in SHOWN}
-    return {
-        "name": candidate.name,
-        "figures": {name: shown(q) for name, q in found.items() if q is not None},
-        "points lost against its float model": number(candidate.lost, 2),
-    }
+    figures = {name: shown(q) for name, q in found.items() if q is not None}
+    lost = f"less {title_of(metric)}, %" if is_agreement(metric) else "points lost against its float model"
+    return {"name": candidate.name, "figures": figures | {lost: number(candidate.lost, 2)}}
 
 
 def _apart(chosen: tuple[Candidate, ...], kept: Mapping[str, Kept], metric: str) -> dict[str, str]:
