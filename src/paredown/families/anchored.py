@@ -27,13 +27,12 @@ from paredown.families.family import Match, match_of
 from paredown.families.features import Features, Output, spell
 from paredown.families.head import with_nms
 from paredown.families.planes import find_plane
-from paredown.families.priors import PRIORS
+from paredown.families.priors import PRIORS, PYRAMID
 from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "anchored"
 TASK = "detect"
 SUMMARY = "SSD, RetinaFace, RetinaNet, EfficientDet before their priors are applied"
-PYRAMID = (8, 16, 32, 64, 128)
 _SSD: Mapping[str, object] = {
     "columns": "cx cy w h",
     "variances": (0.1, 0.2),
@@ -50,8 +49,10 @@ USUAL: Mapping[str, Mapping[str, object]] = {
     "tensorflow": {**_SSD, "columns": "cy cx h w", "activation": "sigmoid"},
     "torchvision": _SSD,
     "ssd300": _SSD,
+    "ssd300-coco": _SSD,
     "retinaface": _SSD,
     "retinanet": _FOCAL,
+    "retinanet-torchvision": _FOCAL,
     "efficientdet": {**_FOCAL, "columns": "cy cx h w"},
 }
 """What goes with the priors of each rule."""
@@ -179,6 +180,8 @@ def _grids(outputs: Sequence[Output], size: tuple[int, int]) -> Heads | None:
     if len(kinds) != 1 or 2 * len(pairs) != len(outputs):
         return None
     (both,) = kinds
+    if len(both) != 2:
+        return None  # as many channels of scores as of changes: nothing tells which are which
     cells = sum(-(-size[0] // s) * -(-size[1] // s) for s in by_stride)
     for changes, values in (both, both[::-1]):
         anchors = changes // 4

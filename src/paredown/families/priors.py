@@ -15,6 +15,7 @@ from paredown.families.boxes import Floats
 
 Size = tuple[int, int]
 Sides = Sequence[tuple[float, float]]  # width, height in pixels
+PYRAMID = (8, 16, 32, 64, 128)  # strides of RetinaNet and EfficientDet
 
 
 def _grids(size: Size, shapes: Sequence[tuple[int, int]], sides: Sequence[Sides]) -> Floats:
@@ -80,8 +81,23 @@ def torchvision(size: Size) -> Floats:
 
 
 def ssd300(size: Size) -> Floats:
-    """SSD300 on VGG: six grids of strides 8 to 300. Source: Liu et al., SSD, 2016; its `ssd_pascal.py`."""
-    lengths = (30.0, 60.0, 111.0, 162.0, 213.0, 264.0, 315.0)
+    """SSD300 on VGG for Pascal VOC: six grids of strides 8 to 300.
+
+    Source: Liu et al., SSD, 2016, arXiv 1512.02325; its `examples/ssd/ssd_pascal.py`.
+    """
+    return _vgg(size, (30.0, 60.0, 111.0, 162.0, 213.0, 264.0, 315.0), most=np.inf)
+
+
+def ssd300_coco(size: Size) -> Floats:
+    """SSD300 on VGG for COCO: as many with other sides, none longer than the input.
+
+    Source: `torchvision/models/detection/ssd.py`, ssd300_vgg16.
+    """
+    return _vgg(size, (21.0, 45.0, 99.0, 153.0, 207.0, 261.0, 315.0), most=300.0)
+
+
+def _vgg(size: Size, lengths: Sequence[float], *, most: float) -> Floats:
+    """lengths, most: in pixels."""
     sides: dict[int, Sides] = {}
     for i, (stride, ratios) in enumerate(
         {8: (2,), 16: (2, 3), 32: (2, 3), 64: (2, 3), 100: (2,), 300: (2,)}.items()
@@ -91,24 +107,45 @@ def ssd300(size: Size) -> Floats:
         for ratio in ratios:
             wide, high = lengths[i] * ratio**0.5, lengths[i] / ratio**0.5
             own += [(wide, high), (high, wide)]
-        sides[stride] = own
+        sides[stride] = [(min(w, most), min(h, most)) for w, h in own]
     return _strided(size, sides)
 
 
 def retinaface(size: Size) -> Floats:
-    """RetinaFace: two squares in each cell of strides 8, 16, 32.
+    """RetinaFace: two squares in each cell of strides 8, 16, 32, of 16 and 32 pixels to 256 and 512.
 
-    Source: `biubug6/Pytorch_Retinaface`, PriorBox.
+    Source: `biubug6/Pytorch_Retinaface`, PriorBox and `data/config.py`, min_sizes.
     """
-    return _strided(size, {s: [(n, n) for n in (2.0 * s, 4.0 * s)] for s in (8, 16, 32)})
+    return _strided(size, {8: _squares(16, 32), 16: _squares(64, 128), 32: _squares(256, 512)})
+
+
+def _squares(*lengths: float) -> Sides:
+    return [(n, n) for n in lengths]
 
 
 def retinanet(size: Size) -> Floats:
-    """RetinaNet: three scales by three ratios in each cell of strides 8 to 128.
+    """RetinaNet: three scales by three ratios in the middle of each cell of strides 8 to 128.
 
     Source: Lin et al., Focal Loss for Dense Object Detection, 2017, arXiv 1708.02002, section 4.
     """
     return _pyramid(size, [(r**-0.5, r**0.5) for r in (0.5, 1.0, 2.0)], ratios_first=True)
+
+
+def retinanet_torchvision(size: Size) -> Floats:
+    """The same in the upper left corner of each cell, their sides rounded.
+
+    Source: `torchvision/models/detection/anchor_utils.py`, AnchorGenerator, and `retinanet.py`.
+    """
+    found = []
+    for stride in PYRAMID:
+        rows, columns = -(-size[0] // stride), -(-size[1] // stride)
+        lengths = [int(4 * stride * 2 ** (i / 3)) for i in range(3)]
+        halves = [(n / r**0.5 / 2, n * r**0.5 / 2) for r in (0.5, 1.0, 2.0) for n in lengths]
+        own = [(2.0 * round(w), 2.0 * round(h)) for w, h in halves]
+        high, wide = size[0] // rows, size[1] // columns
+        grid = _grids((rows * high, columns * wide), [(rows, columns)], [own])
+        found.append(grid - np.array((wide / 2, high / 2, 0, 0), np.float32))
+    return np.concatenate(found)
 
 
 def efficientdet(size: Size) -> Floats:
@@ -123,7 +160,7 @@ def _pyramid(size: Size, forms: Sides, *, ratios_first: bool) -> Floats:
     """ratios_first: the order of a cell's priors, all scales of the first ratio before the second."""
     scales = [2 ** (i / 3) for i in range(3)]
     pairs = [(s, f) for f, s in product(forms, scales)] if ratios_first else list(product(scales, forms))
-    sides = {n: [(4 * n * s * w, 4 * n * s * h) for s, (w, h) in pairs] for n in (8, 16, 32, 64, 128)}
+    sides = {n: [(4 * n * s * w, 4 * n * s * h) for s, (w, h) in pairs] for n in PYRAMID}
     return _strided(size, sides)
 
 
@@ -131,7 +168,9 @@ PRIORS: Mapping[str, Callable[[Size], Floats]] = {
     "tensorflow": tensorflow,
     "torchvision": torchvision,
     "ssd300": ssd300,
+    "ssd300-coco": ssd300_coco,
     "retinaface": retinaface,
     "retinanet": retinanet,
+    "retinanet-torchvision": retinanet_torchvision,
     "efficientdet": efficientdet,
 }

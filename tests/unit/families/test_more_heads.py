@@ -113,6 +113,7 @@ def test_of_two_rules_with_one_number_the_card_must_say_which(tmp_path: Path) ->
     assert found.family == "raw"
     assert "'efficientdet'" in found.origin["family"]
     assert "'retinanet'" in found.origin["family"]
+    assert "'retinanet-torchvision'" in found.origin["family"]
     file = tmp_path / "card.toml"
     file.write_text('[decode]\npriors = "efficientdet"\n')
     check(recognise_with_card(file, given).resolve(), answer, "anchored", 1.0, 3)
@@ -140,6 +141,32 @@ def test_a_plane_of_changes_and_one_of_scores_for_each_stride(tmp_path: Path) ->
     file = tmp_path / "card.toml"
     file.write_text('[decode]\npriors = "efficientdet"\n')
     check(recognise_with_card(file, made(answer, {})).resolve(), answer, "anchored", 1.0, 1)
+
+
+def test_sides_of_priors_are_those_that_their_authors_publish() -> None:
+    """RetinaFace's min_sizes; SSD300's for VOC and, cut at the input, for COCO; torchvision's corners."""
+    faces = PRIORS["retinaface"]((320, 320))
+    assert np.unique(faces[:, 2]).tolist() == [16, 32, 64, 128, 256, 512]
+    voc, coco = PRIORS["ssd300"]((300, 300)), PRIORS["ssd300-coco"]((300, 300))
+    assert len(voc) == len(coco) == 8732
+    np.testing.assert_allclose(voc[0], [4, 4, 30, 30])
+    np.testing.assert_allclose(coco[0], [4, 4, 21, 21])
+    assert (voc[:, 2].max() > 300, coco[:, 2].max()) == (True, 300)
+    corner, middle = PRIORS["retinanet-torchvision"]((320, 320)), PRIORS["retinanet"]((320, 320))
+    np.testing.assert_allclose(corner[:9, :2], 0)
+    np.testing.assert_allclose(middle[:9, :2], 4)
+    assert corner[:3, 2:].tolist() == [[46, 22], [56, 28], [70, 36]]
+    assert np.abs(corner[:, 2:] - middle[:, 2:]).max() < 2
+
+
+def test_as_many_channels_of_scores_as_of_changes_are_raw() -> None:
+    """Four classes on each of nine anchors: both planes have 36 channels."""
+    answer = {
+        f"{name}{s}": np.zeros((1, 36, -(-320 // s), -(-320 // s)), np.float32)
+        for s in (8, 16, 32, 64, 128)
+        for name in "ab"
+    }
+    assert recognise(made(answer, {})).resolve().family == "raw"
 
 
 def scrfd() -> Answer:
