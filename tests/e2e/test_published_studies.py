@@ -39,6 +39,7 @@ def test_published_figures_stand_beside_what_the_study_tries(file: Path) -> None
             assert not row.recipe or short or row.recipe in tried[row.model], row
 
 
+@pytest.mark.real  # minutes: only `make test-all` runs what is real and slow
 @pytest.mark.slow
 def test_study_c_in_its_short_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch", reason="it learns: the extra [train]")
