@@ -15,7 +15,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from paredown import api
 from paredown.cli import main
-from paredown.errors import CardError
 from paredown.families.label_maps import COCO_NAMES, COCO_UNUSED
 
 MATERIAL = os.environ.get("PAREDOWN_MATERIAL")
