@@ -46,6 +46,8 @@ QEMU = "PAREDOWN_QEMU"
 USUAL_CPU = {"aarch64": "cortex-a76", "x86_64": "max"}
 LEAST_QEMU = {"aarch64": (8, 0), "x86_64": (7, 2)}
 """Version 7.2 crashes as ONNX Runtime for aarch64 loads; before 7.2 there is no AVX2."""
+_NAMED = re.compile(r"\s*(?:x86 )?([A-Za-z0-9][\w.-]*)(?:\s*$|\s*\(|\s{2,})")
+"""A line of `-cpu help`: a name alone, or before two spaces and what it is."""
 _FAILED = "the emulated processor does not run our programs"
 _ASK_S = 120.0  # for a small Python program there
 
@@ -175,10 +177,9 @@ def _version(emulator: Path) -> tuple[int, ...]:
 
 @cache
 def _processors(emulator: Path) -> tuple[str, ...]:
-    lines = _said(emulator, "-cpu", "help").splitlines()
-    return tuple(
-        m[1] for m in (re.match(r"\s*(?:x86 )?([A-Za-z0-9][\w.-]*)\s*(?:\(.*|$)", x) for x in lines) if m
-    )
+    told = _said(emulator, "-cpu", "help").partition("Recognized")[0]  # behind it, on x86: single features
+    lines = (_NAMED.match(line) for line in told.splitlines())
+    return tuple(m[1] for m in lines if m)
 
 
 def _said(emulator: Path, *words: str) -> str:

@@ -63,6 +63,11 @@ class Address:
     def __str__(self) -> str:
         return f"{self.destination}:{self.port}" if self.port else self.destination
 
+    @property
+    def by_hand(self) -> str:
+        """The command by which the user gets in."""
+        return f"ssh -p {self.port} {self.destination}" if self.port else f"ssh {self.destination}"
+
 
 def parse_address(text: str) -> Address:
     """ "pi@raspberrypi", "board:2222". Raises UsageError for what could be anything else than an address."""
@@ -98,7 +103,7 @@ class SshProgram(Program):
 
     def __init__(self, address: Address) -> None:
         super().__init__(command(address))
-        self.address = address
+        self.address, self._chatter = address, ""
         with suppress(OSError):  # an ssh that has ended: the first answer says why
             self.stdin.write(_bootstrap())
             self.stdin.flush()
@@ -120,7 +125,7 @@ class SshProgram(Program):
             self.stdin.write(json.dumps(request).encode() + b"\n")
             self.stdin.write(body)
             self.stdin.flush()
-            line = self.stdout.readline()
+            line = self._reply()
         except OSError:  # the pipe to an ssh that has ended
             line = b""
         finally:
@@ -135,9 +140,15 @@ class SshProgram(Program):
             raise kind(f"the board {self.address} could not {request['do']}", got=answer["error"], hint=hint)
         return answer
 
+    def _reply(self) -> bytes:
+        """The next answer. What a login prints by itself, as an `echo` in ~/.bashrc does, is passed over."""
+        while (line := self.stdout.readline()) and not line.startswith(b"{"):
+            self._chatter = line.decode(errors="replace").strip() or self._chatter
+        return line
+
     def failure(self) -> TargetError:
         """Why there is no answer: what `ssh` and the board say about it."""
-        code, said = self.wait(5.0), self.errors().strip()
+        code, said = self.wait(5.0), f"{self._chatter}\n{self.errors().strip()}".strip()
         if code == NO_PYTHON:
             return TargetError(
                 f"no Python on the board {self.address} is new enough",
@@ -153,14 +164,14 @@ class SshProgram(Program):
             return ConnectionLost(
                 f"the connection to the board {self.address} failed",
                 got=last or "no answer",
-                hint=f"is it on, and in the network? `ssh {self.address.destination}` has to get in",
+                hint=f"is it on, and in the network? `{self.address.by_hand}` has to get in",
             )
         return TargetError(f"the board {self.address} gave no answer (exit code {code})", got=last or None)
 
 
 _REFUSALS = {
     "host key verification failed": "its host key is new or has changed: find out why, then use `ssh` once",
-    "permission denied": "let your key in with `ssh-copy-id`, and see that plain `ssh` asks for no password",
+    "permission denied (": "let your key in with `ssh-copy-id`; plain `ssh` has to ask for no password",
     "bad configuration option": "look at the ssh config",
     "bad owner or permissions": "look at the ssh config",
     "can't open user config file": f"look at {CONFIG}",

@@ -19,7 +19,15 @@ from paredown.targets import target
 FEEDS = {"x": np.linspace(-1, 1, 4, dtype=np.float32).reshape(1, 4)}
 STAND_IN = """#!/bin/sh
 [ "$1" = --version ] && echo "qemu version {version}" && exit
-[ "$2" = help ] && printf 'Available CPUs:\\n  max\\n  cortex-a76\\n  x86 Haswell  (alias)\\n' && exit
+[ "$2" = help ] && cat << END && exit
+Available CPUs:
+  cortex-a76
+x86 Haswell               (alias configured by machine type)
+x86 max                   Enables all features supported by the accelerator in the current host
+
+Recognized CPUID flags:
+  3dnow  3dnowext
+END
 shift 2
 {then}
 exec "$@"
@@ -62,6 +70,10 @@ def test_an_emulator_that_is_too_old_is_told(emulator) -> None:
     with pytest.raises(TargetError, match="too old") as told:
         open_host("emulated:aarch64").facts()
     assert told.value.got == f"{path} 7.2"
+
+
+def test_the_processors_are_read_with_what_is_said_of_them(emulator) -> None:
+    assert emulated._processors(emulator()) == ("cortex-a76", "Haswell", "max")
 
 
 @pytest.mark.parametrize(

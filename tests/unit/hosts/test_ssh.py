@@ -237,6 +237,20 @@ def test_a_key_that_is_not_let_in_is_refused(board: Board) -> None:
         open_host("ssh:board").facts()
 
 
+def test_what_a_login_prints_is_passed_over(board: Board, tiny: Path) -> None:
+    (board.folder / "profile").write_text("echo 'Welcome to the board'; echo; printf '[1]\\n'\n")
+    host = open_host("ssh:board")
+    assert Path(host.put(tiny)).read_bytes() == tiny.read_bytes()
+    with session_on_host(target("local", host), tiny.read_bytes()) as session:
+        np.testing.assert_array_equal(session.run(FEEDS)["y"], np.maximum(FEEDS["x"], 0))
+
+
+def test_an_account_that_may_not_log_in_is_told(board: Board) -> None:
+    (board.folder / "profile").write_text("echo This account is currently not available.; exit 1\n")
+    with pytest.raises(TargetError, match=r"exit code 1[\s\S]*currently not available"):
+        open_host("ssh:board").facts()
+
+
 def test_a_file_that_does_not_fit_is_refused_whole(board: Board, tmp_path: Path) -> None:
     host = open_host("ssh:board")
     host.facts()

@@ -11,7 +11,8 @@ from random import Random
 
 import pytest
 
-from paredown import api
+import toys
+from paredown import api, job
 from paredown._measure.timing import latency
 from paredown.hosts import open_host
 from paredown.job import run
@@ -31,7 +32,22 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency, "TimingPlan", lambda: QUICK)
 
 
-def test_cuts_lose_no_trial_and_repeat_none(board: Board, toy: Toy, tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def _unreported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without pages: they tell of trials, and are looked at elsewhere."""
+    monkeypatch.setattr(job, "write_pages", lambda story, directory: directory / "report.html")
+
+
+@pytest.fixture
+def small(toy: Toy, tmp_path: Path) -> Toy:
+    """The detector with three images to judge on and three to calibrate on: cuts need no more."""
+    for name, seed in (("data", 1), ("calib", 2)):
+        toys.write_images(tmp_path / name / "images", 3, seed)
+    toys.write_truth(tmp_path / "data", toy.model)
+    return Toy(toy.model, tmp_path / "data", tmp_path / "calib")
+
+
+def test_cuts_lose_no_trial_and_repeat_none(board: Board, small: Toy, tmp_path: Path) -> None:
     chance, cuts = Random(0), []
 
     def progress(items, what, total=None):
@@ -40,7 +56,7 @@ def test_cuts_lose_no_trial_and_repeat_none(board: Board, toy: Toy, tmp_path: Pa
                 cuts.append(board.cut())
             yield item
 
-    study_survives(toy, tmp_path / "study", progress, RECIPES[:1])
+    study_survives(small, tmp_path / "study", progress, RECIPES[:1])
     assert len(cuts) == 4
 
 

@@ -106,6 +106,7 @@ def test_a_study_of_next_to_nothing_still_has_a_page(told):
     page = render_index(told)
     assert "</html>" in page
     assert "nothing" in page
+    assert not re.search(r"\b1 (models|parts|candidates)\b", page)
 
 
 def test_two_hundred_trials_of_five_models_stay_below_six_megabytes(tmp_path: Path):
