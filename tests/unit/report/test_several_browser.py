@@ -48,7 +48,7 @@ def test_sorting_and_picking_two_candidates(tmp_path: Path) -> None:
     assert seen["same"] == "These two are the same."
     assert seen["heads"] == ["", *seen["picked"]]
     assert seen["said"].startswith(f"{seen['picked'][0]} beside {seen['picked'][1]}: ")
-    assert "points of mAP50-95" in seen["said"]
+    assert "points lost of mAP50-95" in seen["said"]
     assert seen["lines"] >= 8
     assert seen["drawn"] == seen["plots"] >= 10
     assert seen["unnamed"] == 0
