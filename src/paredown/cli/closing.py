@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,9 +31,7 @@ from paredown.study.options import Options
 from paredown.study.store import read_trials
 from paredown.study.words import metric_title
 
-LONGEST_NAME = (
-    24  # letters of a recipe that is not broken in the table; longer ones leave no room beside them
-)
+LONGEST_NAME = 24  # letters of a recipe not broken in the table; longer ones leave no room beside them
 
 
 def limits_of(args: argparse.Namespace) -> Limits:
@@ -87,12 +85,7 @@ def finish(job: Callable[[Voice], Outcome], out: Path, args: argparse.Namespace,
     try:
         outcome = job(voice)
     except KeyboardInterrupt as e:
-        how, code = ended_by(e)
-        done = sum(t.error is None for t in read_trials(out))
-        with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal any more
-            Voice().say(f"\n{how}: {plural(done, 'finished trial')} kept in {out}; to go on:")
-            Voice().say(f"  {again}\n")
-        return code
+        return stopped(e, read_trials(out), out, again)
     if args.json:
         console.show_json(as_values(outcome))
     else:
@@ -100,6 +93,16 @@ def finish(job: Callable[[Voice], Outcome], out: Path, args: argparse.Namespace,
     if outcome.failed:
         return ParedownError.exit_code
     return 0 if outcome.verdict.gate_met else GateNotMet.exit_code
+
+
+def stopped(by: KeyboardInterrupt, trials: Iterable[Trial], out: Path, again: str) -> int:
+    """The exit code after Ctrl-C or a signal; says what is kept in `out` and the command `again` to go on."""
+    how, code = ended_by(by)
+    done = sum(trial.error is None for trial in trials)
+    with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal any more
+        Voice().say(f"\n{how}: {plural(done, 'finished trial')} kept in {out}; to go on:")
+        Voice().say(f"  {again}\n")
+    return code
 
 
 def show(outcome: Outcome) -> None:

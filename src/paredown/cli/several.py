@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from paredown._report.format import plural
@@ -12,7 +12,6 @@ from paredown.analyze.against_float import accuracy_of, points_lost, ratio_of, r
 from paredown.cli import closing, console
 from paredown.cli.console import Voice
 from paredown.cli.short import short_lines
-from paredown.cli.signals import ended_by
 from paredown.errors import GateNotMet, ParedownError
 from paredown.experiment import PlanOutcome, run_plan
 from paredown.job import Outcome
@@ -37,13 +36,8 @@ def finish(plan: Plan, out: Path, args: argparse.Namespace, again: str) -> int:
             force=args.force,
         )
     except KeyboardInterrupt as e:
-        how, code = ended_by(e)
         parts = read_parts(out, read_index(out)) if is_index(out) else {}
-        done = sum(t.error is None for trials in parts.values() for t in trials)
-        with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal any more
-            Voice().say(f"\n{how}: {plural(done, 'finished trial')} kept in {out}; to go on:")
-            Voice().say(f"  {again}\n")
-        return code
+        return closing.stopped(e, chain.from_iterable(parts.values()), out, again)
     if args.json:
         console.show_json(as_values(outcome))
     else:
