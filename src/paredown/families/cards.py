@@ -38,22 +38,20 @@ import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
-
-import numpy as np
+from typing import Any
 
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError, UnknownName
 from paredown.families.candidates import CHOICES, WORDS, check_columns
+from paredown.families.card_input import VALUES, checked, read_input
 from paredown.families.family import Match
 from paredown.families.recognition import Recognition, recognise
 from paredown.files import write_whole
+from paredown.graph.notes import FROM_TFLITE, NOTES
 from paredown.model import Model
-from paredown.preprocessing.others import IMAGE
-from paredown.preprocessing.values import FED, parse_values, same_values, with_colour, with_values
+from paredown.preprocessing.values import FED, same_values
 from paredown.reading import read_plain
 from paredown.toml import read_toml, toml_text
-from paredown.typed import Misfit, convert
 
 NAMES_BYTES = 10_000_000
 DECODE_BYTES = 1_000_000
@@ -61,8 +59,6 @@ OWN = "own"  # the family that a decode file reads
 AS_BOXES = dict.fromkeys(("pose", "oriented", "instances"), ("detect",))  # judged by their boxes alone
 _TABLES = {"input": "preprocess", "decode": "decode", "origin": "origin"}
 _KEYS = {f.name for f in fields(Card)} - {"preprocess"} | {"input"}
-_VALUES = {"scale", "mean", "std"}
-_UNIT_MEAN = 2.0  # the mean of images on the scale 0..1 or -1..1 is below
 _TYPES = {"conf": float, "iou": float, "max_detections": int, "task": str, "family": str}
 
 
@@ -85,12 +81,12 @@ def recognise_with_card(
     `family` and `decode`, of `read_decode`, go before the file's. Raises CardError on what does not parse or
     contradicts the model.
     """
-    values = _read(path)
+    values = _without_settled(_read(path), model)
     for key in values:
         if key not in _KEYS:
             raise UnknownName("key", key, _KEYS, hint=None)
     size = values.get("input", {}).get("size") if isinstance(values.get("input"), dict) else None
-    given = _checked(path, "input.size", size, tuple[int, int]) if size is not None else None
+    given = checked(path, "input.size", size, tuple[int, int]) if size is not None else None
     said = dict(_table(path, values, "decode")) if "decode" in values else {}
     _check_columns(path, said)
     if decode or "file" in said:
@@ -130,9 +126,9 @@ def _with_source(path: Path, said: Mapping[str, Any]) -> dict[str, str]:
     for key in said:
         if key not in ("file", "source"):
             raise UnknownName("key of [decode] beside `file`", key, ("file", "source"))
-    name = _checked(path, "decode.file", said["file"], str)
+    name = checked(path, "decode.file", said["file"], str)
     if "source" in said:
-        return {"file": name, "source": _checked(path, "decode.source", said["source"], str)}
+        return {"file": name, "source": checked(path, "decode.source", said["source"], str)}
     return read_decode(_beside(path, name, "decode.file", "put the decode file beside the card"))
 
 
@@ -140,42 +136,29 @@ def _read(path: Path) -> dict[str, Any]:
     return read_toml(path, what="the card", error=CardError)
 
 
+def _without_settled(values: dict[str, Any], model: Model) -> dict[str, Any]:
+    """The values without the input's layout and type where the file is TFLite's: they are its own, and a card
+    beside it is often that of the ONNX file that it was made from."""
+    table = values.get("input")
+    if not isinstance(table, dict) or FROM_TFLITE not in model.metadata.get(NOTES, ""):
+        return values
+    return {**values, "input": {k: v for k, v in table.items() if k not in ("layout", "dtype")}}
+
+
 def _family(path: Path, values: Mapping[str, Any]) -> str | None:
-    return None if "family" not in values else _checked(path, "family", values["family"], str)
+    return None if "family" not in values else checked(path, "family", values["family"], str)
 
 
 def _image(path: Path, values: Mapping[str, Any], model: Model) -> str:
     """The input that the file says takes the image, "" where it does not. Raises UnknownName."""
     table = _table(path, values, "input") if "input" in values else {}
     names = [spec.name for spec in model.inputs]
-    image = _checked(path, "input.image", table.get("image", ""), str)
+    image = checked(path, "input.image", table.get("image", ""), str)
     others = table.get("others", {})
     for name in (*([image] if image else []), *(others if isinstance(others, dict) else ())):
         if name not in names:
             raise UnknownName("input", name, names)
     return str(image)
-
-
-def _others(value: object, path: Path) -> tuple[tuple[str, str | tuple[float, ...]], ...]:
-    """The table [input.others] as a card holds it. Raises CardError."""
-    if not isinstance(value, dict):
-        raise CardError(f"{path}: input.others is a table", got=value, expected="[input.others]")
-    return tuple((name, _values_of(path, name, said)) for name, said in value.items())
-
-
-def _values_of(path: Path, name: str, said: object) -> str | tuple[float, ...]:
-    """The word `image`, or all numbers of a list of any depth, one after the other."""
-    if said == IMAGE:
-        return IMAGE
-    try:
-        numbers = np.asarray(said, np.float64)
-    except (TypeError, ValueError) as error:
-        raise CardError(
-            f"{path}: input.others.{name} has a wrong value",
-            got=repr(said)[:80],
-            expected=f'numbers, or "{IMAGE}"',
-        ) from error
-    return tuple(float(v) for v in numbers.ravel())
 
 
 def _override(match: Match, values: Mapping[str, Any], path: Path) -> Match:
@@ -200,7 +183,7 @@ def _override_way(
 ) -> Match:
     """One way of reading with the file's values in each card; cards that become equal are one."""
     changed = [_override_card(card, values, classes, path) for card in match.cards]
-    if _VALUES & set(values.get("input", {})):  # a range of values brings the channel order it usually has
+    if VALUES & set(values.get("input", {})):  # a range of values brings the channel order it usually has
         pairs = list(zip(match.cards, changed, strict=True))
         usual = [new for old, new in pairs if same_values(old.preprocess, new.preprocess)]
         changed = usual or changed[:1]
@@ -211,7 +194,7 @@ def _override_way(
 def _override_card(
     card: Card, values: Mapping[str, Any], classes: tuple[str, ...] | None, path: Path
 ) -> Card:
-    plain = {key: _checked(path, key, values[key], kind) for key, kind in _TYPES.items() if key in values}
+    plain = {key: checked(path, key, values[key], kind) for key, kind in _TYPES.items() if key in values}
     plain.pop("family", None)
     if plain.get("task", card.task) not in (card.task, *AS_BOXES.get(card.task, ())):
         raise CardError(f"{path}: task does not fit the family {card.family!r}", got=plain["task"])
@@ -224,7 +207,7 @@ def _override_card(
     if classes is not None:
         plain["classes"], origin["classes"] = classes, path.name
     if "input" in values:
-        plain["preprocess"] = _input(card.preprocess, _table(path, values, "input"), path)
+        plain["preprocess"] = read_input(card.preprocess, _table(path, values, "input"), path)
         said = f"{path.name}: {', '.join(values['input'])}"
         whole = {"fit", "colour", "scale"} <= set(values["input"])
         origin[FED] = said if whole or FED not in origin else f"{said}; the rest: {origin[FED]}"
@@ -232,66 +215,15 @@ def _override_card(
         plain["decode"] = _decode(card.decode, _table(path, values, "decode"), path)
     if "origin" in values:
         given = _table(path, values, "origin")
-        origin = {key: _checked(path, f"origin.{key}", given[key], str) for key in given}
+        origin = {key: checked(path, f"origin.{key}", given[key], str) for key in given}
     return replace(card, **plain, origin=origin)
-
-
-def _input(base: Preprocess, table: Mapping[str, Any], path: Path) -> Preprocess:
-    hints = get_type_hints(Preprocess)
-    for key in table:
-        if key not in hints:
-            raise UnknownName("key of [input]", key, hints)
-    how = _input_values(base, table, hints, path)
-    for key in ("size", "layout", "dtype", "image"):  # the model settles these
-        if getattr(how, key) != getattr(base, key):
-            got, expected = getattr(how, key), getattr(base, key)
-            raise CardError(f"{path}: input.{key} does not fit the model", got=got, expected=expected)
-    if (how.colour == "grey") != (base.colour == "grey"):
-        raise CardError(f"{path}: input.colour does not fit the model's channels", got=how.colour)
-    for key in ("mean", "std"):
-        if len(getattr(how, key)) != len(getattr(base, key)):
-            expected = f"{len(getattr(base, key))} values, one per channel"
-            raise CardError(
-                f"{path}: input.{key} has a wrong length", got=getattr(how, key), expected=expected
-            )
-    if 0 in how.std or how.scale == 0 or not 0 <= how.pad <= 255:
-        raise CardError(f"{path}: input.std and input.scale must not be 0, input.pad is a pixel 0..255")
-    return how
-
-
-def _input_values(
-    base: Preprocess, table: Mapping[str, Any], hints: Mapping[str, Any], path: Path
-) -> Preprocess:
-    """The preprocessing as the table says. What is left of scale, mean and std has its plain value then."""
-    named = isinstance(table.get("scale"), str)
-    if named and {"mean", "std"} & set(table):
-        raise CardError(f"{path}: a word for input.scale says mean and std too", got=table["scale"])
-    said = {
-        key: _checked(path, f"input.{key}", value, hints[key])
-        for key, value in table.items()
-        if not (named and key == "scale") and key != "others"
-    }
-    if "others" in table:
-        said["others"] = _others(table["others"], path)
-    how = with_colour(base, said["colour"]) if "colour" in said else base
-    if named:
-        how = with_values(how, parse_values(table["scale"]))
-    elif _VALUES & set(table):
-        if "scale" not in table and max(map(abs, said.get("mean", (0.0,)))) > _UNIT_MEAN:
-            raise CardError(
-                f"{path}: input.mean is one of pixels 0..255, and input.scale is left out, which means 1/255",
-                got=said["mean"],
-                hint="say scale = 1.0",
-            )
-        how = with_values(how, parse_values("0..1"))
-    return replace(how, **said)
 
 
 def _check_columns(path: Path, said: Mapping[str, Any]) -> None:
     """Raises CardError where the words for the columns make no sense, whatever the model."""
     if "columns" not in said:
         return
-    columns = _checked(path, "decode.columns", said["columns"], str)
+    columns = checked(path, "decode.columns", said["columns"], str)
     try:
         check_columns(columns)
     except ValueError as error:
@@ -313,7 +245,7 @@ def _decode(base: Mapping[str, object], table: Mapping[str, Any], path: Path) ->
                 f"{path}: decode.{key} has a wrong value", got=repr(table[key]), expected=expected
             )
     kinds = {key: _kind(base[key]) for key in table}
-    return {**base, **{key: _checked(path, f"decode.{key}", table[key], kinds[key]) for key in table}}
+    return {**base, **{key: checked(path, f"decode.{key}", table[key], kinds[key]) for key in table}}
 
 
 def _kind(value: object) -> Any:
@@ -338,7 +270,7 @@ def _classes(path: Path, value: object) -> tuple[str, ...]:
         except UnicodeDecodeError as error:
             raise CardError(f"{path}: cannot read the class names in {file}", got=error) from error
         value = [line.strip() for line in text.splitlines() if line.strip()]
-    names: tuple[str, ...] = _checked(path, "classes", value, tuple[str, ...])
+    names: tuple[str, ...] = checked(path, "classes", value, tuple[str, ...])
     if not names:
         raise CardError(f"{path}: classes is empty")
     return names
@@ -352,11 +284,3 @@ def _beside(path: Path, name: str, key: str, hint: str) -> Path:
         what = f"{path}: {key} must name a plain file in the card's own folder"
         raise CardError(what, got=repr(name[:80]), hint=hint)
     return file
-
-
-def _checked(path: Path, key: str, value: object, kind: Any) -> Any:
-    """The value as that type. Raises CardError."""
-    try:
-        return convert(value, kind, key)
-    except Misfit as e:
-        raise CardError(f"{path}: {key} has a wrong value", got=repr(e.got), expected=e.expected) from e

@@ -10,6 +10,7 @@ from made_up_models import CELLS_320, model, yolov8_model
 from paredown.errors import CardError, StorageError, UnknownName
 from paredown.families.cards import card_beside, read_card, recognise_with_card, write_card
 from paredown.families.recognition import recognise
+from paredown.graph.notes import FROM_TFLITE, NOTES
 
 
 def written(folder: Path, text: str) -> Path:
@@ -96,6 +97,14 @@ def test_an_open_input_size_is_given_by_the_card(tmp_path: Path) -> None:
 def test_wrong_cards(tmp_path: Path, text: str, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         read_card(written(tmp_path, text), yolov8_model())
+
+
+def test_layout_and_type_are_a_tflite_files_own(tmp_path: Path) -> None:
+    """The card beside it is that of the ONNX file that it was made from."""
+    made = yolov8_model(input_shape=(1, 320, 320, 3), metadata={NOTES: FROM_TFLITE})
+    text = "[input]\nlayout = 'nchw'\ndtype = 'uint8'\ncolour = 'bgr'"
+    how = read_card(written(tmp_path, text), made).preprocess
+    assert (how.layout, how.dtype, how.colour) == ("nhwc", "float32", "bgr")
 
 
 def test_a_card_that_is_not_there_or_no_text(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from onnx import helper
 
 from paredown.errors import MissingDependency, ModelError, UnsupportedModel, first_line
 from paredown.graph.load import from_proto, parse
-from paredown.graph.notes import add_note
+from paredown.graph.notes import FROM_TFLITE, add_note
 from paredown.model import Model
 from paredown.runtimes.tflite.reading.layers import LAYERS
 from paredown.runtimes.tflite.reading.lifting import Lifting
@@ -63,7 +63,7 @@ def read(data: bytes, name: str) -> Model:
     outputs = [_output(int(i), lifting) for i in graph.outputs]
     made = helper.make_graph(lifting.nodes, name, inputs, outputs, lifting.stored)
     proto = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
-    add_note(proto, "read from a TFLite file" + (_said(quantized) if quantized else ""))
+    add_note(proto, FROM_TFLITE + (_said(quantized) if quantized else ""))
     proto = parse(onnx.shape_inference.infer_shapes(proto, data_prop=True).SerializeToString(), name)
     return from_proto(proto, name)
 
