@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from paredown._report.choosing.gathered import priorities_of
-from paredown._report.choosing.section import figure_of, rate_words
+from paredown._report.choosing.section import figure_of, rate_words, unfit_words
 from paredown._report.format import shown
 from paredown._report.several.stories import Stories, candidates_of, priorities_over
 from paredown._report.story import Story
@@ -28,7 +28,7 @@ def in_short(found: Priorities, metric: str) -> list[str]:
     lines = [f"{advice.priority}: {advice.candidate.name} ({figure_of(advice)})" for advice in found.advice]
     if words := rate_words(found, found.reference):
         lines.append(f"at {found.fps:g} frames per second {found.reference} {words}")
-    return [*lines, *told_apart(found, metric)]
+    return [*lines, *filter(None, [unfit_words(found)]), *told_apart(found, metric)]
 
 
 def told_apart(found: Priorities, metric: str) -> list[str]:
@@ -101,7 +101,8 @@ def _trial(trial: Trial, story: Story, agreement: bool, remark: str) -> list[str
 
 def _guideline(found: Priorities) -> str:
     heads = ("if you want", "take", "for", "rule")
-    return table(heads, [[a.priority, a.candidate.name, figure_of(a), a.rule] for a in found.advice])
+    rows = [[a.priority, a.candidate.name, figure_of(a), a.rule] for a in found.advice]
+    return "\n\n".join(filter(None, [table(heads, rows), unfit_words(found)]))
 
 
 def _ranking(found: Priorities, metric: str) -> str:

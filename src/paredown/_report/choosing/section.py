@@ -77,18 +77,20 @@ def _unsure(found: Priorities, advice: Advice) -> list[Child]:
     return [f". Beside {found.reference}: {said[0].lower()}{said[1:]}"]
 
 
-def _unfit(found: Priorities) -> Html | None:
-    """That latencies were taken on a machine that was not fit for it, where some were."""
+def unfit_words(found: Priorities) -> str:
+    """That latencies were taken on a machine that was not fit for it; empty where none were."""
     measured = [c.trial.measurement for c in found.selection.candidates if c.trial.measurement is not None]
     unfit = sum(any(d.unfit for d in m.doubts) for m in measured)
     if not unfit:
-        return None
-    return tag(
-        "div",
+        return ""
+    return (
         f"The machine was not fit to time on while {unfit} of {len(measured)} candidates were timed. What "
-        "follows from latency below is no more than a hint there.",
-        class_="unfinished",
+        "follows from latency here is no more than a hint."
     )
+
+
+def _unfit(found: Priorities) -> Html | None:
+    return tag("div", said, class_="unfinished") if (said := unfit_words(found)) else None
 
 
 def _left_out(found: Priorities) -> Html | None:
