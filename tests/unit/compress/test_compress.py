@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 
@@ -63,8 +64,12 @@ def test_no_steps_is_the_model_itself() -> None:
 
 
 def test_steps_run_in_order_on_one_another() -> None:
-    """The Gemm that dynamic quantization has no form for is left to the weight-only step behind it."""
-    model = prepare(nets.classifier())
+    """A Gemm with a factor, for which dynamic quantization has no form, is left to the weight-only step."""
+    given = nets.classifier()
+    proto = onnx.load_from_string(given.data)
+    (gemm,) = (node for node in proto.graph.node if node.op_type == "Gemm")
+    gemm.attribute.append(onnx.helper.make_attribute("alpha", 0.5))
+    model = prepare(replace(given, data=proto.SerializeToString()))
     made = nets.compressed(model, "dynamic+w8")
     assert made.recipe.name == "dynamic+w8-pc"
     done = [(r.step, r.data["op"]) for r in made.log if r.action == "quantized"]
