@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sustained",
         metavar="TIME",
-        type=values.duration,
+        type=values.span,
         default=0.0,
         help="run without a pause for so long, 10m: latency, clock, heat, power and memory over time",
     )
@@ -53,6 +53,12 @@ def asked(args: argparse.Namespace) -> Asked:
             "nothing that was asked for would use this",
             got=", ".join(f"--{name.replace('_', '-')}" for name in unused),
             expected="--what beside it: map, latency, memory or energy",
+        )
+    if args.power_model and args.what and "energy" not in args.what:
+        raise UsageError(
+            "nothing that was asked for would use the watts",
+            got=f"--power-model beside --what {','.join(args.what)}",
+            expected="--what energy, or no --what",
         )
     if args.page is not None:
         if not found.anything:

@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sustained",
         metavar="TIME",
-        type=values.duration,
+        type=values.span,
         default=0.0,
         help="at the end the best model and the float model run without a pause for so long each: 10m",
     )

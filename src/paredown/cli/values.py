@@ -17,6 +17,14 @@ def duration(text: str) -> float:
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
+def span(text: str) -> float:
+    """Seconds of something that must last: as `duration`, but not none."""
+    seconds = duration(text)
+    if seconds == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time at all: write 90s, 30m or 2h")
+    return seconds
+
+
 def amount(unit: str) -> Callable[[str], float]:
     """What reads an amount with its unit: amount("s") makes 0.033 of "33", "33ms" and "0.033s"."""
     look = UNITS[unit]

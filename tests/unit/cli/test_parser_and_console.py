@@ -8,7 +8,7 @@ import pytest
 from paredown.card import Card, Preprocess
 from paredown.cli import main
 from paredown.cli.console import Voice
-from paredown.cli.values import amount, count, duration, names, number
+from paredown.cli.values import amount, count, duration, names, number, span
 from paredown.protocols import most
 from paredown.sample import Dataset
 from paredown.study.bench import FedImages
@@ -27,6 +27,7 @@ def test_durations(text, seconds):
     ("convert", "text"),
     [
         (duration, "1d"),
+        (span, "0s"),
         (duration, "-1s"),
         (number, "-1"),
         (number, "nan"),

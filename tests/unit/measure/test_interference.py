@@ -148,6 +148,12 @@ def test_an_option_that_nothing_asked_for_uses_is_refused(
     assert unused[0] in said
 
 
+def test_watts_that_no_energy_is_made_of_are_refused(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["measure", str(toy.model), "--data", str(toy.data), "--what", "map", "--power-model", "2,7"]
+    assert main(given) == 2
+    assert "--power-model beside --what map" in capsys.readouterr().err
+
+
 def test_files_leave_the_page_cache_or_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"x" * 2**20)
