@@ -246,3 +246,10 @@ def test_a_tflite_file_is_a_model_like_any_other(tmp_path: Path) -> None:
     )
     assert any(record.action == "quantized" for record in made.log)
     assert sum(n.op_type == "Transpose" for n in to_proto(ready).graph.node) <= 2
+
+
+@pytest.mark.parametrize("kind", ["UINT8", "INT8", "INT16"])
+def test_a_cast_that_cuts_values_is_refused(kind: str) -> None:
+    written = Written(1, 4).op("CAST", (1, 4), options="CastOptions", inDataType="FLOAT32", outDataType=kind)
+    with pytest.raises(UnsupportedModel, match="CAST"):
+        read(written.data(), "net")

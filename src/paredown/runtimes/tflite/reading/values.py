@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from paredown.errors import UnsupportedModel
 from paredown.runtimes.tflite.reading.layers import BOUNDS, Lift, activated
 from paredown.runtimes.tflite.reading.lifting import Lifting
 
@@ -112,15 +113,31 @@ def _arg_max(low: Lifting, op: Any, code: str) -> None:
     low.put_own_order(made, low.node("ArgMax", low.own_order(x), axis=axis, keepdims=0))
 
 
+_KINDS = {
+    0: TensorProto.FLOAT,
+    1: TensorProto.FLOAT,
+    2: TensorProto.INT32,
+    4: TensorProto.INT64,
+    6: TensorProto.BOOL,
+}
+
+
 def _cast(low: Lifting, op: Any, code: str) -> None:
-    kinds = {0: TensorProto.FLOAT, 2: TensorProto.INT32, 4: TensorProto.INT64, 6: TensorProto.BOOL}
-    to = kinds.get(int(op.builtinOptions.outDataType) if op.builtinOptions else 0, TensorProto.FLOAT)
-    low.put(int(op.outputs[0]), low.node("Cast", low.value(int(op.inputs[0])), to=to))
+    wanted = int(op.builtinOptions.outDataType) if op.builtinOptions else 0
+    if wanted not in _KINDS:
+        raise UnsupportedModel(
+            "a CAST to integers of few bits cuts values that this would keep",
+            got=f"type {wanted} of TFLite's schema",
+            expected="FLOAT32, FLOAT16, INT32, INT64 or BOOL",
+        )
+    low.put(int(op.outputs[0]), low.node("Cast", low.value(int(op.inputs[0])), to=_KINDS[wanted]))
 
 
 def _select(low: Lifting, op: Any, code: str) -> None:
     parts = [int(i) for i in op.inputs]
     rank = max(low.rank(p) for p in parts)
+    if code == "SELECT" and low.rank(parts[0]) == 1 < rank:
+        raise UnsupportedModel("a SELECT by rows is not read", got=f"a condition of rank 1 for rank {rank}")
     low.put(int(op.outputs[0]), low.node("Where", *(low.broadcast(p, rank) for p in parts)))
 
 
