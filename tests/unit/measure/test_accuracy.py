@@ -11,7 +11,7 @@ from paredown._measure.accuracy import accuracy, predict_all, predict_timed
 from paredown._measure.compare import compare, most_different
 from paredown.card import Card, Preprocess
 from paredown.detections import ClassScores, Detections
-from paredown.errors import DataError, UnsupportedModel
+from paredown.errors import CardError, DataError
 from paredown.metrics import headline
 from paredown.model import TensorSpec
 from paredown.sample import Dataset, Labels, Sample
@@ -205,7 +205,7 @@ def test_predict_gives_boxes_in_image_pixels_and_the_time_of_each_stage():
     assert all(len(q.samples) == 2 and q.value > 0 for q in found.quantities)
 
 
-def test_predict_shows_progress_and_refuses_two_inputs():
+def test_predict_shows_progress_and_refuses_an_input_that_nothing_feeds():
     seen = []
 
     def progress(items, what, total=None):
@@ -215,6 +215,6 @@ def test_predict_shows_progress_and_refuses_two_inputs():
     predict_all(OneBox(), DETECTOR, pictures(None), progress=progress)
     assert seen == [("predicting", 1)]
     two = OneBox()
-    two.inputs = (*OneBox.inputs, *OneBox.inputs)
-    with pytest.raises(UnsupportedModel, match="one input"):
+    two.inputs = (*OneBox.inputs, replace(OneBox.inputs[0], name="other"))
+    with pytest.raises(CardError, match=r"input\.others"):
         predict_all(two, DETECTOR, pictures(None))
