@@ -31,7 +31,7 @@ def detections(draw):
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(detections(), detections()), min_size=1, max_size=4), st.integers(0, 99))
-def test_metrics_are_shares_and_images_have_no_order(pairs, seed):
+def test_metrics_keep_to_their_limits_and_images_have_no_order(pairs, seed):
     predictions, truths = [p for p, _ in pairs], [as_truth(t) for _, t in pairs]
     weights = np.random.default_rng(seed).integers(0, 3, (4, len(pairs)))
     t = DetectionTally(match(predictions, truths, 3, 0.25), weights)
@@ -41,7 +41,8 @@ def test_metrics_are_shares_and_images_have_no_order(pairs, seed):
             continue
         values = metric.compute(t)
         known = values[~np.isnan(values)]
-        assert ((known >= 0) & (known <= 1 + 1e-12)).all()
+        low, high = metric.limits
+        assert ((known >= low) & (known <= high + 1e-12)).all()
         if len({float(s) for p in predictions for s in p.scores}) == sum(map(len, predictions)):
             np.testing.assert_allclose(values, metric.compute(back), atol=1e-12)
 
