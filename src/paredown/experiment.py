@@ -91,7 +91,7 @@ class _Experiment:
         budget = self.plan.options.budget_s
         deadline = None if budget is None else time.monotonic() + budget
         engine = open_engine(engine_name, jobs, boards)
-        journal = Journal(self.out, engine.name)
+        journal = Journal(self.out, engine.name, hide=self.hide)
         flows = [self._flow(part, journal) for part in parts]
         try:
             for flow in flows:
@@ -112,7 +112,7 @@ class _Experiment:
 
     def _flow(self, part: Part, journal: Journal) -> Flow:
         def told(text: str) -> None:
-            journal.say(self.hide(text))
+            journal.say(text)
             self.say(text)
 
         place = part.place

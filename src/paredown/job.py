@@ -94,9 +94,10 @@ def run(
         raise UsageError(f"{directory} holds a study of several models", hint="choose another --out")
     limits, options = limits or Limits(), _options(options, recipes)
     voice = default_voice()
-    journal = Journal(directory, "run", ready=False)
-    progress, say = journal.following(progress or voice.progress), journal.telling(say or voice.say)
     asked = Asked(str(model), _spelled(data), None if calib is None else _spelled(calib), limits, options)
+    hide = hiding(asked, directory)
+    journal = Journal(directory, "run", ready=False, hide=hide)
+    progress, say = journal.following(progress or voice.progress), journal.telling(say or voice.say)
     budget_s = BUDGET_S if options.budget_s is None and options.runtimes else options.budget_s
     deadline = None if budget_s is None else time.monotonic() + budget_s
     check_runtimes(options.runtimes)
@@ -104,7 +105,7 @@ def run(
     check_search(options)
     check_auto(options, limits)
     work = prepare_work(Path(model), data, calib, options, progress, say)
-    work = replace(work, hide=hiding(asked, directory))
+    work = replace(work, hide=hide)
     usual, plan = work.bench.target, todo(work, named, limits)
     wanted, tried = plan.wanted, plan.pairs
     limits.check(headline(work.bench.card.task, work.images.judged.has_truth))

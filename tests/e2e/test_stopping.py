@@ -111,6 +111,7 @@ def test_a_command_without_memory_says_so(toy, words, monkeypatch, capsys) -> No
     def greedy(*args: object, **more: object) -> None:
         raise RuntimeError("Failed to allocate memory for requested buffer of size 17179869184")
 
+    monkeypatch.setattr("paredown.inputs.read_model", greedy)
     monkeypatch.setattr("paredown.loading.read_model", greedy)
     given = {"MODEL": str(toy.model), "DATA": str(toy.data)}
     assert main([given.get(word, word) for word in words]) == 1

@@ -18,7 +18,8 @@ from paredown.errors import StorageError
 from paredown.files import write_whole
 from paredown.protocols import Progress
 from paredown.study.engines.engine import HERE, Done, Running
-from paredown.study.records import json_text, read_json
+from paredown.study.private import Hide, hidden
+from paredown.study.records import json_text, plain, read_json
 from paredown.study.work import Say
 from paredown.typed import build
 
@@ -54,11 +55,15 @@ class Status:
 
 @dataclass
 class Journal:
-    """Keeps status.json up to date while a study runs. ready: whether the directory is this process's."""
+    """Keeps status.json up to date while a study runs.
+
+    ready: whether the directory is this process's. hide: takes out of a text what tells of this machine.
+    """
 
     directory: Path
     engine: str
     ready: bool = True
+    hide: Hide = str
     started_s: float = field(default_factory=time.time)
     _said: list[str] = field(default_factory=list)
     _seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # by kind of unit
@@ -109,7 +114,7 @@ class Journal:
             return
         self._written_s = moment
         found = Status(self.engine, self.started_s, moment, left_s, tuple(busy), tuple(self._said))
-        write_whole(self.directory / FILE, json_text(found).encode())
+        write_whole(self.directory / FILE, json_text(hidden(plain(found), self.hide)).encode())
 
 
 def busy_with(running: Running) -> Busy:
