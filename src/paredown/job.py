@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from paredown._compress.recipe import Recipe
 from paredown._report import write_pages
 from paredown.analyze.against_float import FLOAT
 from paredown.card import Card
@@ -25,7 +26,7 @@ from paredown.report_data import read_story, write_end, write_start
 from paredown.sample import Dataset
 from paredown.study.best import Verdict, choose_best
 from paredown.study.choices import Choice, read_choices
-from paredown.study.environments import unmatched
+from paredown.study.environments import Apart, unmatched
 from paredown.study.images import Source
 from paredown.study.index import is_index
 from paredown.study.limits import Limits
@@ -39,7 +40,7 @@ from paredown.study.searching import check_search, run_search
 from paredown.study.sizing import check_auto, shrink_best, with_smaller
 from paredown.study.status import Journal
 from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
-from paredown.study.todo import named_recipes, todo
+from paredown.study.todo import Todo, named_recipes, todo
 from paredown.study.trials import float_trial, run_trials
 from paredown.study.work import Say, Work
 from paredown.tasks import headline
@@ -93,53 +94,77 @@ def run(
     if is_index(directory):
         raise UsageError(f"{directory} holds a study of several models", hint="choose another --out")
     limits, options = limits or Limits(), _options(options, recipes)
-    voice = default_voice()
     asked = Asked(str(model), _spelled(data), None if calib is None else _spelled(calib), limits, options)
-    hide = hiding(asked, directory)
-    journal = Journal(directory, "run", ready=False, hide=hide)
+    hide, deadline = hiding(asked, directory), _deadline(options)
+    named = _checked_names(options, limits)
+    journal, voice = Journal(directory, "run", ready=False, hide=hide), default_voice()
     progress, say = journal.following(progress or voice.progress), journal.telling(say or voice.say)
+    work = replace(prepare_work(Path(model), data, calib, options, progress, say), hide=hide)
+    plan = todo(work, named, limits)
+    limits.check(headline(work.bench.card.task, work.images.judged.has_truth))
+    with Store(directory, force=force, hide=hide) as store:
+        journal.ready = True
+        others, notes = _begin(work, asked, store, plan)
+        notes += _try_all(work, asked, store, plan, others, deadline)
+        return conclude(work, asked, store, notes)
+
+
+def _deadline(options: Options) -> float | None:
+    """When to begin nothing more, of `time.monotonic`; a race over several runtimes always has one."""
     budget_s = BUDGET_S if options.budget_s is None and options.runtimes else options.budget_s
-    deadline = None if budget_s is None else time.monotonic() + budget_s
+    return None if budget_s is None else time.monotonic() + budget_s
+
+
+def _checked_names(options: Options, limits: Limits) -> dict[str, Recipe]:
+    """The recipes asked for, by label; what cannot be done at all is refused here, before any work."""
     check_runtimes(options.runtimes)
-    named = named_recipes(options, limits)  # a typo is found before any work
+    named = named_recipes(options, limits)
     check_search(options)
     check_auto(options, limits)
-    work = prepare_work(Path(model), data, calib, options, progress, say)
-    work = replace(work, hide=hide)
-    usual, plan = work.bench.target, todo(work, named, limits)
-    wanted, tried = plan.wanted, plan.pairs
-    limits.check(headline(work.bench.card.task, work.images.judged.has_truth))
-    with Store(directory, force=force, hide=work.hide) as store:
-        journal.ready = True
-        store.settle(portable(asked).tables(), work.settings(), work.bench.environment())
-        others = store.apart(work.bench.environment())
-        others = others if options.keep_other else unmatched(others, store.trials())
-        notes = (*store.notes, *apart_notes(others, options.keep_other), *work.images.notes, *plan.left_out)
-        for note in notes:
-            say(note)
-        write_start(store.directory, work, command(asked, store.directory), [p.label for p in tried], notes)
-        _show_feeding(work, store.directory)
-        reference = float_trial(work, store)
-        again = (
-            {} if options.keep_other else measured_elsewhere(others, store.trials(), wanted, usual.runtime)
-        )
-        found = [t.label for a in others for t in a.trials if t.origin == "search" and t.label in again]
-        tried += pairs(work, [usual], lambda place: again)
-        if options.auto_size:
-            tried, told = with_smaller(work, tried, store, reference, limits, deadline)
-            notes += told
-        if options.runtimes:
-            untried = out_of_time(Race(tried, store, reference, limits, deadline).run())
-        else:
-            untried = run_trials(tried, store, reference, deadline, found)
-        if untried:
-            notes += (f"the budget ran out before {', '.join(untried)}; run it again to go on",)
-            say(notes[-1])
-        if options.auto_size:
-            notes += shrink_best(tried, store, reference, limits, deadline)
-        if options.search is not None:
-            notes += run_search(work, store, reference, limits, wanted.values(), deadline)
-        return conclude(work, asked, store, notes)
+    return named
+
+
+def _begin(work: Work, asked: Asked, store: Store, plan: Todo) -> tuple[tuple[Apart, ...], tuple[str, ...]]:
+    """Writes down what is asked for; returns the trials of other environments that are left, and notes."""
+    keep = asked.options.keep_other
+    store.settle(portable(asked).tables(), work.settings(), work.bench.environment())
+    found = store.apart(work.bench.environment())
+    others = tuple(found if keep else unmatched(found, store.trials()))
+    notes = (*store.notes, *apart_notes(others, keep), *work.images.notes, *plan.left_out)
+    for note in notes:
+        work.say(note)
+    again = command(asked, store.directory)
+    write_start(store.directory, work, again, [p.label for p in plan.pairs], notes)
+    _show_feeding(work, store.directory)
+    return others, notes
+
+
+def _try_all(
+    work: Work, asked: Asked, store: Store, plan: Todo, others: Sequence[Apart], deadline: float | None
+) -> tuple[str, ...]:
+    """Every trial that is asked for, on the disk; returns notes on what was left out, and why."""
+    limits, options, usual = asked.limits, asked.options, work.bench.target
+    reference = float_trial(work, store)
+    again = (
+        {} if options.keep_other else measured_elsewhere(others, store.trials(), plan.wanted, usual.runtime)
+    )
+    found = [t.label for a in others for t in a.trials if t.origin == "search" and t.label in again]
+    tried = plan.pairs + pairs(work, [usual], lambda place: again)
+    notes: tuple[str, ...] = ()
+    if options.auto_size:
+        tried, notes = with_smaller(work, tried, store, reference, limits, deadline)
+    if options.runtimes:
+        untried = out_of_time(Race(tried, store, reference, limits, deadline).run())
+    else:
+        untried = run_trials(tried, store, reference, deadline, found)
+    if untried:
+        notes += (f"the budget ran out before {', '.join(untried)}; run it again to go on",)
+        work.say(notes[-1])
+    if options.auto_size:
+        notes += shrink_best(tried, store, reference, limits, deadline)
+    if options.search is not None:
+        notes += run_search(work, store, reference, limits, plan.wanted.values(), deadline)
+    return notes
 
 
 def judge(directory: Path) -> tuple[tuple[Trial, ...], Verdict]:

@@ -125,7 +125,7 @@ def test_unlabelled_images_are_learned_from() -> None:
     more = distill(pupil, source, nets.feeds, SHORT, learn_from=lambda: nets.feeds(4, seed=99))
     apart = {name: float(np.abs(more.arrays[name] - want).max()) for name, want in plain.arrays.items()}
     for name, want in plain.arrays.items():
-        np.testing.assert_allclose(nothing.arrays[name], want, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(nothing.arrays[name], want, atol=1e-5)  # sums of threads, divided by Adam
     assert max(apart.values()) > 1e-4
 
 
