@@ -10,7 +10,7 @@ import pytest
 import toys
 from toys import Toy
 
-# A test process for each core (make test): threads of torch that wait for one another cost four times as much.
+# A test process for each core (make test): threads of torch that wait for each other cost four times as much.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if "PAREDOWN_MATERIAL" in os.environ:  # tests run scripts elsewhere: a relative path would lead nowhere there
