@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import promptables
 import toys
 from toys import Toy
 
@@ -25,3 +26,11 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
         toys.write_images(folder / name / "images", 12, seed)
     toys.write_truth(folder / "data", model)
     return Toy(model, folder / "data", folder / "calib")
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> promptables.Pair:
+    folder = tmp_path_factory.mktemp("promptable")
+    data = promptables.write_scenes(folder / "data", 8, 900_000)
+    calib = promptables.write_scenes(folder / "calib", 8, 800_000)
+    return promptables.Pair(promptables.write_pair(folder), data, calib)

@@ -22,6 +22,7 @@ CONVENTION = {
     "mask_map50_95": 12.0,
     "pose_map50_95": 12.0,
     "turned_map50_95": 12.0,
+    "prompt_miou": 6.0,
 }
 """The same by convention, until enough was measured. mIoU: as a classifier's. Masks,
 key points and turned boxes: as boxes. Outputs that nobody reads: a

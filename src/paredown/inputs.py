@@ -8,8 +8,10 @@ from paredown import data
 from paredown._compress.pack import pdz
 from paredown.errors import ModelError, UsageError
 from paredown.families.hints import Hints
+from paredown.families.model_parts import read_parts
 from paredown.graph.dequantize import dequantized
 from paredown.graph.given_shapes import with_shapes
+from paredown.graph.join import DECODER, ENCODER, joined
 from paredown.graph.load import from_proto, load_model, parse, refuse_no_file
 from paredown.graph.single import runnable
 from paredown.model import Model
@@ -23,20 +25,23 @@ from paredown.torch_files import is_source, read_torch
 ModelLike = Model | str | Path
 ImagesLike = Dataset | str | Path
 
-PACKED, TFLITE = ".pdz", ".tflite"
+PACKED, TFLITE, CARD = ".pdz", ".tflite", ".toml"
 TFLITE_BYTES = 2**31 - 1
 BUILT = {".xml": "openvino", ".param": "ncnn", ".engine": "tensorrt"}
 """Ending of what `compress` writes beside model.onnx -> the runtime that opens it."""
 
 
 def read_model(path: str | Path, hints: Hints | None = None) -> Model:
-    """The model in an ONNX or TFLite file, in a `.pdz` that holds one, or of PyTorch (`torch_files`).
+    """The model in an ONNX or TFLite file, in a `.pdz` that holds one, of PyTorch (`torch_files`), or in the
+    two files that a card names as its parts.
 
     Its open shapes are as the hints say, and its integers floats where they ask for that. Raises ModelError,
     UnsupportedModel; UsageError where the hints do not fit.
     """
     shapes = () if hints is None else hints.input
     file = Path(path)
+    if file.suffix.lower() == CARD:
+        return runnable(_joined(file, hints))
     model = read_torch(file, shapes) if is_source(file) else _read(file)
     if hints is not None and hints.dequantize:
         model = dequantized(model)
@@ -58,6 +63,17 @@ def _read(file: Path) -> Model:
     if file.suffix.lower() != PACKED:
         return load_model(file)
     return from_proto(parse(pdz.unpack_file(file), str(file)), file.stem)
+
+
+def _joined(card: Path, hints: Hints | None) -> Model:
+    """Encoder and decoder as one model, under the name of the card's file or, of a card.toml, its folder."""
+    parts = read_parts(card)
+    files = {name: load_model(file) for name, file in parts.files.items()}
+    if hints is not None and hints.dequantize:
+        files = {name: dequantized(model) for name, model in files.items()}
+    encoder = with_shapes(files[ENCODER], () if hints is None else hints.input)
+    name = card.stem if card.stem != "card" else card.absolute().parent.name
+    return joined(encoder, files[DECODER], name or card.stem, parts.embeddings)
 
 
 def as_model(model: ModelLike) -> Model:

@@ -7,13 +7,17 @@ from pathlib import Path
 
 from paredown._compress.recipe import Compressed
 from paredown._measure.feeding.card_choice import CardChoice
+from paredown.card import Card
 from paredown.differences import Pair, side_by_side
 from paredown.families.card_file import commented_card
 from paredown.families.cards import write_card
 from paredown.files import Layout, check_directory, make_directory, write_named, write_whole
+from paredown.graph.two_files import two_files
 from paredown.job import FEEDING_PICTURE
 from paredown.model import Model
 from paredown.pictures import contact_sheet
+from paredown.preprocessing.others import image_name
+from paredown.preprocessing.prompts import takes_prompts
 from paredown.preprocessing.values import feeding_values
 from paredown.sample import Dataset
 from paredown.study.records import json_text
@@ -27,8 +31,9 @@ FEEDING = Layout("what `inspect` writes", ("preprocessing.json",), ("preprocessi
 
 
 def save(made: Compressed, out: str | Path, *, force: bool = False) -> Path:
-    """The directory with model.onnx, recipe.toml, log.json and card.toml. Raises StorageError, and UsageError
-    where the directory holds something else, unless `force`."""
+    """The directory with model.onnx, recipe.toml, log.json and card.toml; of a promptable model with
+    encoder.onnx and decoder.onnx too. Raises StorageError, and UsageError where the directory holds something
+    else, unless `force`."""
     directory = Path(out)
     check_directory(directory, COMPRESSED, force=force)
     make_directory(directory)
@@ -37,7 +42,14 @@ def save(made: Compressed, out: str | Path, *, force: bool = False) -> Path:
     write_whole(directory / "log.json", json_text(made.log).encode())
     if made.model.card is not None:
         write_card(made.model.card, directory / "card.toml")
+        for name, part in _parts(made.model, made.model.card).items():
+            write_whole(directory / f"{name}.onnx", part.data)
     return directory
+
+
+def _parts(model: Model, card: Card) -> dict[str, Model]:
+    """The parts of a promptable model, for programs that have the files apart; none of others."""
+    return two_files(model, image_name(card.preprocess, model.inputs)) if takes_prompts(card) else {}
 
 
 def save_pairs(pairs: Sequence[Pair], out: str | Path, *, force: bool = False) -> list[str]:

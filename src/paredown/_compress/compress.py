@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+
+import onnx_ir as ir
 
 from paredown._compress.draft import Draft
+from paredown._compress.parts import compress_parts, sections
 from paredown._compress.quantize.placement.keep_float import require_nodes
 from paredown._compress.quantize.writing.qdq import make_biases_real
 from paredown._compress.recipe import Compressed, Context, Recipe, require_packages, require_possible
@@ -15,6 +19,7 @@ from paredown.graph.precision import require_float
 from paredown.graph.run import open_session
 from paredown.graph.walk import to_ir, to_model
 from paredown.measurement import StepRecord
+from paredown.model import Model
 
 PROFILE_KEY = "paredown.profile"  # metadata key: the device a file was made for
 RECIPE_KEY = "paredown.recipe"
@@ -34,6 +39,9 @@ def compress(recipe: Recipe, context: Context) -> Compressed:
     model = context.source
     if recipe.steps:
         require_float(model)
+    if sections(recipe):
+        require_nodes({node.name for node in to_ir(model).graph}, context.keep_float)
+        return _named(compress_parts(recipe, context, compress), context)
     draft = Draft(to_ir(model))
     require_nodes({node.name for node in draft.graph}, context.keep_float)
     log: list[StepRecord] = []
@@ -43,13 +51,25 @@ def compress(recipe: Recipe, context: Context) -> Compressed:
         return Compressed(model, model.sha256, recipe, (), time.perf_counter() - started)
     if context.policy.real_biases:
         make_biases_real(draft.graph)
-    metadata = draft.model.metadata_props
-    metadata[PROFILE_KEY] = context.device.name
-    metadata[RECIPE_KEY] = recipe.name
-    if (bits := weight_bits(draft.graph)) is not None:
-        metadata[WEIGHT_BITS_KEY] = str(bits)
-    made = to_model(draft.model, model)
+    made = _labelled(draft.model, model, recipe, context)
     if {s.name for s in made.outputs} != {s.name for s in model.outputs}:
         raise ModelError("a step changed the model's outputs", got=[s.name for s in made.outputs])
     open_session(made.data, context.threads)
     return Compressed(made, model.sha256, recipe, tuple(log), time.perf_counter() - started)
+
+
+def _labelled(graph: ir.Model, model: Model, recipe: Recipe, context: Context) -> Model:
+    """The graph as a model whose metadata says what was done to `model`, and for which device."""
+    metadata = graph.metadata_props
+    metadata[PROFILE_KEY] = context.device.name
+    metadata[RECIPE_KEY] = recipe.name
+    if (bits := weight_bits(graph.graph)) is not None:
+        metadata[WEIGHT_BITS_KEY] = str(bits)
+    return to_model(graph, model)
+
+
+def _named(made: Compressed, context: Context) -> Compressed:
+    """What was made of parts, labelled as a whole and opened as a check."""
+    whole = _labelled(to_ir(made.model), context.source, made.recipe, context)
+    open_session(whole.data, context.threads)
+    return replace(made, model=whole)

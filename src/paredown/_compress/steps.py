@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from paredown._compress import half, size
+from paredown._compress import half, parts, size
 from paredown._compress.finetune import settings
 from paredown._compress.mixed import mix
 from paredown._compress.pack import cluster, pack
@@ -28,6 +28,8 @@ def _lazily(module: str) -> Apply:
 
 STEPS: dict[str, tuple[type[Step], Apply]] = {
     "size": (size.Size, size.apply),
+    "encoder": (parts.OnEncoder, parts.apply),
+    "decoder": (parts.OnDecoder, parts.apply),
     "fp16": (half.Fp16, half.apply),
     "bf16": (half.Bf16, half.apply),
     "cle": (cle.Equalize, cle.apply),

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from paredown.card import Card
 from paredown.errors import DataError
 from paredown.metrics import uses_truth
+from paredown.preprocessing.prompts import takes_prompts
 from paredown.sample import Dataset, Sample
 from paredown.tasks import TASKS
 
@@ -59,6 +60,8 @@ def align(dataset: Dataset, card: Card) -> tuple[Dataset, tuple[str, ...]]:
             hint="give images with the right kind of truth, or a plain folder of images",
         )
     task = TASKS[card.task]
+    if takes_prompts(card):  # what an object is called has no part in it
+        return replace(dataset, classes=card.classes), ()
     if dataset.classes == card.classes:
         return (dataset, ()) if task.NAME == task.TRUTH else _usable(dataset, card)
     before = np.concatenate([task.classes_of(s.truth) for s in dataset]).astype(np.int64)

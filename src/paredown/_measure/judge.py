@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from paredown._measure.align import align
 from paredown._measure.predict import predict_all
+from paredown._measure.prompted import opened
 from paredown.analyze.sampled import Sampled, difference, sampled
 from paredown.card import Card
 from paredown.detections import Prediction
@@ -51,7 +53,7 @@ class ImageJudge:
         return Lost(100 * d.value, 100 * (d.high - d.low) / (2 * Z95), metric.name, self.words)
 
     def _predict(self, model: Model) -> list[Prediction]:
-        session = self.target.compile(model.data, threads=self.threads)
+        session = opened(model, self.card, partial(self.target.compile, threads=self.threads))
         return predict_all(session, self.card, self.images, progress=self.progress)
 
     def _sampled(self, predictions: Sequence[Prediction]) -> Sampled:

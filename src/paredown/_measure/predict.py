@@ -7,12 +7,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from paredown._measure.prompted import predict_prompts
 from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.families.recognition import predict
 from paredown.measurement import Quantity
 from paredown.preprocessing.feeds import feed
 from paredown.preprocessing.letterbox import Frame
+from paredown.preprocessing.prompts import takes_prompts
 from paredown.protocols import Feeds, Progress, Session, SessionAhead, silent
 from paredown.sample import Dataset
 
@@ -47,9 +49,11 @@ def predict_timed(
 ) -> Predicted:
     """What the model says about every image. Raises: UnsupportedModel as `preprocessing.feeds.feed` does.
 
-    Of a session elsewhere there are no seconds: they would be those of the way there, too.
+    Of a session elsewhere there are no seconds: they would be those of the way there, too. Of a promptable
+    model there are none either: they would be those of as many prompts as the truth draws.
     """
-    if isinstance(session, SessionAhead):
+    asked = takes_prompts(card)
+    if isinstance(session, SessionAhead) and not asked:
         return Predicted(_ahead(session, card, dataset, conf, progress), (), (), ())
     predictions: list[Prediction] = []
     marks: list[tuple[float, float, float, float]] = []
@@ -58,6 +62,9 @@ def predict_timed(
         start = time.perf_counter()
         feeds, frame = feed(image, card.preprocess, session.inputs)
         ready = time.perf_counter()
+        if asked:
+            predictions.append(predict_prompts(session, card, feeds, frame, sample.truth, conf))
+            continue
         outputs = session.run(feeds)
         answered = time.perf_counter()
         predictions.append(predict(outputs, card, frame, conf))

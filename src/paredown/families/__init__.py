@@ -31,6 +31,7 @@ _MODULES = (
     "scrfd",
     "yunet",
     "yoloseg",
+    "sam",
     "classifier",
     "segmenter",
     "own",
@@ -51,6 +52,8 @@ ALIASES = {
     "yolov7": "yolov5",
     "rtdetr": "detr",
     "rt-detr": "detr",
+    "mobilesam": "sam",
+    "efficientsam": "sam",
 }
 """Names that people use -> the family whose head such a model has."""
 

@@ -26,6 +26,9 @@
     [decode]                        # how the answer is read, see candidates.py and docs/card.md
     columns = "cx cy w h scores"    # what stands in the columns of a row
     file = "my_head.py"             # or: a Python file beside this one reads it, see docs/unknown_model.md
+    [parts]                         # a promptable model in two files, see docs/promptable.md
+    encoder = "encoder.onnx"
+    decoder = "decoder.onnx"
     [origin]                        # where each part was learned, in words
 
 What a file leaves out is recognised as if there were no file; what it says is checked against the model. Of
@@ -47,7 +50,7 @@ from paredown.families.card_input import VALUES, checked, read_input
 from paredown.families.family import Match
 from paredown.families.recognition import Recognition, recognise
 from paredown.files import write_whole
-from paredown.graph.notes import FROM_TFLITE, NOTES
+from paredown.graph.notes import FROM_TFLITE, JOINED, NOTES
 from paredown.model import Model
 from paredown.preprocessing.values import FED, same_values
 from paredown.reading import read_plain
@@ -58,12 +61,17 @@ DECODE_BYTES = 1_000_000
 OWN = "own"  # the family that a decode file reads
 AS_BOXES = dict.fromkeys(("pose", "oriented", "instances"), ("detect",))  # judged by their boxes alone
 _TABLES = {"input": "preprocess", "decode": "decode", "origin": "origin"}
-_KEYS = {f.name for f in fields(Card)} - {"preprocess"} | {"input"}
+_KEYS = {f.name for f in fields(Card)} - {"preprocess"} | {"input", "parts"}
 _TYPES = {"conf": float, "iou": float, "max_detections": int, "task": str, "family": str}
 
 
 def card_beside(model_path: Path) -> Path | None:
-    """The card file that belongs to a model file: `<model>.card.toml`, else `card.toml` beside it."""
+    """The card file that belongs to a model file: `<model>.card.toml`, else `card.toml` beside it.
+
+    A card that names the model's parts is its own.
+    """
+    if model_path.suffix.lower() == ".toml":
+        return model_path
     own = model_path.with_name(f"{model_path.stem}.card.toml")
     return next((p for p in (own, model_path.with_name("card.toml")) if p.is_file()), None)
 
@@ -85,6 +93,8 @@ def recognise_with_card(
     for key in values:
         if key not in _KEYS:
             raise UnknownName("key", key, _KEYS, hint=None)
+    if "parts" in values:
+        _check_whole(path, model)
     size = values.get("input", {}).get("size") if isinstance(values.get("input"), dict) else None
     given = checked(path, "input.size", size, tuple[int, int]) if size is not None else None
     said = dict(_table(path, values, "decode")) if "decode" in values else {}
@@ -143,6 +153,16 @@ def _without_settled(values: dict[str, Any], model: Model) -> dict[str, Any]:
     if not isinstance(table, dict) or FROM_TFLITE not in model.metadata.get(NOTES, ""):
         return values
     return {**values, "input": {k: v for k, v in table.items() if k not in ("layout", "dtype")}}
+
+
+def _check_whole(path: Path, model: Model) -> None:
+    """Raises CardError where the model is one of the parts that the card names, and not all of them."""
+    if JOINED not in model.metadata.get(NOTES, ""):
+        raise CardError(
+            f"{path} names the parts of a model, and {model.name} is a file by itself",
+            expected="the card in the place of the model",
+            hint=f"paredown run {path}; or remove [parts], or the card, for this file alone",
+        )
 
 
 def _family(path: Path, values: Mapping[str, Any]) -> str | None:

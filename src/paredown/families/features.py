@@ -62,6 +62,7 @@ class Features:
     said: Mapping[str, object] = field(default_factory=dict)  # what a card file says in [decode]
     grid: InputGrid | None = None  # of an integer input whose numbers are no pixels
     key_points: str = ""  # "[17, 3]" in the metadata of a pose model
+    inputs: tuple[TensorSpec, ...] = ()  # all of them
 
     @property
     def point(self) -> int:
@@ -233,7 +234,7 @@ def find_features(
     outputs = _outputs(model, graph)
     names, task = read_names(model.metadata), model.metadata.get("task")
     points = model.metadata.get("kpt_shape", "")
-    return Features(how, outputs, names, task, settled, said or {}, grid, points)
+    return Features(how, outputs, names, task, settled, said or {}, grid, points, model.inputs)
 
 
 def fits(dimension: int | None, expected: int) -> bool:

@@ -7,6 +7,7 @@ import onnx
 NOTES = "paredown_notes"
 """Key of the model's metadata under which they stand, joined by "; "."""
 FROM_TFLITE = "read from a TFLite file"
+JOINED = "encoder and decoder are joined"
 
 
 def add_note(proto: onnx.ModelProto, text: str) -> None:

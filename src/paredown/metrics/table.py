@@ -11,8 +11,8 @@ from functools import partial
 from paredown.metrics import classification as cls
 from paredown.metrics import detection as det
 from paredown.metrics import fidelity as fid
+from paredown.metrics import prompted, signal, working
 from paredown.metrics import segmentation as seg
-from paredown.metrics import signal, working
 from paredown.metrics.metric import Metric
 from paredown.quantities import Unit
 
@@ -234,10 +234,29 @@ _TABLE = (
     ),
 )
 
+_asked = partial(Metric, task="promptable", against="truth")
+_same_asked = partial(Metric, task="promptable", against="reference")
+_PROMPTED = (
+    _asked("prompt_miou", "mIoU over prompts", prompted.prompt_miou, "higher",
+           "mean IoU of the masks that boxes and points ask for", headline=True),
+    _asked("box_miou", "mIoU, boxes", prompted.box_iou, "higher", "mean IoU of the masks of boxes"),
+    _asked("point_miou", "mIoU, points", prompted.point_iou, "higher",
+           "mean IoU of the masks of points, each the innermost of its object"),
+    _asked("moved_miou", "mIoU, moved boxes", prompted.moved_iou, "higher",
+           "mean IoU of the masks of boxes whose sides are moved by a tenth at random"),
+    _asked("prompt_spread", "spread over prompts", prompted.prompt_spread, "lower",
+           "standard deviation of the IoU over an object's box and moved boxes, mean over objects"),
+    _same_asked("fidelity_prompt_miou", "agreement with the float model", prompted.prompt_miou, "higher",
+                "mean IoU with the float model's masks for the same boxes and points",
+                headline=True, look=_AGREEMENT),
+    _same_asked("fidelity_moved_miou", "agreement, moved boxes", prompted.moved_iou, "higher",
+                "mean IoU with the float model's masks for moved boxes"),
+)  # fmt: skip
+
 _SHAPED = (
     *_shapes("instances", "mask", "mask", "mask IoU", "masks"),
     *_shapes("pose", "pose", "pose", "OKS", "poses"),
     *_shapes("oriented", "turned", "turned", "turned IoU", "turned boxes"),
 )
 
-METRICS: dict[str, Metric] = {m.name: m for m in (*_TABLE, *_SHAPED)}
+METRICS: dict[str, Metric] = {m.name: m for m in (*_TABLE, *_SHAPED, *_PROMPTED)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -16,6 +17,7 @@ from paredown._measure.energy.energy import measure_energy
 from paredown._measure.energy.energy_of import accuracy_per_joule, estimated_energy
 from paredown._measure.energy.power import PowerFrom
 from paredown._measure.environment import environment
+from paredown._measure.prompted import fed_for, opened
 from paredown._measure.reference import check_reference
 from paredown._measure.scope import Chosen, said_of
 from paredown._measure.there import session_on_host
@@ -88,8 +90,9 @@ class Bench:
         return predicted
 
     def _session(self, model: Model) -> AbstractContextManager[Session]:
-        if self.answers_here:
-            return nullcontext(self.target.compile(model.data, threads=self.threads))
+        if self.answers_here or self.target.is_this_machine:
+            plain = partial(self.target.compile, threads=self.threads)
+            return nullcontext(opened(model, self.card, plain))
         return session_on_host(self.target, model.data, self.threads)
 
     def _predicted(self, session: Session, progress: Progress) -> Predicted:
@@ -271,4 +274,6 @@ class FedImages:
         return len(self.images)
 
     def __iter__(self) -> Iterator[Feeds]:
-        return (feed(sample.read(), self.card.preprocess, self.inputs)[0] for sample in self.images)
+        for number, sample in enumerate(self.images):
+            feeds, frame = feed(sample.read(), self.card.preprocess, self.inputs)
+            yield fed_for(feeds, self.card, frame, sample, number)

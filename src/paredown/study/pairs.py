@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from paredown._compress.parts import Part, sections
 from paredown._compress.presets import PRESETS, STOCK, default_recipes, parse_recipe
 from paredown._compress.recipe import Recipe
 from paredown._compress.size import Size, sides
@@ -89,5 +90,9 @@ def label_of(recipe: Recipe) -> str:
     """What the table shows: the preset's name where it has one."""
     if len(recipe.steps) > 1 and isinstance(recipe.steps[0], Size):
         return f"{recipe.steps[0].name}+{label_of(Recipe(recipe.steps[1:]))}"
+    if recipe.steps and isinstance(recipe.steps[0], Part):
+        own = sections(recipe).items()
+        named = "+".join(word for name, part in own for word in (name, label_of(part)) if part.steps)
+        return named or recipe.name
     presets = {parse_recipe(preset).name: preset for preset in PRESETS}
     return presets.get(recipe.name, recipe.name)

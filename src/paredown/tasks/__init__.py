@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TASKS", "headline"]
 
-_MODULES = ("detect", "classify", "segment", "instances", "pose", "oriented", "raw")
+_MODULES = ("detect", "classify", "segment", "instances", "pose", "oriented", "promptable", "raw")
 
 
 class _Tasks(Mapping[str, "Task"]):

@@ -105,6 +105,21 @@ def _instances(rng: np.random.Generator) -> Detections:
     return replace(found, masks=tuple(masks))
 
 
+def _promptable(rng: np.random.Generator) -> Detections:
+    """As many masks for each of four objects as it has prompts, in the order of the kinds."""
+    kinds, shape = (0, 1, 2, 2, 2), (40, 40)
+    masks, boxes = [], []
+    for i in range(4):
+        for _ in kinds:
+            pixels = np.zeros(shape, np.bool_)
+            x, y = rng.integers(1, 9, 2)
+            pixels[y : y + 20, x + i : x + i + 16] = True
+            masks.append(Mask.of(pixels))
+            boxes.append((x + i, y, x + i + 16, y + 20))
+    scores = rng.random(len(masks)).astype(np.float32)
+    return Detections(np.array(boxes, np.float32), scores, np.tile(kinds, 4), tuple(masks))
+
+
 def _pose(rng: np.random.Generator) -> Detections:
     found = _detections(rng)
     across = np.stack([np.linspace(0.1, 0.9, 17), np.linspace(0.9, 0.1, 17)], axis=1)
@@ -141,5 +156,6 @@ ANSWERS: dict[str, Callable[[np.random.Generator], Prediction]] = {
     "instances": _instances,
     "pose": _pose,
     "oriented": _oriented,
+    "promptable": _promptable,
     "raw": _raw,
 }
