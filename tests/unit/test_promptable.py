@@ -14,6 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import paredown
+from paredown import saving
 from paredown._compress.presets import parse_recipe
 from paredown._measure.prompted import EncodedOnce
 from paredown.detections import Detections, Mask
@@ -312,7 +313,7 @@ def test_a_compressed_model_holds_each_part_s_recipe(pair, images):
     encoder, decoder = split(made.model, "encoder/image")
     assert "MatMulInteger" in {n.op_type for n in onnx.load_model_from_string(encoder.data).graph.node}
     assert "MatMulInteger" not in {n.op_type for n in onnx.load_model_from_string(decoder.data).graph.node}
-    assert decoder.size_bytes < 0.5 * split(prepare(model), "encoder/image")[1].size_bytes
+    assert decoder.size_bytes < 0.75 * split(prepare(model), "encoder/image")[1].size_bytes
     assert {r.step for r in made.log if r.action == "note"} == {"encoder", "decoder"}
     assert made.model.metadata["paredown.recipe"] == "encoder+dynamic+decoder+w8-pc"
     assert [s.name for s in made.model.inputs] == [s.name for s in model.inputs]
@@ -324,7 +325,7 @@ def test_a_compressed_model_holds_each_part_s_recipe(pair, images):
 def test_compress_writes_both_parts_for_programs_that_have_them_apart(pair, tmp_path, images):
     model = paredown.load(pair.card, images)
     made = paredown.compress(model, "int8-weights", images, threads=1)
-    folder = paredown.save(made, tmp_path / "out")
+    folder = saving.save(made, tmp_path / "out")
     whole = target("local").compile((folder / "model.onnx").read_bytes(), threads=1)
     files = (str(folder / f"{name}.onnx") for name in ("encoder", "decoder"))
     encoder, decoder = map(ort.InferenceSession, files)
