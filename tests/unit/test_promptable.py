@@ -314,7 +314,7 @@ def test_a_compressed_model_holds_each_part_s_recipe(pair, images):
     assert "MatMulInteger" in {n.op_type for n in onnx.load_model_from_string(encoder.data).graph.node}
     assert "MatMulInteger" not in {n.op_type for n in onnx.load_model_from_string(decoder.data).graph.node}
     assert decoder.size_bytes < 0.75 * split(prepare(model), "encoder/image")[1].size_bytes
-    assert {r.step for r in made.log if r.action == "note"} == {"encoder", "decoder"}
+    assert {r.step for r in made.log if r.action == "note"} >= {"encoder", "decoder"}
     assert made.model.metadata["paredown.recipe"] == "encoder+dynamic+decoder+w8-pc"
     assert [s.name for s in made.model.inputs] == [s.name for s in model.inputs]
     measured = paredown.measure(made.model, images, baseline=model, what=["map"], threads=1)

@@ -37,6 +37,19 @@ def test_told_where_it_is_made_and_what_was_done() -> None:
     assert "range of least error" in str(mul.data["handled"])
 
 
+def test_channels_that_never_change_have_no_typical_width() -> None:
+    """A transformer's own tokens: loud in one channel, and the same for every image."""
+    net = nets.Net(seed=2)
+    bias = np.ones(8, np.float32)
+    bias[3] = 40.0
+    still = net.node("Conv", "image", net.constant(np.zeros((8, 3, 1, 1), np.float32)), net.constant(bias))
+    x = net.node("Add", still, net.conv("image", 3, 8))
+    made = nets.compressed(prepare(net.model(net.conv(net.silu(x), 8, 4))), "w8a8-pc-minmax")
+    found = [r for r in made.log if "outlier" in r.data]
+    assert found
+    assert all(float(str(r.data.get("typical_steps", 0))) >= 0 for r in found)
+
+
 def test_nothing_is_told_of_even_channels() -> None:
     assert not [r for r in nets.compressed(loud(1.0, "silu"), "w8a8-pc-mse").log if "outlier" in r.data]
 

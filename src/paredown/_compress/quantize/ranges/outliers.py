@@ -65,7 +65,9 @@ def _with_outlier(record: StepRecord, seen: Seen | None, grids: WrittenParams, t
     grid = grids.of(tensor)
     if grid is not None and grid.axis is None:
         widths = seen.channel_high - seen.channel_low
-        data["typical_steps"] = round(float(np.median(widths[widths > 0]) / grid.scale), 1)
+        varied = widths[widths > 0]
+        if len(varied):  # none where the tensor is the same for every image, as a decoder's own tokens are
+            data["typical_steps"] = round(float(np.median(varied) / grid.scale), 1)
     return replace(record, data={**record.data, **data})
 
 
