@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paredown._measure.align import align
-from paredown._measure.feeding.reading import Answers, check_card
+from paredown._measure.feeding.answers import Answers
+from paredown._measure.feeding.reading import check_card
 from paredown.card import Card
 from paredown.detections import Prediction
 from paredown.errors import CardError

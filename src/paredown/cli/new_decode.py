@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from paredown import api
-    from paredown._measure.feeding.reading import Answers, several
+    from paredown._measure.feeding.answers import Answers, several
     from paredown.cli import console
     from paredown.families.hints import Hints
     from paredown.families.recognition import ANY

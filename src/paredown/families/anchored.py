@@ -48,6 +48,7 @@ _FOCAL: Mapping[str, object] = {
 USUAL: Mapping[str, Mapping[str, object]] = {
     "tensorflow": {**_SSD, "columns": "cy cx h w", "activation": "sigmoid"},
     "torchvision": _SSD,
+    "pytorch-ssd": _SSD,
     "ssd300": _SSD,
     "ssd300-coco": _SSD,
     "retinaface": _SSD,
@@ -134,12 +135,19 @@ def find_heads(features: Features) -> Heads | None:
     """The outputs as changes and scores, without arithmetic behind the weights; None of any other."""
     if features.task not in (None, "detect") or any(o.computes for o in features.outputs):
         return None
-    return _lists(features.outputs) or _grids(features.outputs, features.size)
+    return _lists(features.outputs, features.said) or _grids(features.outputs, features.size)
 
 
 def undecided(features: Features) -> str:
-    """What the outputs look like, in words, where more than one rule gives so many priors; else ""."""
+    """What the outputs look like, in words, where more than one rule gives so many priors, or where both of
+    two lists have four columns; else ""."""
     heads = find_heads(features)
+    if heads is None and _both_of_four(features):
+        return (
+            f"like changes of {features.outputs[0].shape[1]} priors and four scores of each, and nothing "
+            "tells which are which: `boxes = [0]` and `scores = [1]`, or the other way round, under [decode] "
+            "of a card.toml do"
+        )
     rules = [] if heads is None else rules_for(heads.rows, features.size)
     if heads is None or len(rules) < 2:
         return ""
@@ -149,19 +157,31 @@ def undecided(features: Features) -> str:
     )
 
 
+def _both_of_four(features: Features) -> bool:
+    """Whether the outputs are two lists of four columns each, for as many priors as some rule gives."""
+    shapes = [o.shape for o in features.outputs]
+    alike = len(shapes) == 2 and shapes[0] == shapes[1] and len(shapes[0]) == 3 and shapes[0][2] == 4
+    plain = features.task in (None, "detect") and not any(o.computes for o in features.outputs)
+    return alike and plain and bool(rules_for(shapes[0][1] or 0, features.size))
+
+
 def rules_for(rows: int, size: tuple[int, int]) -> list[str]:
     """The rules that give so many priors for an input of that size."""
     return [name for name, rule in PRIORS.items() if len(rule(size)) == rows]
 
 
-def _lists(outputs: Sequence[Output]) -> Heads | None:
-    """One list of changes and one of scores; a third of key points is read over."""
+def _lists(outputs: Sequence[Output], said: Mapping[str, object]) -> Heads | None:
+    """One list of changes and one of scores, by their width, by an activation, or as the card says; a third
+    of key points is read over."""
     shapes = [o.shape for o in outputs]
     if any(len(s) != 3 or None in s for s in shapes) or len({s[1] for s in shapes}) != 1:
         return None
+    active = [i for i, o in enumerate(outputs) if {"Sigmoid", "Softmax"} & o.tail]
     boxes = [i for i, s in enumerate(shapes) if s[2] == 4]
-    rest = [i for i, s in enumerate(shapes) if s[2] != 4]
-    scores = [i for i in rest if {"Sigmoid", "Softmax"} & outputs[i].tail] or rest
+    if len(boxes) == 2:
+        boxes = [i for i in boxes if [i] == said.get("boxes") or (i not in active and active)]
+    rest = [i for i in range(len(shapes)) if i not in boxes]
+    scores = [i for i in rest if i in active] or rest
     if len(boxes) != 1 or len(scores) != 1:
         return None
     return Heads((boxes[0],), (scores[0],), shapes[0][1] or 0, shapes[scores[0]][2] or 0)

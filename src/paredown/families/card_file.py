@@ -51,10 +51,13 @@ _DECODE_COMMENTS = {
     "heat": "Which output holds the heat maps of centres, counted from 0.",
     "extent": "Which output holds the sizes of boxes, or the distances to their sides.",
     "offset": "Which output says where in its place a centre is; -1 for none.",
-    "priors": "The rule of the prior boxes: tensorflow, torchvision, ssd300, ssd300-coco, retinaface, "
-    "retinanet, retinanet-torchvision, efficientdet.",
+    "priors": "The rule of the prior boxes: tensorflow, torchvision, pytorch-ssd, ssd300, ssd300-coco, "
+    "retinaface, retinanet, retinanet-torchvision, efficientdet.",
     "variances": "What changes of a prior's centre and of its size are multiplied by.",
     "anchors": "Width and height of each anchor in pixels, one output after the other.",
+    "activated": "Whether the graph itself has put a sigmoid on what it gives.",
+    "per_cell": "Rows of each cell of the grids, in the order of strides.",
+    "bins": "Numbers to each side of a box: 16 in YOLOv8, 17 in PP-YOLOE.",
     "centre": "How a centre lies in its cell: sigmoid, 2*sigmoid-0.5, tanh, none.",
     "powers": "The powers of objectness and class score that are multiplied.",
     "rows": "Which output holds the rows, counted from 0.",

@@ -89,7 +89,8 @@ def _match_finished(features: Features) -> Match | None:
         features.cards(NAME, TASK, usual, [{"fit": "stretch"}], decode=how, why=why)
         for how in features.readings(*ways)
     ]
-    return match_of(readings, 0.9, why, open_classes=not features.names)
+    axes_open = "columns" not in features.said
+    return match_of(readings, 0.9, why, open_classes=not features.names, axes_open=axes_open)
 
 
 def _match_pair(features: Features) -> Match | None:

@@ -113,4 +113,11 @@ def _match_parts(features: Features) -> Match | None:
         features.cards(NAME, TASK, usual, inputs, decode=how, settled=bool(features.names), why=why)
         for how in features.readings(*find_parts(shapes, whole))
     ]
-    return match_of(readings, 0.8, why, settled=bool(features.names), open_classes=not features.names)
+    return match_of(
+        readings,
+        0.8,
+        why,
+        settled=bool(features.names),
+        open_classes=not features.names,
+        axes_open="columns" not in features.said,
+    )

@@ -27,6 +27,7 @@ class Match:
     why: str
     settled: bool = True
     open_classes: bool = False  # the output does not tell the number of classes
+    axes_open: bool = False  # whether boxes give x or y first depends on the exporter, and nothing says it
     others: tuple[Match, ...] = ()  # other ways of reading the same outputs, which their values may ask for
 
 
@@ -37,9 +38,10 @@ def match_of(
     *,
     settled: bool = True,
     open_classes: bool = False,
+    axes_open: bool = False,
 ) -> Match | None:
     """The match of a family that can read the outputs in those ways, the usual one first; None for none."""
-    ways = [Match(cards, certainty, why, settled, open_classes) for cards in readings if cards]
+    ways = [Match(cards, certainty, why, settled, open_classes, axes_open) for cards in readings if cards]
     return replace(ways[0], others=tuple(ways[1:])) if ways else None
 
 

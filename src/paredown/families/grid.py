@@ -11,14 +11,16 @@ columns for each: `columns` says what they are, as for rows (candidates.py). In 
 
     score = objectness^a class^b    `powers` = [a, b]: 1 and 1 but for FastestDet, 0.6 and 0.4
 
-Nothing of that can be seen from outside: no model is taken for one of these unless its card says `columns`.
+`activated` says that the graph itself puts a sigmoid on every value (exports for NPUs), which is not done
+twice then. That is seen in the graph, where the card does not say it. Nothing else of this can be seen from
+outside: no model is taken for one of these unless its card says `columns`.
 Sources: Redmon and Farhadi, YOLO9000, 2016, arXiv 1612.08242, section 2; YOLOv3, 2018, arXiv 1804.02767;
 Ultralytics, `yolov5/models/yolo.py`, class Detect; dog-qiuqiu/FastestDet, `utils/tool.py`, handle_preds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -46,6 +48,7 @@ HOW: Mapping[str, object] = {
     "activation": "sigmoid",
     "background": "none",
     "powers": (1.0, 1.0),
+    "activated": False,
 }
 
 
@@ -70,7 +73,9 @@ def matches(features: Features) -> Match | None:
         return None
     if not all(_inner(o.shape, features.size) for o in features.outputs):
         return None
-    (said,) = features.readings(HOW)
+    activated = all(_ends_in_sigmoid(o.tail) for o in features.outputs)
+    usual = {"activated": True, "activation": "none"} if activated else {}
+    (said,) = features.readings({**HOW, **usual})
     how = _checked(said, len(features.outputs))
     n_anchors = max(1, len(cast("Sequence[float]", how["anchors"])) // (2 * len(features.outputs)))
     widths = {_width(o.shape, n_anchors, features.size) for o in features.outputs}
@@ -88,6 +93,11 @@ def matches(features: Features) -> Match | None:
         ) from error
     cards = features.cards(NAME, TASK, n_classes or 0, _INPUTS, iou=0.45, decode=how, settled=False, why=why)
     return Match(cards, 0.8, why, settled=False)
+
+
+def _ends_in_sigmoid(tail: Collection[str]) -> bool:
+    """Whether one sigmoid goes over all values of an output, and not over a part of them."""
+    return "Sigmoid" in tail and not {"Concat", "Softmax"} & set(tail)
 
 
 def _checked(said: Mapping[str, object], n_outputs: int) -> dict[str, object]:
@@ -153,25 +163,26 @@ def _read(answer: Floats, anchors: Floats, how: Mapping[str, object], size: tupl
     middle = cells[..., [found["cx"][0], found["cy"][0]]]
     sides = cells[..., [found["w"][0], found["h"][0]]]
     scale = anchors if len(anchors) else stride
+    gate = (lambda p: p) if how["activated"] else sigmoid
     end = str(how["extent"])
     if end == "exp":
         sides = np.exp(np.minimum(sides, 20)) * scale
     elif end == "squared":
-        sides = (2 * sigmoid(sides)) ** 2 * scale
+        sides = (2 * gate(sides)) ** 2 * scale
     elif end == "sigmoid":
-        sides = sigmoid(sides) * np.array(size[::-1], np.float32)
-    centres = (places + _starts(middle, str(how["centre"]))) * stride
+        sides = gate(sides) * np.array(size[::-1], np.float32)
+    centres = (places + _starts(middle, str(how["centre"]), gate)) * stride
     boxes = np.concatenate([centres, sides], axis=-1).reshape(-1, 4)
     return Candidates(centre_to_corners(boxes), _scores(cells.reshape(-1, width), found, how))
 
 
-def _starts(p: Floats, kind: str) -> Floats:
+def _starts(p: Floats, kind: str, gate: Callable[[Floats], Floats]) -> Floats:
     """How far from the corner of its cell a centre is, in cells."""
     if kind == "tanh":
         return np.tanh(p)
     if kind == "none":
         return p
-    return sigmoid(p) if kind == "sigmoid" else 2 * sigmoid(p) - 0.5
+    return gate(p) if kind == "sigmoid" else 2 * gate(p) - 0.5
 
 
 def _scores(rows: Floats, found: Mapping[str, tuple[int, ...]], how: Mapping[str, object]) -> Floats:
@@ -181,7 +192,8 @@ def _scores(rows: Floats, found: Mapping[str, tuple[int, ...]], how: Mapping[str
     if "objectness" not in found:
         return scores
     objectness = rows[:, [*found["objectness"]]]
-    return scores * (objectness if how["activation"] == "none" else sigmoid(objectness)) ** first
+    done = how["activated"] or how["activation"] == "none"
+    return scores * (objectness if done else sigmoid(objectness)) ** first
 
 
 _INPUTS: tuple[dict[str, Any], ...] = tuple(

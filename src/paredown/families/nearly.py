@@ -15,7 +15,8 @@ FASTEST = (
 ANCHORED = {  # by how many anchors a cell has
     3: 'YOLOv3 to v7 before their anchors: columns = "cx cy w h objectness scores", anchors = [w, h, ...] in '
     'pixels for each output in turn, centre = "sigmoid" and extent = "exp", of v5 and v7 "2*sigmoid-0.5" and '
-    '"squared"',
+    '"squared"; v5 for COCO, finest grid first: anchors = [10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, '
+    "116, 90, 156, 198, 373, 326]",
     5: 'YOLOv2 before its anchors: columns = "cx cy w h objectness scores", activation = "softmax", '
     "anchors = [w, h, ...] in pixels, 32 times those of its .cfg",
 }

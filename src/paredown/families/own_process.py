@@ -1,8 +1,8 @@
 """The process that runs a decode file: `python -m paredown.families.own_process`, and the other end of it.
 
 Both ends send 8 bytes of length, little-endian, then an .npz without pickles. First the source and its name;
-then for each image the outputs, answered by boxes, scores and classes, or by `error`. What the decode prints
-goes to stderr. The process ends with its stdin, whatever the decode is doing then.
+then for each image the outputs, answered by the parts that the file's task has, or by `error`. What the
+decode prints goes to stderr. The process ends with its stdin, whatever the decode is doing then.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import IO, Any, NoReturn, Self
 import numpy as np
 
 from paredown.errors import CardError
-from paredown.families.own_decode import Decoder, boxes_of, load_decoder
+from paredown.families.own_decode import Decoder, load_decoder
 
 LIMIT_S = 30.0  # for one image; a decode takes milliseconds
 START_S = 60.0  # for the interpreter and the file's own imports
@@ -43,7 +43,7 @@ class DecodeProcess:
         self.ask({"source": np.array(source), "name": np.array(name)}, START_S)
 
     def __call__(self, outputs: Mapping[str, Any], size: tuple[int, int]) -> Mapping[str, Any]:
-        """Boxes, scores and classes. Raises CardError where the decode fails or takes too long."""
+        """The parts by name (own_decode.PARTS). Raises CardError where the decode fails or takes too long."""
         return self.ask({**outputs, _SIZE: np.array(size)}, LIMIT_S)
 
     def ask(self, arrays: Mapping[str, Any], limit_s: float) -> Mapping[str, Any]:
@@ -141,8 +141,7 @@ def _serve() -> NoReturn:
                 decoder, answer = load_decoder(str(given["source"]), str(given["name"])), {}
             else:
                 height, width = (int(v) for v in given.pop(_SIZE))
-                answer = dict(zip(("boxes", "scores", "classes"), boxes_of(decoder(given, (height, width))),
-                                  strict=True))  # fmt: skip
+                answer = dict(decoder(given, (height, width)))
         except Exception as e:  # whatever the user's lines raise is their answer
             answer = {"error": np.array(_where(e))}
         _send(answers, answer)

@@ -15,6 +15,7 @@ from paredown.families.boxes import Floats
 
 Size = tuple[int, int]
 Sides = Sequence[tuple[float, float]]  # width, height in pixels
+VGG_RATIOS = {8: (2,), 16: (2, 3), 32: (2, 3), 64: (2, 3), 100: (2,), 300: (2,)}
 PYRAMID = (8, 16, 32, 64, 128)  # strides of RetinaNet and EfficientDet
 
 
@@ -80,12 +81,26 @@ def torchvision(size: Size) -> Floats:
     return _grids(size, _halved(size, 16, 6), sides)
 
 
+def pytorch_ssd(size: Size) -> Floats:
+    """MobileNet-SSD of pytorch-ssd, jetson-inference: as many at 300 x 300 as torchvision's rule gives, with
+    cells of whole strides, so that the last ones lie up to 4 pixels further on.
+
+    Source: `qfgaohao/pytorch-ssd`, vision/ssd/config/mobilenetv1_ssd_config.py and utils/box_utils.py.
+    """
+    if size != (300, 300):
+        return np.zeros((0, 4), np.float32)  # its numbers are those of this input
+    lengths = (60.0, 105.0, 150.0, 195.0, 240.0, 285.0, 330.0)
+    return np.minimum(
+        _vgg(size, lengths, dict.fromkeys((16, 32, 64, 100, 150, 300), (2, 3)), most=300.0), 300
+    )
+
+
 def ssd300(size: Size) -> Floats:
     """SSD300 on VGG for Pascal VOC: six grids of strides 8 to 300.
 
     Source: Liu et al., SSD, 2016, arXiv 1512.02325; its `examples/ssd/ssd_pascal.py`.
     """
-    return _vgg(size, (30.0, 60.0, 111.0, 162.0, 213.0, 264.0, 315.0), most=np.inf)
+    return _vgg(size, (30.0, 60.0, 111.0, 162.0, 213.0, 264.0, 315.0), VGG_RATIOS, most=np.inf)
 
 
 def ssd300_coco(size: Size) -> Floats:
@@ -93,15 +108,15 @@ def ssd300_coco(size: Size) -> Floats:
 
     Source: `torchvision/models/detection/ssd.py`, ssd300_vgg16.
     """
-    return _vgg(size, (21.0, 45.0, 99.0, 153.0, 207.0, 261.0, 315.0), most=300.0)
+    return _vgg(size, (21.0, 45.0, 99.0, 153.0, 207.0, 261.0, 315.0), VGG_RATIOS, most=300.0)
 
 
-def _vgg(size: Size, lengths: Sequence[float], *, most: float) -> Floats:
-    """lengths, most: in pixels."""
+def _vgg(
+    size: Size, lengths: Sequence[float], ratios_of: Mapping[int, Sequence[int]], *, most: float
+) -> Floats:
+    """lengths, most: in pixels. ratios_of: by the stride of each grid."""
     sides: dict[int, Sides] = {}
-    for i, (stride, ratios) in enumerate(
-        {8: (2,), 16: (2, 3), 32: (2, 3), 64: (2, 3), 100: (2,), 300: (2,)}.items()
-    ):
+    for i, (stride, ratios) in enumerate(ratios_of.items()):
         between = (lengths[i] * lengths[i + 1]) ** 0.5
         own = [(lengths[i], lengths[i]), (between, between)]
         for ratio in ratios:
@@ -167,6 +182,7 @@ def _pyramid(size: Size, forms: Sides, *, ratios_first: bool) -> Floats:
 PRIORS: Mapping[str, Callable[[Size], Floats]] = {
     "tensorflow": tensorflow,
     "torchvision": torchvision,
+    "pytorch-ssd": pytorch_ssd,
     "ssd300": ssd300,
     "ssd300-coco": ssd300_coco,
     "retinaface": retinaface,

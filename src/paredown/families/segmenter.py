@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from paredown.card import Card
 from paredown.detections import ClassMap
 from paredown.families.family import Match
 from paredown.families.features import Features, Output, spell
+from paredown.families.masks import best_class, class_map
 from paredown.preprocessing.letterbox import Frame
 from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 
@@ -33,27 +33,14 @@ PICTURES = (1, 2, 3)  # channels of depth, mattes, flow and images: scores of cl
 
 def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> ClassMap:
     """The class of every pixel of the map, as it lies in the input."""
-    return ClassMap.of(_best(_maps(outputs, card)))
+    return ClassMap.of(best_class(_maps(outputs, card)))
 
 
 def decode(
     outputs: Mapping[str, Any], card: Card, frame: Frame, *, conf: float, iou: float, max_detections: int
 ) -> ClassMap:
     """The class of every pixel of the image; the thresholds have no part in it."""
-    maps = _maps(outputs, card)
-    (height, width), (rows, columns) = frame.image_size, maps.shape[:2]
-    across, down = columns / card.preprocess.size[1], rows / card.preprocess.size[0]
-    # where in the map a pixel's middle lies: image -> input -> map
-    x = ((np.arange(width) + 0.5) * frame.scale[0] + frame.offset[0]) * across - 0.5
-    y = ((np.arange(height) + 0.5) * frame.scale[1] + frame.offset[1]) * down - 0.5
-    whole = maps.shape[2] == 1
-    across_map, down_map = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
-    how = cv2.INTER_NEAREST if whole else cv2.INTER_LINEAR
-    planes = [
-        cv2.remap(np.ascontiguousarray(p), across_map, down_map, how, borderMode=cv2.BORDER_REPLICATE)
-        for p in maps.transpose(2, 0, 1)
-    ]
-    return ClassMap.of(_best(np.stack(planes, axis=2)))
+    return class_map(_maps(outputs, card), frame, card.preprocess.size)
 
 
 def matches(features: Features) -> Match | None:
@@ -106,13 +93,6 @@ def _maps(outputs: Mapping[str, Any], card: Card) -> NDArray[np.float32]:
         return values.reshape(rows, columns, 1)
     last = card.decode["channels"] == "last"
     return np.asarray(values[0] if last else values[0].transpose(1, 2, 0), np.float32)
-
-
-def _best(maps: NDArray[np.float32]) -> NDArray[np.int64]:
-    """(h, w) the class of each place."""
-    whole = maps.shape[2] == 1
-    best: NDArray[np.int64] = np.rint(maps[:, :, 0]).astype(np.int64) if whole else maps.argmax(axis=2)
-    return best
 
 
 _HALF: dict[str, Any] = {"scale": 1.0, "mean": (127.5,) * 3, "std": (127.5,) * 3, "pad": 127.5}

@@ -1,7 +1,8 @@
 """SSD and its kin with the decode in the graph: boxes and scores apart, NMS left to do. Also UltraFace.
 
 Outputs: boxes (1, N, 4) xyxy as fractions of the image (YOLO-NAS: in pixels), scores (1, N, C) after a
-softmax whose first class is the background, or after a sigmoid without one. N: priors.
+softmax whose first class is the background, or after a sigmoid without one. N: priors. TensorFlow's models
+give y first (yxyx), which mirror images tell (_measure/feeding/mirrored.py).
 Source: Liu et al., SSD, 2016, arXiv 1512.02325; Linzaer/Ultra-Light-Fast-Generic-Face-Detector-1MB.
 """
 
@@ -22,6 +23,7 @@ from paredown.families.head import with_nms
 NAME = "ssd"
 TASK = "detect"
 SUMMARY = "SSD, UltraFace, YOLO-NAS: boxes and class scores as two outputs"
+ROWS_FIRST = "y1 x1 y2 x2"  # TensorFlow's
 HOW: Mapping[str, object] = {
     "boxes": 0,
     "scores": 1,
@@ -66,13 +68,15 @@ def matches(features: Features) -> Match | None:
             for background in (("first", "last") if kind == "softmax" else ("none", "first"))
             for units in ("fractions", "pixels")
         ]
+        usual += [{**how, "columns": ROWS_FIRST} for how in usual if how["units"] == "fractions"]
         readings = [
             features.cards(NAME, TASK, n_classes, _INPUTS, iou=0.45, decode=how, settled=False, why=why)
             for how in features.readings(*usual)
             if (n_classes := what.shape[-1] - (how["background"] != "none")) > 0
         ]
         if readings:
-            return match_of(readings, 0.8, why, settled=False)
+            axes_open = "columns" not in features.said
+            return match_of(readings, 0.8, why, settled=False, axes_open=axes_open)
     return None
 
 

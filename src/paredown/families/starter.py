@@ -12,14 +12,21 @@ from paredown.printable import printable
 _HEAD = '''"""Reads the answer of {name}: see docs/unknown_model.md.
 
 outputs: name -> numpy array, as the model gives them. size: (height, width) of the model's input, in pixels.
-Give boxes (n, 4) as x1 y1 x2 y2 in pixels of the input, scores (n,) of 0..1, classes (n,) whole numbers from
-0 on. Boxes of one class that overlap are taken out afterwards (`iou` of the card; 1.0 keeps them all), and
-what is below 0.001 may be left out here. numpy may be used; the file runs in a process of its own.
+TASK says what decode gives. All in pixels of the input, scores 0..1, classes whole numbers from 0 on:
+    "detect"     boxes (n, 4) x1 y1 x2 y2, scores (n,), classes (n,)
+    "instances"  boxes, scores, classes, masks (n, h, w) over the whole input: true or false, or 0..1
+    "pose"       boxes, scores, classes, points (n, P, 3): x, y and how sure
+    "oriented"   boxes, scores, classes, corners (n, 4, 2)
+    "segment"    the class of every pixel (h, w), or a score for each class (C, h, w)
+Boxes of one class that overlap are taken out afterwards (`iou` of the card; 1.0 keeps them all), and what is
+below 0.001 may be left out here. numpy may be used; the file runs in a process of its own.
 
 {seen}
 """
 
 import numpy as np
+
+TASK = "detect"
 
 
 def decode(outputs, size):

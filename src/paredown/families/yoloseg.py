@@ -16,17 +16,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-import cv2
 import numpy as np
 
 from paredown.card import Card
-from paredown.detections import Detections, Mask
-from paredown.families.boxes import Floats
+from paredown.detections import Detections
 from paredown.families.candidates import PLAIN, Candidates, best_of, read_candidates
 from paredown.families.family import Match, match_of
 from paredown.families.features import Features, spell
 from paredown.families.grids import grid_head
 from paredown.families.head import chosen
+from paredown.families.masks import mask_within
 from paredown.families.planes import find_plane
 from paredown.preprocessing.letterbox import Frame
 
@@ -61,23 +60,10 @@ def decode(
     if found.coefficients.shape[1] != len(prototypes):
         prototypes = prototypes.transpose(2, 0, 1)
     maps = np.tensordot(found.coefficients[rows], prototypes, axes=1)
-    masks = tuple(_mask(m, box, frame, card.preprocess.size) for m, box in zip(maps, said.boxes, strict=True))
+    masks = tuple(
+        mask_within(m, box, frame, card.preprocess.size) for m, box in zip(maps, said.boxes, strict=True)
+    )
     return replace(said, masks=masks).take(np.array([i for i, m in enumerate(masks) if m.area], np.int64))
-
-
-def _mask(values: Floats, box: Floats, frame: Frame, size: tuple[int, int]) -> Mask:
-    """Where values (h, w) over the input are above 0 within a box of the image."""
-    pixels = np.zeros(frame.image_size, np.bool_)
-    x1, y1 = np.floor(box[:2]).astype(int)
-    x2, y2 = np.ceil(box[2:]).astype(int)
-    if x2 > x1 and y2 > y1:
-        down, across = values.shape[0] / size[0], values.shape[1] / size[1]
-        x = ((np.arange(x1, x2) + 0.5) * frame.scale[0] + frame.offset[0]) * across - 0.5
-        y = ((np.arange(y1, y2) + 0.5) * frame.scale[1] + frame.offset[1]) * down - 0.5
-        map_x, map_y = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
-        fine = cv2.remap(values, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        pixels[y1:y2, x1:x2] = fine > 0
-    return Mask.of(pixels)
 
 
 def matches(features: Features) -> Match | None:

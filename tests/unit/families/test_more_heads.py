@@ -248,6 +248,19 @@ def test_a_grid_is_read_as_its_card_says_and_not_without(kind: str, says: str, t
     check(recognise_with_card(file, given).resolve(), answer, "grid", score, 2)
 
 
+def test_sigmoids_in_the_graph_are_not_put_on_twice(tmp_path: Path) -> None:
+    """As converters for NPUs leave YOLOv5."""
+    answer, score = grid("v5")
+    answer = {k: 1 / (1 + np.exp(-v)) for k, v in answer.items()}
+    file = tmp_path / "card.toml"
+    file.write_text(f"[decode]\n{YOLOV5}")
+    card = recognise_with_card(file, made(answer, {"o": ("Sigmoid",)})).resolve()
+    assert card.decode["activated"] is True
+    check(card, answer, "grid", score, 2)
+    card = recognise_with_card(file, made(answer, {"o": ("Sigmoid", "Concat")})).resolve()
+    assert card.decode["activated"] is False  # of a part of the values
+
+
 @pytest.mark.parametrize(
     ("says", "wrong"),
     [
@@ -296,3 +309,30 @@ def test_boxes_labels_and_scores_without_a_batch_axis() -> None:
         "labels": np.array([2], np.float32),
     }
     check(card, answer, "end2end", 0.9, 2)
+
+
+def test_changes_and_three_classes_are_told_apart_by_the_softmax_or_by_the_card(tmp_path: Path) -> None:
+    answer = anchored("tensorflow", 320, 4, 2)
+    softmax = {**answer, "s": np.exp(answer["s"]) / np.exp(answer["s"]).sum(-1, keepdims=True)}
+    card = recognise(made(softmax, {"s": ("Softmax",)})).resolve()
+    check(card, softmax, "anchored", 1.0, 2)
+    found = recognise(made(answer, {})).resolve()
+    assert found.family == "raw"
+    assert "`boxes = [0]` and `scores = [1]`" in found.origin["family"]
+    file = tmp_path / "card.toml"
+    file.write_text("[decode]\nboxes = [1]\nscores = [0]\n")
+    check(recognise_with_card(file, made(answer, {})).resolve(), answer, "anchored", 1.0, 2)
+
+
+def test_two_rules_of_three_thousand_priors_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    """torchvision's at 300 x 300, and pytorch-ssd's, whose last cells lie further on."""
+    ours, theirs = PRIORS["pytorch-ssd"]((300, 300)), PRIORS["torchvision"]((300, 300))
+    assert len(ours) == len(theirs) == 3000
+    np.testing.assert_allclose(ours[-1], (150, 150, 285 / 3**0.5, 300), rtol=1e-4)
+    given = model({"s": ((1, 3000, 21), ()), "b": ((1, 3000, 4), ())}, input_shape=(1, 3, 300, 300))
+    found = recognise(given).resolve()
+    assert found.family == "raw"
+    assert "'torchvision' or 'pytorch-ssd'" in found.origin["family"]
+    file = tmp_path / "card.toml"
+    file.write_text('[decode]\npriors = "pytorch-ssd"\n')
+    assert recognise_with_card(file, given).resolve().family == "anchored"

@@ -59,7 +59,8 @@ Answer = Callable[[Objects], Mapping[str, np.ndarray]]
 
 @dataclass
 class Head:
-    """A session that sees which image it is fed and how it was fitted, and answers by `answer`."""
+    """A session that sees which image it is fed, how it was fitted and whether it is mirrored, and answers by
+    `answer`."""
 
     answer: Answer
     inputs = (TensorSpec("image", (1, 3, SIZE, SIZE), "float32"),)
@@ -67,12 +68,15 @@ class Head:
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         plane = feeds["image"][0, 1].astype(np.float64)
+        mirrored = plane[200, 20] != plane[100, 150]  # where a mirror puts the black corner
+        plane = plane[:, ::-1] if mirrored else plane
         black = plane[200, 300]
         pixels = (plane - black) / (plane[100, 150] - black) * 100  # whatever the values were made into
         o = objects(round(pixels[50, 20] / 10))
         boxes = o.boxes * (1, SIZE / HEIGHT, 1, SIZE / HEIGHT)  # stretched
         if pixels[10, 150] > 105 or pixels[310, 150] > 105:  # a border
             boxes = o.boxes + np.array([0, 40, 0, 40]) * (pixels[10, 150] > 105)
+        boxes = boxes if not mirrored else np.abs(boxes[:, [2, 1, 0, 3]] - (SIZE, 0, SIZE, 0))
         return dict(self.answer(Objects(boxes, o.classes, o.scores)))
 
 

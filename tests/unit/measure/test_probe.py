@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from paredown._measure.feeding.answers import LOOKED_AT
 from paredown._measure.feeding.probe import choose_card
-from paredown._measure.feeding.reading import LOOKED_AT
 from paredown.card import Card, Preprocess
 from paredown.errors import CardError
 from paredown.families.family import Match

@@ -70,6 +70,8 @@ def weigh(
         return untried(match, first, TASKS[first.task].WORDS.no_truth)
     if not dataset.has_truth:
         return untried(match, first, "the images have no truth")
+    if dataset.task != TASKS[first.task].TRUTH:
+        return untried(match, first, f"the truth of {dataset.name!r} is for another task ({dataset.task})")
     best, tried, refusal = _try(match, candidates, dataset, session, n, progress)
     if refusal is not None:
         return CardChoice(best.card, match, tried, refusal)

@@ -4,54 +4,24 @@ what was seen and which lines of a card would say it. Nothing is measured with a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
 
-import numpy as np
-
-from paredown.card import Card, Preprocess
+from paredown._measure.feeding.answers import Answers, several
+from paredown._measure.feeding.mirrored import by_mirror
+from paredown.card import Card
 from paredown.errors import CardError
 from paredown.families import expect
-from paredown.families.expect import AnswerFigures, Fault, faults, has_evidence, look
+from paredown.families.expect import AnswerFigures, Fault, faults, has_evidence
 from paredown.families.family import Match
 from paredown.families.label_maps import coco_by_id, unnamed_classes
 from paredown.families.recognition import Recognition
-from paredown.preprocessing.feeds import feed
-from paredown.preprocessing.letterbox import Frame
-from paredown.protocols import Feeds, Session
-from paredown.sample import Dataset, Sample
+from paredown.protocols import Session
+from paredown.sample import Dataset
 from paredown.toml import toml_value
 
-LOOKED_AT = 6  # images that every reading is looked at on
 USUAL_COUNTS = (80, 91, 365, 601, 1203)  # classes of COCO, COCO by id, Objects365, Open Images, LVIS
 MOST_HOWS = 4  # preprocessings tried before a reading is given up
-
-
-@dataclass
-class Answers:
-    """What the model answers to a few images, asked once for each preprocessing."""
-
-    session: Session
-    samples: Sequence[Sample]
-
-    def __post_init__(self) -> None:
-        self._kept: dict[Preprocess, list[tuple[Feeds, Mapping[str, Any], Frame]]] = {}
-
-    @cached_property
-    def _images(self) -> list[Any]:
-        return [s.read() for s in self.samples]
-
-    def fed(self, how: Preprocess) -> list[tuple[Feeds, Mapping[str, Any], Frame]]:
-        """(feeds, outputs, frame) of each image."""
-        if how not in self._kept:
-            fed = [feed(image, how, self.session.inputs) for image in self._images]
-            self._kept[how] = [(feeds, self.session.run(feeds), frame) for feeds, frame in fed]
-        return self._kept[how]
-
-    def seen(self, card: Card) -> list[AnswerFigures]:
-        return [look(feeds, outputs, card, frame) for feeds, outputs, frame in self.fed(card.preprocess)]
 
 
 @dataclass(frozen=True)
@@ -65,12 +35,6 @@ class _Looked:
     @property
     def card(self) -> Card:
         return self.way.cards[0]
-
-
-def several(dataset: Dataset, n: int = LOOKED_AT) -> list[Sample]:
-    """At most n samples, evenly from the whole data set."""
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(n, len(dataset))).round().astype(int))
-    return [dataset[int(i)] for i in chosen]
 
 
 def settle_reading(recognition: Recognition, session: Session, dataset: Dataset) -> Match:
@@ -98,7 +62,8 @@ def settle_reading(recognition: Recognition, session: Session, dataset: Dataset)
     taken = rivals[0]
     if len(rivals) > 1:
         raise _ambiguous(rivals)
-    return _widened(taken.way if taken is first else _named_as_told(taken, first), taken.seen)
+    way = taken.way if taken is first else _named_as_told(taken, first)
+    return _widened(by_mirror(way, session, answers.samples), taken.seen)
 
 
 def _unlike_usual(one: _Looked, match: Match) -> int:
