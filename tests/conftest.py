@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 import promptables
 import toys
+from paredown.hosts.timing_lock import FILE
 from toys import Toy
 
 # A test process for each core (make test): threads of torch that wait for each other cost four times as much.
@@ -16,6 +19,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if "PAREDOWN_MATERIAL" in os.environ:  # tests run scripts elsewhere: a relative path would lead nowhere there
     os.environ["PAREDOWN_MATERIAL"] = str(Path(os.environ["PAREDOWN_MATERIAL"]).resolve())
+
+# Tests run beside each other and look at no absolute time: they do not wait for each other's timings.
+_LOCK = Path(tempfile.gettempdir(), f"paredown-tests-{os.getpid()}.lock")
+os.environ[FILE] = str(_LOCK)
+atexit.register(_LOCK.unlink, missing_ok=True)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ import psutil
 import pytest
 
 from paredown.hosts.device_package import DevicePackage, device_package
+from paredown.hosts.timing_lock import FILE
 from paredown.hosts.wheels import venv_key
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -117,6 +118,7 @@ def make_board(folder: Path) -> Board:
     _script(folder / "login", [
         "#!/bin/sh",
         f"export HOME={folder / 'home'} PATH={folder / 'bin'}:/usr/bin:/bin",
+        f"export {FILE}={folder / 'timing.lock'}",  # it is locked as a machine of its own
         f"echo x >> {folder / 'logins'}",
         f"[ -e {folder / 'profile'} ] && . {folder / 'profile'}",
         'exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"',

@@ -210,4 +210,13 @@ def bundle(study: str | Path, out: str | Path, recipe: str | None = None, *, for
     card, facts = read_card(directory / "card.toml", model), read_facts(directory)
     judged_on = f"{facts.dataset.name}, {facts.dataset.images} images"
     name = facts.model.name
-    return write_bundle(model, card, trial, place, Path(out), source_name=name, judged_on=judged_on)
+    return write_bundle(
+        model,
+        card,
+        trial,
+        place,
+        Path(out),
+        source_name=name,
+        judged_on=judged_on,
+        classes=facts.dataset.judged_classes,
+    )

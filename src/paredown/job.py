@@ -213,6 +213,7 @@ def conclude(work: Work, asked: Asked, store: Store, notes: tuple[str, ...]) -> 
         store.directory / "best",
         source_name=work.model.name,
         judged_on=f"{judged.name}, {len(judged)} images",
+        classes=work.bench.class_names,
     )
     left_out = read_choices(store.directory) if asked.options.runtimes else ()
     return Outcome(store.directory, work.bench.card, trials, verdict, report, bundle, notes, left_out)
@@ -225,9 +226,9 @@ def command(asked: Asked, out: Path) -> str:
     words += ["--calib", asked.calib] if asked.calib is not None else []
     limits, options, normal = asked.limits, asked.options, Options()
     given: dict[str, object] = {
-        "--target": options.target if options.target != normal.target else None,
-        "--host": options.host if options.host != normal.host else None,
-        "--accuracy-on": options.accuracy_on if options.accuracy_on != normal.accuracy_on else None,
+        "--target": _other(options.target, normal.target),
+        "--host": _other(options.host, normal.host),
+        "--accuracy-on": _other(options.accuracy_on, normal.accuracy_on),
         "--max-drop": limits.max_drop,
         "--min-agreement": limits.min_agreement,
         **{
@@ -256,6 +257,9 @@ def command(asked: Asked, out: Path) -> str:
         "--power-log": options.power_log,
         "--sensor": options.sensor or None,
         "--sustained": f"{options.sustained_s:g}s" if options.sustained_s else None,
+        "--calibration-images": _other(options.calibration_images, normal.calibration_images),
+        "--evaluation-images": options.evaluation_images or None,
+        "--timing": None if options.timing_s is None else f"{options.timing_s:g}s",
         "--power-model": ",".join(f"{watts:g}" for watts in options.power_model) or None,
     }
     for name, value in given.items():
@@ -271,6 +275,11 @@ def command(asked: Asked, out: Path) -> str:
     words += ["--keep-other"] if options.keep_other else []
     words += ["--allow-outside"] if options.allow_outside else []
     return shlex.join([*words, "--out", portable_path(str(out))])
+
+
+def _other(value: object, usual: object) -> object:
+    """The value; None where it is the usual one, which need not be said."""
+    return value if value != usual else None
 
 
 def _spelled(source: Source) -> str:

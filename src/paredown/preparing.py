@@ -60,7 +60,14 @@ def prepare_work(
     model = model.with_card(card)
     here = options.accuracy_on == "here"
     bench = Bench(
-        card, judged, where, options.threads, power=options.power, answers_here=here, classes=chosen
+        card,
+        judged,
+        where,
+        options.threads,
+        power=options.power,
+        answers_here=here,
+        classes=chosen,
+        timing_s=options.timing_s,
     )
     prepared = prepare(model, card.preprocess.size)
     if fixed := frozen_sizes(model, prepared):

@@ -175,6 +175,7 @@ def test_only_a_host_asks_the_machine(module):
             "paredown.hosts.video_neighbour",
         ],
         "paredown._measure.timing.footprint": ["paredown.hosts.page_cache"],
+        "paredown._measure.timing.lock": ["paredown.hosts.timing_lock"],
         "paredown.families.own_process": ["subprocess"],  # lines of the user's, wherever answers are read
         "paredown.study.engines.local": ["paredown.hosts.processes", "paredown.hosts.worker"],
         "paredown.study.lock": ["paredown.hosts.processes"],

@@ -9,6 +9,7 @@ from functools import partial
 from paredown._measure.align import align
 from paredown._measure.predict import predict_all
 from paredown._measure.prompted import opened
+from paredown._measure.scope import Chosen, said_of, true_of
 from paredown.analyze.sampled import Sampled, difference, sampled
 from paredown.card import Card
 from paredown.detections import Prediction
@@ -28,7 +29,8 @@ class ImageJudge:
     """Called with a candidate, says what it loses against `source` on `images`.
 
     Against the truth where there is any, else against the float model's own detections. The float model is
-    asked once, when the first candidate comes. words: which images these are.
+    asked once, when the first candidate comes. words: which images these are. classes: those that count, as
+    in the final figure; empty for all.
     """
 
     source: Model
@@ -38,10 +40,11 @@ class ImageJudge:
     words: str
     threads: int = 0
     progress: Progress = silent
+    classes: Chosen = ()
     _floats: list[Prediction] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.images, _ = align(self.images, self.card)
+        self.images = true_of(align(self.images, self.card)[0], self.classes, self.card)
 
     def __call__(self, candidate: Model) -> Lost:
         """The points lost, with the standard error of the paired bootstrap."""
@@ -54,7 +57,7 @@ class ImageJudge:
 
     def _predict(self, model: Model) -> list[Prediction]:
         session = opened(model, self.card, partial(self.target.compile, threads=self.threads))
-        return predict_all(session, self.card, self.images, progress=self.progress)
+        return said_of(predict_all(session, self.card, self.images, progress=self.progress), self.classes)
 
     def _sampled(self, predictions: Sequence[Prediction]) -> Sampled:
         return sampled(self._evidence(predictions), TASKS[self.card.task].tally)

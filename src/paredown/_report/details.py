@@ -63,6 +63,8 @@ def model_and_data(story: Story) -> Html:
         data_facts.append((TASKS[story.model.task].WORDS.truths, number(d.boxes, 0)))
     if d.classes is not None:
         data_facts.append(("classes", number(d.classes, 0)))
+    if d.judged_classes:
+        data_facts.append(("judged on these alone", ", ".join(d.judged_classes)))
     origins: list[tuple[str, Child]] = [(part, how) for part, how in story.model.origins.items()]
     return section(
         "surroundings",

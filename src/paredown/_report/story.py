@@ -44,6 +44,7 @@ class DatasetFacts:
     boxes: int | None = None
     classes: int | None = None
     notes: tuple[str, ...] = ()
+    judged_classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from paredown.printable import printable
 from paredown.quantities import QUANTITIES, UNITS, QuantityKind, in_unit, limited
 from paredown.study.best import Verdict
 from paredown.study.limits import Limits, read_limits
-from paredown.study.options import Options
+from paredown.study.options import CALIBRATION_IMAGES, Options
 from paredown.study.store import read_trials
 from paredown.study.words import metric_title
 
@@ -76,6 +76,9 @@ def options_of(args: argparse.Namespace) -> Options:
         conf=args.conf,
         iou=args.iou,
         fps=args.fps,
+        calibration_images=CALIBRATION_IMAGES if args.calibration_images is None else args.calibration_images,
+        evaluation_images=args.evaluation_images,
+        timing_s=args.timing,
     )
 
 

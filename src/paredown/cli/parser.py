@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from paredown.agreement import least_agreement
-from paredown.cli.values import amount, count, duration, names, number, sizes
+from paredown.cli.values import amount, count, duration, names, number, sizes, span
 from paredown.errors import UnknownName, UsageError
 from paredown.quantities import QUANTITIES, UNITS, limited
 
@@ -82,6 +82,23 @@ def add_scope(parser: argparse.ArgumentParser) -> None:
         metavar="I",
         type=number,
         help="of two boxes of a class that overlap by more the less certain is dropped (default: the card's)",
+    )
+
+
+def add_effort(parser: argparse.ArgumentParser) -> None:
+    """How much is looked at: less is quicker and tells less."""
+    parser.add_argument(
+        "--calibration-images", metavar="N", type=count, help="images to calibrate on (default: 100)"
+    )
+    parser.add_argument(
+        "--evaluation-images",
+        metavar="N",
+        type=count,
+        default=0,
+        help="judge on N of the images, always the same (default: all)",
+    )
+    parser.add_argument(
+        "--timing", metavar="TIME", type=span, help="how long each model is timed at least: 10s (default: 3s)"
     )
 
 

@@ -32,6 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_scope(parser)
     shared.add_making(parser)
     shared.add_fps(parser)
+    shared.add_effort(parser)
     parser.add_argument(
         "--allow-overlap", action="store_true", help="let calibration images be judged on as well"
     )

@@ -13,7 +13,7 @@ from paredown.analyze.selection import candidates
 from paredown.job import asked_in, judge
 from paredown.metrics import headlines
 from paredown.report_data import read_stories
-from paredown.report_data.evidence import read_kept
+from paredown.study.evidence import read_kept
 from paredown.study.index import is_index
 from paredown.study.store import read_trials
 

@@ -34,6 +34,7 @@ def calibration_split(
     given: Dataset | None,
     *,
     count: int,
+    judge: int = 0,
     seed: int,
     max_bad: int = 0,
     allow_overlap: bool = False,
@@ -42,11 +43,15 @@ def calibration_split(
 ) -> Images:
     """`count` images to calibrate on, drawn from those given, or from the training split, or else split off.
 
-    Every image is decoded once.
+    judge: how many of the others are judged on; 0 for all. The seed draws none of them, so that models of
+    several seeds are judged alike. Every image is decoded once.
 
     Raises DataError where one cannot be read, UsageError where the same image stands in both sets.
     """
     judged, drawn_from, calibration, how = _pick(judged, given, count, seed, allow_outside)
+    if 0 < judge < len(judged):
+        judged = sample(judged, judge)
+        how += f"; judged on {judge} of the images"
     (_, drawn_from), (judged, calibration) = (
         _with_shared_names(judged, part) for part in (drawn_from, calibration)
     )

@@ -31,13 +31,15 @@ def write_bundle(
     *,
     source_name: str = "",
     judged_on: str = "",
+    classes: tuple[str, ...] = (),
 ) -> Path:
     """The folder `out`, written beside it first and then put in its place. An older bundle there is replaced;
     files of other names in it are kept.
 
     model: what ships. trial: where it comes from and what was measured. place: the device and runtime that it
     is for, and whose files it gets. source_name: the float model's file. judged_on: the images that the
-    figures are of, in words.
+    figures are of, in words. classes: names of those that they are of, which `detect.py` then tells alone;
+    empty for all.
 
     Raises: StorageError where the folder cannot be written, and whatever building the files may raise; an
     older bundle then stays as it was.
@@ -47,7 +49,7 @@ def write_bundle(
     fresh = out.with_name(f".{out.name}.new")
     with storage_errors(out):
         try:
-            _fill(fresh, model, card, trial, place, (source_name, judged_on))
+            _fill(fresh, model, card, trial, place, (source_name, judged_on), classes)
             for path in fresh.iterdir():
                 check_plain(out / path.name)
             _replace(out, fresh)
@@ -57,7 +59,13 @@ def write_bundle(
 
 
 def _fill(
-    folder: Path, model: Model, card: Card, trial: Trial, place: Target, words: tuple[str, str]
+    folder: Path,
+    model: Model,
+    card: Card,
+    trial: Trial,
+    place: Target,
+    words: tuple[str, str],
+    classes: tuple[str, ...],
 ) -> None:
     """Every file of the bundle in a new folder. words: the float model's file, and the images judged on."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -67,10 +75,10 @@ def _fill(
     (folder / "measured.json").write_text(_evidence(model, trial, files), encoding="utf-8")
     surroundings = {} if trial.measurement is None else trial.measurement.environment
     integers = bool(quantized_ops(model))
-    script = detect_script(card.family, place.runtime, surroundings, integers=integers)
+    script = detect_script(card.family, place.runtime, surroundings, integers=integers, classes=classes)
     (folder / "detect.py").write_text(script, encoding="utf-8")
     (folder / "detect.py").chmod(0o755)
-    (folder / "README.md").write_text(readme(model, card, trial, files, *words), encoding="utf-8")
+    (folder / "README.md").write_text(readme(model, card, trial, files, *words, classes), encoding="utf-8")
 
 
 def _replace(out: Path, fresh: Path) -> None:

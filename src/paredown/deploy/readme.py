@@ -23,11 +23,17 @@ AGAINST_FLOAT = ("latency_ratio", "float_latency_s")
 
 
 def readme(
-    model: Model, card: Card, trial: Trial, files: ModelFiles, source_name: str, judged_on: str = ""
+    model: Model,
+    card: Card,
+    trial: Trial,
+    files: ModelFiles,
+    source_name: str,
+    judged_on: str = "",
+    classes: tuple[str, ...] = (),
 ) -> str:
     """The text: the head that model hubs read, what was measured, what lies here, the lines that run it.
 
-    judged_on: the images that the figures are of, in words.
+    judged_on: the images that the figures are of, in words. classes: those that they are of, empty for all.
     """
     template = Template((resources.files("paredown.deploy") / "readme.md").read_text(encoding="utf-8"))
     height, width = card.preprocess.size
@@ -36,6 +42,11 @@ def readme(
         f"A {words.kind} of the family {card.family}, {len(card.classes)} classes, input {width} x {height}, "
         f"fed with {describe(card.preprocess)}."
     )
+    if classes:
+        summary += (
+            f" It was chosen and judged on {', '.join(classes)} alone, and `detect.py` tells of nothing "
+            "else: how well other classes come out was not looked at (`--classes all` shows them)."
+        )
     name = Path(source_name).stem or model.name
     text = template.substitute(
         name=printable(f"{name}, {trial.label}" if trial.label != name else name),
@@ -51,7 +62,8 @@ def readme(
         conf=f"{card.conf:g}",
         example=words.example,
     )
-    return printable(front_matter(card, trial, name, judged_on) + text, keep_lines=True)
+    images = f"{judged_on}, {', '.join(classes)} alone" if judged_on and classes else judged_on
+    return printable(front_matter(card, trial, name, images) + text, keep_lines=True)
 
 
 def figures(trial: Trial, files: ModelFiles) -> list[str]:

@@ -24,6 +24,7 @@ TAIL = """OPENING = Opening(
     threads={threads},
     saturated={saturated},
     exact_products={exact_products},
+    classes={classes!a},
 )
 
 if __name__ == "__main__":
@@ -38,11 +39,12 @@ def detect_script(
     surroundings: Mapping[str, object] | None = None,
     *,
     integers: bool = True,
+    classes: tuple[str, ...] = (),
 ) -> str:
     """The text of `detect.py` for a model of this family.
 
     surroundings: the environment that the model was measured in, where it was. integers: whether anything of
-    it is computed in integers.
+    it is computed in integers. classes: names of those that it was judged on; empty for all.
     """
     there = surroundings or {}
     ships = find_runtime(runtime).SHIPS
@@ -59,6 +61,7 @@ def detect_script(
         threads=threads_set(there),
         saturated=saturated(there) or not (integers and _hangs_on_sums(runtime)),
         exact_products=ships.exact_products,
+        classes=classes,
     )
     return single_file(roots, head=HEAD.format(package=ships.package), first=_first(ships), tail=tail)
 

@@ -14,10 +14,10 @@ from paredown.files import write_whole
 from paredown.graph.inspect import inspect
 from paredown.graph.layers import Layers, layers_of
 from paredown.preprocessing.values import FED, feeding
-from paredown.report_data.evidence import keep_evidence
 from paredown.report_data.node_times import KeptTimes, time_layers
 from paredown.report_data.pictures import Drawn, draw_pictures, shown_beside_float
 from paredown.study.best import Verdict
+from paredown.study.evidence import keep_evidence
 from paredown.study.private import hidden
 from paredown.study.records import json_text, plain, read_json
 from paredown.study.store import read_study
@@ -136,4 +136,5 @@ def _dataset_facts(work: Work, notes: tuple[str, ...]) -> DatasetFacts:
         boxes=sum(truths) if truths else None,
         classes=len(judged.classes) or None,
         notes=tuple(n for n in notes if n != work.images.how),
+        judged_classes=work.bench.class_names,
     )

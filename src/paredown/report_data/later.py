@@ -13,7 +13,7 @@ from paredown.analyze.kept import Kept
 from paredown.errors import UnknownName, UsageError
 from paredown.measurement import Trial
 from paredown.metrics.tally import Evidence
-from paredown.report_data.evidence import read_evidence
+from paredown.study.evidence import read_evidence
 from paredown.study.store import read_trials
 
 MOST = 6  # images named

@@ -11,13 +11,13 @@ from paredown.analyze.against_float import FLOAT, baseline_of
 from paredown.errors import UnknownName
 from paredown.measurement import Trial
 from paredown.report_data.endurance import read_endurance
-from paredown.report_data.evidence import read_kept
 from paredown.report_data.facts import read_facts
 from paredown.report_data.node_times import read_layers
 from paredown.report_data.pictures import read_picture
 from paredown.study.best import Verdict, choose_best
 from paredown.study.choices import read_choices
 from paredown.study.environments import unmatched
+from paredown.study.evidence import read_kept
 from paredown.study.limits import Limits
 from paredown.study.options import Asked
 from paredown.study.store import read_apart, read_study, read_trials

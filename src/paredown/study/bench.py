@@ -51,7 +51,8 @@ class Bench:
 
     float_card, float_target: how the float model is fed and where it runs, where that is not as the others.
     power: where watts come from. answers_here: models answer for their accuracy on this machine, whatever the
-    target's host is. classes: those that count; empty for all.
+    target's host is. classes: those that count; empty for all. timing_s: how long each model is timed at
+    least, where that was said.
     """
 
     card: Card
@@ -63,6 +64,7 @@ class Bench:
     power: PowerFrom = field(default_factory=PowerFrom)
     answers_here: bool = False
     classes: Chosen = ()
+    timing_s: float | None = None
 
     def fed_by(self, card: Card) -> Bench:
         """The same bench for models that are fed by another card than the float model."""
@@ -71,6 +73,11 @@ class Bench:
     def at(self, place: Target) -> Bench:
         """The same bench for models in another runtime; float, timed beside them, stays where it is."""
         return replace(self, target=place, float_target=self.usual)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes that count, where not all do."""
+        return tuple(self.card.classes[i] for i in self.classes)
 
     @property
     def usual(self) -> Target:
@@ -156,6 +163,8 @@ class Bench:
         if not (TIMED & set(what) and self.target.can_time):
             return Readings()
         estimated = "energy" in what and bool(self.power.model)
+        if plan is None and self.timing_s is not None:
+            plan = TimingPlan(min_seconds=self.timing_s)
         timed = energy = Readings()
         if LATENCY & set(what) or estimated:
             timed = self._latency(model, file, baseline, progress, plan)

@@ -8,6 +8,7 @@ from functools import cache
 
 from paredown import data
 from paredown._measure.judge import ImageJudge
+from paredown._measure.scope import Chosen
 from paredown.card import Card
 from paredown.model import Model
 from paredown.protocols import Judge, Lost, Progress, silent
@@ -33,14 +34,15 @@ def judge_on(
     target: Target,
     threads: int = 0,
     progress: Progress = silent,
+    classes: Chosen = (),
 ) -> Judge:
-    """What judges candidates against the float `model`. The images are looked for when the first one comes:
-    most recipes choose nothing."""
+    """What judges candidates against the float `model`, by the classes that count. The images are looked for
+    when the first one comes: most recipes choose nothing."""
 
     @cache
     def judge() -> ImageJudge:
         chosen = images()
-        return ImageJudge(model, chosen.images, card, target, chosen.words, threads, progress)
+        return ImageJudge(model, chosen.images, card, target, chosen.words, threads, progress, classes)
 
     def lost(candidate: Model) -> Lost:
         return judge()(candidate)

@@ -22,6 +22,7 @@ from paredown.graph.load import load_model
 from paredown.measurement import Trial
 from paredown.study import units
 from paredown.study.engines.engine import Done, Unit
+from paredown.study.evidence import save_evidence
 from paredown.study.index import Entry
 from paredown.study.options import Asked
 from paredown.study.pairs import Pair
@@ -231,6 +232,7 @@ class Flow:
             job.made = self._keep_model(job, self.work.model.data, None)
         path = predictions_path(self.directory, job.pair.label)
         save_predictions(path, judged.predictions, job.pair.work.bench.card.task)
+        save_evidence(self.directory, job.pair.label, judged.evidence)
         if job.is_reference:
             self._reference = judged.predictions
         job.made, job.stage = replace(job.made, readings=judged.readings), "time"

@@ -30,6 +30,7 @@ def choose_images(
         _read(judge, options),
         None if calib is None else _read(calib, options),
         count=options.calibration_images,
+        judge=options.evaluation_images,
         seed=options.seed,
         max_bad=options.max_bad,
         allow_overlap=options.allow_overlap,

@@ -40,6 +40,8 @@ class Options:
     sustained_s: how long the best model and the float model then run without a pause, each; 0: not at all.
     classes, conf, iou: which answers of a detector count, as on the command line. fps: the frame rate that a
     model must keep up with, for the report.
+    evaluation_images: how many of the images are judged on, always the same; 0: all of them. timing_s: how
+    long each model is timed at least; None: as long as a figure takes (`TimingPlan`).
     search: how many recipes a search may propose beyond those; 0: as the budget allows; None: no search.
     """
 
@@ -74,6 +76,8 @@ class Options:
     sensor: str = ""
     sustained_s: float = 0.0
     calibration_images: int = CALIBRATION_IMAGES
+    evaluation_images: int = 0
+    timing_s: float | None = None
     classes: tuple[str, ...] = ()
     conf: float | None = None
     iou: float | None = None
@@ -90,6 +94,14 @@ class Options:
             object.__setattr__(self, "auto_size", True)
         check_fields(self)
         check_sustained(self.sustained_s)
+        if self.timing_s is not None and self.timing_s <= 0:
+            raise UsageError(
+                "no time to time a model in", got=f"{self.timing_s:g} s", expected="more than 0 s"
+            )
+        if self.evaluation_images < 0:
+            raise UsageError(
+                "no image to judge on", got=self.evaluation_images, expected="a number of images, 0 for all"
+            )
         if self.auto_size and self.sizes:
             raise UsageError("sizes are named, and to be found", got=f"auto and {self.sizes}")
 

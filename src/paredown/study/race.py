@@ -22,6 +22,7 @@ from paredown.measurement import Doubt, Quantity, Trial
 from paredown.study.bench import split
 from paredown.study.choices import Choice, What, write_choices
 from paredown.study.environments import asks_runtime
+from paredown.study.evidence import save_evidence
 from paredown.study.limits import Limits
 from paredown.study.pairs import Pair
 from paredown.study.predictions import predictions_path, save_predictions
@@ -154,6 +155,7 @@ class Race:
         judged = judge(work, model, self.reference)
         path = predictions_path(self.store.directory, pair.label)
         save_predictions(path, judged.predictions, work.bench.card.task)
+        save_evidence(self.store.directory, pair.label, judged.evidence)
         seconds = {**trial.seconds, **judged.readings.seconds}
         measured = work.bench.measurement(model, judged.readings, split(trial.measurement)[1])
         return replace(trial, measurement=measured, seconds=seconds)

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from paredown._compress.compress import compress
 from paredown._compress.recipe import Compressed, Context, Recipe
+from paredown.analyze.kept import Arrays
 from paredown.detections import Prediction
 from paredown.measurement import Doubt, Quantity, Readings
 from paredown.model import Model
 from paredown.study.bench import FedImages
 from paredown.study.choosing import choosing_images, judge_on, learning_images
 from paredown.study.crops import crops
+from paredown.study.evidence import evidence_of
 from paredown.study.work import Work
 
 Untimed = Callable[[Sequence[Quantity]], str]
@@ -33,10 +35,11 @@ def always_timed(quantities: Sequence[Quantity]) -> str:
 
 @dataclass(frozen=True)
 class Judged:
-    """What a model says about each judged image, and how right that is."""
+    """What a model says about each judged image, how right that is, and what later comparisons need of it."""
 
     predictions: list[Prediction]
     readings: Readings
+    evidence: Arrays
 
 
 def make(work: Work, recipe: Recipe, folder: Path) -> Compressed:
@@ -59,6 +62,7 @@ def make(work: Work, recipe: Recipe, folder: Path) -> Compressed:
             bench.target,
             bench.threads,
             work.progress,
+            bench.classes,
         ),
         time_nodes=bench.target.time_nodes(options.threads),
         unlabelled=lambda: FedImages(
@@ -80,7 +84,8 @@ def judge(work: Work, model: Model, reference: list[Prediction] | None) -> Judge
         reference = predicted.predictions
     else:
         predicted = work.bench.predict(model, work.progress)
-    return Judged(predicted.predictions, work.bench.judge(model, predicted, reference))
+    readings = work.bench.judge(model, predicted, reference)
+    return Judged(predicted.predictions, readings, evidence_of(work, predicted.predictions, reference))
 
 
 def time(

@@ -20,6 +20,7 @@ from paredown.errors import (
 )
 from paredown.measurement import Trial
 from paredown.model import Model
+from paredown.study.evidence import save_evidence
 from paredown.study.pairs import Pair, label_of
 from paredown.study.predictions import load_predictions, predictions_path, save_predictions
 from paredown.study.resume import kept_before, made_before
@@ -146,6 +147,7 @@ def _measured(
     file = store.directory / store.save_model(model.data, trial.label)
     path = predictions_path(store.directory, trial.label)
     save_predictions(path, judged.predictions, work.bench.card.task)
+    save_evidence(store.directory, trial.label, judged.evidence)
     baseline = file if trial.label == FLOAT else store.directory / "models" / f"{FLOAT}.onnx"
     timed = time(work, model, file, baseline, judged, untimed)
     return replace(

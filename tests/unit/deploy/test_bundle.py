@@ -111,6 +111,24 @@ def test_without_paredown_it_finds_the_same_boxes(tmp_path: Path, pictures: Path
     assert "3 images" in done.stderr
 
 
+def test_only_what_it_was_judged_on_is_told(tmp_path: Path, pictures: Path) -> None:
+    model, site, judged = detector(tmp_path / "m.onnx"), bare_site(tmp_path), ("dog", "person")
+    bundle = write_bundle(model, CARD, trial(), HERE, tmp_path / "best", judged_on="yard", classes=judged)
+    told = {}
+    for words in ((), ("--classes", "all"), ("--classes", "car"), ("--classes", "dig")):
+        done = run_bare(site, bundle, str(pictures), "--json", *words)
+        rows = [r["class"] for line in done.stdout.splitlines() for r in json.loads(line)["detections"]]
+        told[words[1:]] = {*rows} or done.stderr
+    assert told[()] == {*judged}
+    assert told[("all",)] == {*CLASSES}
+    assert told[("car",)] == {"car"}
+    assert "no class 'dig': did you mean 'dog'?" in told[("dig",)]
+    text = (bundle / "README.md").read_text()
+    assert "judged on dog, person alone" in text
+    assert '"yard, dog, person alone"' in text  # hubs: these figures are not of all classes
+    assert "yard" not in (bundle / "detect.py").read_text()
+
+
 def test_a_classifier_names_its_best_classes(tmp_path: Path, pictures: Path) -> None:
     card = Card("classifier", "classify", Preprocess((SIDE, SIDE), "crop"), CLASSES)
     bundle = write_bundle(classifier(tmp_path / "m.onnx"), card, trial(), HERE, tmp_path / "best")
@@ -119,6 +137,8 @@ def test_a_classifier_names_its_best_classes(tmp_path: Path, pictures: Path) -> 
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2
     assert all(name in done.stdout for name in CLASSES)
+    done = run_bare(site, bundle, str(pictures), "--classes", "dog")
+    assert "of detections only" in done.stderr
     assert "print([card.classes[i]" in (bundle / "README.md").read_text()
 
 

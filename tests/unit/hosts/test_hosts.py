@@ -134,7 +134,9 @@ def test_a_host_elsewhere_is_measured_there(elsewhere: Elsewhere, tiny: Path) ->
     place = replace(target("local"), host=elsewhere)
     quantities, _, _ = measure_latency(tiny, tiny, place, feeds, threads=1, plan=QUICK)
     assert next(q for q in quantities if q.name == "latency_s").value > 0
-    assert (elsewhere.folder / "started").read_text() == "paredown._measure.timing.worker\n" * 2
+    assert (elsewhere.folder / "started").read_text() == (
+        "paredown.hosts.timing_lock\n" + "paredown._measure.timing.worker\n" * 2
+    )
     pids = [int(pid) for pid in (elsewhere.folder / "asked").read_text().split()]
     assert len(set(pids)) == 2  # of the workers, which are not those of the shells
     sent = list(elsewhere.folder.glob("*/tiny.onnx"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from paredown import api
@@ -47,3 +49,16 @@ def test_the_float_model_is_asked_once(toy: Toy, monkeypatch: pytest.MonkeyPatch
     judge(model)
     monkeypatch.setattr(judge, "source", None)
     judge(model)
+
+
+def test_classes_that_do_not_count_decide_nothing(toy: Toy) -> None:
+    """As in the final figure: a candidate is chosen by what the study is judged on."""
+    model, every = subject(toy, str(toy.data))
+    made = api.compress(model, "w2a8-all", api.read_dataset(str(toy.calib)), threads=1).model
+    lost = {(): every(made).points}
+    for number in (0, 1):
+        judge = replace(every, classes=(number,), _floats=[])
+        lost[(number,)] = judge(made).points
+        assert all(set(s.truth.classes) <= {number} for s in judge.images)
+        assert all(set(p.classes) <= {number} for p in judge._floats)
+    assert lost[()] == pytest.approx((lost[(0,)] + lost[(1,)]) / 2, abs=0.01)

@@ -31,6 +31,16 @@ def test_without_any_the_data_is_split_always_the_same(folders):
     assert "3 images split off --data" in first.how
 
 
+def test_few_are_judged_on_where_that_was_asked_and_always_the_same(folders):
+    chosen = [choose_images(folders["a"], folders["b"], Options(evaluation_images=2, seed=s)) for s in (0, 1)]
+    assert [len(c.judged) for c in chosen] == [2, 2]
+    assert [s.name for s in chosen[0].judged] == [s.name for s in chosen[1].judged]
+    assert chosen[0].how.endswith("; judged on 2 of the images")
+    split = choose_images(folders["a"], None, Options(evaluation_images=2))
+    assert (len(split.judged), len(split.calibration)) == (2, 3)
+    assert len(choose_images(folders["a"], folders["b"], Options(evaluation_images=99)).judged) == 6
+
+
 def test_images_in_both_are_refused_unless_allowed(folders):
     with pytest.raises(UsageError, match="6 calibration images"):
         choose_images(folders["a"], folders["a"], Options())

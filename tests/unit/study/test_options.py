@@ -4,9 +4,11 @@ import tomllib
 
 import pytest
 
+from paredown.cli.parser import Parser, add_effort
 from paredown.errors import UnknownName, UsageError
+from paredown.job import command
 from paredown.study.limits import Limits
-from paredown.study.options import Asked, Options, read_asked
+from paredown.study.options import CALIBRATION_IMAGES, Asked, Options, read_asked
 from paredown.toml import toml_text
 
 
@@ -46,6 +48,30 @@ def test_what_does_not_parse_is_refused_by_name(text, words, tmp_path):
     path.write_text(text)
     with pytest.raises(UsageError, match=words):
         read_asked(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"), [({"timing_s": 0.0}, "no time"), ({"evaluation_images": -1}, "no image to judge on")]
+)
+def test_nothing_at_all_is_no_effort(given, words):
+    with pytest.raises(UsageError, match=words):
+        Options(**given)
+
+
+def test_effort_is_said_on_the_command_line_and_again(tmp_path):
+    parser = Parser()
+    add_effort(parser)
+    words = ["--calibration-images", "20", "--evaluation-images", "40", "--timing", "0.5s"]
+    args = parser.parse_args(words)
+    options = Options(
+        calibration_images=args.calibration_images,
+        evaluation_images=args.evaluation_images,
+        timing_s=args.timing,
+    )
+    again = command(Asked("m.onnx", "images", options=options), tmp_path)
+    assert " ".join(words) in again
+    assert "--timing" not in command(Asked("m.onnx", "images"), tmp_path)
+    assert f"(default: {CALIBRATION_IMAGES})" in parser.format_help()
 
 
 def test_an_unknown_key_is_an_unknown_name(tmp_path):

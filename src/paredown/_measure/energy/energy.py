@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from paredown._measure.energy.power import Power, PowerFrom, source
+from paredown._measure.timing.lock import TimingLock
 from paredown._measure.timing.noise import NoiseWatch
 from paredown._measure.timing.process import WorkerProcess
 from paredown.measurement import Doubt, Quantity, Readings
@@ -76,6 +77,7 @@ def measure_energy(
     place.require_timing()
     host, beside = place.host, baseline_place or place
     with ExitStack() as stack:
+        lock = stack.enter_context(TimingLock(host, progress))
         watts = stack.enter_context(source(host, power))
         if watts.why:
             return Readings(absent={"energy": watts.why})
@@ -91,7 +93,7 @@ def measure_energy(
         for i in progress(range(plan.rounds), "energy", total=plan.rounds):
             for k in (0, 1) if i % 2 == 0 else (1, 0):
                 turns[k].append(settled(workers[k].run(counts[k]), plan.settle_s))
-        doubts = tuple(_beside(doubt) for doubt in noise.doubts())
+        doubts = tuple(_beside(doubt) for doubt in (*noise.doubts(), *lock.doubts()))
         time.sleep(0.3)  # so that readings stand behind the last turn too
         taken = watts.finish()
     return evaluate(taken, idle, turns[0], turns[1], doubts)

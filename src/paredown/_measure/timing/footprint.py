@@ -6,14 +6,16 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from paredown._measure.timing.lock import TimingLock
 from paredown._measure.timing.process import WorkerProcess
 from paredown._measure.timing.rounds import TIMEOUT_S
 from paredown.card import Card
@@ -50,27 +52,19 @@ def footprint(
     artifact = place.build(model, model.parent)
     files = [host.put(file) for file in artifact.files]
     job = {"runtime": RUNTIMES[place.runtime], "threads": used, "files": files}
-    cold_s: list[float] = []
-    warm_s: list[float] = []
-    answer: Mapping[str, float] = {}
-    how = why = ""
-    for _ in progress(range(_TIMES), "loading", total=_TIMES):
-        told = _program(host, "paredown.hosts.page_cache", files)
-        how, cached = str(told["how"]), told["cached"]
-        for kept in (cold_s, warm_s):
-            with WorkerProcess(
-                host, artifact, str(job["runtime"]), feeds, threads=used, timeout_s=TIMEOUT_S
-            ) as worker:
-                loaded = worker.load()
-                kept.append(loaded["load_s"])
-                answer = {**loaded, **worker.run(2)}
-        if cached is None:
-            why = f"{how}, and this file system does not tell whether it did"
-        elif cached > _STILL_CACHED:
-            why = f"{how}, and {100 * cached:.0f} % of it stayed in the page cache"
+    loads = _Loads()
+    with TimingLock(host, progress):
+        for _ in progress(range(_TIMES), "loading", total=_TIMES):
+            loads.empty_cache(_program(host, "paredown.hosts.page_cache", files))
+            for kept in (loads.cold_s, loads.warm_s):
+                with WorkerProcess(
+                    host, artifact, str(job["runtime"]), feeds, threads=used, timeout_s=TIMEOUT_S
+                ) as worker:
+                    loaded = worker.load()
+                    kept.append(loaded["load_s"])
+                    answer = {**loaded, **worker.run(2)}
     quantities = [
-        Quantity.listed("load_s", samples=tuple(warm_s)),
-        *([] if why else [Quantity.listed("load_cold_s", samples=tuple(cold_s), ci=how)]),
+        *loads.quantities(),
         Quantity.listed("size_bytes", artifact.size_bytes),
         Quantity.listed("peak_memory_bytes", answer["peak_bytes"]),
         Quantity.listed("model_memory_bytes", answer["peak_bytes"] - answer["before_bytes"]),
@@ -80,15 +74,42 @@ def footprint(
     able = host.with_modules([RUNTIMES[place.runtime], cast(ModuleType, FAMILIES[card.family]).__name__])
     peak = _program(able, "paredown._measure.timing.pipeline", (), json.dumps(head).encode() + b"\n" + data)
     quantities.append(Quantity.listed("pipeline_memory_bytes", peak["peak_bytes"]))
-    return Footprint(tuple(quantities), "" if why else how, why)
+    return Footprint(tuple(quantities), "" if loads.why else loads.how, loads.why)
+
+
+@dataclass
+class _Loads:
+    """Seconds of loads whose file had to be read first, and of those behind them. how: the page cache was
+    emptied; why: that says nothing."""
+
+    cold_s: list[float] = field(default_factory=list)
+    warm_s: list[float] = field(default_factory=list)
+    how: str = ""
+    why: str = ""
+
+    def empty_cache(self, told: Mapping[str, Any]) -> None:
+        """Takes in what the program says that empties the cache."""
+        self.how, cached = str(told["how"]), told["cached"]
+        if cached is None:
+            self.why = f"{self.how}, and this file system does not tell whether it did"
+        elif cached > _STILL_CACHED:
+            self.why = f"{self.how}, and {100 * cached:.0f} % of it stayed in the page cache"
+
+    def quantities(self) -> list[Quantity]:
+        warm = Quantity.listed("load_s", samples=tuple(self.warm_s))
+        return (
+            [warm]
+            if self.why
+            else [warm, Quantity.listed("load_cold_s", samples=tuple(self.cold_s), ci=self.how)]
+        )
 
 
 def _jpeg(image: NDArray[np.uint8]) -> bytes:
     return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
-def _program(host: Host, module: str, arguments: Sequence[str] = (), given: bytes = b"") -> dict[str, float]:
+def _program(host: Host, module: str, arguments: Sequence[str] = (), given: bytes = b"") -> dict[str, Any]:
     """What a program of the host answers, one JSON object. Raises TargetError."""
     process = host.spawn(module, list(arguments))
-    found: dict[str, float] = answer_of(process, f"{module} failed on {host.name}", TIMEOUT_S, given)
+    found: dict[str, Any] = answer_of(process, f"{module} failed on {host.name}", TIMEOUT_S, given)
     return found

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from paredown._measure.timing.lock import TimingLock
 from paredown._measure.timing.rounds import Runner, Way, against, start, tail, typical
 from paredown._measure.timing.second_detector import SecondDetector
 from paredown.endurance import Interference, Variant
@@ -127,6 +128,7 @@ def interfere(
     refused: dict[str, str] = {}
     runners: list[Runner] = []
     with ExitStack() as stack:
+        stack.enter_context(TimingLock(place.host, progress))
         neighbour: Neighbour | SecondDetector
         if kind == _DETECTOR:
             neighbour = stack.enter_context(SecondDetector(tried[0], place))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from paredown._measure.timing.interleaved import Record, TimingPlan, interleave, warmed_up
+from paredown._measure.timing.lock import TimingLock
 from paredown._measure.timing.noise import NoiseWatch, machine_doubts, series_doubts
 from paredown._measure.timing.process import WorkerProcess
 from paredown.errors import ConnectionLost, TargetError, UsageError
@@ -66,11 +67,11 @@ def measure_latency(
         for model, where, given in asked
     ]
     for cuts in range(_MOST_CUTS):
-        workers: list[WorkerProcess] = []
+        programs: list[WorkerProcess | TimingLock] = []
         try:
-            records, doubts = _timed(pair, place.host, plan, progress, workers)
+            records, doubts = _timed(pair, place.host, plan, progress, programs)
         except TargetError:
-            if not any(worker.lost() for worker in workers):
+            if not any(program.lost() for program in programs):
                 raise
         else:
             return _evaluate(records[0], records[1], (*doubts, *_cut_doubts(cuts)))
@@ -85,23 +86,27 @@ def _timed(
     host: Host,
     plan: TimingPlan,
     progress: Progress,
-    workers: list[WorkerProcess],
+    programs: list[WorkerProcess | TimingLock],
 ) -> tuple[list[Record], tuple[Doubt, ...]]:
-    """What the two said, and what disturbed them. Fills `workers`, all of which have ended afterwards.
+    """What the two said, and what disturbed them. Fills `programs`, all of which have ended afterwards.
 
     pair: of each model what its runtime opens, the runtime, its threads and its feeds.
     """
-    records = []
+    records, workers = [], []
     with ExitStack() as stack:
+        lock = TimingLock(host, progress)
+        programs.append(lock)
+        stack.enter_context(lock)
         for built, runtime, threads, given in pair:
             worker = WorkerProcess(
                 host, built, RUNTIMES[runtime], given, threads=threads, timeout_s=plan.timeout_s
             )
+            programs.append(worker)
             workers.append(stack.enter_context(worker))
             records.append(warmed_up(worker, plan))
         watch = NoiseWatch(host, [record.load["pid"] for record in records])
         interleave(workers, records, plan, progress)
-        return records, (*machine_doubts(host.facts()), *watch.doubts())
+        return records, (*machine_doubts(host.facts()), *watch.doubts(), *lock.doubts())
 
 
 def _cut_doubts(cuts: int) -> tuple[Doubt, ...]:

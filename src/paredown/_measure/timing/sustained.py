@@ -16,6 +16,7 @@ from statistics import median
 import numpy as np
 
 from paredown._measure.energy.power import Metered, PowerFrom
+from paredown._measure.timing.lock import TimingLock
 from paredown._measure.timing.noise import NoiseWatch, machine_doubts
 from paredown._measure.timing.process import WorkerProcess
 from paredown._measure.timing.watching import Moment, Watch, Watched
@@ -75,6 +76,7 @@ def sustain(
     place.require_timing()
     host, asked = place.host, power or PowerFrom()
     with ExitStack() as stack:
+        lock = stack.enter_context(TimingLock(host, progress))
         meter = stack.enter_context(Metered(host, asked.log)) if asked.log else None
         worker = WorkerProcess(
             host,
@@ -89,7 +91,8 @@ def sustain(
         noise = NoiseWatch(host, [pid])
         watch.settle()
         turns = _run(worker, seconds, progress)
-        doubts = (*machine_doubts(host.facts()), *(d for d in noise.doubts() if d.kind != "throttled"))
+        disturbed = (d for d in noise.doubts() if d.kind != "throttled")
+        doubts = (*machine_doubts(host.facts()), *disturbed, *lock.doubts())
         watch.settle()
         seen = watch.stop()
         metered = None if meter is None else meter.finish()

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from paredown._measure.timing.lock import TimingLock
 from paredown._measure.timing.rounds import Way, start, typical
 from paredown.endurance import ThreadsCurve
 from paredown.protocols import Array, Progress, silent
@@ -39,6 +40,7 @@ def threads_curve(
     place.require_timing()
     tried = counts(place.host.facts().cores_usable)
     with ExitStack() as stack:
+        stack.enter_context(TimingLock(place.host, progress))
         runners = []
         for n in tried:
             worker, warm = start(Way(f"{n} threads", model, feeds, n), place)

@@ -1,5 +1,8 @@
 """What was found out of every model of a study, image by image, kept for comparisons that are made later.
 
+It is made where a model is judged and written with what the model said, so that a study that was interrupted
+has it of every trial; `keep_evidence` makes what is missing in one of an older version.
+
 evidence/<environment>/<stem>.npz    `analyze.kept`, as arrays
 """
 
@@ -7,14 +10,15 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from paredown.analyze.against_float import FLOAT
-from paredown.analyze.kept import Kept, evidence_from, from_arrays, keep, to_arrays
+from paredown.analyze.kept import Arrays, Kept, evidence_from, from_arrays, keep, to_arrays
+from paredown.detections import Prediction
 from paredown.errors import StorageError
 from paredown.files import make_directory, storage_errors, write_whole
 from paredown.measurement import Trial
@@ -31,6 +35,23 @@ def evidence_path(directory: Path, label: str) -> Path:
     return directory / "evidence" / predictions.parent.name / predictions.name
 
 
+def evidence_of(work: Work, said: Sequence[Prediction], floats: Sequence[Prediction]) -> Arrays:
+    """Of a model of the work, from what it says of the judged images and what the float model does."""
+    judged = work.images.judged
+    same = digest((images_digest(judged), truth_digest(judged), *_reference(work)))
+    return to_arrays(*keep(said, floats, judged, work.bench.card, same))
+
+
+def save_evidence(directory: Path, label: str, arrays: Arrays) -> None:
+    """Writes it, behind the predictions that it is of. Raises StorageError."""
+    path = evidence_path(directory, label)
+    for folder in (path.parent.parent, path.parent):  # each by itself: neither may be a link
+        make_directory(folder)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **cast(Any, arrays))
+    write_whole(path, buffer.getvalue())
+
+
 def keep_evidence(directory: Path, work: Work) -> None:
     """Writes the evidence of every trial whose predictions are there and newer than it.
 
@@ -40,14 +61,13 @@ def keep_evidence(directory: Path, work: Work) -> None:
     floats = load_predictions(predictions_path(directory, FLOAT), len(judged), card.task)
     if floats is None:
         return
-    same = digest((images_digest(judged), truth_digest(judged), *_reference(work)))
     for trial in read_trials(directory):
         source, path = predictions_path(directory, trial.label), evidence_path(directory, trial.label)
         if trial.measurement is None or not source.is_file() or _fresh(path, source):
             continue
         said = load_predictions(source, len(judged), card.task)
         if said is not None:
-            _write(path, to_arrays(*keep(said, floats, judged, card, same)))
+            save_evidence(directory, trial.label, evidence_of(work, said, floats))
 
 
 def _reference(work: Work) -> tuple[str, ...]:
@@ -57,14 +77,6 @@ def _reference(work: Work) -> tuple[str, ...]:
 
 def _fresh(path: Path, source: Path) -> bool:
     return path.is_file() and path.stat().st_mtime_ns >= source.stat().st_mtime_ns
-
-
-def _write(path: Path, arrays: Mapping[str, Any]) -> None:
-    for folder in (path.parent.parent, path.parent):  # each by itself: neither may be a link
-        make_directory(folder)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_whole(path, buffer.getvalue())
 
 
 def read_kept(directory: Path, trials: Sequence[Trial]) -> dict[str, Kept]:
