@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,21 +40,30 @@ def test_published_figures_stand_beside_what_the_study_tries(file: Path) -> None
             assert not row.recipe or short or row.recipe in tried[row.model], row
 
 
-@pytest.mark.real  # minutes: only `make test-all` runs what is real and slow
-@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.timeout(600)
 def test_study_c_in_its_short_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In every test run: models at hand, three recipes, statistics, what was published beside it."""
     pytest.importorskip("torch", reason="it learns: the extra [train]")
-    out, nowhere = tmp_path / "out", tmp_path / "nowhere"
-    words = ["study", str(STUDIES / "short" / "C.toml"), "--root", str(nowhere), "--out", str(out), "--quiet"]
-    assert main(words) == 0
+    out, root = tmp_path / "out", os.environ.get("PAREDOWN_MATERIAL", str(tmp_path / "nowhere"))
+    words = ["study", str(STUDIES / "short" / "C.toml"), "--root", root, "--out", str(out), "--quiet"]
+    assert main(words) in (0, 3)  # 3: two dozen images may say that a limit is not met
     index = read_index(out)
     states = {e.label: e.state for e in index.entries}
-    assert states["nanodet-m"] == states["efficientdet-d0-seed43"] == "skipped"
-    assert states["demo"] == states["demo-seed43"] == "finished"
+    assert states["efficientdet-d0"] == states["efficientdet-d0-seed43"] == "skipped"
+    here = {"demo": ["float", "int8-minmax", "int8-weights", "w8a8-pc-minmax+qat-steps2"]}
+    if "PAREDOWN_MATERIAL" in os.environ:
+        here |= dict.fromkeys(("nanodet-m", "ssd-mobilenet-v2"), here["demo"][:3])
     trials = read_parts(out, index)
-    assert [t.label for t in trials["demo"]] == ["float", "int8-minmax", "w8a8-pc-minmax+qat-steps20"]
-    assert all(t.error is None for found in trials.values() for t in found)
-    assert len(index.published[0].figures) == 15
+    for model, recipes in here.items():
+        for label in (model, f"{model}-seed43"):
+            assert states[label] == "finished"
+            assert [t.label for t in trials[label]] == recipes
+            assert all(t.error is None and t.measurement is not None for t in trials[label])
     shown = capsys.readouterr().out
     assert "over 2 trials (seeds 42, 43)" in shown
-    assert "nanodet-m: skipped: its model is not there" in shown
+    assert "efficientdet-d0: skipped: its model is not there" in shown
+    page = (out / "report.html").read_text(encoding="utf-8")
+    for words in ("Published beside measured", "Over several trials", "Jetson Nano there"):
+        assert words in page
+    assert all((out / e.folder / "best" / "detect.py").is_file() for e in index.entries if e.has_report)
