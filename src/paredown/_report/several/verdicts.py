@@ -66,7 +66,7 @@ def _other_seeds(stories: Stories, entry: Entry) -> Html | None:
     others = [e for e in stories.index.repeats(entry) if e.label != entry.label and e.label in stories.parts]
     if not others:
         return None
-    return tag("small", "; seeds ", [[" ", tag("a", str(e.seed), href=link_of(e.label))] for e in others])
+    return tag("small", "other seeds:", [[" ", tag("a", str(e.seed), href=link_of(e.label))] for e in others])
 
 
 def link_of(label: str) -> str:
