@@ -289,14 +289,16 @@ PATHS = {
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "nothing"])
 def test_no_path_keeps_us_waiting(kind, toy, tmp_path):
-    path = tmp_path / "x.toml"
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "device":
-        path.symlink_to("/dev/zero")
-    elif kind == "folder":
-        path.mkdir()
-    usage = [*TAKES_TOML, "report"]
-    for code, names in ((2, usage), (1, [name for name in PATHS if name not in usage])):
+    card, model = tmp_path / "x.toml", tmp_path / "x.onnx"
+    for path in (card, model):
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "device":
+            path.symlink_to("/dev/zero")
+        elif kind == "folder":
+            path.mkdir()
+    usage = [*TAKES_TOML, "report", "model"]  # a card that names a model's parts stands where a model does
+    models = [name for name in PATHS if name not in TAKES_TOML and name != "report"]
+    for code, path, names in ((2, card, usage), (1, model, models)):
         for text in refused(*(spelled(PATHS[name], toy, path, tmp_path) for name in names), code=code):
-            assert "x.toml" in text
+            assert path.name in text
