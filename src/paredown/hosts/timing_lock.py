@@ -11,7 +11,6 @@ Source: flock(2); who waits first is served first.
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
 import stat
@@ -71,10 +70,8 @@ def _existing(path: str) -> int:
 
 
 def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container runs as a number without a name
-        return f"user {os.getuid()}"
+    """The user's name as the environment has it: asking the system for it may open a socket."""
+    return os.environ.get("LOGNAME") or os.environ.get("USER") or f"user {os.getuid()}"
 
 
 def _end_with_input() -> None:
