@@ -150,7 +150,7 @@ def test_every_row_is_whole():
         assert kind.limit is None or kind.better == "lower"
     assert not QUANTITIES.keys() & METRICS.keys()
     assert {m.title for m in METRICS.values() if m.headline} == {
-        "mAP50-95", "mask mAP50-95", "pose mAP50-95", "turned mAP50-95", "top-1", "mIoU",
+        "mAP50-95", "mask mAP50-95", "pose mAP50-95", "turned mAP50-95", "top-1", "mIoU", "mIoU over prompts",
         "agreement with the float model",
     }  # fmt: skip
 
