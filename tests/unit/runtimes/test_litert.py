@@ -45,7 +45,8 @@ def test_inner_tensors_come_in_onnxs_order_as_real_numbers(tmp_path: Path) -> No
         for name in inner:
             want = nets.run(from_proto(with_outputs(model.data, [name]), "tapped"), image)[-1]
             assert found[name].shape == want.shape, name
-            assert nets.agreement(want, found[name]) < 0.03, name
+            # A step or two of 8 bits, by the processor's kernels; in another order of axes it is above 1.
+            assert nets.agreement(want, found[name]) < 0.05, name
 
 
 def test_a_tensor_that_the_file_has_not_is_named(tmp_path: Path) -> None:
