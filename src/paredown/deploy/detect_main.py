@@ -34,7 +34,7 @@ def main(
     try:
         card = read_card(args.card or here / "card.toml")
         file = args.model or here / opening.names[0]
-        _run(DeviceModel(file, card, decode, opening, args.threads, _classes(args.classes)), args)
+        _run(DeviceModel(file, card, decode, opening, args.threads, args.classes), args)
     except (DeviceError, ParedownError) as error:
         sys.stderr.write(f"detect.py: {printable(str(error), keep_lines=True)}\n")
         return 1
@@ -53,8 +53,8 @@ def _arguments(opening: Opening) -> argparse.ArgumentParser:
     )
     parser.add_argument("source", help="image, folder, video, stream address, or camera number (0, 1, ...)")
     parser.add_argument("--conf", type=float, help="least confidence shown (default: the card's)")
-    shown = ", ".join(opening.classes) or "all"
-    parser.add_argument("--classes", metavar="NAME,NAME", help=f"show these alone, or all (default: {shown})")
+    usual = ", ".join(opening.classes) or "all"
+    parser.add_argument("--classes", type=_names, metavar="A,B", help=f"these, or all (default: {usual})")
     parser.add_argument("--save", type=Path, metavar="PATH", help=SAVE)
     parser.add_argument("--json", action="store_true", help="one JSON object per image on stdout")
     parser.add_argument("--frames", type=int, metavar="N", help="stop after N images")
@@ -67,11 +67,9 @@ def _arguments(opening: Opening) -> argparse.ArgumentParser:
     return parser
 
 
-def _classes(text: str | None) -> tuple[str, ...] | None:
-    """The names of "a,b"; none of "all"; None where nothing was said."""
-    if text is None or text.strip() == "all":
-        return None if text is None else ()
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def _names(text: str) -> tuple[str, ...]:
+    """The names of "a,b"; none of "all"."""
+    return () if text.strip() == "all" else tuple(n.strip() for n in text.split(",") if n.strip())
 
 
 def _run(model: DeviceModel, args: argparse.Namespace) -> None:

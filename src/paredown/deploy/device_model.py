@@ -73,10 +73,9 @@ def numbers_of(names: Sequence[str], card: Card) -> list[int]:
     """The numbers of the classes of these names. Raises DeviceError where there is no such class."""
     if names and card.task != "detect":
         raise DeviceError(f"classes can be chosen of detections only, not of the task {card.task!r}")
-    for name in names:
-        if name not in card.classes:
-            near = difflib.get_close_matches(name, card.classes, n=1)
-            raise DeviceError(f"no class {name!r}{f': did you mean {near[0]!r}?' if near else ''}")
+    for name in (n for n in names if n not in card.classes):
+        near = difflib.get_close_matches(name, card.classes, n=1)
+        raise DeviceError(f"no class {name!r}{f': did you mean {near[0]!r}?' if near else ''}")
     return [card.classes.index(name) for name in names]
 
 

@@ -89,10 +89,8 @@ def pytorch_ssd(size: Size) -> Floats:
     """
     if size != (300, 300):
         return np.zeros((0, 4), np.float32)  # its numbers are those of this input
-    lengths = (60.0, 105.0, 150.0, 195.0, 240.0, 285.0, 330.0)
-    return np.minimum(
-        _vgg(size, lengths, dict.fromkeys((16, 32, 64, 100, 150, 300), (2, 3)), most=300.0), 300
-    )
+    ratios = dict.fromkeys((16, 32, 64, 100, 150, 300), (2, 3))
+    return np.minimum(_vgg(size, (60.0, 105.0, 150.0, 195.0, 240.0, 285.0, 330.0), ratios, most=300.0), 300)
 
 
 def ssd300(size: Size) -> Floats:
@@ -111,15 +109,13 @@ def ssd300_coco(size: Size) -> Floats:
     return _vgg(size, (21.0, 45.0, 99.0, 153.0, 207.0, 261.0, 315.0), VGG_RATIOS, most=300.0)
 
 
-def _vgg(
-    size: Size, lengths: Sequence[float], ratios_of: Mapping[int, Sequence[int]], *, most: float
-) -> Floats:
-    """lengths, most: in pixels. ratios_of: by the stride of each grid."""
+def _vgg(size: Size, lengths: Sequence[float], ratios: Mapping[int, Sequence[int]], *, most: float) -> Floats:
+    """lengths, most: in pixels. ratios: by the stride of each grid."""
     sides: dict[int, Sides] = {}
-    for i, (stride, ratios) in enumerate(ratios_of.items()):
+    for i, (stride, own_ratios) in enumerate(ratios.items()):
         between = (lengths[i] * lengths[i + 1]) ** 0.5
         own = [(lengths[i], lengths[i]), (between, between)]
-        for ratio in ratios:
+        for ratio in own_ratios:
             wide, high = lengths[i] * ratio**0.5, lengths[i] / ratio**0.5
             own += [(wide, high), (high, wide)]
         sides[stride] = [(min(w, most), min(h, most)) for w, h in own]
