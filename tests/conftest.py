@@ -5,12 +5,15 @@ from __future__ import annotations
 import atexit
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import promptables
 import toys
+from paredown._measure.timing import latency
+from paredown._measure.timing.interleaved import TimingPlan
 from paredown.hosts.timing_lock import FILE
 from toys import Toy
 
@@ -19,6 +22,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if "PAREDOWN_MATERIAL" in os.environ:  # tests run scripts elsewhere: a relative path would lead nowhere there
     os.environ["PAREDOWN_MATERIAL"] = str(Path(os.environ["PAREDOWN_MATERIAL"]).resolve())
+
+# Whole jobs of tests time for a third of the usual three seconds a model: nobody looks at their latencies.
+latency.TimingPlan = partial(TimingPlan, min_seconds=1.0)  # type: ignore[misc, assignment]
 
 # Tests run beside each other and look at no absolute time: they do not wait for each other's timings.
 _LOCK = Path(tempfile.gettempdir(), f"paredown-tests-{os.getpid()}.lock")
