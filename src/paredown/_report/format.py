@@ -42,6 +42,12 @@ def shown(quantity: Quantity) -> str:
     return with_unit(number(quantity.value * how.scale, how.decimals), how.shown)
 
 
+def told(quantity: Quantity) -> str:
+    """The same, and how it was obtained where not by measuring: "1.8 mJ, estimated"."""
+    how = "" if quantity.how in ("measured", "derived") else f", {quantity.how}"
+    return shown(quantity) + how
+
+
 def bare(quantity: Quantity) -> str:
     """The value without its unit, for a column whose head names it."""
     how = look(quantity)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from paredown._report.choosing.gathered import priorities_of
 from paredown._report.choosing.section import figure_of, rate_words, unfit_words
-from paredown._report.format import shown
+from paredown._report.format import shown, told
 from paredown._report.several.stories import Stories, candidates_of, priorities_over
 from paredown._report.story import Story
 from paredown.agreement import is_agreement
@@ -95,7 +95,7 @@ def _trial(trial: Trial, story: Story, agreement: bool, remark: str) -> list[str
         line.append("" if lost is None else f"{rounded(lost.value):.2f}")
     for name in ("latency_s", "size_bytes"):
         quantity = compared(trial, baseline, name)
-        line.append("" if quantity is None else shown(quantity))
+        line.append("" if quantity is None else told(quantity))
     return [*line, remark if trial.error is None else f"failed: {trial.error.splitlines()[0]}"]
 
 
@@ -119,7 +119,7 @@ def _ranking(found: Priorities, metric: str) -> str:
     rows = []
     for place, index in enumerate(selection.ranking.order):
         candidate, beside = selection.candidates[index], found.beside.get(selection.candidates[index].name)
-        figures = ["" if q is None else shown(q) for q in map(candidate.get, selection.objectives)]
+        figures = ["" if q is None else told(q) for q in map(candidate.get, selection.objectives)]
         line = [str(place + 1), candidate.name + (" *" if index in selection.front else "")]
         line += [f"{selection.ranking.scores[index]:.2f}", f"{100 * selection.ranking.shares[index]:.0f} %"]
         lost = "" if beside is None else f"{beside.lost:.2f} {'≈' if beside.same else '≠'}"

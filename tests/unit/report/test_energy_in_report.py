@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from made_up_story import story
 
+from paredown._report.in_words import summary_md
 from paredown._report.trials_csv import trials_csv
 from paredown._report.write import render
 from paredown.measurement import Quantity, Trial
@@ -55,3 +57,21 @@ def test_an_estimate_is_called_one() -> None:
     guessed = replace(first, measurement=replace(made, quantities=(*made.quantities, energy)))
     text = render(story(trials=(guessed, *rest)))
     assert "Energy of one inference, estimated, with what" in text
+
+
+def test_the_summary_calls_an_estimate_one_wherever_it_stands() -> None:
+    def estimated(trial: Trial) -> Trial:
+        assert trial.measurement is not None
+        found = tuple(
+            replace(q, how="estimated") if q.name == "energy_j" else q for q in trial.measurement.quantities
+        )
+        return replace(trial, measurement=replace(trial.measurement, quantities=found))
+
+    trials = tuple(
+        estimated(with_energy(t, 0.8 - 0.05 * i)) if t.measurement else t
+        for i, t in enumerate(story().trials)
+    )
+    lines = summary_md(story(trials=trials)).splitlines()
+    joules = [line for line in lines if re.search(r"\d\sm?J\b", line)]
+    assert any("least energy" in line for line in joules)
+    assert all("J, estimated" in line for line in joules)

@@ -22,7 +22,8 @@ def estimated_energy(timed: Sequence[Quantity], model: Sequence[float], cores: i
     found = {q.name: q for q in timed}
     latency, cpu, (idle_w, busy_w) = found["latency_s"], found["cpu_percent"], model
     dynamic_w = (busy_w - idle_w) * min(1.0, cpu.value / (100 * cores))
-    how = f"estimated: {idle_w:g} W at rest, {busy_w:g} W busy, {cpu.value:.0f} % of {100 * cores} % in use"
+    used = f"{cpu.value:.0f} % of {100 * cores} % in use"
+    how = f"the power model: {idle_w:g} W at rest, {busy_w:g} W busy, {used}"
 
     def energy(name: str, watts: float) -> Quantity:
         low, high = (None if end is None else end * watts for end in (latency.low, latency.high))

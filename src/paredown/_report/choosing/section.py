@@ -7,7 +7,7 @@ from collections.abc import Callable
 from paredown._report import plots
 from paredown._report.choosing import frame_rate, radar, seeds
 from paredown._report.choosing.ranking_table import ranking_table
-from paredown._report.format import DASH, shown
+from paredown._report.format import DASH, told
 from paredown._report.html import Child, Html, nothing, section, tag
 from paredown.analyze.guideline import Advice
 from paredown.analyze.pairs import undecided
@@ -66,7 +66,7 @@ def figure_of(advice: Advice) -> str:
         return f"{advice.found.value:.0f} s" if advice.found.value >= 10 else f"{advice.found.value:.1f} s"
     if advice.priority == "balanced":
         return f"{advice.found.value:.2f}"
-    return shown(advice.found) or DASH
+    return told(advice.found) or DASH
 
 
 def _unsure(found: Priorities, advice: Advice) -> list[Child]:
