@@ -97,6 +97,10 @@ class CardError(ParedownError):
     exit_code = 2
 
 
+class Misread(CardError):
+    """What a model answers to real images cannot be what its family gives."""
+
+
 class ModelError(ParedownError):
     pass
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from paredown._measure.feeding.answers import Answers, several
 from paredown._measure.feeding.mirrored import by_mirror
 from paredown.card import Card
-from paredown.errors import CardError
+from paredown.errors import CardError, Misread
 from paredown.families import expect
 from paredown.families.expect import AnswerFigures, Fault, faults, has_evidence
 from paredown.families.family import Match
@@ -98,7 +98,7 @@ def _look(way: Match, answers: Answers) -> _Looked:
     return looked[0]
 
 
-def refusal(card: Card, wrong: Sequence[Fault], n_images: int) -> CardError:
+def refusal(card: Card, wrong: Sequence[Fault], n_images: int) -> Misread:
     """The error that says what was seen, what it suggests and what a card would say."""
     faulty = "; ".join(dict.fromkeys(f.seen for f in wrong[:2]))
     cures = [f for f in wrong if f.suggests]
@@ -113,7 +113,7 @@ def refusal(card: Card, wrong: Sequence[Fault], n_images: int) -> CardError:
             hint += "; the card's [decode] can say how an answer is read: see docs/card.md"
     hint += "\n    or nothing here reads it: `paredown new-decode` starts a file that does, `--family raw` "
     hint += "only compares the outputs with the float model's (docs/unknown_model.md)"
-    return CardError(
+    return Misread(
         f"the answers cannot be what the family {card.family!r} gives: a misread model gets no verdict",
         got=f"on {n_images} images: {faulty}",
         expected=_expected(card),

@@ -1,0 +1,60 @@
+"""`compress` needs no reading: a model whose answer only looks like a family's is compressed all the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from paredown.cli import main
+
+
+@pytest.fixture
+def strange(tmp_path):
+    """Two lists as a detector has them; the second holds numbers far beyond a score."""
+    rng = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array(rng.normal(0, 3, shape).astype(np.float32), name)
+        for name, shape in (("w", (16, 3, 8, 8)), ("v", (12, 16, 1, 1)))
+    ]
+    weights.append(numpy_helper.from_array(np.array([1, 12, 64]), "rows"))
+    weights.append(numpy_helper.from_array(np.array([4, 8]), "parts"))
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["a"], strides=[8, 8]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Conv", ["b", "v"], ["c"]),
+        helper.make_node("Reshape", ["c", "rows"], ["d"]),
+        helper.make_node("Transpose", ["d"], ["e"], perm=[0, 2, 1]),
+        helper.make_node("Split", ["e", "parts"], ["first", "second"], axis=2),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("image", [1, 3, 64, 64]), ("first", [1, 64, 4]), ("second", [1, 64, 8]))
+    ]
+    graph = helper.make_graph(nodes, "strange", ends[:1], ends[1:], weights)
+    path = tmp_path / "strange.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def compress(strange, toy, tmp_path, *more):
+    words = ["compress", strange, "--recipe", "int8-minmax", "--calib", toy.calib, "--out", tmp_path / "out"]
+    return main([*map(str, words), *more])
+
+
+def test_it_is_compressed_and_that_is_said(strange, toy, tmp_path, capsys):
+    assert compress(strange, toy, tmp_path) == 0
+    told = capsys.readouterr().err
+    assert "compressing needs no reading: its outputs as they are" in told
+    assert (tmp_path / "out" / "model.onnx").is_file()
+
+
+def test_a_family_that_was_said_is_held_to(strange, toy, tmp_path, capsys):
+    assert compress(strange, toy, tmp_path, "--family", "nanodet") == 2
+    assert "a misread model gets no verdict" in capsys.readouterr().err
+
+
+def test_what_judges_it_refuses_as_before(strange, toy, capsys):
+    assert main(["measure", str(strange), "--data", str(toy.data), "--what", "map"]) == 2
+    assert "a misread model gets no verdict" in capsys.readouterr().err
