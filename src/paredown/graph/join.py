@@ -149,23 +149,11 @@ def _fix_places(graph: onnx.GraphProto) -> list[str]:
 def _keep_coarse(graph: onnx.GraphProto) -> list[str]:
     """Leaves out outputs that are another output's masks brought to a finer size; what was done, in words."""
     maps = [v for v in graph.output if len(v.type.tensor_type.shape.dim) in (4, 5)]
-    pixels = {v.name: _pixels(v) for v in maps}
-    if len(maps) < 2:
-        return []
-    if None in pixels.values():
-        finer = [v for v in maps if any(_makes(graph, w.name, v.name) for w in maps if w is not v)]
-    else:
-        least = min(p for p in pixels.values() if p is not None)
-        finer = [v for v in maps if pixels[v.name] != least]
+    finer = [v for v in maps if any(_makes(graph, w.name, v.name) for w in maps if w is not v)]
     for value in finer:
         graph.output.remove(value)
     names = ", ".join(repr(v.name) for v in finer)
     return [f"the output {names} is left out: the same masks, scaled up"] if finer else []
-
-
-def _pixels(value: onnx.ValueInfoProto) -> int | None:
-    rows, columns = value.type.tensor_type.shape.dim[-2:]
-    return rows.dim_value * columns.dim_value or None
 
 
 def _makes(graph: onnx.GraphProto, source: str, tensor: str) -> bool:
