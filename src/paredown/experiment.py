@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from paredown._report.several.page import write_index_pages
-from paredown.errors import ParedownError, StorageError
+from paredown.errors import StorageError
 from paredown.files import Layout, check_directory, make_directory, write_whole
 from paredown.job import FEEDING_PICTURE, Outcome, command, conclude
 from paredown.preparing import Prepared, prepare_asked
@@ -27,6 +27,7 @@ from paredown.study.plan_file import plan_text
 from paredown.study.private import Hide, hiding_all, portable_command, portable_path, portable_plan
 from paredown.study.status import Journal
 from paredown.study.todo import named_recipes
+from paredown.study.trials import what_stopped
 from paredown.study.work import Say
 
 LAYOUT = Layout(
@@ -85,6 +86,7 @@ class _Experiment:
     typed: str
     hide: Hide
     written: Index | None = None
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def run(self, parts: Sequence[Part], engine_name: str, jobs: int) -> PlanOutcome:
         boards = tuple(dict.fromkeys(p.host for p in self.plan.places if p.host != "local"))
@@ -98,17 +100,19 @@ class _Experiment:
                 if missing := _missing(self.asked[flow.part.label]):
                     flow.stop(missing, skipped=True)
             self._index(flows)
-            drive(flows, engine, journal, lambda: self._index(flows), deadline)
+            drive(flows, engine, journal, lambda: self._index(flows), self._timed, deadline)
             engine.close()
-            outcomes = self._conclude(flows, journal)
+            for flow in flows:
+                self._conclude(flow)
+                self._index(flows)
         finally:
             engine.close()
             for flow in flows:
                 flow.close()
         index = self._index(flows, finished=True)
-        if outcomes:
+        if self.outcomes:
             write_index_pages(read_stories(self.out), self.out)
-        return PlanOutcome(self.out, index, outcomes)
+        return PlanOutcome(self.out, index, self._in_order(flows))
 
     def _flow(self, part: Part, journal: Journal) -> Flow:
         def told(text: str) -> None:
@@ -129,26 +133,34 @@ class _Experiment:
         if isinstance(prepared, Prepared):
             write_whole(flow.directory / FEEDING_PICTURE, prepared.feeding)
 
-    def _conclude(self, flows: Sequence[Flow], journal: Journal) -> dict[str, Outcome]:
-        """Report and bundle of every part that was tried, once nothing is timed any more."""
-        found = {}
-        for flow in flows:
-            if flow.entry.state != "running" or flow.work is None or flow.store is None:
-                continue
-            notes = flow.notes
-            if flow.left:
-                notes += (f"the budget ran out before {', '.join(flow.left)}; run it again to go on",)
-            self.say(f"{flow.part.label}: writing the report and the bundle")
-            try:
-                found[flow.part.label] = conclude(flow.work, flow.asked, flow.store, notes)
-            except StorageError:
-                raise
-            except ParedownError as e:  # such as a runtime that cannot profile: the trials are there
-                flow.stop(str(e))
-            else:
-                flow.entry = replace(flow.entry, state="finished", has_report=True)
-            self._index(flows)
-        return found
+    def _timed(self, flow: Flow) -> None:
+        """A part was timed to its end: its report and bundle, but for what takes minutes."""
+        if not flow.asked.options.sustained_s:
+            self._conclude(flow)
+
+    def _conclude(self, flow: Flow) -> None:
+        """Report and bundle of a part that was tried and has none yet. Nothing may be timed meanwhile."""
+        if flow.entry.state != "running" or flow.work is None or flow.store is None:
+            return
+        notes = flow.notes
+        if flow.left:
+            notes += (f"the budget ran out before {', '.join(flow.left)}; run it again to go on",)
+        flow.say(f"{flow.part.label}: writing the report and the bundle")
+        try:
+            self.outcomes[flow.part.label] = conclude(flow.work, flow.asked, flow.store, notes)
+        except StorageError:
+            raise
+        except (
+            Exception
+        ) as e:  # such as a runtime that cannot profile: the trials are there, and others' to come
+            flow.stop(what_stopped(e))
+        else:
+            flow.entry = replace(flow.entry, state="finished", has_report=True)
+
+    def _in_order(self, flows: Sequence[Flow]) -> dict[str, Outcome]:
+        """What was concluded, in the order of the plan."""
+        labels = (flow.part.label for flow in flows)
+        return {label: self.outcomes[label] for label in labels if label in self.outcomes}
 
     def _index(self, flows: Sequence[Flow], *, finished: bool = False) -> Index:
         """Writes index.json where it changed."""

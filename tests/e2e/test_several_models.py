@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import random
 import re
@@ -16,8 +17,11 @@ import psutil
 import pytest
 
 import toys
+from paredown._measure.timing.lock import WAITING
 from paredown.cli import main
-from paredown.study.index import read_index, read_parts
+from paredown.hosts.timing_lock import FILE
+from paredown.study.index import is_index, read_index, read_parts
+from paredown.study.status import read_status
 from paredown.study.store import read_study
 
 QUICK = ("int8-weights", "int8-minmax")
@@ -124,6 +128,39 @@ def test_a_study_of_several_models_from_one_file(material, tmp_path, capsys) -> 
     assert "a study of several models" in capsys.readouterr().err
 
 
+def test_a_timing_that_waits_is_told_to_those_who_watch_and_quiet_is_quiet(
+    material, tmp_path, monkeypatch, capsys
+) -> None:
+    plan, out = write_plan(tmp_path, 1, 1, "", ["int8-weights"]), tmp_path / "out"
+    here = (
+        plan.read_text()
+        .replace('target = "raspberry-pi-5"', "")
+        .replace("[options]", "[options]\ntiming_s = 0.02")
+    )
+    plan.write_text(here)
+    monkeypatch.setenv(FILE, str(tmp_path / "timing.lock"))
+    (tmp_path / "timing.lock").write_text("process 7 of pi")
+    words, waits = command(plan, material, out, "--quiet"), f"{WAITING} local (process 7 of pi)"
+    with (tmp_path / "timing.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            status, deadline = None, time.monotonic() + 120
+            while time.monotonic() < deadline and process.poll() is None:
+                status = read_status(out)
+                if status is not None and any(b.waits == waits for b in status.busy):
+                    break
+                time.sleep(0.1)
+            assert main(["watch", str(out), "--once"]) == 0
+            fcntl.flock(held, fcntl.LOCK_UN)
+            told = process.communicate(timeout=120)[1]
+    assert (process.returncode, told) == (0, b"")
+    assert status is not None
+    assert [line for line in status.said if WAITING in line] == [f"toy0 float: {waits}"]
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"time toy0 float {waits}" in shown
+    assert not list(out.glob("models/*/unfinished/*/*"))
+
+
 def workers_of(process: subprocess.Popen[bytes], engine: str) -> list[psutil.Process]:
     """The processes that run the units of a study."""
     names = ("paredown.hosts.worker",) if engine == "local" else ("ray::_call", "ray::IDLE")
@@ -132,6 +169,15 @@ def workers_of(process: subprocess.Popen[bytes], engine: str) -> list[psutil.Pro
         with contextlib.suppress(psutil.Error):
             found += [child] if any(name in word for name in names for word in child.cmdline()) else []
     return found
+
+
+def check_report_of_killed(out: Path) -> None:
+    """A study that was killed has a report of what is finished, which says what is not."""
+    if not is_index(out) or read_index(out).finished:
+        return
+    assert main(["report", str(out)]) == 0
+    for page in (out / "report.html", out / "summary.md"):
+        assert "Unfinished study: " in page.read_text(encoding="utf-8")
 
 
 def killed_and_gone_on_with(words: list[str], out: Path, engine: str, at: Sequence[int], seed: int) -> int:
@@ -157,6 +203,7 @@ def killed_and_gone_on_with(words: list[str], out: Path, engine: str, at: Sequen
                 process.kill()
                 process.wait()
                 process = None
+                check_report_of_killed(out)
             else:
                 with contextlib.suppress(psutil.Error):
                     rng.choice(workers).kill()

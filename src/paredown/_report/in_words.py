@@ -9,6 +9,7 @@ from paredown._report.choosing.section import figure_of, rate_words, unfit_words
 from paredown._report.format import shown, told
 from paredown._report.several.stories import Stories, candidates_of, priorities_over
 from paredown._report.story import Story
+from paredown._report.unfinished import words, words_over
 from paredown.agreement import is_agreement
 from paredown.analyze.against_float import accuracy_of, compared, points_lost, rounded
 from paredown.analyze.doubts import summed_up
@@ -41,7 +42,7 @@ def summary_md(story: Story) -> str:
     """The study as a page of Markdown: recommendation, trials, guideline, ranking, doubts."""
     found = priorities_of(story)
     verdict = story.verdict
-    parts = [f"# {_text(story.title)}"]
+    parts = [f"# {_text(story.title)}", *map(_text, words(story))]
     if verdict is None:
         parts.append("The float model has not been measured yet.")
     else:
@@ -63,6 +64,7 @@ def several_md(stories: Stories) -> str:
     found, metric = priorities_over(stories, given), stories.metric
     index = stories.index
     parts = [f"# {_text(index.title)}", *([_text(index.about)] if index.about else [])]
+    parts += [_bullets(unfinished)] if (unfinished := words_over(stories)) else []
     parts += ["## Verdicts", table(("part", "verdict"), [_verdict(stories, e) for e in index.entries])]
     if found.advice:
         parts += ["## Which for what", _guideline(found), "## Ranking", _ranking(found, metric)]
@@ -76,8 +78,9 @@ def several_md(stories: Stories) -> str:
 def _verdict(stories: Stories, entry: Entry) -> list[str]:
     story = stories.parts.get(entry.label)
     verdict = None if story is None else story.verdict
-    said = f"{entry.state}{f': {entry.why}' if entry.why else ''}" if verdict is None else verdict.headline
-    return [entry.label, said]
+    if story is None or verdict is None:
+        return [entry.label, f"{entry.state}{f': {entry.why}' if entry.why else ''}"]
+    return [entry.label, verdict.headline if story.finished else f"so far: {verdict.headline}"]
 
 
 def _trials(story: Story) -> str:

@@ -45,13 +45,13 @@ def priorities(
     weights: Mapping[str, float] | None = None,
     fps: float | None = None,
     recommended: str = "",
-    repeated: Sequence[Trial] = (),
+    repeated: Mapping[str, Sequence[Trial]] | None = None,
 ) -> Priorities:
     """All that is derived from the candidates by stated rules.
 
     kept: by name of the candidate. allowed: points that a candidate may lose against its float model.
     weights: objective -> share. recommended: name of the verdict's best; "" for the balanced one.
-    repeated: trials of all seeds; empty for those of the candidates.
+    repeated: trials of all seeds by the label of their model; None for those of the candidates.
     """
     selection = select(given, weights)
     advice = guideline(selection, allowed)
@@ -71,5 +71,5 @@ def priorities(
         beside=beside,
         fps=fps,
         rates=rates,
-        repeats=repeats(repeated or [c.trial for c in given]),
+        repeats=repeats({"": [c.trial for c in given]} if repeated is None else repeated),
     )

@@ -17,7 +17,8 @@ from paredown.statistics.over_trials import PairedTests, Spread, holm, paired_te
 
 @dataclass(frozen=True)
 class Repeat:
-    """One recipe of a model in one place over its seeds. values: of the metric that judges, by seed.
+    """One recipe of a model in one place over its seeds. model: its label in the study. values: of the metric
+    that judges, by seed.
 
     tests: beside the recipe of the same model and place with the best mean, on the seeds that both have; None
     for that one and the float model, which no seed changes. corrected: the p-value of the paired t-test by
@@ -32,16 +33,20 @@ class Repeat:
     corrected: float = float("nan")
 
 
-Place = tuple[str, str, str, str]  # model, target, runtime, host
+Place = tuple[str, str, str, str]  # label of the model, target, runtime, host
 Group = tuple[Place, str, object]  # recipe and input size in a place
 
 
-def repeats(trials: Sequence[Trial]) -> tuple[Repeat, ...]:
-    """Every recipe that was tried with more than one seed, in the order given; empty where none was."""
+def repeats(trials: Mapping[str, Sequence[Trial]]) -> tuple[Repeat, ...]:
+    """Every recipe that was tried with more than one seed, in the order given; empty where none was.
+
+    trials: of all seeds, by what tells their models apart (two may be of one file).
+    """
     grouped: dict[Group, dict[int, Trial]] = {}
-    for trial in trials:
-        if accuracy_of(trial) is not None:
-            grouped.setdefault(_group(trial), {})[trial.seed] = trial
+    for model, of_model in trials.items():
+        for trial in of_model:
+            if accuracy_of(trial) is not None:
+                grouped.setdefault(_group(model, trial), {})[trial.seed] = trial
     several = {g: _values(seeds) for g, seeds in grouped.items() if len(seeds) > 1}
     made = {g: values for g, values in several.items() if g[1] != FLOAT}
     tests = [_tests(made, group) for group in several]
@@ -52,9 +57,9 @@ def repeats(trials: Sequence[Trial]) -> tuple[Repeat, ...]:
     )
 
 
-def _group(trial: Trial) -> Group:
+def _group(model: str, trial: Trial) -> Group:
     """What trials share that differ in their seed only."""
-    return (trial.model, trial.target, trial.runtime, trial.host), trial.recipe, trial.size
+    return (model, trial.target, trial.runtime, trial.host), trial.recipe, trial.size
 
 
 def _label(seeds: Mapping[int, Trial]) -> str:

@@ -123,7 +123,7 @@ def _tables(parts: Sequence[_Part], status: Status | None) -> list[RenderableTyp
     found: list[RenderableType] = []
     if status is not None and status.busy:
         now = time.time()
-        rows = [(b.kind, b.part, b.label, b.place, minutes(now - b.since_s)) for b in status.busy]
+        rows = [(b.kind, b.part, b.label, b.waits or b.place, minutes(now - b.since_s)) for b in status.busy]
         found.append(console.table(("now", "part", "recipe", "where", "for"), rows, numbers=("for",)))
     columns = ("part", "state", "trials", "front so far: recipe, points lost, time and size against float")
     found.append(

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from paredown.study.engines.engine import Done, Engine, Kind
+from paredown.study.engines.engine import HERE, Done, Engine, Kind
 from paredown.study.flow import Flow
 from paredown.study.status import Journal, busy_with
 
@@ -22,10 +22,14 @@ def drive(
     engine: Engine,
     journal: Journal,
     changed: Callable[[], object],
+    timed: Callable[[Flow], object],
     deadline: float | None = None,
 ) -> None:
     """Runs every flow to its end. changed: called when the state of a part may have. deadline: of
     `time.monotonic`; then no further model is made, and those that are made are finished.
+
+    timed: called with a flow whose last timing has ended, while what it was timed on and this machine rest.
+    Where something is timed here, it is not called: no flow is bound to get it.
 
     Raises StorageError where the disk does not take a result: then nothing more can be kept.
     """
@@ -40,6 +44,8 @@ def drive(
         for done in ended:
             flow = by_label[done.unit.part]
             _take(flow, done, engine, journal)
+            if flow.ended and done.unit.kind == "time" and not _times_here(engine):
+                timed(flow)
             changed()
         still = 0 if ended or engine.running() else still + 1
         if still > 1:  # nothing ran, nothing was to be tried again, and nothing may start
@@ -58,6 +64,10 @@ def _take(flow: Flow, done: Done, engine: Engine, journal: Journal) -> None:
     engine.submit(flow.units())
 
 
+def _times_here(engine: Engine) -> bool:
+    return any(r.unit.alone and r.unit.host == HERE for r in engine.running())
+
+
 def _leave_unmade(flows: Sequence[Flow], engine: Engine) -> None:
     for unit in engine.withdraw(lambda unit: unit.kind == "make"):
         flow = next(f for f in flows if f.part.label == unit.part)
@@ -71,4 +81,5 @@ def _report(flows: Sequence[Flow], engine: Engine, journal: Journal) -> None:
     unknown = any(flow.work is None and not flow.ended for flow in flows)
     running = engine.running()
     left = None if unknown else journal.left_s(ahead, len(running))
-    journal.write(left, [busy_with(r) for r in running])
+    by_label = {flow.part.label: flow for flow in flows}
+    journal.write(left, [busy_with(r, by_label[r.unit.part].waits(r.unit)) for r in running])

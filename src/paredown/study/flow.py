@@ -34,7 +34,14 @@ from paredown.study.store import Store
 from paredown.study.todo import named_recipes, todo
 from paredown.study.trial import Judged
 from paredown.study.trials import what_stopped
-from paredown.study.unfinished import Unfinished, drop_unfinished, load_unfinished, save_unfinished
+from paredown.study.unfinished import (
+    Unfinished,
+    drop_unfinished,
+    load_unfinished,
+    save_unfinished,
+    waits_path,
+)
+from paredown.study.waits import read_wait
 from paredown.study.words import figures
 from paredown.study.work import Say, Work
 from paredown.tasks import headline
@@ -85,6 +92,7 @@ class Flow:
     _reference: list[Prediction] | None = None
     _facts: Mapping[str, object] = field(default_factory=dict)
     _preparing: bool = False
+    _waiting: tuple[Unit, str] | None = None
 
     @property
     def ended(self) -> bool:
@@ -127,6 +135,14 @@ class Flow:
         else:
             self._finished(job, done.value)
 
+    def waits(self, unit: Unit) -> str:
+        """What a timing that runs waits for, said once; "" where it does not."""
+        text = read_wait(waits_path(self.directory, unit.label)) if unit.kind == "time" else ""
+        if text and self._waiting != (unit, text):
+            self.say(f"{self.part.label} {unit.label}: {text}")
+            self._waiting = unit, text
+        return text
+
     def leave(self, unit: Unit) -> None:
         """The unit, taken back from the engine, is not done any more."""
         for job in self.jobs:
@@ -160,7 +176,8 @@ class Flow:
         if job.stage == "time" and not any(j.stage in ("make", "judge") for j in self.jobs):
             assert job.made is not None
             file, baseline = self._file(job.made), self.directory / "models" / f"{FLOAT}.onnx"
-            given = (pair.recipe, job.made, load_model(file), file, baseline)
+            note = waits_path(self.directory, pair.label)
+            given = (pair.recipe, job.made, load_model(file), file, baseline, note)
             host, alone = bench.target.host.name, bench.target.can_time
             return Unit(
                 "time", label, pair.label, units.time, (pair.work,), given, host if alone else "", alone

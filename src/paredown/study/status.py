@@ -32,13 +32,15 @@ MOST_SAID = 8
 
 @dataclass(frozen=True)
 class Busy:
-    """A unit that runs. place: the machine, or the board that is timed. since_s: seconds of the epoch."""
+    """A unit that runs. place: the machine, or the board that is timed. since_s: seconds of the epoch. waits:
+    that another run is timed there meanwhile."""
 
     kind: str
     part: str
     label: str
     place: str
     since_s: float
+    waits: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,11 @@ class Journal:
         write_whole(self.directory / FILE, json_text(hidden(plain(found), self.hide)).encode())
 
 
-def busy_with(running: Running) -> Busy:
+def busy_with(running: Running, waits: str = "") -> Busy:
     """A unit that runs, as the status tells it."""
     unit = running.unit
     place = unit.host if unit.alone else running.place
-    return Busy(unit.kind, unit.part, unit.label, place, running.since_s)
+    return Busy(unit.kind, unit.part, unit.label, place, running.since_s, waits)
 
 
 def read_status(directory: Path) -> Status | None:

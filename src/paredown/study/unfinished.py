@@ -58,9 +58,14 @@ def load_unfinished(directory: Path, recipe: str, label: str) -> Unfinished | No
 
 def drop_unfinished(directory: Path, label: str) -> None:
     """Takes it away: the trial is finished."""
-    path = _path(directory, label)
-    with storage_errors(path):
-        path.unlink(missing_ok=True)
+    for path in (_path(directory, label), waits_path(directory, label)):
+        with storage_errors(path):
+            path.unlink(missing_ok=True)
+
+
+def waits_path(directory: Path, label: str) -> Path:
+    """Where the unit that times this trial says that it waits for another run (`waits.py`)."""
+    return _path(directory, label).with_suffix(".waits")
 
 
 def _path(directory: Path, label: str) -> Path:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from paredown._compress.kept import Kept
 from paredown._compress.recipe import Compressed, Recipe
 from paredown._measure.environment import environment
-from paredown._measure.timing.lock import WAITING
 from paredown.detections import Prediction
 from paredown.hosts import open_host
 from paredown.measurement import Doubt, Readings, Trial
@@ -20,9 +17,8 @@ from paredown.study import trial
 from paredown.study.environments import differences
 from paredown.study.trial import Judged
 from paredown.study.unfinished import Unfinished
+from paredown.study.waits import telling_waits
 from paredown.study.work import Work
-
-T = TypeVar("T")
 
 _KEPT: dict[str, Kept] = {}  # of this process: what was found out on the images of its last part
 
@@ -54,18 +50,13 @@ def judge(
     return replace(judged, readings=replace(judged.readings, doubts=(*judged.readings.doubts, doubt)))
 
 
-def _waits_aloud(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
-    """The Progress of a unit, whose bars nobody sees: that it waits for another run stands on stderr."""
-    if what.startswith(WAITING):
-        print(what.removesuffix(", seconds"), file=sys.stderr, flush=True)
-    return items
-
-
-def time(work: Work, recipe: Recipe, made: Unfinished, model: Model, file: Path, baseline: Path) -> Trial:
+def time(
+    work: Work, recipe: Recipe, made: Unfinished, model: Model, file: Path, baseline: Path, note: Path
+) -> Trial:
     """The finished trial: the model beside the float model, and what was judged of it. file, baseline: where
-    the two stand."""
+    the two stand. note: what says that it waits for another run, while it does."""
     sized = work.sized_for(recipe)
-    timed = sized.bench.time(model, file, baseline, _waits_aloud)
+    timed = sized.bench.time(model, file, baseline, telling_waits(note))
     judged = made.readings or Readings()
     return replace(
         sized.trial(made.recipe, made.label),

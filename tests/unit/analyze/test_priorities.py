@@ -131,13 +131,18 @@ def test_trials_of_several_seeds_are_tested_in_pairs():
         ]
 
     int8, int4 = seeds(INT8, 0.398, 0.399, 0.397, 0.398), seeds(SMALL, 0.350, 0.351, 0.348, 0.350)
-    found = {r.label: r for r in repeats([FLOAT, *int8, *int4])}
+    found = {r.label: r for r in repeats({"net": [FLOAT, *int8, *int4]})}
     assert list(found) == ["int8", "int4"]
     assert found["int8"].spread.n == 4
     assert found["int8"].tests is None
     assert found["int4"].tests.difference.mean == pytest.approx(-0.04825)
     assert found["int4"].corrected < 0.001
-    assert repeats([FLOAT, INT8, SMALL]) == ()
+    assert repeats({"net": [FLOAT, INT8, SMALL]}) == ()
+    twins = repeats({"net": int8, "the same file, fed otherwise": int4})
+    assert [(r.model, r.label, r.spread.n) for r in twins] == [
+        ("net", "int8", 4),
+        ("the same file, fed otherwise", "int4", 4),
+    ]
 
 
 def kept(value: float, noise: float, seed: int, same: str = "images") -> Kept:

@@ -22,7 +22,7 @@ from paredown.hosts import open_host
 from paredown.hosts.program import Program
 from paredown.hosts.timing_lock import FILE
 from paredown.protocols import Host
-from paredown.study.units import _waits_aloud
+from paredown.study.waits import read_wait, telling_waits
 from paredown.targets import target
 from sshd import Board, needs_sshd
 
@@ -171,7 +171,15 @@ def test_a_lock_that_misbehaves_is_an_error(script: str, text: str) -> None:
         pass
 
 
-def test_a_unit_of_a_study_says_that_it_waits(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(_waits_aloud([1], f"{WAITING} ssh:board (process 7 of pi), seconds")) == [1]
-    assert list(_waits_aloud([1], "timing")) == [1]
-    assert capsys.readouterr().err == f"{WAITING} ssh:board (process 7 of pi)\n"
+def test_a_unit_of_a_study_says_that_it_waits_while_it_does(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    note = tmp_path / "int8.waits"
+    note.write_text("left by a process that was killed")
+    progress = telling_waits(note)
+    assert read_wait(note) == ""
+    for _ in progress([1], f"{WAITING} ssh:board (process 7 of pi), seconds"):
+        assert read_wait(note) == f"{WAITING} ssh:board (process 7 of pi)"
+    assert list(progress([1], "timing")) == [1]
+    assert read_wait(note) == ""
+    assert capfd.readouterr() == ("", "")

@@ -47,6 +47,20 @@ def test_other_seeds_are_no_candidates_of_their_own_but_have_their_table():
     assert 'id="seeds"' not in render_index(stories())
 
 
+def test_several_trials_are_told_by_the_labels_of_the_study_and_not_by_files():
+    told = stories(3, 2, seeds=2)
+    parts = {  # both of one file, as a study with two ways to feed it
+        name: replace(s, trials=tuple(replace(t, model="net.onnx") for t in s.trials))
+        for name, s in told.parts.items()
+    }
+    page = render_index(replace(told, parts=parts))
+    table = page[page.index('id="seeds"') :]
+    names = re.findall(r'<td class="recipe">([^<]*)', table[: table.index("</table>")])
+    assert names == [
+        f"{m} {r}" for m in ("ssd-mobilenet", "ssdlite") for r in ("float", "recipe-1", "recipe-2")
+    ]
+
+
 def test_published_figures_stand_beside_the_same_quantity_and_differences_in_words():
     page = render_index(stories())
     section = page[page.index('id="published"') : page.index('id="doubts"')]
@@ -92,6 +106,26 @@ def test_one_of_anything_is_not_said_as_many():
     entries = tuple(e for e in one.index.entries if e.state != "skipped")
     page = render_index(replace(one, index=replace(one.index, entries=entries)))
     assert "1 model, 1 of 1 part finished, 1 candidate<" in page
+
+
+def test_a_study_that_was_killed_says_what_is_finished_and_what_is_not():
+    told = stories()
+    states = {"ssd-mobilenet": "finished", "ssdlite": "running", "yolov5s": "waiting"}
+    entries = tuple(replace(e, state=states.get(e.model, e.state)) for e in told.index.entries)
+    begun = replace(told.parts["ssdlite"], finished=False, to_come=("int4", "mixed"))
+    parts = {"ssd-mobilenet": told.parts["ssd-mobilenet"], "ssdlite": begun}
+    killed = replace(told, parts=parts, index=replace(told.index, entries=entries, finished=False))
+    said = (
+        "Unfinished study: 1 of 4 parts finished. What this page says may change.",
+        "ssdlite: 5 of 7 recipes finished; still to come: int4, mixed.",
+        "Not begun: yolov5s.",
+    )
+    page, text = re.sub("<[^>]*>", "", render_index(killed)), several_md(killed)
+    assert all(line in page for line in said)
+    assert all(f"- {line}\n" in text for line in said)
+    assert "| ssdlite | so far: " in text
+    assert text.count("so far: ") == 1
+    assert "Unfinished" not in render_index(told) + several_md(told)
 
 
 def test_parts_of_another_metric_are_named_and_not_ranked():

@@ -43,10 +43,10 @@ def test_a_status_reads_as_it_was_written_and_no_oftener_than_it_may(tmp_path: P
     journal.write(3.0, [busy_with(running)])
     assert read_status(tmp_path) == first  # it was written a moment ago
     journal._written_s = 0.0
-    journal.write(3.0, [busy_with(running)])
+    journal.write(3.0, [busy_with(running, "waiting: ...")])
     second = read_status(tmp_path)
     assert second is not None
-    assert second.busy == (Busy("time", "part", "int8", "ssh:board", 12.5),)
+    assert second.busy == (Busy("time", "part", "int8", "ssh:board", 12.5, "waiting: ..."),)
     assert second.left_s == 3.0
     (tmp_path / FILE).write_text(json.dumps({"engine": "local"}))
     with pytest.raises(StorageError, match="cannot be read"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from paredown._report.choosing.ranking_table import DIFFERENT, SAME
 from paredown._report.format import DASH, number
 from paredown._report.html import Child, Html, tag
@@ -36,7 +34,7 @@ def block(found: Priorities, metric: str) -> list[Child]:
 
 
 def _line(repeat: Repeat, titles: tuple[str, ...], several: bool) -> list[Html]:
-    """One recipe; several: models, whose name then stands before it."""
+    """One recipe; several: models, whose label then stands before it."""
     tests = repeat.tests
     difference = DASH if tests is None else number(100 * tests.difference.mean, 2)
     values = [
@@ -47,10 +45,7 @@ def _line(repeat: Repeat, titles: tuple[str, ...], several: bool) -> list[Html]:
         DASH if tests is None else _p(tests.wilcoxon),
     ]
     cells = [tag("td", v, class_="n", data_label=t) for v, t in zip(values, titles[1:], strict=True)]
-    return [
-        tag("td", f"{Path(repeat.model).stem} {repeat.label}" if several else repeat.label, class_="recipe"),
-        *cells,
-    ]
+    return [tag("td", f"{repeat.model} {repeat.label}" if several else repeat.label, class_="recipe"), *cells]
 
 
 def _marked(p_value: float) -> str:

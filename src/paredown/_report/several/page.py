@@ -20,6 +20,7 @@ from paredown._report.several.stories import (
     rows_of,
 )
 from paredown._report.trials_csv import trials_csv
+from paredown._report.unfinished import banner_over
 from paredown.analyze.doubts import summed_up
 from paredown.analyze.priorities import Priorities
 from paredown.files import make_directory, write_whole
@@ -97,11 +98,10 @@ def _summary(stories: Stories, found: Priorities, n: int) -> Html:
         )
         for a in found.advice
     ]
-    going = None if index.finished else tag("p", "This study goes on.", class_="unfinished")
     inside: list[Child] = [tag("p", counted, class_="kicker"), tag("h1", headline)]
     inside += [tag("p", index.about, class_="lead")] if index.about else []
     inside += [tag("div", tiles, class_="tiles")] if tiles else [nothing("No part has figures yet.")]
-    return tag("section", going, tag("div", inside, class_="hero"), id="summary")
+    return tag("section", banner_over(stories), tag("div", inside, class_="hero"), id="summary")
 
 
 def _doubts(stories: Stories) -> Html:

@@ -79,8 +79,18 @@ def priorities_over(stories: Stories, given: tuple[Candidate, ...]) -> Prioritie
         allowed=allowed,
         weights=stories.weights or None,
         fps=stories.fps,
-        repeated=tuple(t for s in stories.parts.values() if s.metric == stories.metric for t in s.trials),
+        repeated=_repeated(stories),
     )
+
+
+def _repeated(stories: Stories) -> dict[str, list[Trial]]:
+    """Trials of all seeds, of parts judged by the metric, by the label of the first seed."""
+    found: dict[str, list[Trial]] = {}
+    for entry in stories.index.entries:
+        story = stories.parts.get(entry.label)
+        if story is not None and story.metric == stories.metric:
+            found.setdefault(stories.index.repeats(entry)[0].label, []).extend(story.trials)
+    return found
 
 
 def rows_of(found: Priorities, given: tuple[Candidate, ...]) -> tuple[Row, ...]:

@@ -79,7 +79,8 @@ def _words(story: Story) -> str:
     if verdict is None:
         return ""
     if verdict.best.key == verdict.baseline.key:
-        return "no compressed model is better within the limits"
+        said = "no compressed model is better within the limits"
+        return said if story.finished else f"so far {said}"
     lost = points_lost(verdict.best, verdict.baseline)
     parts = [
         speed_phrase(speed_of(verdict.best, verdict.baseline)),
@@ -87,7 +88,8 @@ def _words(story: Story) -> str:
         "" if verdict.gate_met else "the limits are not met",
     ]
     doubt = "" if lost is None or rounded(lost.value) >= 0 else "by chance as a rule"
-    return ", ".join(p for p in (*parts, doubt) if p)
+    said = ", ".join(p for p in (*parts, doubt) if p)
+    return said if story.finished else f"so far: {said}"
 
 
 def _not_tried(stories: Stories) -> list[Child]:
