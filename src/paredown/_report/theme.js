@@ -40,27 +40,44 @@
     return full;
   }
 
-  // A narrow screen has no room for labels beside marks: they go to the legend, told apart by colour; and the
-  // words behind bars need a larger share of the width.
-  function fit(figure) {
+  // A narrow screen has no room for labels beside marks: they go to the legend, told apart by colour, but for
+  // the few that stand far from each other. Words behind bars need a larger share of the width, long titles two lines.
+  function fit(figure, width) {
     if (window.innerWidth >= 720) return figure;
     let next = 1;
     for (const trace of figure.data) {
       if (trace.meta === "key") trace.showlegend = false;
-      if (trace.mode === "markers+text") {
+      if (trace.meta === "few") {
+        trace.text = trace.text.map(t => t.length > 18 ? t.slice(0, 8) + "\u2026" + t.slice(-8) : t);
+        trace.textfont.size = 10;
+      } else if (trace.mode === "markers+text") {
         Object.assign(trace, { mode: "markers", showlegend: true });
         figure.layout.showlegend = true;
         figure.layout.legend = { orientation: "h", x: 0, y: -0.22, yanchor: "top" };
-        if (trace.marker.symbol === "circle") trace.marker.color = colour("--series-" + (next++ % 7 + 1));
+        if (trace.marker.symbol === "circle" && trace.meta !== "group") trace.marker.color = colour("--series-" + (next++ % 7 + 1));
       }
-      if (trace.mode === "text") figure.layout.xaxis.range[1] *= 1.25;
+      if (trace.mode === "text") fitWords(figure.layout.xaxis, trace, width);
+    }
+    const title = (figure.layout.xaxis || {}).title;
+    if (title && title.text.length > 26) {
+      const middle = title.text.lastIndexOf(" ", title.text.length / 2 + 4);
+      title.text = title.text.slice(0, middle) + "<br>" + title.text.slice(middle + 1);
     }
     return figure;
   }
 
+  // Room for the words behind bars: letters are about 6.6 pixels wide, those of the names before the bars 6.2.
+  function fitWords(axis, trace, width) {
+    const longest = texts => Math.max(...texts.map(t => t.trim().length));
+    const room = Math.max(width - 6.2 * longest(trace.y) - 30, 110);
+    const share = Math.min((6.6 * longest(trace.text) + 14) / room, 0.75);
+    axis.range[1] = Math.max(axis.range[1], Math.max(...trace.x) / (1 - share));
+  }
+
   function drawAll() {
     for (const script of document.querySelectorAll("script[data-for]")) {
-      const figure = fit(paint(JSON.parse(script.textContent)));
+      const box = document.getElementById(script.dataset.for);
+      const figure = fit(paint(JSON.parse(script.textContent)), box.clientWidth);
       Plotly.react(script.dataset.for, figure.data, layout(figure.layout),
         { responsive: true, displayModeBar: false, displaylogo: false });
     }

@@ -54,6 +54,30 @@ def test_sorting_and_picking_two_candidates(tmp_path: Path) -> None:
     assert seen["unnamed"] == 0
 
 
+NARROW = """
+  const words = e => e.getClientRects().length;
+  const marks = page.querySelectorAll("#plot-front .legend .legendsymbols .scatterpts");
+  const plot = page.querySelector("#plot-latency-s").getBoundingClientRect();
+  say({
+    broken: [...page.querySelectorAll("#verdicts td a, #matrix td small")].filter(e => words(e) > 1).length,
+    labels: [...page.querySelectorAll("#ranking tbody tr:first-child td")].map(c => c.dataset.label || ""),
+    colours: [...marks].map(m => m.style.fill),
+    nameless: [...page.querySelectorAll(".legendtext")].filter(t => /^trace/.test(t.textContent)).length,
+    cut: [...page.querySelectorAll("#plot-latency-s text")]
+      .filter(t => t.getBoundingClientRect().right > plot.right + 1).map(t => t.textContent),
+  });
+"""
+
+
+def test_on_a_phone_cells_are_lines_and_plots_keep_their_words(tmp_path: Path) -> None:
+    write_index_pages(stories(), tmp_path)
+    seen = look(tmp_path, 390, NARROW)
+    assert seen["broken"] == 0
+    assert {"latency, ms", "file size, MB", "energy, mJ"} <= set(seen["labels"])
+    assert len(seen["colours"]) == len(set(seen["colours"])) == 3  # of each model one of its own
+    assert (seen["nameless"], seen["cut"]) == (0, [])
+
+
 @pytest.mark.parametrize("width", [390, 1300])
 def test_nothing_is_wider_than_the_page_and_nothing_is_fetched(tmp_path: Path, width: int) -> None:
     write_index_pages(stories(5, 2, seeds=2), tmp_path)

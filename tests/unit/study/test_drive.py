@@ -1,4 +1,4 @@
-"""Parts on their way through an engine: which is concluded as it ends, what is told of a timing that waits."""
+"""Parts on their way through an engine: which is concluded as it ends, what is told of one that waits."""
 
 from __future__ import annotations
 

@@ -51,11 +51,7 @@ def _lead(found: Priorities) -> str:
 
 def _head(found: Priorities, metric: str) -> list[Html]:
     titles = ["candidate", "score", "wins"]
-    for name in found.selection.objectives:
-        example = next((q for c in found.selection.candidates if (q := c.get(name)) is not None), None)
-        unit = "" if example is None else look(example).shown
-        words = title_of(metric) if name == ACCURACY else title(name)
-        titles.append(f"{words}, {unit}" if unit else words)
+    titles += [_with_unit(found, name, title_of(metric)) for name in found.selection.objectives]
     if found.beside:
         unit = "%" if is_agreement(metric) else "points"
         titles.append(f"less than {found.reference}, {unit}")
@@ -65,6 +61,14 @@ def _head(found: Priorities, metric: str) -> list[Html]:
         tag("th", tag("button", words, type="button"), class_=None if i == 0 else "n")
         for i, words in enumerate(titles)
     ]
+
+
+def _with_unit(found: Priorities, objective: str, accuracy: str) -> str:
+    """ "latency, ms"; of the accuracy the words given."""
+    example = next((q for c in found.selection.candidates if (q := c.get(objective)) is not None), None)
+    unit = "" if example is None else look(example).shown
+    words = accuracy if objective == ACCURACY else title(objective)
+    return f"{words}, {unit}" if unit else words
 
 
 def _line(found: Priorities, place: int, candidate: Candidate, link: Callable[[str], Html | str]) -> Html:
@@ -77,7 +81,7 @@ def _line(found: Priorities, place: int, candidate: Candidate, link: Callable[[s
         tag("td", shown_name, class_="recipe"),
         _sorted(number(score, 2), score, "score"),
         _sorted(percent(share), share, "wins"),
-        *(_figure(candidate.get(objective), title(objective)) for objective in selection.objectives),
+        *(_figure(candidate.get(o), _with_unit(found, o, title(o))) for o in selection.objectives),
     ]
     if found.beside:
         row.append(_lost(found.beside.get(name), name == found.reference))

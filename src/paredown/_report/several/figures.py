@@ -146,6 +146,7 @@ def triangle(found: Priorities) -> Figure | None:
     trace = {
         "type": "scatterternary",
         "mode": "markers+text",
+        "meta": "few",
         "a": [v[0] for v in values],
         "b": [v[1] for v in values],
         "c": [v[2] for v in values],

@@ -60,9 +60,10 @@ def _line(stories: Stories, row: Figures, names: list[str]) -> list[Html]:
         kind = kind_of(name)
         theirs = DASH if value is None else bare(Quantity(name, value, kind.unit, kind.better))
         ours = None if trial is None else Row(trial, "plain", "", baseline).get(name)
-        cells.append(tag("td", theirs, class_="n", data_label=f"{kind.title}, published"))
+        label = ", ".join(filter(None, [kind.title, _unit(name)]))
+        cells.append(tag("td", theirs, class_="n", data_label=f"{label}, published"))
         mine = DASH if ours is None or value is None else bare(ours)
-        cells.append(tag("td", tag("b", mine), class_="n", data_label=f"{kind.title}, here"))
+        cells.append(tag("td", tag("b", mine), class_="n", data_label=f"{label}, here"))
     return cells
 
 
