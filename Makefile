@@ -37,7 +37,7 @@ docs: $(INSTALLED)
 	$(BIN)/python tools/api_reference.py build/docs
 
 gallery: $(TRAINED)
-	$(BIN)/python tools/gallery.py
+	$(BIN)/python tools/gallery.py $(if $(MINUTES),--minutes $(MINUTES))
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

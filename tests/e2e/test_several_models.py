@@ -161,6 +161,25 @@ def test_a_timing_that_waits_is_told_to_those_who_watch_and_quiet_is_quiet(
     assert not list(out.glob("models/*/unfinished/*/*"))
 
 
+def test_the_gallery_has_what_is_finished_and_goes_on(material, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PAREDOWN_MATERIAL", str(material))
+    plan, out = write_plan(tmp_path, 1, 1, GONE, ["int8-weights"]), tmp_path / "gallery"
+    (tmp_path / "bad.toml").write_text("[study]\nmodles = []\n")
+
+    def gallery(*words: str) -> tuple[int, str]:
+        tool = Path(__file__).parents[2] / "tools" / "gallery.py"
+        done = subprocess.run([sys.executable, str(tool), "--out", str(out), *words], check=False)
+        return done.returncode, (out / "index.html").read_text(encoding="utf-8")
+
+    _, page = gallery(str(plan), "--minutes", "0.02")  # before there is anything to tell
+    assert "it was stopped, and goes on when this is called again" in page
+    code, page = gallery(str(plan), str(tmp_path / "bad.toml"))
+    assert code == 1  # of the bad one
+    assert '<a href="plan/report.html">Study</a>' in page
+    assert "models" in page  # did you mean
+    assert read_index(out / "plan").finished
+
+
 def workers_of(process: subprocess.Popen[bytes], engine: str) -> list[psutil.Process]:
     """The processes that run the units of a study."""
     names = ("paredown.hosts.worker",) if engine == "local" else ("ray::_call", "ray::IDLE")
