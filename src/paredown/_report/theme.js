@@ -62,6 +62,7 @@
     if (title && title.text.length > 26) {
       const middle = title.text.lastIndexOf(" ", title.text.length / 2 + 4);
       title.text = title.text.slice(0, middle) + "<br>" + title.text.slice(middle + 1);
+      if (figure.layout.legend && figure.layout.legend.yanchor === "top") figure.layout.legend.y = -0.3;
     }
     return figure;
   }
