@@ -145,6 +145,20 @@ def test_nobody_is_timed_at_length_once_the_budget_is_spent(
     assert whys == {"the budget ran out before its full timing"}
 
 
+def test_a_pair_that_takes_longer_than_what_is_left_says_so_and_is_named_as_untried(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, {(OTHER, "float"): 0.9, ("onnxruntime", "int8"): 0.5, (OTHER, "int8"): 0.4})
+    monkeypatch.setattr(race, "likely_s", lambda pair, trials: 0.0 if pair.is_float else 7200.0)
+    outcome = raced(toy, tmp_path / "study", budget_s=3600)
+    left = {c.label: c.why for c in outcome.left_out}
+    assert set(left) == {"int8-minmax", f"int8-minmax@{OTHER}"}
+    assert all(
+        why.startswith("the budget ran out for it: 4") and "2:00 h likely" in why for why in left.values()
+    )
+    assert any("run it again to go on" in note and "int8-minmax" in note for note in outcome.notes)
+
+
 def test_a_full_disk_in_a_full_timing_ends_the_study_with_that_word(
     toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

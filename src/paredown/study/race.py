@@ -82,9 +82,14 @@ class Race:
             return math.inf
         return self.deadline - FINAL_SHARE * (self.deadline - self.started) - monotonic()
 
-    def _late_for(self, pair: Pair) -> bool:
-        """Whether nothing is left of the time, or less than the recipe is likely to take."""
-        return self._left_s <= likely_s(pair, self.store.trials())
+    def _late_for(self, pair: Pair) -> str:
+        """Why it is too late for the pair: less time is left than it is likely to take. "" elsewhere."""
+        left, likely = self._left_s, likely_s(pair, self.store.trials())
+        if left > likely:
+            return ""
+        if left <= 0:
+            return OUT_OF_TIME
+        return f"{OUT_OF_TIME} for it: {minutes(left)} left, {minutes(likely)} likely"
 
     def _say(self, text: str) -> None:
         if self.pairs:
@@ -104,8 +109,8 @@ class Race:
             self._say(
                 f"[{done + 1}/{len(pairs)}] {pair.label}, {minutes(monotonic() - self.started)} elapsed"
             )
-            if self._late_for(pair):
-                self._leave(pair, "not tried" if trial is None else "not judged", OUT_OF_TIME)
+            if why := self._late_for(pair):
+                self._leave(pair, "not tried" if trial is None else "not judged", why)
                 continue
             if trial is None and (why := self._hopeless(pair)):
                 self._leave(pair, "not tried", why)
@@ -233,32 +238,51 @@ class Race:
         last = finalists(trials, self._baseline, self.limits)
         short = [t for t in last if is_short(t) and (t.recipe, t.runtime) in by_key]
         for trial in short:
-            pair = by_key[trial.recipe, trial.runtime]
-            if self.deadline is not None and monotonic() > self.deadline:
-                self._leave(pair, "timed shortly", "the budget ran out before its full timing")
-                continue
             self._say(f"full timing of {trial.label}, one of the last {len(short)}")
-            work, model = pair.work.sized_for(pair.recipe), model_of(self.store.directory, trial)
-            file = self.store.directory / str(trial.model_file)
-            try:
-                timed = work.bench.time(model, file, self._float_file, work.progress)
-            except StorageError:
-                raise
-            except Exception as e:  # as in a trial: its short rounds and what the others found stay
-                why = f"full timing failed: {what_stopped(e)}"
-                self._leave(pair, "timed shortly", why.splitlines()[0])
-                continue
-            measured = work.bench.measurement(model, split(trial.measurement)[0], timed)
-            self.store.append(
-                replace(trial, measurement=measured, seconds={**trial.seconds, **timed.seconds})
-            )
+            self._time_at_length(by_key[trial.recipe, trial.runtime], trial)
         kept = {t.key for t in last}
+        for trial in (t for t in self.store.trials() if t.key in kept and _unfit(t)):
+            if not self._over and (trial.recipe, trial.runtime) in by_key:  # a neighbour may be gone by now
+                self._say(f"full timing of {trial.label} once more: the machine was not fit to time on")
+                self._time_at_length(by_key[trial.recipe, trial.runtime], trial)
         for trial in trials:
             if is_short(trial) and trial.key not in kept and accuracy_of(trial) is not None:
                 why = "by a few short rounds and its accuracy it is not among the last"
                 at = by_key.get((trial.recipe, trial.runtime))
                 side = 0 if at is None else at.pixels
                 self.choices.append(Choice(trial.label, trial.runtime, side, "timed shortly", why))
+
+    @property
+    def _over(self) -> bool:
+        return self.deadline is not None and monotonic() > self.deadline
+
+    def _time_at_length(self, pair: Pair, trial: Trial) -> None:
+        """The trial with its full timing on the disk; a choice where there is no time or it fails.
+
+        An earlier full timing is kept unless the machine was fit to time on now.
+        """
+        if self._over:
+            self._leave(pair, "timed shortly", "the budget ran out before its full timing")
+            return
+        work, model = pair.work.sized_for(pair.recipe), model_of(self.store.directory, trial)
+        file = self.store.directory / str(trial.model_file)
+        try:
+            timed = work.bench.time(model, file, self._float_file, work.progress)
+        except StorageError:
+            raise
+        except Exception as e:  # as in a trial: its short rounds and what the others found stay
+            why = f"full timing failed: {what_stopped(e)}"
+            self._leave(pair, "timed shortly", why.splitlines()[0])
+            return
+        measured = work.bench.measurement(model, split(trial.measurement)[0], timed)
+        if is_short(trial) or not _unfit(replace(trial, measurement=measured)):
+            seconds = {**trial.seconds, **timed.seconds}
+            self.store.append(replace(trial, measurement=measured, seconds=seconds))
+
+
+def _unfit(trial: Trial) -> bool:
+    """Whether no claim about speed can be made of its timing."""
+    return trial.measurement is not None and any(d.unfit for d in trial.measurement.doubts)
 
 
 def is_short(trial: Trial) -> bool:
@@ -268,4 +292,4 @@ def is_short(trial: Trial) -> bool:
 
 def out_of_time(choices: Sequence[Choice]) -> tuple[str, ...]:
     """The labels of what was left out for want of time."""
-    return tuple(c.label for c in choices if c.why == OUT_OF_TIME)
+    return tuple(c.label for c in choices if c.what != "timed shortly" and c.why.startswith(OUT_OF_TIME))

@@ -29,8 +29,10 @@ REFUSED = [
 @pytest.mark.parametrize(("kind", "recipe"), REFUSED)
 def test_other_integer_types_are_refused(kind: str, recipe: str) -> None:
     device = OTHERS[kind]
-    with pytest.raises(UsageError, match="activations, int8 weights"):
+    with pytest.raises(UsageError, match="activations, int8 weights") as refused:
         nets.compressed(prepare(nets.residual()), recipe, device=device)
+    assert f"for {nets.POLICY.name} on " in str(refused.value)
+    assert ("takes the recipes" in str(refused.value)) == (kind == "signed activations")
 
 
 def test_a_scale_per_channel_is_refused_where_there_is_none() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paredown._compress.recipe import Context
 from paredown.errors import UsageError
+from paredown.policy import possible_instead
 
 
 def require_kernels(context: Context, step: str, *, per_channel: bool, signed: bool = False) -> None:
@@ -16,11 +17,12 @@ def require_kernels(context: Context, step: str, *, per_channel: bool, signed: b
     policy, name = context.policy, context.device.name
     written = ("uint8", "int8") if signed else ("uint8",)
     if policy.activations not in written or policy.weights != "int8":
+        others = f"; {possible_instead(policy)}" if policy.weights == "int8" else ""
         raise UsageError(
-            f"step {step!r} cannot be made for {name!r}",
+            f"step {step!r} cannot be made for {policy.name} on {name!r}",
             got=f"{policy.activations} activations, {policy.weights} weights",
             expected=f"{' or '.join(written)} activations, int8 weights",
-            hint="weight-only recipes (w8) compute in float and run anywhere",
+            hint=f"weight-only recipes (w8) compute in float and run anywhere{others}",
         )
     if per_channel and not policy.per_channel:
         raise UsageError(
