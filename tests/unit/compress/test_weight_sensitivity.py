@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -66,6 +69,24 @@ def test_a_harmless_set_is_asked_once() -> None:
     assert by_halves(list("abcd"), together, enough=0.1) == dict.fromkeys("abcd", 0.01)
     assert len(asked) == 1
     assert by_halves([], together, enough=0.1) == {}
+
+
+def test_nothing_is_held_once_all_figures_are_known() -> None:
+    """A session stood behind the function, and stayed until the collector came by."""
+
+    class Session:
+        def damage(self, items: list[str]) -> float:
+            return 1.0 * len(items)
+
+    session = Session()
+    gone = weakref.ref(session)
+    gc.disable()
+    try:
+        by_halves(list("abcd"), session.damage, enough=0.1)
+        del session
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_without_a_switch_it_is_the_float_network() -> None:

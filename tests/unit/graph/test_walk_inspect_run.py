@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+
 import numpy as np
 import onnx_ir as ir
 import pytest
@@ -11,7 +14,8 @@ from paredown.errors import UnsupportedModel
 from paredown.graph import walk
 from paredown.graph.inspect import inspect
 from paredown.graph.prepare import prepare
-from paredown.graph.run import open_session, random_feeds, run_once
+from paredown.graph.run import give_back, open_session, random_feeds, run_once
+from paredown.hosts.memory import resident_bytes
 from paredown.model import Model, TensorSpec
 
 
@@ -179,3 +183,17 @@ def test_what_the_runtime_refuses() -> None:
     model = nets.residual()
     with pytest.raises(UnsupportedModel, match="failed while running"):
         run_once(model.data, {"image": np.zeros((1, 3, 8, 8), np.float32)})
+
+
+GLIBC = sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim")
+
+
+@pytest.mark.skipif(not GLIBC, reason="not the C library that hoards")
+def test_freed_memory_is_handed_back() -> None:
+    before = resident_bytes()
+    blocks = [np.ones(8000, np.uint8) for _ in range(16000)]
+    kept = blocks[::400]
+    del blocks
+    give_back()
+    assert len(kept) == 40
+    assert resident_bytes() - before < 30e6  # of 128

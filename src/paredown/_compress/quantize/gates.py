@@ -41,6 +41,7 @@ from paredown.measurement import StepRecord
 from paredown.model import Model
 from paredown.numerics.quant_params import QuantParams
 from paredown.numerics.ranges import Seen
+from paredown.protocols import Feeds
 
 LOWEST, HIGHEST = -3, 4  # of the powers of two: a uint8 grid of 128 steps holds a gate's factors exactly
 SPREAD = 4.0  # largest over smallest factor, from which a tensor is worth a try
@@ -178,31 +179,35 @@ def _damages(
 ) -> Iterator[tuple[_Bundle, float, float | None]]:
     """What each bundle's tensors damage without factors and with them; None where that could not pay.
 
-    One image tells: with and without factors damages differ by times. Sets that do next to nothing are not
-    taken apart.
+    One image tells: with and without factors damages differ by times.
     """
-    old, new = ({b: of.groups(b) for b in bundles} for of in (before, after))
-    plain = before.switched((g for groups in old.values() for g in groups), context.threads)
-    scaled = after.switched((g for groups in new.values() for g in groups), context.threads)
     images = with_most_objects(before.model, before.heads, context, 1)
-    behind, named = (
-        Behind(plain, plain.groups, images, before.grids),
-        {str(i): b for i, b in enumerate(bundles)},
-    )
+    groups = {b: after.groups(b) for b in bundles}
+    scaled = after.switched((g for of in groups.values() for g in of), context.threads)
+    without = _without_factors(bundles, before, images, context.threads)
+    for bundle, alone in context.progress(without.items(), "weighing factors at gates", len(bundles)):
+        pays = alone > LEAST
+        yield bundle, alone, _damage_of(groups[bundle], scaled, after, images) if pays else None
+
+
+def _without_factors(
+    bundles: list[_Bundle], before: _Gridded, images: Sequence[Feeds], threads: int
+) -> dict[_Bundle, float]:
+    """What each bundle's tensors damage as they are. Sets that do next to nothing are not taken apart."""
+    groups, named = [before.groups(b) for b in bundles], {str(i): i for i in range(len(bundles))}
+    plain = before.switched((g for of in groups for g in of), threads)
+    behind = Behind(plain, plain.groups, images, before.grids)
 
     def together(names: Sequence[str]) -> float:
-        groups = sorted({g for name in names for g in old[named[name]]})
-        return float(behind.damage(images, groups, before.grids)[0])
+        on = sorted({g for name in names for g in groups[named[name]]})
+        return float(behind.damage(images, on, before.grids)[0])
 
-    for name, alone in context.progress(
-        by_halves(list(named), together, LEAST).items(), "weighing factors at gates", len(bundles)
-    ):
-        bundle = named[name]
-        if alone <= LEAST:
-            yield bundle, alone, None
-            continue
-        scaled_alone = Behind(scaled, new[bundle], images, after.grids)
-        yield bundle, alone, float(scaled_alone.damage(images, new[bundle], after.grids)[0])
+    return {bundles[named[name]]: alone for name, alone in by_halves(list(named), together, LEAST).items()}
+
+
+def _damage_of(groups: list[str], switched: Switched, of: _Gridded, images: Sequence[Feeds]) -> float:
+    """Of these groups alone; the session that tells it is closed behind it."""
+    return float(Behind(switched, groups, images, of.grids).damage(images, groups, of.grids)[0])
 
 
 def _bundles(graph: ir.Graph, channels: Channels) -> list[_Bundle]:

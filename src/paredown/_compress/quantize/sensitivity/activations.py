@@ -179,20 +179,28 @@ def by_halves(
     not measured where the first does all that its sum can tell.
     """
     found: dict[str, float] = {}
-
-    def split(part: Sequence[str], together: float) -> None:
-        if len(part) == 1 or together <= enough:
-            found.update(dict.fromkeys(part, together / len(part)))
-            return
-        first, second = part[: len(part) // 2], part[len(part) // 2 :]
-        before = damage(first)
-        split(first, before)
-        rest = max(together - before, 0.0)
-        split(second, rest if rest + STRAY * together <= enough else damage(second))
-
     if items:
-        split(items, damage(items))
+        _split(items, damage(items), damage, enough, found)
     return found
+
+
+def _split(
+    part: Sequence[str],
+    together: float,
+    damage: Callable[[Sequence[str]], float],
+    enough: float,
+    found: dict[str, float],
+) -> None:
+    """Not a function within `by_halves`: one that calls itself there is a circle of references, and held the
+    session that `damage` asks until the collector came by."""
+    if len(part) == 1 or together <= enough:
+        found.update(dict.fromkeys(part, together / len(part)))
+        return
+    first, second = part[: len(part) // 2], part[len(part) // 2 :]
+    before = damage(first)
+    _split(first, before, damage, enough, found)
+    rest = max(together - before, 0.0)
+    _split(second, rest if rest + STRAY * together <= enough else damage(second), damage, enough, found)
 
 
 def _add_switches(
