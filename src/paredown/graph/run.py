@@ -17,20 +17,21 @@ from paredown.protocols import Array
 
 
 def open_session(
-    data: bytes, threads: int = 0, optimize: bool = True, frugal: bool = False
+    data: bytes, threads: int = 0, optimize: bool = True, frugal: bool = False, arena: bool = True
 ) -> ort.InferenceSession:
     """An ONNX Runtime CPU session. Raises UnsupportedModel with the runtime's own reason.
 
     threads: 0 takes all usable physical cores. frugal: nodes run as soon as a tensor can be freed by it, and
-    there is no arena, which would double and keep what it has. An instrumented graph, whose statistics all
-    hang off the end otherwise, then needs much less memory at the same speed.
+    nothing is laid out ahead. An instrumented graph, whose statistics all hang off the end otherwise, then
+    needs a third less memory at the same speed. arena: whether what was freed is kept for the next run, up to
+    twice what is needed: worth it for many images. Beside what is kept of each, a heap falls to pieces.
     """
     give_back()
     options = session_options(threads)
     if frugal:
         options.enable_mem_pattern = False
-        options.enable_cpu_mem_arena = False
         options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
+    options.enable_cpu_mem_arena = arena
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:

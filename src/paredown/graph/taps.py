@@ -56,7 +56,7 @@ class Tapped:
         proto.graph.node.extend(nodes)
         self.names = add_taps(proto.graph, taps)
         self.shapes = [tap.where.shape for tap in taps]
-        self.session = open_session(proto.SerializeToString(), threads, frugal=True)
+        self.session = open_session(proto.SerializeToString(), threads, frugal=True, arena=False)
         self.kept: list[list[NDArray[np.float32]]] = [[] for _ in taps]
 
     def passing(self, images: Iterable[Feeds]) -> Iterator[Feeds]:

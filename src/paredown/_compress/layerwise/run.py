@@ -82,7 +82,7 @@ class LayerwiseRun:
         proto = part_of(
             self._proto, nodes, [self._types[t] for t in inputs], [self._types[t] for t in outputs], stored
         )
-        session = open_session(proto.SerializeToString(), self.threads)
+        session = open_session(proto.SerializeToString(), self.threads, arena=False)
         left = []
         for state in self.states or self._unread:
             answers = session.run(outputs, {name: state[name] for name in inputs})

@@ -148,7 +148,8 @@ def calibrate(
             stores[name].add(drawn, low, high)
     if number == 0:
         raise CalibrationError("there is no calibration image", expected="at least one, 100 are good")
-    seen = {name: store.seen() for name, store in stores.items()}
+    del session
+    seen = {name: stores.pop(name).seen() for name in watched}  # no value is held twice for long
     return seen | {name: seen[x].through(*function) for name, (x, function) in derived.items()}
 
 

@@ -38,6 +38,7 @@ from paredown._compress.layerwise.im2col import Rows
 from paredown._compress.layerwise.reconstruction import LayerSamples, layer_samples, layers_of
 from paredown._compress.quantize.writing.qdq import replace_constant, shift_bias
 from paredown._compress.recipe import IN_INTEGERS, Context, Stage, Step
+from paredown.graph.run import give_back
 from paredown.graph.walk import constant
 from paredown.measurement import StepRecord
 from paredown.numerics.quant_params import QuantParams
@@ -69,6 +70,7 @@ def apply(step: SecondOrder, draft: Draft, context: Context) -> tuple[StepRecord
 
 def _round_layer(step: SecondOrder, samples: LayerSamples, draft: Draft) -> StepRecord:
     """Rounds one layer's integers again where that lowers its error on the patches that judge."""
+    give_back()  # layers differ in size by hundreds: what one leaves is no room for the next
     layer, stored = samples.layer, samples.layer.weight.inputs[0]
     found = draft.layers[str(layer.node.name)]
     assert stored is not None
@@ -123,15 +125,21 @@ def round_group(
 
 def _statistics(w: Rows, x: Rows, t: Rows) -> tuple[Rows, Rows]:
     """The means over patches of x x^T, (K, K), and of what w misses times x, (O, K). x: (n, K). t: (n, O)."""
-    return x.T @ x / np.float32(len(x)), (t - x @ w.T).T @ x / np.float32(len(x))
+    h, missed = x.T @ x, (t - x @ w.T).T @ x
+    h /= np.float32(len(x))
+    missed /= np.float32(len(x))
+    return h, missed
 
 
 def _fit(w: Rows, h: Rows, missed: Rows, grid: QuantParams) -> Rows:
-    """Integers q, (O, K), with x q^T near t: from w, which answers t or nearly so."""
-    firm = h.copy()
-    np.fill_diagonal(firm, np.diag(h) + np.float32(RIDGE * max(float(np.diag(h).mean()), 1e-12)))
-    moved = w + np.linalg.solve(firm, missed.T).T
-    del firm
+    """Integers q, (O, K), with x q^T near t: from w, which answers t or nearly so.
+
+    The ridge stands on h's own diagonal for as long as it is needed.
+    """
+    diagonal = np.diag(h).copy()
+    np.fill_diagonal(h, diagonal + np.float32(RIDGE * max(float(diagonal.mean()), 1e-12)))
+    moved = w + np.linalg.solve(h, missed.T).T
+    np.fill_diagonal(h, diagonal)
     return round_rows(np.asarray(moved, np.float32), h, grid)
 
 

@@ -48,17 +48,21 @@ class Switched:
         self.groups = list(plan.members() if groups is None else groups)
         self.index = {group: i for i, group in enumerate(self.groups)}
         self.heads = list(heads)
-        self._part: Model | onnx.ModelProto = model
         self._first = grids
         self._float: dict[int, tuple[Feeds, list[Answer]]] = {}
 
     @cached_property
     def session(self) -> ort.InferenceSession:
         """Opened when it is first asked: much is only asked of parts, see `Behind`."""
-        part = self._part
-        proto = to_proto(part) if isinstance(part, Model) else part
-        _add_switches(proto, self.plan, self._first, self.index, self.heads)
-        return open_session(proto.SerializeToString(), self.threads, frugal=True)
+        return self._opened(to_proto(self.model), self._first)
+
+    def close(self) -> None:
+        """Gives up the session, which is opened again when it is asked."""
+        self.__dict__.pop("session", None)
+
+    def _opened(self, proto: onnx.ModelProto, grids: Mapping[str, QuantParams]) -> ort.InferenceSession:
+        _add_switches(proto, self.plan, grids, self.index, self.heads)
+        return open_session(proto.SerializeToString(), self.threads, frugal=True, arena=False)
 
     def answers(
         self, image: Feeds, on: Sequence[str], grids: Mapping[str, QuantParams]
@@ -111,13 +115,14 @@ class Behind(Switched):
         self.groups, self.index = list(groups), {group: i for i, group in enumerate(groups)}
         self._float = whole._float
         members = self.plan.members()
-        front, self._part = cut(to_proto(self.model), [t for g in groups for t in members[g]], self.heads)
-        self._first = grids
-        session = open_session(front.SerializeToString(), self.threads)
+        front, part = cut(to_proto(self.model), [t for g in groups for t in members[g]], self.heads)
+        session = open_session(front.SerializeToString(), self.threads, arena=False)
         names = [o.name for o in session.get_outputs()]
         self._states = {
             id(x): dict(zip(names, session.run(names, whole._inputs(x)), strict=True)) for x in images
         }
+        del front, session
+        self.session = self._opened(part, grids)
 
     def _inputs(self, image: Feeds) -> Feeds:
         return self._states[id(image)]

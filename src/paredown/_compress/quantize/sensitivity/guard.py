@@ -71,6 +71,7 @@ def guard(
     switched = Switched(model, plan, grids, heads, context.threads)
     search = _Search(switched, with_most_objects(model, heads, context, IMAGES), dict(grids))
     before = switched.damage(search.images, switched.groups, grids)
+    switched.close()  # parts are asked for a while, and are sessions enough
     search.alone = damage_alone(switched, search.images[0], grids, FLOOR)
     worst = [g for g in search.ranked()[:WORST] if search.alone[g] > FLOOR and grids[g].axis is None]
     for group in context.progress(worst, "searching ranges by damage"):

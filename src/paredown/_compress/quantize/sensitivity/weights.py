@@ -61,7 +61,7 @@ class SwitchedWeights:
         self.nodes, self.heads, self.images = list(errors), list(heads), list(images)
         proto = to_proto(model)
         _add_switches(proto, errors, self.heads)
-        self.session = open_session(proto.SerializeToString(), threads, frugal=True)
+        self.session = open_session(proto.SerializeToString(), threads, frugal=True, arena=False)
         self.clean = [answers(self._answers(image, ())) for image in self.images]
 
     def damage(self, on: Sequence[str]) -> float:
