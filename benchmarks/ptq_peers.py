@@ -34,7 +34,7 @@ from fresh import Failed, Limits, run_fresh
 from runtimes import OPENVINO
 from runtimes import compile as compile_file
 
-from paredown._compress.quantize.placement.plan import body_of
+from paredown._compress.quantize.placement.body import body_of
 from paredown._measure.accuracy import accuracy, predict_all
 from paredown._measure.align import align
 from paredown._measure.timing.latency import measure_latency

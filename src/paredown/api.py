@@ -34,9 +34,10 @@ from paredown.graph.prepare import frozen_sizes
 from paredown.graph.single import as_float
 from paredown.inputs import ImagesLike, ModelLike, as_dataset, as_model
 from paredown.job import Outcome, asked_in, judge, run
-from paredown.loading import card_of, choose, load, prepared_of, read_dataset, shown, with_card
+from paredown.loading import card_of, choose, load, load_unread, prepared_of, read_dataset, shown
 from paredown.measurement import StepRecord
 from paredown.measuring import Compared, compare, measure
+from paredown.model import Model
 from paredown.protocols import Progress
 from paredown.report_data import read_stories, read_story
 from paredown.report_data.facts import read_facts
@@ -116,7 +117,7 @@ def compress(
     images = as_dataset(images, progress)
     if wanted.steps:
         require_unquantized(as_model(model))
-    model = with_card(model, images, progress)
+    model, unread = (model, "") if isinstance(model, Model) else load_unread(model, images, progress=progress)
     model = as_float(model) if wanted.steps else model
     card, prepared = card_of(model), prepared_of(model)
     check_card(card, find_target("local").compile(model.data, threads=threads), images)
@@ -143,8 +144,8 @@ def compress(
         folder=None if folder is None else Path(folder),
     )
     made = apply_recipe(wanted if limits is None else limits.on(wanted), context)
-    note = (StepRecord("prepare", "", "note", fixed),) if fixed else ()
-    return replace(made, log=(*note, *made.log))
+    notes = tuple(StepRecord("prepare", "", "note", text) for text in (unread, fixed) if text)
+    return replace(made, log=(*notes, *made.log))
 
 
 @checked

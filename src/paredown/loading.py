@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from paredown import data
 from paredown._measure.feeding.card_choice import CardChoice
 from paredown._measure.feeding.probe import untried
 from paredown.card import Card
 from paredown.checking import checked
-from paredown.errors import UsageError
+from paredown.errors import CardError, Misread, UsageError
+from paredown.families import raw
 from paredown.families.cards import read_card
 from paredown.families.hints import Hints, recognise_file
 from paredown.graph.prepare import prepare
@@ -23,7 +25,7 @@ from paredown.sample import Dataset
 from paredown.study.images import read_images
 from paredown.targets import target as find_target
 
-__all__ = ["card_of", "choose", "load", "prepared_of", "read_dataset", "shown", "with_card"]
+__all__ = ["card_of", "choose", "load", "load_unread", "prepared_of", "read_dataset", "shown", "with_card"]
 
 
 @checked
@@ -96,6 +98,24 @@ def read_dataset(
 def with_card(model: ModelLike, images: Dataset, progress: Progress) -> Model:
     """The model itself; or the one in the file of that path, with its card tried on the images."""
     return model if isinstance(model, Model) else load(model, images, progress=progress)
+
+
+def load_unread(path: str | Path, images: Dataset, **said: Any) -> tuple[Model, str]:
+    """The model for what needs no reading of its answer, and what there is to say of that.
+
+    said: as for `load`. One whose answer nothing here reads is taken value by value, which the text says,
+    unless the user said how it is read: then it is refused as `load` does.
+    """
+    try:
+        return load(path, images, **said), ""
+    except Misread as misread:
+        if any(said.get(name) is not None for name in ("family", "card", "decode")):
+            raise
+        try:
+            model = load(path, images, **{**said, "family": raw.NAME})
+        except CardError:
+            raise misread from None
+        return model, f"{misread.what}, {misread.got}; compressing needs no reading: its outputs as they are"
 
 
 def shown(progress: Progress | None) -> Progress:

@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import paredown
 from paredown.cli import main
 
 
@@ -58,3 +59,8 @@ def test_a_family_that_was_said_is_held_to(strange, toy, tmp_path, capsys):
 def test_what_judges_it_refuses_as_before(strange, toy, capsys):
     assert main(["measure", str(strange), "--data", str(toy.data), "--what", "map"]) == 2
     assert "a misread model gets no verdict" in capsys.readouterr().err
+
+
+def test_the_python_api_goes_on_the_same_way(strange, toy):
+    made = paredown.compress(strange, "int8-minmax", toy.calib)
+    assert "compressing needs no reading: its outputs as they are" in made.log[0].why

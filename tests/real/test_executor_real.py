@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import pruned
-from paredown._compress.quantize.placement.plan import body_of
+from paredown._compress.quantize.placement.body import body_of
 from paredown.data import read_dataset
 from paredown.graph.load import load_model, to_proto
 from paredown.graph.prepare import prepare

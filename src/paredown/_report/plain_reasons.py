@@ -10,6 +10,11 @@ _SENTENCES = (  # what a record says, as a pattern -> the sentence
         "Decoding behind the last convolution: it costs little, and 8 bits would round box positions.",
     ),
     (
+        r"decode tail: a product of the answer itself; its weights may be stored in 8 bits",
+        "It reads boxes and scores, not features: 8 bits would round the answer.",
+    ),
+    (r"it tells places, not features", "It tells where to look; 8 bits would round the places."),
+    (
         r"decode tail: no learned weights",
         "Decoding: its weights are fixed numbers, not learned ones.",
     ),

@@ -9,9 +9,8 @@ from pathlib import Path
 from paredown import api
 from paredown._measure.align import align
 from paredown.cli.console import Voice
-from paredown.errors import CardError, Misread
-from paredown.families import raw
 from paredown.families.hints import Hints
+from paredown.loading import load_unread
 from paredown.model import Model
 from paredown.preprocessing.values import feeding, feeding_values
 from paredown.sample import Dataset
@@ -26,16 +25,12 @@ def load(
     Else its answer need not be read: one that nothing here reads is taken value by value, and that is said.
     """
     said = asdict(hints_of(args))
-    try:
+    if judged:
         model = api.load(path, images, **said, progress=voice.progress)
-    except Misread as misread:
-        if judged or any(said[name] is not None for name in ("family", "card", "decode")):
-            raise
-        try:
-            model = api.load(path, images, **{**said, "family": raw.NAME}, progress=voice.progress)
-        except CardError:
-            raise misread from None
-        voice.say(f"{misread.what}, {misread.got}; compressing needs no reading: its outputs as they are")
+    else:
+        model, unread = load_unread(path, images, **said, progress=voice.progress)
+        if unread:
+            voice.say(unread)
     if model.card is not None:
         voice.say(feeding(model.card))
         for part in ("family", "classes"):

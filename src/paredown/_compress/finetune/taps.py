@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from paredown._compress.quantize.placement.plan import body_of
+from paredown._compress.quantize.placement.body import body_of
 from paredown.errors import UnsupportedModel
 from paredown.graph.torch_ops.table import OPS
 from paredown.graph.walk import (

@@ -20,8 +20,8 @@ from paredown._compress.draft import Draft
 from paredown._compress.prune.masks import SparseLayer, Weights, masks_at_once
 from paredown._compress.prune.pattern import layer_shares, why_not
 from paredown._compress.prune.settings import Sparse
+from paredown._compress.quantize.placement.body import body_of
 from paredown._compress.quantize.placement.keep_float import is_kept
-from paredown._compress.quantize.placement.plan import body_of
 from paredown._compress.recipe import Context
 from paredown.graph.walk import (
     constant,

@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 
 from paredown._compress.draft import Draft
 from paredown._compress.quantize.gather_biases import gather_biases
+from paredown._compress.quantize.placement.body import body_of
 from paredown._compress.quantize.placement.keep_float import KEPT, is_kept
-from paredown._compress.quantize.placement.plan import body_of, place
+from paredown._compress.quantize.placement.plan import place
 from paredown._compress.quantize.ranges.calibrate import calibrate_for, rescaled
 from paredown._compress.quantize.ranges.outliers import LOUD, loudness_of, stands_out
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused

@@ -15,8 +15,9 @@ import onnx_ir as ir
 
 from paredown._compress.draft import Draft
 from paredown._compress.quantize.kernels import require_kernels
+from paredown._compress.quantize.placement.body import body_of
 from paredown._compress.quantize.placement.keep_float import KEPT, is_kept
-from paredown._compress.quantize.placement.plan import body_of, unreadable
+from paredown._compress.quantize.placement.plan import unreadable
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import Context, Stage, Step
 from paredown.graph.walk import attribute, constant, data_inputs, output_axis, shape_of, weight_of

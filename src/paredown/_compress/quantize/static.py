@@ -13,7 +13,7 @@ from paredown._compress.draft import Draft
 from paredown._compress.quantize import gates
 from paredown._compress.quantize.kernels import require_kernels
 from paredown._compress.quantize.placement.costs import justified
-from paredown._compress.quantize.placement.plan import Plan, place
+from paredown._compress.quantize.placement.plan import OF_ANSWERS, Plan, place
 from paredown._compress.quantize.placement.timed import faster_in_float
 from paredown._compress.quantize.placement.widths import Layers, Width, read_by_few_bits, spared, widths
 from paredown._compress.quantize.ranges.calibrate import calibrate_for
@@ -164,7 +164,7 @@ def apply(step: Static, draft: Draft, context: Context) -> tuple[StepRecord, ...
         for n, (bits, _) in width.items()
     }
     draft.layers = insert(graph, plan, grids, weights)
-    _store(graph, faster)
+    _store(graph, faster | {str(n.name): why for n, why in plan.left.items() if why == OF_ANSWERS})
     plan.left |= {node: faster[str(node.name)] for node in plan.left if str(node.name) in faster}
     log = with_outliers(
         records(step, plan, grids, width), graph, seen, WrittenParams(plan, grids, calibrated)
@@ -183,7 +183,6 @@ def _weights_only(
     """Weights in 8 bits for the float network: no layer is faster in integers."""
     plan = place(model.graph, context.policy, context.keep_float, faster)
     _store(model.graph, faster)
-    drop_unused(model.graph)
     return records(step, plan, {}, {})
 
 
@@ -191,6 +190,7 @@ def _store(graph: ir.Graph, names: Mapping[str, str]) -> None:
     """The weights of these nodes in 8 bits, which are floats again when the file is loaded."""
     for node in [n for n in graph if str(n.name) in names and weight_of(n) is not None]:
         store(graph, node, np.asarray(constant(node.inputs[1]), np.float32), weight_params(node, "pc", 8))
+    drop_unused(graph)
 
 
 def _weight_grid(step: Static, node: ir.Node, bits: int) -> QuantParams:

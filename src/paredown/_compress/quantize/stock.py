@@ -26,7 +26,7 @@ from onnxruntime.quantization import (
 
 from paredown._compress.draft import Draft
 from paredown._compress.quantize.kernels import require_kernels
-from paredown._compress.quantize.placement.plan import body_of
+from paredown._compress.quantize.placement.body import body_of
 from paredown._compress.recipe import Context, Stage, Step
 from paredown.errors import CalibrationError
 from paredown.measurement import StepRecord

@@ -14,8 +14,8 @@ import numpy as np
 import onnx_ir as ir
 
 from paredown._compress.draft import Draft
+from paredown._compress.quantize.placement.body import body_of, products_of_answers
 from paredown._compress.quantize.placement.keep_float import KEPT, is_kept
-from paredown._compress.quantize.placement.plan import body_of
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import FLOAT_WEIGHTS, IN_INTEGERS, Context, Stage, Step
 from paredown.graph.walk import constant, output_axis, weight_of
@@ -41,11 +41,11 @@ class WeightOnly(Step):
 def apply(step: WeightOnly, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
     """Stores the weights as int8; a record for every layer."""
     graph = draft.graph
-    body = body_of(graph)
+    learned = body_of(graph) | products_of_answers(graph)
     log = []
     for node in [n for n in graph if weight_of(n) is not None]:
-        if is_kept(node.name, context) or node not in body:
-            why = KEPT if node in body else "decode tail: no learned weights"
+        if is_kept(node.name, context) or node not in learned:
+            why = KEPT if node in learned else "decode tail: no learned weights"
             log.append(StepRecord(step.name, str(node.name), "float", why, {"op": node.op_type}))
             continue
         weight = np.asarray(constant(weight_of(node)), np.float32)

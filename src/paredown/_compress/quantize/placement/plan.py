@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import onnx_ir as ir
 
+from paredown._compress.quantize.placement.body import body_of, pointers_of, products_of_answers
 from paredown._compress.quantize.placement.keep_float import KEPT, require_nodes
 from paredown.errors import UnsupportedModel
 from paredown.graph.walk import (
@@ -27,12 +28,13 @@ from paredown.graph.walk import (
     is_depthwise,
     is_standard,
     shape_of,
-    through_shapes,
-    upstream,
     weight_of,
 )
 from paredown.policy import Policy
 
+TAIL = "decode tail: no convolution depends on it"
+OF_ANSWERS = "decode tail: a product of the answer itself; its weights may be stored in 8 bits"
+POINTS = "it tells places, not features"
 Role = Literal["kernel", "same", "absorbed", "fused"]
 
 
@@ -91,13 +93,14 @@ def place(
         )
     require_nodes({node.name for node in graph}, keep_float)
     wanted = {**(released or {}), **dict.fromkeys(keep_float, KEPT)}
-    body = body_of(graph)
+    body, pointers, late = body_of(graph), pointers_of(graph), products_of_answers(graph)
     plan = Plan(signed=policy.activations == "int8", real=policy.writes_real)
     behind_weights: set[ir.Node] = set()
     for node in graph:
         if weight_of(node) or any(v.producer() in behind_weights for v in data_inputs(node)):
             behind_weights.add(node)
-        tail = "" if node in body else "decode tail: no convolution depends on it"
+        tail = TAIL if node not in body else POINTS if node in pointers else ""
+        tail = OF_ANSWERS if node in late else tail
         why = wanted.get(str(node.name)) or tail or _why_not(node, policy, node in behind_weights)
         if why:
             plan.left[node] = why
@@ -130,27 +133,6 @@ def _one_by_one(node: ir.Node) -> bool:
     """A depthwise convolution with one output for every channel."""
     weight = weight_of(node)
     return weight is not None and is_depthwise(node) and shape_of(weight)[0] == attribute(node, "group", 1)
-
-
-def body_of(graph: ir.Graph) -> set[ir.Node]:
-    """The nodes up to the last convolutions (or matrix products), the decode arithmetic left out."""
-    weighted = [n for n in graph if weight_of(n) is not None and not _integrates(n)]
-    if not weighted:
-        raise UnsupportedModel(
-            "there is nothing to quantize: no convolution or matrix product has constant weights",
-            got=", ".join(sorted({n.op_type for n in graph})),
-        )
-    body = upstream(weighted)
-    for node in graph:  # an activation right behind a last convolution is absorbed into it where it can be
-        if node.op_type in ("Relu", "Clip") and any(v.producer() in weighted for v in data_inputs(node)):
-            body.add(node)
-    return body
-
-
-def _integrates(node: ir.Node) -> bool:
-    """True for a weighted sum over a softmax, the DFL integral of Li et al. 2020 (arXiv 2006.04388)."""
-    producer = through_shapes(data_inputs(node)[0]).producer() if data_inputs(node) else None
-    return producer is not None and producer.op_type == "Softmax"
 
 
 def _role(node: ir.Node, policy: Policy) -> Role:
