@@ -8,7 +8,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import paredown
+from paredown._compress.recipe import Compressed
+from paredown._measure.left import silenced
 from paredown.cli import main
+from paredown.graph.load import from_proto
+from paredown.graph.prepare import prepare
 
 
 @pytest.fixture
@@ -64,3 +68,28 @@ def test_what_judges_it_refuses_as_before(strange, toy, capsys):
 def test_the_python_api_goes_on_the_same_way(strange, toy):
     made = paredown.compress(strange, "int8-minmax", toy.calib)
     assert "compressing needs no reading: its outputs as they are" in made.log[0].why
+
+
+def test_what_lost_everything_is_not_handed_over_in_silence(strange, toy, tmp_path, capsys, monkeypatch):
+    """A wrong quantizer: every weight of the last convolution becomes zero."""
+    whole = onnx.load(strange)
+    (weight,) = (w for w in whole.graph.initializer if w.name == "v")
+    weight.CopyFrom(numpy_helper.from_array(np.zeros((12, 16, 1, 1), np.float32), "v"))
+    made = from_proto(whole, "strange")
+
+    def step(recipe, context):
+        return Compressed(prepare(made), context.source.sha256, recipe, (), 0.0)
+
+    monkeypatch.setattr("paredown.api.apply_recipe", step)
+    assert compress(strange, toy, tmp_path) == 0
+    assert "it may be of no use" in capsys.readouterr().err
+
+
+def test_parts_that_no_longer_change_are_told():
+    rng = np.random.default_rng(0)
+    rows = [{"rows": rng.normal(size=(1, 50, 6)) * [300, 300, 300, 300, 1, 1]} for _ in range(3)]
+    flat = [{"rows": np.concatenate([r["rows"][..., :4], 0 * r["rows"][..., 4:]], axis=2)} for r in rows]
+    assert silenced(rows, flat) == ["2 of 6 parts of 'rows' no longer change"]
+    assert silenced(rows, rows) == []
+    quiet = [{"rows": r["rows"] * [1, 1, 1, 1, 1e-6, 1e-6]} for r in rows]
+    assert silenced(quiet, flat) == []

@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
     )
     saving.save(made, args.out, force=True)  # looked at above
     built = where.build(args.out / "model.onnx", args.out)
-    for note in (*(record.why for record in made.log if record.step == "prepare"), built.note):
+    for note in (*(record.why for record in made.log if record.step in ("prepare", "check")), built.note):
         if note:
             voice.say(note)
     _show(made, built, model, where.runtime, args)

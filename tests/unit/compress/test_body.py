@@ -28,6 +28,19 @@ def embedded(wide: int = 8) -> Model:
     return prepare(net.model(rows, net.node("MatMul", rows, net.normal(6, wide))))
 
 
+def embedded_scores() -> Model:
+    """Boxes beside an embedding of the scores, which never leave as they are."""
+    net = nets.Net()
+    x = net.node("Relu", net.conv("image", 3, 32))
+    x = net.node("Relu", net.conv(x, 32, 32))
+    boxes = net.node("Mul", net.conv(x, 32, 4, 1), net.constant(np.float32(300)))
+    scores = net.node("Sigmoid", net.node("Add", net.conv(x, 32, 6, 1), net.constant(np.float32(-7))))
+    rows = [net.node("Transpose", net.reshape(v, 1, -1, CELLS), perm=[0, 2, 1]) for v in (boxes, scores)]
+    return prepare(
+        net.model(net.node("Concat", rows[0], net.node("MatMul", rows[1], net.normal(6, 5)), axis=2))
+    )
+
+
 def regions() -> Model:
     """Boxes from one convolution that RoiAlign cuts out of the features in front of another."""
     net = nets.Net()
@@ -45,9 +58,10 @@ def by_op(model: Model, op: str) -> list[ir.Node]:
     return [n for n in to_ir(model).graph if n.op_type == op]
 
 
+@pytest.mark.parametrize("build", [embedded, embedded_scores])
 @pytest.mark.parametrize("recipe", ["w8a8-pc-minmax", "w8a8-pc-mse-guard", "dynamic", "w8-pc", "int8"])
-def test_scores_beside_boxes_survive_a_product_behind_them(recipe) -> None:
-    model = embedded()
+def test_scores_beside_boxes_survive_a_product_behind_them(recipe, build) -> None:
+    model = build()
     made = nets.compressed(model, recipe).model
     image = nets.feeds()[0]
     before, after = nets.run(model, image)[0], nets.run(made, image)[0]

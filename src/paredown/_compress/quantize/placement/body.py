@@ -78,16 +78,35 @@ def body_of(graph: ir.Graph) -> set[ir.Node]:
 
 
 def products_of_answers(graph: ir.Graph) -> set[ir.Node]:
-    """Products that work on what also leaves the graph as an answer, and all products behind them; none where
-    they take more than SMALL of the work."""
-    products, leaving = _products(graph), _leaving(graph)
-    behind: set[ir.Node] = set()
-    for node in graph:
-        read = {v.producer() for v in data_inputs(node) if not _points(node, v)}
-        if (node in products or node not in leaving) and not read.isdisjoint(leaving | behind):
-            behind.add(node)
-    found = behind & products
-    return found if sum(map(macs_of, found)) <= SMALL * sum(map(macs_of, products)) else set()
+    """Products that work on decode arithmetic, with all products behind them: as many, from the last on, as
+    take no more than SMALL of the work. Such is what also leaves the graph as an answer, and scores behind
+    their sigmoid or softmax."""
+    products = _products(graph)
+    decoded = _leaving(graph) | _scores(graph)
+    starts = [
+        n for n in products if any(v.producer() in decoded for v in data_inputs(n) if not _points(n, v))
+    ]
+    closures = sorted((_behind(n) & products for n in starts), key=_work)
+    found: set[ir.Node] = set()
+    for closure in closures:
+        if _work(found | closure) <= SMALL * _work(products):
+            found |= closure
+    return found
+
+
+def _work(nodes: Set[ir.Node]) -> int:
+    return sum(map(macs_of, nodes))
+
+
+def _behind(node: ir.Node) -> set[ir.Node]:
+    """The node and all that depends on its values; not what only reads them as places."""
+    found, todo = {node}, [node]
+    while todo:
+        for value in todo.pop().outputs:
+            new = [r for r in consumers(value) if r not in found and not _points(r, value)]
+            found.update(new)
+            todo += new
+    return found
 
 
 def pointers_of(graph: ir.Graph) -> set[ir.Node]:
@@ -120,6 +139,18 @@ def _leaving(graph: ir.Graph) -> set[ir.Node]:
         readers = {r for v in node.outputs for r in consumers(v)}
         leaves = any(v.is_graph_output() for v in node.outputs) or not readers.isdisjoint(found - products)
         if leaves and kinds[node] != "feature":
+            found.add(node)
+    return found
+
+
+def _scores(graph: ir.Graph) -> set[ir.Node]:
+    """Sigmoids that are no gates, softmaxes, and what only moves, joins or multiplies them."""
+    found: set[ir.Node] = set()
+    for node in graph:
+        makers = {v.producer() for v in data_inputs(node)[: 1 if node.op_type in SHAPE_ONLY else None]}
+        carries = node.op_type in (*SHAPE_ONLY, "Concat", "Mul") and bool(makers) and makers <= found
+        squashes = node.op_type in (*GATES, "Softmax") and not _keeps_features(node)
+        if carries or squashes:
             found.add(node)
     return found
 
