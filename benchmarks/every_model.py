@@ -51,7 +51,9 @@ SETS: Mapping[str, tuple[str, str]] = {
 }
 """Model -> the images to calibrate and to judge on."""
 
-MORE: Mapping[str, Mapping[str, Any]] = {}
+MORE: Mapping[str, Mapping[str, Any]] = {
+    "deeplabv3_mnv2_dm05_voc": {"scale": "-1..1", "fit": "letterbox-corner"},  # as it was trained
+}
 """Model -> fields of `Options` that it needs."""
 
 VOC_OF_COCO: Mapping[int, int] = {

@@ -52,13 +52,14 @@ class Reference:
         """The input (1, 3, h, w), and how a point of the image becomes one of it: factor and shift (x, y)."""
         (height, width), (h, w) = self.size, image.shape[:2]
         scale = min(height / h, width / w)
-        new = (width, height) if self.fit == "stretch" else (round(w * scale), round(h * scale))
+        whole = int if self.fit == "corner" else round  # as YOLOX's own preproc does
+        new = (width, height) if self.fit == "stretch" else (whole(w * scale), whole(h * scale))
         canvas = np.full((height, width, 3), self.pad, np.uint8)
         left, top = ((width - new[0]) // 2, (height - new[1]) // 2) if self.fit == "centre" else (0, 0)
         canvas[top : top + new[1], left : left + new[0]] = cv2.resize(image, new)
         values = (canvas[..., ::-1] if self.bgr else canvas).astype(np.float32)
         values = (values - np.float32(self.mean)) / np.float32(self.std)
-        factor = np.array([new[0] / w, new[1] / h])
+        factor = np.array([scale, scale] if self.fit == "corner" else [new[0] / w, new[1] / h])
         return values.transpose(2, 0, 1)[None], factor, np.array([left, top])
 
 
@@ -124,7 +125,6 @@ _NANODET = {
     "pad": 0,
     "mean": (103.53, 116.28, 123.675),
     "std": (57.375, 57.12, 58.395),
-    "iou": 0.6,
 }
 _PICODET = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
 _PIXELS = {"bgr": True, "std": (1.0,)}
@@ -161,15 +161,15 @@ def test_the_boxes_are_those_of_the_reference(name) -> None:
         outputs = dict(zip((o.name for o in runtime.get_outputs()), answers, strict=True))
         boxes, scores = reference.decode(outputs, reference.size[0])
         places = (boxes.reshape(-1, 2, 2) - shift) / factor
-        places = places.reshape(-1, 4).clip(0, [image.shape[1], image.shape[0]] * 2)
+        clipped = places.reshape(-1, 4).clip(0, [image.shape[1], image.shape[0]] * 2)
         for c in range(scores.shape[1]):
-            kept = suppressed(places, scores[:, c], card.iou if reference.nms else 1.0)
+            kept = suppressed(places.reshape(-1, 4), scores[:, c], card.iou if reference.nms else 1.0)
             count += len(kept)
             same = said.boxes[(said.classes == c) & (said.scores > CONF - 0.02)]
-            overlap = box_iou(places[kept], same, np.zeros(len(same), bool)).max(axis=1, initial=0)
+            overlap = box_iou(clipped[kept], same, np.zeros(len(same), bool)).max(axis=1, initial=0)
             missed += int((overlap < ALIKE).sum())
     assert count >= IMAGES / 2
-    assert missed <= MOST_MISSED * count, (name, missed, count)
+    assert missed <= max(1, MOST_MISSED * count), (name, missed, count)
 
 
 def suppressed(boxes: np.ndarray, scores: np.ndarray, iou: float) -> list[int]:

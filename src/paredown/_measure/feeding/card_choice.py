@@ -216,7 +216,7 @@ def _listed(match: Match, cards: Sequence[Card], tried: Sequence[CandidateCard] 
     for card in _ways(cards)[:MOST_LISTED]:
         said = options_for(match, card)
         score = next((f": {metric_of(card)} {_known(c).value:.2f}" for c in tried if c.card is card), "")
-        lines.append(f"    {said:<34}{_way(card)}{score}")
+        lines.append(f"    {said:<34} {_way(card)}{score}")
     return "\n".join(lines)
 
 
