@@ -32,6 +32,8 @@ class Policy:
     weight_bits: 7 where sums of 8-bit products saturate, else 8.
     computed: precisions other than float32 that the float part can be computed in, when it is built so.
     stored: those that only the weights in the file can have: the arithmetic is in float32.
+    small_weights: whether weights may be integers in the file where the arithmetic is in float32.
+    dynamic: whether it has products of integers whose range is found at every run.
     """
 
     name: str  # of the runtime, as the log writes it
@@ -49,10 +51,13 @@ class Policy:
     weight_bits: int = 8
     computed: frozenset[Precision] = frozenset()
     stored: frozenset[Precision] = frozenset()
+    small_weights: bool = True
+    dynamic: bool = True
 
 
 def possible_instead(policy: Policy) -> str:
     """The recipes that the runtime can do something with, in words: the hint where another was asked for."""
     halves = [word for precision, word in HALVES.items() if precision in policy.computed | policy.stored]
     integers = ["int8", "int4", "mixed"] if policy.kernel else []
-    return f"{policy.name} takes the recipes {', '.join(['float', *halves, *integers])}"
+    weights = ["int8-weights"] if policy.small_weights else []
+    return f"{policy.name} takes the recipes {', '.join(['float', *halves, *integers, *weights])}"

@@ -53,7 +53,13 @@ def policy(device: Device) -> Policy:
     The types are those of the graph: its uint8 activations are INT8 in the file, 128 lower.
     """
     return Policy(
-        "LiteRT CPU", KERNEL, SAME, ABSORBED, per_channel=device.per_channel, stored=frozenset({"float16"})
+        "LiteRT CPU",
+        KERNEL,
+        SAME,
+        ABSORBED,
+        per_channel=device.per_channel,
+        stored=frozenset({"float16"}),
+        dynamic=False,
     )
 
 
@@ -67,7 +73,7 @@ def build(model: bytes | Path, device: Device, folder: Path, precision: str = ""
         raise TargetError("LiteRT computes a model in the numbers that it is written in", got=precision)
     started = time.perf_counter()
     given = _loaded(model)
-    ready = given if quantized_ops(given) or _halved(given) else prepare(given)
+    ready = given if quantized_ops(given) or _stored_small(given) else prepare(given)
     data = import_module("paredown.runtimes.tflite").write(ready)
     path = folder / f"{stem_of(model)}.tflite"
     write_whole(path, data)
@@ -75,9 +81,10 @@ def build(model: bytes | Path, device: Device, folder: Path, precision: str = ""
     return Artifact((path,), hashlib.sha256(data).hexdigest(), len(data), seconds)
 
 
-def _halved(model: Model) -> bool:
-    """Whether the file stores weights in float16, which preparing would make float32."""
-    return any(t.data_type == onnx.TensorProto.FLOAT16 for t in to_proto(model).graph.initializer)
+def _stored_small(model: Model) -> bool:
+    """Whether the file stores weights in float16 or int8, which preparing would make float32."""
+    small = (onnx.TensorProto.FLOAT16, onnx.TensorProto.INT8)
+    return any(t.data_type in small for t in to_proto(model).graph.initializer)
 
 
 def _loaded(model: bytes | Path) -> Model:

@@ -47,6 +47,8 @@ def policy(device: Device) -> Policy:
         stored=frozenset(() if on_arm else {"float16"}),
         per_channel=device.per_channel,
         writes_real=True,
+        small_weights=False,
+        dynamic=False,
     )
 
 

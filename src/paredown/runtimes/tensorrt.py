@@ -50,6 +50,8 @@ def policy(device: Device) -> Policy:
         rounds_sums=True,
         real_biases=True,
         computed=frozenset({"float16"}),
+        small_weights=False,
+        dynamic=False,
     )
 
 

@@ -65,7 +65,9 @@ def test_a_weight_beyond_float16_stays_as_it_is():
 
 
 def test_what_a_runtime_cannot_do_is_refused_before_any_work_with_what_it_could():
-    with pytest.raises(UsageError, match=r"takes the recipes float, fp16, int8, int4, mixed") as caught:
+    with pytest.raises(
+        UsageError, match=r"takes the recipes float, fp16, int8, int4, mixed, int8-weights"
+    ) as caught:
         made("bf16", PLAIN)
     assert caught.value.got == "bf16"
 
@@ -101,3 +103,13 @@ def test_integers_and_halves_go_together():
     found = made("int8-minmax+bf16", BOTH, networks.residual())
     assert found.model.metadata[PRECISION_KEY] == "bfloat16"
     assert any(n.op_type == "QuantizeLinear" for n in to_proto(found.model).graph.node)
+
+
+@pytest.mark.parametrize("name", ["ncnn", "tensorrt", "litert"])
+def test_what_a_runtime_has_no_form_for_is_refused_by_its_policy_and_tried_by_no_default(name):
+    found = runtime(name).policy(DEVICE)
+    for recipe, possible in (("int8-dynamic", found.dynamic), ("int8-weights", found.small_weights)):
+        assert bool(refusal(parse_recipe(recipe), found)) == (not possible)
+        assert (recipe in default_recipes(found)) == possible
+    assert not found.dynamic
+    assert found.small_weights == (name == "litert")

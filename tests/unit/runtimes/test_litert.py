@@ -13,7 +13,7 @@ import nets
 from paredown.errors import MissingDependency, ModelError, TargetError, UnsupportedModel
 from paredown.graph.load import from_proto
 from paredown.graph.prepare import prepare
-from paredown.runtimes import litert
+from paredown.runtimes import litert, onnxruntime
 from paredown.runtimes.proto import with_outputs
 from paredown.testing import networks
 
@@ -83,16 +83,24 @@ def test_without_the_package_its_extra_is_named(tmp_path: Path, monkeypatch: pyt
             use(artifact)
 
 
-def test_weights_in_float16_halve_the_file_and_hardly_move_the_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "part", "moved"), [("fp16", 0.65, 2e-3), ("w8-pc", 0.4, 2e-2), ("w8-pt", 0.4, 5e-2)]
+)
+def test_small_weights_make_the_file_small_and_hardly_move_the_answer(
+    tmp_path: Path, recipe: str, part: float, moved: float
+) -> None:
     net = networks.Net()
     plain = net.model(net.conv("image", 3, 64, kernel=5))
-    half = nets.compressed(plain, "fp16", threads=1).model
+    small = nets.compressed(plain, recipe, threads=1).model
+    exact = onnxruntime.open(onnxruntime.build(small.data, nets.ANY_BOARD, None))
     sizes, answers = [], []
     feeds = next(iter(networks.feeds()))
-    for i, model in enumerate((plain, half)):
+    for i, model in enumerate((plain, small)):
         (tmp_path / str(i)).mkdir()
         artifact = litert.build(model.data, nets.ANY_BOARD, tmp_path / str(i))
         sizes.append(artifact.size_bytes)
         answers += litert.open(artifact, threads=1).run(feeds).values()
-    assert sizes[1] < 0.65 * sizes[0]
-    assert 0 < np.abs(answers[1] - answers[0]).max() < 2e-3 * np.ptp(answers[0])
+    assert sizes[1] < part * sizes[0]
+    assert 0 < np.abs(answers[1] - answers[0]).max() < moved * np.ptp(answers[0])
+    (wanted,) = exact.run(feeds).values()
+    np.testing.assert_allclose(answers[1], wanted, atol=1e-5 * np.ptp(wanted))

@@ -44,7 +44,9 @@ def test_another_precision_is_computed_or_refused(tmp_path, precision, hint):
     try:
         _, made = compiled(tmp_path, precision)
     except TargetError as error:
-        assert (error.got, error.expected) == ("f32", hint)  # noqa: PT017
+        assert error.expected == hint  # noqa: PT017
+        # asked for f16, a CPU with bf16 takes that
+        assert error.got in {"f32", "bf16"} - {hint}  # noqa: PT017
         assert precision in error.what  # noqa: PT017
     else:
         assert made.get_property("INFERENCE_PRECISION_HINT").to_string() == hint

@@ -20,9 +20,11 @@ from paredown._compress.quantize.placement.keep_float import KEPT, is_kept
 from paredown._compress.quantize.placement.plan import unreadable
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import Context, Stage, Step
+from paredown.errors import UsageError
 from paredown.graph.walk import attribute, constant, data_inputs, output_axis, shape_of, weight_of
 from paredown.measurement import StepRecord
 from paredown.numerics.quant_params import symmetric, weight_limits
+from paredown.policy import Policy, possible_instead
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,15 @@ class Dynamic(Step):
     kind: ClassVar[str] = "dynamic"
     summary: ClassVar[str] = "dynamic INT8: no calibration, activation ranges found at every run"
     integers: ClassVar[bool] = True
+
+    def check_policy(self, policy: Policy) -> None:
+        super().check_policy(policy)
+        if not policy.dynamic:
+            raise UsageError(
+                f"{policy.name} has no products of integers whose range is found at every run",
+                got=self.name,
+                hint=possible_instead(policy),
+            )
 
     def provides(self, stage: Stage) -> Stage:
         return "dynamic"

@@ -17,12 +17,12 @@ def require_kernels(context: Context, step: str, *, per_channel: bool, signed: b
     policy, name = context.policy, context.device.name
     written = ("uint8", "int8") if signed else ("uint8",)
     if policy.activations not in written or policy.weights != "int8":
-        others = f"; {possible_instead(policy)}" if policy.weights == "int8" else ""
+        floats = "weight-only recipes (w8) compute in float"
         raise UsageError(
             f"step {step!r} cannot be made for {policy.name} on {name!r}",
             got=f"{policy.activations} activations, {policy.weights} weights",
             expected=f"{' or '.join(written)} activations, int8 weights",
-            hint=f"weight-only recipes (w8) compute in float and run anywhere{others}",
+            hint=possible_instead(policy) if policy.weights == "int8" else floats,
         )
     if per_channel and not policy.per_channel:
         raise UsageError(

@@ -18,9 +18,11 @@ from paredown._compress.quantize.placement.body import body_of, products_of_answ
 from paredown._compress.quantize.placement.keep_float import KEPT, is_kept
 from paredown._compress.quantize.writing.qdq import add_constant, drop_unused
 from paredown._compress.recipe import FLOAT_WEIGHTS, IN_INTEGERS, Context, Stage, Step
+from paredown.errors import UsageError
 from paredown.graph.walk import constant, output_axis, weight_of
 from paredown.measurement import StepRecord
 from paredown.numerics.quant_params import QuantParams, symmetric, weight_limits
+from paredown.policy import Policy, possible_instead
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,15 @@ class WeightOnly(Step):
     requires: ClassVar[frozenset[Stage]] = FLOAT_WEIGHTS | IN_INTEGERS | {"dynamic", "signs", "foreign"}
 
     weights: Literal["pc", "pt"] = "pc"
+
+    def check_policy(self, policy: Policy) -> None:
+        super().check_policy(policy)
+        if not policy.small_weights:
+            raise UsageError(
+                f"{policy.name} keeps the weights of a float layer as floats: its file would be no smaller",
+                got=self.name,
+                hint=possible_instead(policy),
+            )
 
     def provides(self, stage: Stage) -> Stage:
         return "stored" if stage in FLOAT_WEIGHTS else stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from paredown.graph.cut import nodes_before, part_of
 from paredown.graph.load import from_proto, to_proto
@@ -20,10 +20,12 @@ def fold_constants(model: Model) -> tuple[Model, frozenset[str], frozenset[str]]
     """The model without nodes that read constants only, and the constants that were stored in four bits, and
     those stored in float16.
 
-    A DequantizeLinear stays: its integers and scales are what is written.
+    A DequantizeLinear stays: its integers and scales are what is written. The Cast and Mul by which int8
+    weights become real (the step w8) are read as one.
     """
     proto = to_proto(model)
     graph = proto.graph
+    _read_as_dequantized(graph)
     four = {t.name for t in graph.initializer if t.data_type in _FOUR_BITS}
     half = {t.name for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT16}
     known, folded = {t.name for t in graph.initializer}, []
@@ -44,12 +46,34 @@ def fold_constants(model: Model) -> tuple[Model, frozenset[str], frozenset[str]]
     return from_proto(shaped, model.name), frozenset(four), frozenset(half)
 
 
+def _read_as_dequantized(graph: onnx.GraphProto) -> None:
+    """Puts a DequantizeLinear in the place of every Mul(Cast(int8 constant), scales of at most one axis)."""
+    constants = {t.name: t for t in graph.initializer}
+    casts = {n.output[0]: n.input[0] for n in graph.node if n.op_type == "Cast"}
+    for node in graph.node:
+        if node.op_type != "Mul" or node.input[1] not in constants:
+            continue
+        stored = constants.get(casts.get(node.input[0], ""))
+        scales = constants[node.input[1]]
+        axes = [axis for axis, size in enumerate(scales.dims) if size > 1]
+        fits = len(axes) <= 1 and (not scales.dims or stored is None or len(scales.dims) == len(stored.dims))
+        if stored is None or stored.data_type != onnx.TensorProto.INT8 or not fits:
+            continue
+        name = f"{scales.name}_flat"
+        flat = numpy_helper.to_array(scales).reshape(-1 if axes else ())
+        graph.initializer.append(numpy_helper.from_array(flat, name))
+        reads, axis = [stored.name, name], axes[0] if axes else 0
+        node.CopyFrom(helper.make_node("DequantizeLinear", reads, [*node.output], node.name, axis=axis))
+
+
 def _evaluated(
     proto: onnx.ModelProto, folded: list[onnx.NodeProto], kept: Iterable[onnx.NodeProto]
 ) -> list[onnx.TensorProto]:
     """What the other nodes read of the folded ones."""
     needed = {name for node in kept for name in reads(node)} | {v.name for v in proto.graph.output}
     names = sorted(needed.intersection(o for node in folded for o in node.output))
+    if not names:
+        return []
     types = {v.name: v for v in (*proto.graph.value_info, *proto.graph.output)}
     outputs = [types.get(name) or onnx.ValueInfoProto(name=name) for name in names]
     part = part_of(proto, nodes_before(proto.graph, names), [], outputs)

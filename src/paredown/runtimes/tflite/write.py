@@ -19,7 +19,8 @@ def write(model: Model) -> bytes:
     """A prepared model as a TFLite file: float, or with the integers and scales of its Q/DQ pairs.
 
     Inputs of images are NHWC; outputs have the names, shapes and order of the ONNX model. Weights that the
-    graph stores in four bits are INT4; those that it stores in float16 are so behind a DEQUANTIZE.
+    graph stores in four bits are INT4; those that it stores in float16, or in int8 for arithmetic in float,
+    are so behind a DEQUANTIZE.
 
     Raises:
         UnsupportedModel: a node that cannot be written (it is named), or a shape that is left open.

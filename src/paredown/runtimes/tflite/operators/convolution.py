@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -127,13 +129,21 @@ def _real_operands(node: ir.Node, layout: Layout, order: Axes, low: Lowering) ->
     bias = low.constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if len(node.inputs) > 2 and node.inputs[2] is not None and bias is None:
         raise refused(node, "a bias that is computed", "a constant bias")
-    arranged = weights.transpose(order)
-    halved = str(data(node, 1).name) in low.half
-    stored = low.halved(arranged) if halved else low.array(arranged, "weights")
-    tensors = [low.take(data(node), layout, real=True), stored]
+    tensors = [low.take(data(node), layout, real=True), _real_weights(node, weights, order, low)]
     outputs = weights.shape[0 if weights.ndim == 4 else order[0]]
     sums = np.zeros(1, np.float32) if bias is None else bias.reshape(-1)
     return [*tensors, low.array(np.broadcast_to(sums, (outputs,)), "bias")]
+
+
+def _real_weights(node: ir.Node, weights: NDArray[np.generic], order: Axes, low: Lowering) -> int:
+    """Real weights: float32, or integers or halves in the file that become so once, when it is loaded."""
+    weight = data(node, 1)
+    stored = low.stored.get(weight)
+    if stored is not None and _symmetric(stored, order):
+        integers, _ = _integer_weights(replace(stored, four_bit=False), order, str(weight.name), low)
+        return low.once("DEQUANTIZE", integers, "FLOAT32", None, "DequantizeOptions")
+    arranged = weights.transpose(order)
+    return low.halved(arranged) if str(weight.name) in low.half else low.array(arranged, "weights")
 
 
 def _symmetric(stored: Stored, order: Axes) -> bool:
