@@ -70,7 +70,7 @@ def several_md(stories: Stories) -> str:
         parts += ["## Which for what", _guideline(found), "## Ranking", _ranking(found, metric)]
     if apart := told_apart(found, metric):
         parts += ["## How sure", _bullets(apart)]
-    if doubts := summed_up(stories.trials):
+    if doubts := [*stories.apart, *summed_up(stories.trials)]:
         parts += ["## Doubts", _bullets(doubts)]
     return "\n\n".join(parts) + "\n"
 

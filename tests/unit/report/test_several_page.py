@@ -66,7 +66,10 @@ def test_published_figures_stand_beside_the_same_quantity_and_differences_in_wor
     section = page[page.index('id="published"') : page.index('id="doubts"')]
     assert "SSD-MobileNetV2, PTQ" in section
     assert "board: Jetson Nano there, local (Cortex-A76, 4 cores) here." in section
-    assert "images: COCO val2017, 5,000 images there, 197 images of coco_eval here." in section
+    assert (
+        "images: COCO val2017, 5,000 images there, 197 images of coco_eval (and 100 that calibrate) here."
+        in section
+    )
     assert "nothing here is like it" in section
     assert "simulated" in section
     row = section[section.index("SSD-MobileNetV2, FP32") :]
@@ -133,6 +136,21 @@ def test_parts_of_another_metric_are_named_and_not_ranked():
     odd = replace(told.parts["ssdlite"], metric="fidelity_map50_95")
     page = render_index(replace(told, parts={**told.parts, "ssdlite": odd}))
     assert "not ranked with the others: ssdlite" in page
+
+
+def test_parts_judged_on_other_images_are_named_and_not_ranked_but_have_their_verdicts():
+    told = stories()
+    odd = told.parts["ssdlite"]
+    odd = replace(odd, dataset=replace(odd.dataset, name="scenes", images=24))
+    apart = replace(told, parts={**told.parts, "ssdlite": odd})
+    page, text = render_index(apart), several_md(apart)
+    said = "Judged on other images, and not ranked with the others: ssdlite."
+    assert page.count(said) == 2  # where the verdicts are, and among the doubts
+    assert said in text
+    assert {c.name.split()[0] for c in candidates_of(apart)} == {"ssd-mobilenet", "yolov5s"}
+    assert 'href="models/ssdlite/report.html"' in page
+    matrix = page[page.index('id="matrix"') :]
+    assert 'data-label="ssdlite"' in matrix[: matrix.index("</table>")]
 
 
 @pytest.mark.parametrize("told", [replace(stories(1, 1), fps=None), replace(stories(), parts={})])

@@ -14,7 +14,7 @@ LONG = 14  # lines of a table that does not scroll by itself
 
 def matrix(stories: Stories) -> Html | None:
     """The table; None where no part has more than its float model."""
-    parts = stories.ranked
+    parts = stories.firsts
     labels = list(dict.fromkeys(t.label for s in parts.values() for t in s.trials if t.recipe != "float"))
     if not labels:
         return None

@@ -105,14 +105,7 @@ def _summary(stories: Stories, found: Priorities, n: int) -> Html:
 
 
 def _doubts(stories: Stories) -> Html:
-    said = [*stories.index.notes, *summed_up(stories.trials)]
-    datasets = {s.dataset.name for s in stories.ranked.values()}
-    if len(datasets) > 1:
-        names = ", ".join(sorted(datasets))
-        said.insert(0, f"Models were judged on different images ({names}): their accuracies do not compare.")
-    other = [label for label, s in stories.parts.items() if s.metric != stories.metric]
-    if other:
-        said.insert(0, f"Judged by another metric, and not ranked with the others: {', '.join(other)}.")
+    said = [*stories.apart, *stories.index.notes, *summed_up(stories.trials)]
     body = (
         tag("div", bullets(said), class_="doubts")
         if said

@@ -80,7 +80,7 @@ def _ours(stories: Stories, row: Figures) -> tuple[Trial | None, Trial | None]:
 
 def _differences(stories: Stories, source: Published) -> list[str]:
     """What is not the same there and here, a sentence each."""
-    here = _here(stories)
+    here = _here(stories, source)
     pairs = (
         ("models", source.models, ""),
         ("images", source.data, here["images"]),
@@ -94,15 +94,18 @@ def _differences(stories: Stories, source: Published) -> list[str]:
     return [*said, *source.differs]
 
 
-def _here(stories: Stories) -> dict[str, str]:
-    """Our set-up in words."""
-    story = next(iter(stories.parts.values()), None)
+def _here(stories: Stories, source: Published) -> dict[str, str]:
+    """Our set-up in words: that of the first model which figures stand beside."""
+    beside = {row.model for row in source.figures if row.model}
+    labels = [e.label for e in stories.index.entries if e.model in beside]
+    story = next((stories.parts[name] for name in (*labels, *stories.parts) if name in stories.parts), None)
     if story is None:
         return {"images": "", "machine": "", "runtime": ""}
     measured = next((t.measurement for t in story.trials if t.measurement is not None), None)
     data = story.dataset
+    calibrated = f" (and {data.calibration_images} that calibrate)" if data.calibration_images else ""
     return {
-        "images": f"{data.images} images of {data.name}",
+        "images": f"{data.images} images of {data.name}{calibrated}",
         "machine": "" if measured is None else machine_name(measured),
         "runtime": ", ".join(dict.fromkeys(t.runtime for t in stories.trials)),
     }

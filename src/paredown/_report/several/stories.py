@@ -30,15 +30,31 @@ class Stories:
 
     @property
     def metric(self) -> str:
-        """The metric that most parts are judged by; those judged by another are not ranked with them."""
+        """The metric that most parts are judged by."""
         counted = Counter(story.metric for story in self.parts.values())
         return counted.most_common(1)[0][0] if counted else ""
 
     @property
-    def ranked(self) -> dict[str, Story]:
+    def firsts(self) -> dict[str, Story]:
         """The parts of the first seed that are judged by the metric, by label."""
         first = {e.label for e in self.index.entries if e.seed == self._first_seed(e)}
         return {label: s for label, s in self.parts.items() if label in first and s.metric == self.metric}
+
+    @property
+    def ranked(self) -> dict[str, Story]:
+        """Those of `firsts` that were judged on the same images, as most were: only they compare."""
+        counted = Counter(_judged_on(story) for story in self.firsts.values())
+        images = counted.most_common(1)[0][0] if counted else None
+        return {label: story for label, story in self.firsts.items() if _judged_on(story) == images}
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """Why parts with figures are not ranked with the others, a sentence for each reason."""
+        others = [label for label, s in self.parts.items() if s.metric != self.metric]
+        elsewhere = [label for label in self.firsts if label not in self.ranked]
+        found = [f"Judged by another metric, and not ranked with the others: {', '.join(others)}."]
+        found += [f"Judged on other images, and not ranked with the others: {', '.join(elsewhere)}."]
+        return tuple(text for text, of in zip(found, (others, elsewhere), strict=True) if of)
 
     def _first_seed(self, entry: Entry) -> int:
         return self.index.repeats(entry)[0].seed
@@ -47,6 +63,12 @@ class Stories:
     def trials(self) -> tuple[Trial, ...]:
         """Of all parts."""
         return tuple(t for story in self.parts.values() for t in story.trials)
+
+
+def _judged_on(story: Story) -> tuple[str, int, tuple[str, ...]]:
+    """What two parts share whose accuracies compare: the images, and the classes that count on them."""
+    data = story.dataset
+    return data.name, data.images, data.judged_classes
 
 
 def candidates_of(stories: Stories) -> tuple[Candidate, ...]:

@@ -26,9 +26,8 @@ def verdicts(stories: Stories) -> Html:
     lead = (
         "The recommended model of each part, beside its own float model; the name leads to the part's page."
     )
-    return section(
-        "verdicts", "Verdicts", tag("div", table, class_="scroll wide"), *_not_tried(stories), lead=lead
-    )
+    box, apart = tag("div", table, class_="scroll wide"), [tag("p", text) for text in stories.apart]
+    return section("verdicts", "Verdicts", box, *apart, *_not_tried(stories), lead=lead)
 
 
 def _float_words(stories: Stories, model: str) -> Html | None:
