@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
@@ -67,7 +68,7 @@ def front_figure(stories: Stories, found: Priorities) -> Figure | None:
         "y": [points[i][1] for i in front], "line": {"width": 2, "dash": "dot", "color": "--front"},
         "hoverinfo": "skip",
     }  # fmt: skip
-    labelled = {able[i].name for i in front}
+    labelled = {able[i].name for i in _far_apart(front, points, log=_wide(points))}
     groups: dict[str, list[Candidate]] = {}
     for candidate in able:
         groups.setdefault(part_of(stories, candidate), []).append(candidate)
@@ -86,9 +87,24 @@ def front_figure(stories: Stories, found: Priorities) -> Figure | None:
     caption = (
         "Every candidate: up and to the left is better. Latency is that of the model's own float model, "
         "times the ratio of the rounds both were timed in. The dotted line joins those that none beats in "
-        "both; they have names, the others tell theirs when pointed at. Large: the float models."
+        "both; they have names where there is room, the others tell theirs when pointed at. Large: the float "
+        "models."
     )
     return Figure("plot-front", data, layout, caption, height=480)
+
+
+def _far_apart(chosen: Sequence[int], points: Sequence[tuple[float, float]], *, log: bool) -> list[int]:
+    """Those of the chosen points whose names would not hide that of one before."""
+    seen = [(math.log(x) if log else x, y) for x, y in points]
+    spans = [(max(axis) - min(axis)) or 1.0 for axis in zip(*seen, strict=True)]
+    found: list[int] = []
+    for i in chosen:
+        gaps = (
+            [abs(a - b) / span for a, b, span in zip(seen[i], seen[j], spans, strict=True)] for j in found
+        )
+        if not any(x < 2 * APART and y < APART / 2 for x, y in gaps):
+            found.append(i)
+    return found
 
 
 def _group(
@@ -180,7 +196,7 @@ def triangle(found: Priorities) -> Figure | None:
     return Figure("plot-triangle", [trace], layout, caption, height=440)
 
 
-APART = 0.09  # of the side of the triangle: names of marks that are nearer would hide each other
+APART = 0.09  # of the side of a plot: names of marks that are nearer would hide each other
 
 
 def _names(candidates: Sequence[Candidate], values: Sequence[Sequence[float]], most: int) -> list[str]:
