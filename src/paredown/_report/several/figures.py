@@ -167,7 +167,7 @@ def triangle(found: Priorities) -> Figure | None:
         "b": [v[1] for v in values],
         "c": [v[2] for v in values],
         "text": _names(candidates, values, len(radar.leading(found))),
-        "textposition": "top center",
+        "textposition": ["middle right" if v[0] > 0.8 * sum(v) else "top center" for v in values],
         "textfont": {"size": 11},
         "customdata": [_words(c) for c in candidates],
         "hovertemplate": "%{customdata}<extra></extra>",
