@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import json
 import random
@@ -108,6 +109,18 @@ def test_a_study_of_several_models_from_one_file(material, tmp_path, capsys) -> 
         assert not list((out / entry.folder).glob("unfinished/*/*"))
     drawn = {label: read_study(out / "models" / label)["settings"]["calibrated_on"] for label in parts}
     assert drawn["toy0"] != drawn["toy0-seed1"]
+    assert main(["compare", str(out), "--b", "toy0-seed1 int8-weights"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "toy0-seed1 int8-weights against toy0-seed1 float: " in shown
+    assert main(["compare", str(out), "--a", "toy0 int8-minmax", "--b", "toy0-seed1 int8-weights"]) == 0
+    assert "toy0-seed1 int8-weights against toy0 int8-minmax: " in " ".join(capsys.readouterr().out.split())
+    assert main(["compare", str(out), "--b", "int8-weights"]) == 2
+    assert "did you mean 'toy0" in capsys.readouterr().err
+    rows = list(csv.DictReader((out / "trials.csv").read_text(encoding="utf-8").splitlines()))
+    assert [(r["part"], r["model"]) for r in rows[::3]] == [
+        ("toy0", "toy0"),
+        ("toy0-seed1", "toy0"),
+    ]
     before = trials_of(out)
     assert (
         main(["study", str(out / "study.toml"), "--root", str(material), "--resume", "--json", "--quiet"])

@@ -28,7 +28,7 @@ def in_short(found: Priorities, metric: str) -> list[str]:
     """A line for each priority, and for each of the next best whether it can be told apart."""
     lines = [f"{advice.priority}: {advice.candidate.name} ({figure_of(advice)})" for advice in found.advice]
     if words := rate_words(found, found.reference):
-        lines.append(f"at {found.fps:g} frames per second {found.reference} {words}")
+        lines.append(f"at {found.fps:g} frames per second, {found.reference}: {words}")
     return [*lines, *filter(None, [unfit_words(found)]), *told_apart(found, metric)]
 
 

@@ -85,10 +85,12 @@ class Selection:
         return tuple(self.candidates[i] for i in self.ranking.order)
 
 
-def candidates(of_models: Mapping[str, tuple[Sequence[Trial], Trial | None]]) -> tuple[Candidate, ...]:
+def candidates(
+    of_models: Mapping[str, tuple[Sequence[Trial], Trial | None]], *, several: bool | None = None
+) -> tuple[Candidate, ...]:
     """Every judged trial: model -> its trials and its float model. Names carry the model where there are
-    several."""
-    several = len(of_models) > 1
+    several, here or, as `several` says, beside these."""
+    several = len(of_models) > 1 if several is None else several
     return tuple(
         Candidate(f"{model} {t.label}" if several else t.label, t, baseline)
         for model, (trials, baseline) in of_models.items()

@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LABEL",
         dest="label_a",
         default="float",
-        help="of a study: the first trial (default: float)",
+        help="of a study: the first trial (default: float); of several models: 'MODEL LABEL'",
     )
     parser.add_argument("--b", metavar="LABEL", dest="label_b", help="of a study: the second trial")
     shared.add_data(parser, required=False)
@@ -151,15 +151,22 @@ def _show_lines(statistics: Comparison, a: str, b: str) -> None:
             f"{line.b:.4f}",
             f"{line.difference.value:+.4f}",
             f"{line.difference.low:+.4f} .. {line.difference.high:+.4f}",
-            f"{line.difference.p_value:.3f}",
+            _p(line.difference.p_value),
         )
         for line in statistics.lines
     ]
     out.print(console.table(columns, rows, numbers=columns[1:]))
     out.print(f"\n{_lost(statistics, a, b)}", markup=False)
     better = f"{a} is better on {len(statistics.a_better)} images, {b} on {len(statistics.b_better)}."
-    chance = "" if statistics.p_value is None else f" That neither is better: p = {statistics.p_value:.3f}."
+    chance = (
+        "" if statistics.p_value is None else f" That neither is better: p {_p(statistics.p_value, '= ')}."
+    )
     out.print(better + chance, markup=False)
+
+
+def _p(value: float, before: str = "") -> str:
+    """ "0.012"; "< 0.001" of one that would read as none."""
+    return "< 0.001" if value < 0.0005 else f"{before}{value:.3f}"
 
 
 def _lost(statistics: Comparison, a: str, b: str) -> str:

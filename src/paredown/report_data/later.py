@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from paredown._measure.compare import Comparison, compare_evidence
+from paredown.analyze.against_float import FLOAT
 from paredown.analyze.kept import Kept
 from paredown.errors import UnknownName, UsageError
 from paredown.measurement import Trial
 from paredown.metrics.tally import Evidence
 from paredown.study.evidence import read_evidence
+from paredown.study.index import is_index, read_index, read_parts
 from paredown.study.store import read_trials
 
 MOST = 6  # images named
@@ -35,11 +37,17 @@ class Later:
 def compare_later(directory: Path, a: str, b: str) -> Later:
     """How the trial of the label b differs from that of a, on the images that the study judged on.
 
+    Of a study of several models a label is "PART LABEL", as its page names candidates; "float" alone for a is
+    the float model of b's part.
+
     Raises: UnknownName for a label of no trial, UsageError where nothing was kept of one, or the two were
     not judged on the same images and by the truth, StorageError.
     """
-    trials = read_trials(directory)
-    (one, first), (two, second) = (_kept(directory, trials, label) for label in (a, b))
+    trials = _named(directory)
+    two, second = _kept(trials, b)
+    if a == FLOAT and a not in trials:
+        a = next(name for name, (part, t) in trials.items() if part == trials[b][0] and t.recipe == FLOAT)
+    one, first = _kept(trials, a)
     if one.against != "truth":
         raise UsageError(
             "these models were held against the float model's answers: there is no truth to compare them by",
@@ -48,16 +56,34 @@ def compare_later(directory: Path, a: str, b: str) -> Later:
     if one.same != two.same:
         raise UsageError(
             f"{a} and {b} were not judged on the same images",
-            hint="run the study again: what is missing is judged anew",
+            hint="run the study again: what is missing is judged anew" if one.images == two.images else None,
         )
     statistics = compare_evidence(first, second, one.task, range(one.n_images))
     return Later(a, b, statistics, _differing(one, two))
 
 
-def _kept(directory: Path, trials: Sequence[Trial], label: str) -> tuple[Kept, Evidence]:
-    trial = next((t for t in trials if label in (t.label, t.key)), None)
-    if trial is None:
-        raise UnknownName("trial of this study", label, [t.label for t in trials])
+def _named(directory: Path) -> dict[str, tuple[Path, Trial]]:
+    """Every trial and the directory that it stands in, by its label, and by its key where no label is so."""
+    if not is_index(directory):
+        return _by_name(directory, read_trials(directory), "")
+    found: dict[str, tuple[Path, Trial]] = {}
+    index = read_index(directory)
+    for label, trials in read_parts(directory, index).items():
+        folder = next(directory / e.folder for e in index.entries if e.label == label)
+        found |= _by_name(folder, trials, f"{label} ")
+    return found
+
+
+def _by_name(directory: Path, trials: Sequence[Trial], before: str) -> dict[str, tuple[Path, Trial]]:
+    by_key = {before + t.key: (directory, t) for t in trials}
+    return by_key | {before + t.label: (directory, t) for t in trials}
+
+
+def _kept(trials: Mapping[str, tuple[Path, Trial]], label: str) -> tuple[Kept, Evidence]:
+    if label not in trials:
+        known = [name for name, (_, t) in trials.items() if name.endswith(t.label)]
+        raise UnknownName("trial of this study", label, known)
+    directory, trial = trials[label]
     found = read_evidence(directory, trial.label)
     if found is None:
         raise UsageError(

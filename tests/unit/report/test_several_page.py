@@ -149,6 +149,8 @@ def test_parts_judged_on_other_images_are_named_and_not_ranked_but_have_their_ve
     assert said in text
     assert {c.name.split()[0] for c in candidates_of(apart)} == {"ssd-mobilenet", "yolov5s"}
     assert 'href="models/ssdlite/report.html"' in page
+    alone = replace(apart, parts={k: s for k, s in apart.parts.items() if k != "yolov5s"})
+    assert {c.name.split()[0] for c in candidates_of(alone)} == {"ssd-mobilenet"}  # told whose they are
     matrix = page[page.index('id="matrix"') :]
     assert 'data-label="ssdlite"' in matrix[: matrix.index("</table>")]
 
@@ -191,7 +193,7 @@ def test_in_short_for_a_terminal():
     found = priorities_over(told, candidates_of(told))
     lines = in_short(found, told.metric)
     assert lines[0].startswith("fastest: ssdlite ")
-    assert any(line.startswith(f"at 30 frames per second {found.reference} keeps up: ") for line in lines)
+    assert any(line.startswith(f"at 30 frames per second, {found.reference}: keeps up: ") for line in lines)
     assert sum(f" against {found.reference}: " in line for line in lines) == 3
 
 

@@ -42,7 +42,7 @@ def write_index_pages(stories: Stories, directory: Path) -> Path:
     """The path of report.html over all parts, summary.md and trials.csv beside it. Raises StorageError."""
     make_directory(directory)
     write_whole(directory / "summary.md", several_md(stories).encode())
-    write_whole(directory / "trials.csv", trials_csv(stories.trials).encode())
+    write_whole(directory / "trials.csv", _csv(stories))
     write_whole(directory / "report.html", render_index(stories).encode())
     return directory / "report.html"
 
@@ -114,8 +114,14 @@ def _doubts(stories: Stories) -> Html:
     return section("doubts", "Doubts", body)
 
 
+def _csv(stories: Stories) -> bytes:
+    """trials.csv of all parts."""
+    parts = [label for label, story in stories.parts.items() for _ in story.trials]
+    return trials_csv(stories.trials, parts).encode()
+
+
 def _reproduce(stories: Stories) -> Html:
-    csv = data_uri("text/csv;charset=utf-8", trials_csv(stories.trials).encode())
+    csv = data_uri("text/csv;charset=utf-8", _csv(stories))
     link = tag("a", "trials.csv", href=csv, download="trials.csv")
     made = f"Made on {stories.index.made_on}. " if stories.index.made_on else ""
     words = tag("p", made, "Every trial with all its figures: ", link, ", in this page.", class_="lead")

@@ -73,7 +73,8 @@ def _judged_on(story: Story) -> tuple[str, int, tuple[str, ...]]:
 
 def candidates_of(stories: Stories) -> tuple[Candidate, ...]:
     """Every judged trial of the ranked parts, named by part and label."""
-    return candidates({label: (s.trials, baseline_of(s.trials)) for label, s in stories.ranked.items()})
+    of_parts = {label: (s.trials, baseline_of(s.trials)) for label, s in stories.ranked.items()}
+    return candidates(of_parts, several=len({(e.model, e.place) for e in stories.index.entries}) > 1)
 
 
 def part_of(stories: Stories, candidate: Candidate) -> str:
