@@ -11,7 +11,7 @@ from typing import Any
 from paredown._report import plots
 from paredown._report.choosing import radar
 from paredown._report.evidence import Row
-from paredown._report.format import shown_whole
+from paredown._report.format import look, shown_whole
 from paredown._report.html import Child, Html, nothing, section, tag
 from paredown._report.plots import SERIES, Figure, axis, scaled
 from paredown._report.several.stories import Stories, part_of
@@ -81,7 +81,7 @@ def front_figure(stories: Stories, found: Priorities) -> Figure | None:
         "xaxis": axis(
             "latency, ms (each model's float, times the ratio)", type="log" if _wide(points) else "linear"
         ),
-        "yaxis": axis(title_of(stories.metric)),
+        "yaxis": axis(_accuracy_title(stories.metric, able)),
         "showlegend": True,
     }
     caption = (
@@ -133,6 +133,13 @@ def _words(candidate: Candidate) -> str:
     return f"{candidate.name}<br>{', '.join(shown_whole(q) for q in found)}"
 
 
+def _accuracy_title(metric: str, of: Sequence[Candidate]) -> str:
+    """ "mAP50-95"; "agreement with the float model, %"."""
+    example = of[0].get(ACCURACY)
+    unit = "" if example is None else look(example).shown
+    return f"{title_of(metric)}, {unit}" if unit else title_of(metric)
+
+
 def _x(candidate: Candidate) -> float:
     latency = candidate.get("latency_s")
     return float("nan") if latency is None else scaled(latency)
@@ -140,7 +147,7 @@ def _x(candidate: Candidate) -> float:
 
 def _y(candidate: Candidate) -> float:
     accuracy = candidate.get(ACCURACY)
-    return float("nan") if accuracy is None else accuracy.value
+    return float("nan") if accuracy is None else scaled(accuracy)
 
 
 def _wide(points: Sequence[tuple[float, float]]) -> bool:

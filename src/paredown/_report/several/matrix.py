@@ -6,6 +6,7 @@ from paredown._report.format import DASH, TIMES, number
 from paredown._report.html import Html, section, tag
 from paredown._report.several.stories import Stories
 from paredown._report.story import Story
+from paredown.agreement import is_agreement
 from paredown.analyze.against_float import baseline_of, is_unjudged, points_lost, ratio_of, rounded
 from paredown.measurement import Trial
 
@@ -25,9 +26,8 @@ def matrix(stories: Stories) -> Html | None:
     ]
     table = tag("table", tag("thead", head), tag("tbody", body), class_="cards matrix", id="matrix")
     box = tag("div", table, class_="scroll tall" if len(labels) > LONG else "scroll wide")
-    lead = (
-        "Points lost against the part's own float model, and below it the latency as a part of that model's."
-    )
+    lost = "Less agreement, %, than the" if is_agreement(stories.metric) else "Points lost against the"
+    lead = f"{lost} part's own float model, and below it the latency as a part of that model's."
     return section("matrix", "Every recipe on every model", box, lead=lead)
 
 

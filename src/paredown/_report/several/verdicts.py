@@ -46,7 +46,10 @@ def _cell(stories: Stories, entry: Entry | None, place: str) -> Html:
         return tag("td", DASH, data_label=place)
     story = stories.parts.get(entry.label)
     if story is None or story.verdict is None:
-        words = entry.why or {"waiting": "waits for its turn", "running": "being tried"}.get(entry.state, "")
+        words = entry.why.partition("\n")[0] or {
+            "waiting": "waits for its turn",
+            "running": "being tried",
+        }.get(entry.state, "")
         return tag("td", tag("small", f"{entry.state}: {words}" if words else entry.state), class_="out",
                    data_label=place)  # fmt: skip
     return tag(
@@ -100,6 +103,7 @@ def _not_tried(stories: Stories) -> list[Child]:
     for entry in out:
         reasons.setdefault((entry.state, entry.why), []).append(entry.label)
     lines = [
-        tag("li", tag("b", ", ".join(labels)), f" {state}: {why}") for (state, why), labels in reasons.items()
+        tag("li", tag("b", ", ".join(labels)), f" {state}: {why}", class_="reason")
+        for (state, why), labels in reasons.items()
     ]
     return [tag("h3", f"Not in the figures ({plural(len(out), 'part')})"), tag("ul", lines)]
