@@ -45,6 +45,7 @@ class DatasetFacts:
     classes: int | None = None
     notes: tuple[str, ...] = ()
     judged_classes: tuple[str, ...] = ()
+    digest: str = ""  # of the images: two sets of one name may differ; "" where it is not known
 
 
 @dataclass(frozen=True)

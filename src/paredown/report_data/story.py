@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from paredown._compress.presets import STOCK
@@ -39,8 +40,8 @@ def read_story(
     """
     facts = read_facts(directory)
     trials = sorted(read_trials(directory), key=lambda t: t.recipe != FLOAT)
-    tables = {k: v for k, v in read_study(directory).items() if k in ("asked", "limits", "options")}
-    asked = Asked.parse(tables)
+    study = read_study(directory)
+    asked = Asked.parse({k: v for k, v in study.items() if k in ("asked", "limits", "options")})
     verdict = _verdict(trials, asked.limits)
     measured = None if verdict is None else verdict.best.measurement
     best = "" if verdict is None else verdict.best.key
@@ -53,7 +54,7 @@ def read_story(
     return Story(
         title=facts.title,
         model=facts.model,
-        dataset=facts.dataset,
+        dataset=replace(facts.dataset, digest=str(study.get("settings", {}).get("judged_on", ""))),
         limits=asked.limits,
         verdict=verdict,
         trials=tuple(trials),

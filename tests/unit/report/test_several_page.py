@@ -141,7 +141,7 @@ def test_parts_of_another_metric_are_named_and_not_ranked():
 def test_parts_judged_on_other_images_are_named_and_not_ranked_but_have_their_verdicts():
     told = stories()
     odd = told.parts["ssdlite"]
-    odd = replace(odd, dataset=replace(odd.dataset, name="scenes", images=24))
+    odd = replace(odd, dataset=replace(odd.dataset, digest="of other images, of the same name and number"))
     apart = replace(told, parts={**told.parts, "ssdlite": odd})
     page, text = render_index(apart), several_md(apart)
     said = "Judged on other images, and not ranked with the others: ssdlite."

@@ -65,10 +65,10 @@ class Stories:
         return tuple(t for story in self.parts.values() for t in story.trials)
 
 
-def _judged_on(story: Story) -> tuple[str, int, tuple[str, ...]]:
+def _judged_on(story: Story) -> tuple[str, tuple[str, ...]]:
     """What two parts share whose accuracies compare: the images, and the classes that count on them."""
     data = story.dataset
-    return data.name, data.images, data.judged_classes
+    return data.digest or f"{data.images} images of {data.name}", data.judged_classes
 
 
 def candidates_of(stories: Stories) -> tuple[Candidate, ...]:
