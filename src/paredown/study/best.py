@@ -68,6 +68,8 @@ def choose_best(trials: Sequence[Trial], limits: Limits) -> Verdict:
     remarks[baseline.key] = "best" if best is baseline else _over(baseline, baseline, limits) or "reference"
     met = _gate_met(best, baseline, others, limits)
     reasons = words.reasons(best, baseline, others, limits, met, why)
+    if looked := _looked_faster(pool, best, baseline):
+        reasons += (words.looked_faster(looked),)
     return Verdict(best, baseline, met, words.headline(best, baseline), reasons, remarks)
 
 
@@ -161,6 +163,15 @@ def _ratio_and_lower(trial: Trial, baseline: Trial) -> tuple[float, float]:
         return 1.0, 1.0
     lower = min(bounds(speed.ratio)[0], speed.ratio.value)
     return (speed.ratio.value if speed.known else 1.0), lower
+
+
+def _looked_faster(pool: Sequence[Trial], best: Trial, baseline: Trial) -> list[Trial]:
+    """Those within the limits timed as faster than the best, when the machine was not fit for that."""
+    its, speeds = speed_of(best, baseline), [(t, speed_of(t, baseline)) for t in pool if t is not best]
+    if its is not None and not its.fit:
+        return []
+    least = (1 - SAME) * (1.0 if its is None else min(its.ratio.value, 1.0))
+    return [t for t, s in speeds if s is not None and not s.fit and bounds(s.ratio)[1] < least]
 
 
 def _passed_over(best: Trial, fast: Sequence[Trial], baseline: Trial) -> str:

@@ -151,6 +151,12 @@ def passed_over(smaller: Trial, size_bytes: float, more: float) -> str:
     return f"{smaller.label} is smaller, {in_unit(size_bytes, 'bytes', '.1f')}, and {cost}"
 
 
+def looked_faster(trials: Sequence[Trial]) -> str:
+    """What was timed faster than the best while no timing could be believed."""
+    said = ", ".join(f"{t.label} ({r.value:.2f} of float)" for t in trials if (r := ratio_of(t)) is not None)
+    return f"Timed as faster, but while the machine was not fit for that: {said}; worth timing again"
+
+
 def less_good(trial: Trial, baseline: Trial, loses_more: bool) -> str:
     """Why a candidate that may be as fast is not the best; of its speed only what is known."""
     accuracy, speed = accuracy_of(trial), speed_of(trial, baseline)

@@ -73,6 +73,11 @@ def test_a_candidate_whose_speed_is_known_goes_before_one_that_was_timed_on_an_u
     verdict = choose_best([FLOAT, unfit, known], Limits())
     assert verdict.best is known
     assert verdict.remarks["a"] == "speed not told apart"
+    assert verdict.reasons[-1] == (
+        "Timed as faster, but while the machine was not fit for that: a (0.50 of float); worth timing again"
+    )
+    slower = trial("a", 0.4, (0.9, 0.89, 0.91), size=3e6, doubts=(BUSY,))
+    assert "timing again" not in choose_best([FLOAT, slower, known], Limits()).sentence
 
 
 def test_where_no_speed_is_known_the_least_loss_decides() -> None:
