@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+from base64 import b64encode
+from functools import cache
 from importlib import resources
 
 from paredown._report.html import Html, join, tag
@@ -30,7 +33,7 @@ def closing() -> Html:
     return join(
         (
             tag("footer", "Written by Paredown. This file needs no network and sends nothing."),
-            tag("script", _plotly()),
+            tag("script", _plotly(), type="application/gzip", id="plotly"),
             tag("script", packaged("theme.js")),
         )
     )
@@ -56,11 +59,14 @@ def _head(title: str) -> Html:
     )
 
 
-def _plotly() -> Html:
-    """plotly.js as it lies in the plotly package, read without importing the package's Python."""
+@cache
+def _plotly() -> str:
+    """plotly.js as it lies in the plotly package, read without importing the package's Python.
+
+    Packed (gzip, base64), for it would be most of the page; theme.js unpacks it.
+    """
     try:
-        return Html(
-            (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
-        )
+        script = (resources.files("plotly") / "package_data" / "plotly.min.js").read_bytes()
     except (ModuleNotFoundError, FileNotFoundError) as error:
         raise MissingDependency("plotly", None, "the report") from error
+    return b64encode(gzip.compress(script, mtime=0)).decode("ascii")
