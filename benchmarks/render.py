@@ -13,11 +13,12 @@ import re
 import sys
 from pathlib import Path
 
+import recipe_tables
 import runtime_tables
 import tables
 
 HERE = Path(__file__).parent
-TABLES = tables.TABLES | runtime_tables.TABLES
+TABLES = tables.TABLES | recipe_tables.TABLES | runtime_tables.TABLES
 DOCS = HERE.parent / "docs"
 DEFAULT_FILES = (
     *(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tables import Result, _accuracy, _cell, _foot, _lost, _number, _ratio, _table, _timed, _versions
+import markdown_cells as md
+from markdown_cells import Result
 
 
 def beside_peers(result: Result) -> str:
@@ -15,14 +16,14 @@ def beside_peers(result: Result) -> str:
     for row in result["rows"]:
         who = [row["model"], row["tool"], row["variant"]]
         if "error" in row:
-            lines.append([*who, f"failed to {row['stage']}: {_cell(row['error'])}", "", ""])
+            lines.append([*who, f"failed to {row['stage']}: {md.cell(row['error'])}", "", ""])
             continue
-        lost = _accuracy(row) if row["peer"] == "float" else _lost(row)
+        lost = md.accuracy(row) if row["peer"] == "float" else md.lost(row)
         timed = next((t for t in row.get("latency", {}).values() if "error" not in t), None)
         beside = row.get("beside_paredown")
         told = "-" if beside is None else "{latency_ratio:.2f} ({low:.2f} .. {high:.2f})".format(**beside)
-        lines.append([*who, lost, _timed(timed), told])
-    return _table(head, lines) + _foot(result, _versions(result["rows"]))
+        lines.append([*who, lost, md.timed(timed), told])
+    return md.table(head, lines) + md.foot(result, md.versions(result["rows"]))
 
 
 def in_runtime(result: Result) -> str:
@@ -32,10 +33,17 @@ def in_runtime(result: Result) -> str:
     for row in result["rows"]:
         who = [row["model"], row["runtime"], f"`{row['recipe']}`"]
         if "error" in row:
-            lines.append([*who, f"refused: {_cell(row['error'])}", "", ""])
+            lines.append([*who, f"refused: {md.cell(row['error'])}", "", ""])
             continue
-        lines.append([*who, _number(row["map50_95"], 4), _lost({**row, "accuracy": 1}), _ratio(row)])
-    return _table(head, lines) + _foot(result)
+        lines.append(
+            [
+                *who,
+                md.number(row["map50_95"], 4),
+                md.lost({**row, "accuracy": 1}),
+                md.ratio(row),
+            ]
+        )
+    return md.table(head, lines) + md.foot(result)
 
 
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {

@@ -188,7 +188,7 @@ def test_mixed_says_what_the_limit_cost(scripts):
         },
         {"model": "n", "recipe": "int8", "error": "no kernel"},
     ]
-    text = scripts("tables").mixed({**RESULT, "rows": rows, "max_drop": 0.5})
+    text = scripts("recipe_tables").mixed({**RESULT, "rows": rows, "max_drop": 0.5})
     assert "Limit: at most 0.5 points." in text
     assert "| m | 1.00 | 0.20 | 40 / 0 / 3 / 2 | 0.50 | 0.60 | 1.20 | 4.0 → 4.0 | 72 |" in text
     assert "| n | failed | - | - | - | - | - | - → - | - |" in text
@@ -204,7 +204,7 @@ def test_prune_has_a_line_per_recipe_with_what_is_gone(scripts):
         },
         {"model": "m", "recipe": "prune90", "error": "no"},
     ]
-    text = scripts("tables").prune({**RESULT, "rows": rows})
+    text = scripts("recipe_tables").prune({**RESULT, "rows": rows})
     assert "| m | `prune30` | 40.0 % | 0.4500 | 5.00 (4.0 .. 6.0) | 0.70 | 2.0 | 1.0 | 4.0 (2.0) |" in text
     assert "| m | `prune90` | failed: no |" in text
 
@@ -217,7 +217,7 @@ def test_learn_sets_what_was_learned_beside_the_same_without(scripts):
         {"model": "m", "recipe": "w8a8", "accuracy": 0.48, "points_lost": 2.0, **figures},
         {"model": "m", "recipe": "float", "accuracy": 0.5, **figures},
     ]
-    lines = scripts("tables").learn({**RESULT, "rows": rows}).splitlines()[2:5]
+    lines = scripts("recipe_tables").learn({**RESULT, "rows": rows}).splitlines()[2:5]
     assert [line.split(" | ")[1] for line in lines] == ["float", "`w8a8`", "`w8a8+qat`"]
     assert lines[1].endswith("| 2.00 | 90.0 | 1.0 | 0.50 | - | - |")
     assert lines[2].endswith("| 1.00 | 90.0 | 1.0 | 0.50 | 30.0 | 12.0 |")
@@ -232,12 +232,12 @@ def test_int4_sets_fitted_levels_beside_even_ones_and_the_preset_alone(scripts):
         {"model": "m", "recipe": "w4a8-even+pack", "points_lost": 3.0, **figures, **beside},
         {"model": "m", "recipe": "w4a8+pack", "points_lost": 1.0, **figures, **beside},
     ]
-    whole = scripts("tables").int4({**RESULT, "rows": rows}).splitlines()[2:5]
+    whole = scripts("recipe_tables").int4({**RESULT, "rows": rows}).splitlines()[2:5]
     assert [line.split(" | ")[1:4] for line in whole] == [
         ["`int8`", "0.50", "90.0"],
         ["`w4a8-even+pack`", "3.00", "90.0"],
         ["`w4a8+pack`", "1.00", "90.0"],
     ]
     assert whole[2].endswith("| 0.163 | 0.44 | 1.00&nbsp;? |")
-    (alone,) = scripts("tables").int4_summary({**RESULT, "rows": rows}).splitlines()[2:3]
+    (alone,) = scripts("recipe_tables").int4_summary({**RESULT, "rows": rows}).splitlines()[2:3]
     assert alone.startswith("| m | `int4` | 1.00 |")

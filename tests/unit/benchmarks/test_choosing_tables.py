@@ -40,7 +40,7 @@ def test_rounding_is_paid_for_in_seconds_beyond_the_nearest(scripts):
     """3 points of fidelity in 12 - 6 seconds: half a point a second."""
     rows = [rounded("nearest", 6.0, 90.0, 2.0), rounded("gptq", 12.0, 93.0, 1.5)]
     rows.append({"model": "m", "bits": 4, "rounding": "adaround", "error": "no torch"})
-    text = scripts("tables").rounding({**RESULT, "rows": rows})
+    text = scripts("recipe_tables").rounding({**RESULT, "rows": rows})
     assert "| m | 4 bits | `nearest` | 90.00 | 2.00 | - | - | 89.00 | 3.00 |" in text
     assert "| m | 4 bits | `gptq` | 93.00 | 1.50 | 6.0 | +0.500 | 92.00 | 2.50 |" in text
     assert "| m | 4 bits | `adaround` | failed: no torch |" in text
@@ -49,7 +49,7 @@ def test_rounding_is_paid_for_in_seconds_beyond_the_nearest(scripts):
 def test_the_value_in_use_is_bold(scripts):
     row = {"model": "m", "constant": "RIDGE", "rest_fidelity": 97.5}
     rows = [{**row, "value": 3, "default": False}, {**row, "value": 0.5, "default": True}]
-    text = scripts("tables").constants({**RESULT, "rows": rows})
+    text = scripts("recipe_tables").constants({**RESULT, "rows": rows})
     assert text.index("| RIDGE | **0.5** | 97.50 |") < text.index("| RIDGE | 3 | 97.50 |")
 
 
