@@ -11,6 +11,7 @@ from paredown.card import Card
 from paredown.differences import Pair, side_by_side
 from paredown.families.card_file import commented_card
 from paredown.families.cards import write_card
+from paredown.families.model_parts import Parts, parts_text
 from paredown.files import Layout, check_directory, make_directory, write_named, write_whole
 from paredown.graph.two_files import two_files
 from paredown.job import FEEDING_PICTURE
@@ -91,11 +92,16 @@ def save_feeding(
     return [str(path) for path in paths]
 
 
-def save_card(choice: CardChoice, model: Model, out: str | Path, *, force: bool = False) -> Path:
+def save_card(
+    choice: CardChoice, model: Model, out: str | Path, *, parts: Parts | None = None, force: bool = False
+) -> Path:
     """The file with the card, every key explained; what was not decided stands in it behind a #.
 
-    Raises: StorageError; UsageError where the file is there, unless `force`.
+    parts: the files of a model that comes in two. Raises: StorageError; UsageError where the file is there,
+    unless `force`; CardError where the parts do not lie beside it.
     """
     left = () if choice.refusal is None else choice.open_cards
-    write_named(Path(out), commented_card(choice.card, model.name, left, choice.doubt).encode(), force=force)
+    text = commented_card(choice.card, model.name, left, choice.doubt)
+    text += "" if parts is None else parts_text(parts, Path(out).parent)
+    write_named(Path(out), text.encode(), force=force)
     return Path(out)

@@ -17,6 +17,7 @@ import paredown
 from paredown import saving
 from paredown._compress.presets import parse_recipe
 from paredown._measure.prompted import EncodedOnce
+from paredown.cli import main
 from paredown.detections import Detections, Mask
 from paredown.errors import CardError, UnknownName, UnsupportedModel, UsageError
 from paredown.families.cards import card_text, read_card
@@ -256,6 +257,19 @@ def test_embeddings_of_one_shape_are_asked_for_and_said(tmp_path):
     card.write_text(card.read_text().replace('"e1"', '"e2"'))
     with pytest.raises(UnknownName, match="input of the decoder"):
         read_model(card)
+
+
+def test_a_written_card_names_the_parts_and_stands_for_the_model(tmp_path, capsys):
+    card = write_efficient(tmp_path, twins=True)
+    card.write_text(card.read_text() + '[parts.embeddings]\nemb = "e1"\nmore = "e0"\n')
+    written = tmp_path / "mine.toml"
+    assert main(["card", str(card), "--out", str(written)]) == 0
+    before, after = read_model(card), read_model(written)
+    assert (before.sha256, before.inputs) == (after.sha256, after.inputs)
+    assert read_card(written, after).family == "sam"
+    (tmp_path / "elsewhere").mkdir()
+    assert main(["card", str(card), "--out", str(tmp_path / "elsewhere" / "mine.toml")]) == 2
+    assert "beside it, or below it" in capsys.readouterr().err
 
 
 def masks(*columns: int) -> tuple[Mask, ...]:

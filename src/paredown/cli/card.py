@@ -33,8 +33,9 @@ def main(args: argparse.Namespace) -> int:
     from paredown.cli import console
     from paredown.cli.feeding import values_of
     from paredown.cli.loading import hints_of
+    from paredown.families.model_parts import read_parts
     from paredown.files import check_named
-    from paredown.inputs import read_model
+    from paredown.inputs import CARD, read_model
 
     voice = console.Voice(args.quiet)
     out = args.out or args.model.with_name(f"{args.model.stem}.card.toml")
@@ -48,7 +49,8 @@ def main(args: argparse.Namespace) -> int:
             voice.say(note)
     model = read_model(args.model, hints_of(args))
     choice = api.choose(model, args.model, hints_of(args), images, voice.progress)
-    saving.save_card(choice, model, out, force=args.force)
+    parts = read_parts(args.model) if args.model.suffix.lower() == CARD else None
+    saving.save_card(choice, model, out, parts=parts, force=args.force)
     unknown = _unknown(choice)
     if args.json:
         console.show_json({"card": str(out), "unknown": unknown, **values_of(choice)})

@@ -17,7 +17,7 @@ from pathlib import Path
 from paredown.errors import CardError, UnknownName
 from paredown.families.card_input import checked
 from paredown.graph.join import DECODER, ENCODER
-from paredown.toml import read_toml
+from paredown.toml import read_toml, toml_lines
 
 _KEYS = (ENCODER, DECODER, "embeddings")
 
@@ -49,6 +49,22 @@ def read_parts(card: Path) -> Parts:
     files = {name: _file(card, name, table[name]) for name in (ENCODER, DECODER)}
     embeddings = checked(card, "parts.embeddings", table.get("embeddings", {}), Mapping[str, str])
     return Parts(files, embeddings)
+
+
+def parts_text(parts: Parts, folder: Path) -> str:
+    """The table for a card in that folder. Raises CardError where a part does not lie there or below it."""
+    lines = {}
+    for name, file in parts.files.items():
+        try:
+            lines[name] = file.absolute().relative_to(folder.absolute()).as_posix()
+        except ValueError as e:
+            raise CardError(
+                "a card names the parts of its model beside it, or below it",
+                got=f"{file}, and a card in {folder}",
+                hint="write the card into the folder of the parts (--out)",
+            ) from e
+    text = "\n# The files that the model is made of.\n[parts]\n" + toml_lines(lines)
+    return text + (f"\n[parts.embeddings]\n{toml_lines(parts.embeddings)}" if parts.embeddings else "")
 
 
 def _file(card: Path, name: str, value: object) -> Path:
