@@ -61,6 +61,7 @@ DECODE_BYTES = 1_000_000
 OWN = "own"  # the family that a decode file reads
 AS_BOXES = dict.fromkeys(("pose", "oriented", "instances"), ("detect",))  # judged by their boxes alone
 _TABLES = {"input": "preprocess", "decode": "decode", "origin": "origin"}
+_OF_A_FILE = {"input": ("layout", "dtype"), "decode": ("channels",)}  # TFLite's are its own
 _KEYS = {f.name for f in fields(Card)} - {"preprocess"} | {"input", "parts"}
 _TYPES = {"conf": float, "iou": float, "max_detections": int, "task": str, "family": str}
 
@@ -147,12 +148,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _without_settled(values: dict[str, Any], model: Model) -> dict[str, Any]:
-    """The values without the input's layout and type where the file is TFLite's: they are its own, and a card
-    beside it is often that of the ONNX file that it was made from."""
-    table = values.get("input")
-    if not isinstance(table, dict) or FROM_TFLITE not in model.metadata.get(NOTES, ""):
+    """The values without the input's layout and type, and without where the outputs' channels are, for a file of
+    TFLite's: they are its own, and a card beside it is often that of the ONNX file that it was made from."""
+    if FROM_TFLITE not in model.metadata.get(NOTES, ""):
         return values
-    return {**values, "input": {k: v for k, v in table.items() if k not in ("layout", "dtype")}}
+    own = {name: values[name] for name in _OF_A_FILE if isinstance(values.get(name), dict)}
+    return {**values, **{n: {k: v for k, v in t.items() if k not in _OF_A_FILE[n]} for n, t in own.items()}}
 
 
 def _check_whole(path: Path, model: Model) -> None:

@@ -107,6 +107,15 @@ def test_layout_and_type_are_a_tflite_files_own(tmp_path: Path) -> None:
     assert (how.layout, how.dtype, how.colour) == ("nhwc", "float32", "bgr")
 
 
+def test_where_a_tflite_file_has_its_channels_is_its_own(tmp_path: Path) -> None:
+    """In its outputs as well: a map of 21 classes, last where the ONNX file has them first."""
+    shape = {"o": ((1, 320, 320, 21), ("Resize",))}
+    made = model(shape, (1, 320, 320, 3), {NOTES: FROM_TFLITE})
+    text = "family = 'segmenter'\ntask = 'segment'\n[decode]\nchannels = 'first'"
+    assert read_card(written(tmp_path, text), made).decode["channels"] == "last"
+    assert read_card(written(tmp_path, text), model(shape)).decode["channels"] == "first"
+
+
 def test_a_card_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="cannot read"):
         read_card(tmp_path / "none.toml", yolov8_model())
