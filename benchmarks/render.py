@@ -13,12 +13,13 @@ import re
 import sys
 from pathlib import Path
 
+import any_model_tables
 import recipe_tables
 import runtime_tables
 import tables
 
 HERE = Path(__file__).parent
-TABLES = tables.TABLES | recipe_tables.TABLES | runtime_tables.TABLES
+TABLES = tables.TABLES | recipe_tables.TABLES | runtime_tables.TABLES | any_model_tables.TABLES
 DOCS = HERE.parent / "docs"
 DEFAULT_FILES = (
     *(
@@ -35,12 +36,14 @@ DEFAULT_FILES = (
             "learning.md",
             "litert.md",
             "mixed.md",
+            "models.md",
             "ncnn.md",
             "openvino.md",
             "pruning.md",
             "report.md",
             "rounding.md",
             "search.md",
+            "unknown_model.md",
         )
     ),
     HERE.parent / "README.md",

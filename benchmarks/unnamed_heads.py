@@ -23,6 +23,7 @@ import paredown
 from paredown import data
 from paredown.analyze.against_float import accuracy_of, points_lost
 from paredown.errors import ParedownError
+from paredown.measurement import Trial
 from paredown.study.options import Options
 
 RECIPES = ("int8", "int8-minmax", "int8-dynamic")
@@ -175,15 +176,24 @@ def _judged(args: Any, name: str) -> list[dict[str, Any]]:
     except ParedownError as e:
         say(f"{name}: {e}")
         return [{"model": name, "source": source, "error": first_line(e, args.material)}]
-    rows = []
-    for trial in outcome.trials:
-        accuracy, lost = accuracy_of(trial), points_lost(trial, outcome.verdict.baseline)
-        rows.append({
-            "model": name, "source": source, "label": trial.label,
-            "accuracy": accuracy.value if accuracy else None, "points_lost": lost.value if lost else None,
-            **({"error": trial.error.splitlines()[0]} if trial.error else {}),
-        })  # fmt: skip
-    return rows
+    counts = {"images": len(calibration), "judged": len(judged)}
+    baseline = outcome.verdict.baseline
+    return [{"model": name, "source": source, **counts, **_figures(t, baseline)} for t in outcome.trials]
+
+
+def _figures(trial: Trial, baseline: Trial) -> dict[str, Any]:
+    """The accuracy of one trial and what it loses of the float model's; its error where it failed."""
+    if trial.measurement is None:
+        return {"label": trial.label, "error": (trial.error or "").splitlines()[0]}
+    accuracy, lost = accuracy_of(trial), points_lost(trial, baseline)
+    drop = trial.measurement.get(f"{accuracy.name}_drop") if accuracy else None
+    return {
+        "label": trial.label,
+        "accuracy": accuracy.value if accuracy else None,
+        "points_lost": lost.value if lost else None,
+        "points_low": drop.low if drop else None,
+        "points_high": drop.high if drop else None,
+    }
 
 
 if __name__ == "__main__":

@@ -148,8 +148,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _without_settled(values: dict[str, Any], model: Model) -> dict[str, Any]:
-    """The values without the input's layout and type, and without where outputs have their channels, for a file of
-    TFLite's: they are its own, and a card beside it is often that of the ONNX file that it was made from."""
+    """The values without the input's layout and type, and without where outputs have their channels, for a
+    file of TFLite: they are its own, and a card beside it is often that of the ONNX file it was made from."""
     if FROM_TFLITE not in model.metadata.get(NOTES, ""):
         return values
     own = {name: values[name] for name in _OF_A_FILE if isinstance(values.get(name), dict)}
