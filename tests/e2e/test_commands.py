@@ -135,6 +135,13 @@ def test_memory_alone_can_be_measured(toy, capsys):
         (["measure", "{model}", "--data", "{data}", "--target", "raspberry-pi-4"], 1, "raspberry-pi-4"),
         (["list", "recipe"], 2, "'recipes'"),
         (["report", "{tmp}"], 2, "no study directory"),
+        (["watch", "{tmp}"], 2, "no study directory"),
+        (["compare", "{tmp}", "--a", "float", "--b", "int8"], 2, "no study directory"),
+        (
+            ["run", "{model}", "--data", "{tmp}", "--sizes", "64,wide"],
+            2,
+            "names no sizes in pixels, such as 640,416, or auto",
+        ),
         (["study", "{tmp}/none.toml"], 2, "none.toml"),
         (["doctor", "--target", "loacl"], 2, "'local'"),
     ],

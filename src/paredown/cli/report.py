@@ -84,11 +84,11 @@ def serve(args: argparse.Namespace) -> int:
     from paredown.report_data import read_stories, read_story
     from paredown.serving import ReportServer
     from paredown.study.index import is_index
+    from paredown.study.store import require_study
 
     if args.out is not None:
         raise UsageError("--serve writes no file", got=f"--out {args.out}", hint="leave one of the two out")
-    if not (args.study / "study.toml").is_file():
-        raise UsageError(f"{args.study} is no study directory", expected="a directory with study.toml")
+    require_study(args.study)
 
     def page(directory: Path) -> str:
         if is_index(directory):

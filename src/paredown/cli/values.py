@@ -66,7 +66,8 @@ def sizes(text: str) -> tuple[int, ...] | str:
     """The pixels of "640,416", or "auto"."""
     if text.strip() == "auto":
         return "auto"
-    found = tuple(count(part) for part in names(text))
-    if not found or 0 in found:
+    parts = names(text)
+    found = tuple(int(part) for part in parts if part.isdecimal())
+    if not found or 0 in found or len(found) < len(parts):
         raise argparse.ArgumentTypeError(f"{text!r} names no sizes in pixels, such as 640,416, or auto")
     return found

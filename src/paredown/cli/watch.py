@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paredown.errors import UsageError
-
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -31,10 +29,10 @@ def main(args: argparse.Namespace) -> int:
 
     from paredown.cli import console
     from paredown.study.lock import holder
+    from paredown.study.store import require_study
 
     out = console.stdout()
-    if not (args.study / "study.toml").is_file():
-        raise UsageError(f"{args.study} is no study directory", expected="a directory with study.toml")
+    require_study(args.study)
     if args.once or not out.is_terminal:
         out.print(shown(args.study))
         return 0

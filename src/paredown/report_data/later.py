@@ -16,7 +16,7 @@ from paredown.measurement import Trial
 from paredown.metrics.tally import Evidence
 from paredown.study.evidence import read_evidence
 from paredown.study.index import is_index, read_index, read_parts
-from paredown.study.store import read_trials
+from paredown.study.store import read_trials, require_study
 
 MOST = 6  # images named
 
@@ -64,6 +64,7 @@ def compare_later(directory: Path, a: str, b: str) -> Later:
 
 def _named(directory: Path) -> dict[str, tuple[Path, Trial]]:
     """Every trial and the directory that it stands in, by its label, and by its key where no label is so."""
+    require_study(directory)
     if not is_index(directory):
         return _by_name(directory, read_trials(directory), "")
     found: dict[str, tuple[Path, Trial]] = {}

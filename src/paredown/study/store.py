@@ -190,14 +190,19 @@ def model_of(directory: Path, trial: Trial) -> Model:
     return replace(model, data=data)
 
 
-def read_study(directory: Path) -> dict[str, dict[str, object]]:
-    """The tables of study.toml. Raises UsageError where there is none, StorageError where it is damaged."""
-    path = directory / "study.toml"
-    if not path.is_file():
+def require_study(directory: Path) -> None:
+    """Nothing, or UsageError where the directory holds no study."""
+    if not (directory / "study.toml").is_file():
         raise UsageError(
             f"{directory} is no study directory",
             expected="a directory with study.toml, as `paredown run` makes",
         )
+
+
+def read_study(directory: Path) -> dict[str, dict[str, object]]:
+    """The tables of study.toml. Raises UsageError where there is none, StorageError where it is damaged."""
+    require_study(directory)
+    path = directory / "study.toml"
     tables = read_toml(path, what="the study", error=StorageError)
     for name, table in tables.items():
         if not isinstance(table, dict):
