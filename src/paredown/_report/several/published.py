@@ -61,9 +61,10 @@ def _line(stories: Stories, row: Figures, names: list[str]) -> list[Html]:
         theirs = DASH if value is None else bare(Quantity(name, value, kind.unit, kind.better))
         ours = None if trial is None else Row(trial, "plain", "", baseline).get(name)
         label = ", ".join(filter(None, [kind.title, _unit(name)]))
-        cells.append(tag("td", theirs, class_="n", data_label=f"{label}, published"))
+        style = "n" if value is not None else "n none"  # on a phone what was not published takes no line
+        cells.append(tag("td", theirs, class_=style, data_label=f"{label}, published"))
         mine = DASH if ours is None or value is None else bare(ours)
-        cells.append(tag("td", tag("b", mine), class_="n", data_label=f"{label}, here"))
+        cells.append(tag("td", tag("b", mine), class_=style, data_label=f"{label}, here"))
     return cells
 
 
