@@ -80,7 +80,10 @@ def accuracy(story: Story, rows: tuple[Row, ...]) -> Html:
         *_thresholds(good),
         *disagreement.block(story),
         tag("h3", "How sure the models are"),
-        _figures(_confidence(good, story.model.task), "Confidences were not recorded."),
+        _figures(
+            _confidence(good, story.model.task),
+            "No confidences were recorded: not every kind of model has any.",
+        ),
         lead=f"{title_of(story.metric)} on {story.dataset.images} images of {story.dataset.name}{truth}",
     )
 
@@ -100,7 +103,7 @@ def _thresholds(rows: tuple[Row, ...]) -> list[Child]:
 
 def _confidence(rows: tuple[Row, ...], task: str) -> list[Figure | None]:
     """The number of detections, or images, at or above each confidence, and in each bin."""
-    counted = [(r, c) for r in rows if (c := r.curve("confidence_histogram"))]
+    counted = [(r, c) for r in rows if any(c := r.curve("confidence_histogram"))]
     first = min(
         (i for _, c in counted for i, n in enumerate(c) if n), default=0
     )  # lower bins are not recorded

@@ -8,6 +8,7 @@ from paredown._report.format import number, plural
 from paredown._report.html import Child, tag
 from paredown._report.story import Story
 from paredown.analyze.kept import Kept
+from paredown.tasks import TASKS
 
 MOST = 8  # images
 LEAST = 3  # candidates: of two the pictures say more
@@ -42,7 +43,7 @@ def block(story: Story) -> list[Child]:
         )
     lead = (
         f"Of {plural(len(images), 'image')}, those on which {plural(len(kept), 'candidate')} differ most in "
-        "how right they are: F1 at the card's confidence for detectors, right or wrong for classifiers."
+        f"how right they are: {TASKS[story.model.task].WORDS.score}."
     )
     table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), class_="cards", id="disagree")
     return [

@@ -9,7 +9,7 @@ from typing import Any
 
 from paredown._report import evidence
 from paredown._report.evidence import Row
-from paredown._report.format import number, shown, shown_whole
+from paredown._report.format import look, number, shown, shown_whole
 from paredown._report.plots import COLOURS, MARKS, Figure, axis, cut, error_bars, errors, reference_of, scaled
 from paredown.agreement import is_agreement
 from paredown.analyze.pareto import pareto_front
@@ -99,11 +99,18 @@ def figure(all_rows: tuple[Row, ...], metric: str) -> Figure | None:
         "yaxis": axis(
             title_of(metric),
             range=list(y_range),
-            tickformat=".2f" if y_range[1] - y_range[0] > 0.08 else ".3f",
+            tickformat=_ticks(found[0][2], y_range[1] - y_range[0]),
         ),
         "showlegend": bool(colours),
     }
     return Figure("plot-trade-off", data, layout, _caption(marks), height=440)
+
+
+def _ticks(accuracy: Quantity, span: float) -> str:
+    """How the upright axis writes its values: as tables do."""
+    if look(accuracy).shown == "%":
+        return ".0%" if span > 0.08 else ".1%"
+    return ".2f" if span > 0.08 else ".3f"
 
 
 def runtime_colours(all_rows: tuple[Row, ...]) -> dict[str, str]:

@@ -37,6 +37,7 @@ WORDS = Words(
     counting="On how many images the first class is",
     held="even where its top-1 held",
     tried_by="top-1",
+    score="1 where the first class is right, else 0",
     of_class=("top-1", "images"),
     of_class_fidelity=("agreement", "images"),
     legend=(("right", "right"), ("missed", "wrong")),

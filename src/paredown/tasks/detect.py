@@ -51,6 +51,7 @@ WORDS = Words(
     counting="How many detections each model makes",
     held="even where its mAP held",
     tried_by="AP50",
+    score="F1 at the card's confidence",
     of_class=("AP50-95", "true boxes"),
     of_class_fidelity=("AP50-95", "boxes of the float model"),
     legend=(

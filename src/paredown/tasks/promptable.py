@@ -44,6 +44,7 @@ WORDS = replace(
     counting="How many masks the model guesses to fit",
     held="even where its mIoU held",
     tried_by="mIoU",
+    score="mean IoU over what is asked",
     of_class=("mIoU", "prompts"),
     of_class_fidelity=("mIoU", "prompts of the float model"),
     legend=(),

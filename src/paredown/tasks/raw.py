@@ -34,6 +34,7 @@ WORDS = Words(
     counting="How many outputs are",
     held="even where its outputs held",
     tried_by="nothing",
+    score="agreement of the worst output",
     of_class=("agreement", "outputs"),
     of_class_fidelity=("agreement", "outputs"),
     legend=(),

@@ -36,6 +36,7 @@ WORDS = Words(
     counting="How many pixels are",
     held="even where its mIoU held",
     tried_by="mIoU",
+    score="mIoU of the image",
     of_class=("IoU", "pixels"),
     of_class_fidelity=("IoU", "pixels of the float model"),
     legend=(("missed", "another class with {other}"),),

@@ -42,6 +42,7 @@ class Words:
     counting: str
     held: str
     tried_by: str
+    score: str  # how right a model is on one image
     of_class: tuple[str, str]
     of_class_fidelity: tuple[str, str]
     legend: tuple[tuple[str, str], ...]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from made_up_story import classifier, story, with_layers
 from test_report_page import Page
 
-from paredown._report import plots
+from paredown._report import plots, trade_off
 from paredown._report.downloads import relative
 from paredown._report.evidence import rows
 from paredown._report.format import fps, kb_or_mb, ms, percent, plural
@@ -219,3 +219,18 @@ def test_control_characters_of_foreign_names_are_spelled_out() -> None:
     shown = tag("td", "\x1b[31mred\x07 <b> \u202etxt\nsecond", title="\x1b]0;x\x07")
     assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", shown)
     assert "\\x1b[31mred\\x07 &lt;b&gt; \\u202etxt\nsecond" in shown
+
+
+def test_agreement_is_in_percent_on_the_axis_as_in_tables() -> None:
+    figure = trade_off.figure(rows(story()), "fidelity_map50_95")
+    assert figure is not None
+    assert figure.layout["yaxis"]["tickformat"].endswith("%")
+
+
+def test_a_task_without_confidences_has_no_empty_plots_of_them() -> None:
+    told, none = story(), {"confidence_histogram": (0.0, 0.0)}
+    measured = [(t, t.measurement) for t in told.trials if t.measurement is not None]
+    trials = tuple(replace(t, measurement=replace(m, curves={**m.curves, **none})) for t, m in measured)
+    page = render(replace(told, trials=trials))
+    assert "No confidences were recorded" in page
+    assert 'id="plot-confidence"' not in page
