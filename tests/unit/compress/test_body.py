@@ -41,6 +41,17 @@ def embedded_scores() -> Model:
     )
 
 
+def embedded_raw() -> Model:
+    """Distances in pixels and logits of one convolution, in rows, and an embedding of those rows."""
+    net = nets.Net()
+    x = net.node("Relu", net.conv("image", 3, 32))
+    x = net.node("Relu", net.conv(x, 32, 32))
+    wide = np.array([300, 300, 300, 300, 1, 1], np.float32)[:, None, None, None]
+    rows = net.node("Conv", x, net.constant(net.rng.normal(size=(6, 32, 1, 1)).astype(np.float32) * wide))
+    rows = net.node("Transpose", net.reshape(rows, 1, 6, CELLS), perm=[0, 2, 1])
+    return prepare(net.model(rows, net.node("MatMul", rows, net.normal(6, 8))))
+
+
 def regions() -> Model:
     """Boxes from one convolution that RoiAlign cuts out of the features in front of another."""
     net = nets.Net()
@@ -58,7 +69,7 @@ def by_op(model: Model, op: str) -> list[ir.Node]:
     return [n for n in to_ir(model).graph if n.op_type == op]
 
 
-@pytest.mark.parametrize("build", [embedded, embedded_scores])
+@pytest.mark.parametrize("build", [embedded, embedded_scores, embedded_raw])
 @pytest.mark.parametrize("recipe", ["w8a8-pc-minmax", "w8a8-pc-mse-guard", "dynamic", "w8-pc", "int8"])
 def test_scores_beside_boxes_survive_a_product_behind_them(recipe, build) -> None:
     model = build()
