@@ -12,6 +12,7 @@ import onnx.inliner
 from google.protobuf.message import DecodeError, EncodeError
 
 from paredown.errors import ModelError, UnsupportedModel
+from paredown.graph.bare_outputs import shape_outputs
 from paredown.graph.budget import check_budget, check_nodes, refuse_many_nodes
 from paredown.graph.external import load_external
 from paredown.graph.foreign import hint_for_folder, kind_of
@@ -93,6 +94,7 @@ def parse(data: bytes, where: str, folder: Path | None = None) -> onnx.ModelProt
     check_nodes(proto, where)
     load_external(proto, where, folder)
     settle_size_input(proto)
+    shape_outputs(proto)
     if proto.ByteSize() > MAX_BYTES:
         raise UnsupportedModel(f"{where} is over 2 GiB", got=f"{proto.ByteSize() / 2**30:.1f} GiB")
     try:

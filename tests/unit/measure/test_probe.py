@@ -208,6 +208,21 @@ def test_a_tie_of_a_nameless_detector_is_asked_though_it_finds_one_in_fifteen() 
     assert "--colour bgr" in str(raised.value)
 
 
+@pytest.mark.parametrize(("number", "settled"), [(1, False), (1, True), (5, False), (5, True)])
+def test_few_classes_of_cocos_names_have_cocos_numbers_or_their_own(number, settled) -> None:
+    """Persons and buses: a model of these two says 0 and 1, one of COCO's classes 0 and 5."""
+
+    def answer(tensor: np.ndarray) -> dict[str, np.ndarray]:
+        return boxes_of(number if tensor[0, 0].mean() > tensor[0, 2].mean() else 0)(tensor)
+
+    images = dataset([labels(i % 2) for i in range(40)], ("person", "bus"), COLOURS)
+    (match,) = recognised(RGB, n_classes=80, settled=settled, family="end2end").matches
+    found = Recognition((replace(match, open_classes=True),), "a model")
+    classes = choose_card(found, Answering(answer), images).classes
+    assert classes.index("bus") == number
+    assert classes.index("person") == 0
+
+
 def test_classes_in_another_order_are_noticed() -> None:
     images = dataset([labels(1)] * 8, ("cat", "dog"), COLOURS)
     found = recognised(RGB, BGR, n_classes=2, settled=True, family="end2end")

@@ -56,12 +56,14 @@ def decide(match: Match, tried: Sequence[CandidateCard]) -> tuple[CandidateCard,
     """
     default, best = tried[0], leader(tried)
     if match.settled:
-        chosen = best if best is not default and _beats(best, default) else default
+        taken = best is not default and (_beats(best, default) or _names_others(best, default))
+        chosen = best if taken else default
         return _told(chosen, _outcome_of_settled(chosen, best, default, tried)), None
     tied, same = _tied(best, tried)
     low = best.score[0] < (LEAST_NAMELESS if nameless(best.card) else LEAST_SCORE)
     if low and (tied or TASKS[best.card.task].REFUSE_LOW):
         return best, _nothing_right(tried)
+    tied = [c for c in tied if not _names_others(best, c)]
     if tied:
         return best, _tie(match, best, tied)
     usual = min((best, *same), key=tried.index)  # of those that feed nearly the same, the family's first
@@ -124,6 +126,14 @@ def _nearly_same(a: Card, b: Card) -> bool:
     if (a.classes, a.decode) != (b.classes, b.decode):
         return False
     return nearly_same(a.preprocess, b.preprocess)
+
+
+def _names_others(best: CandidateCard, other: CandidateCard) -> bool:
+    """Whether detectors differ in the names of classes alone: right boxes under a right name are no chance,
+    however few the classes are that tell the lists apart."""
+    a, b = best.card, other.card
+    same = (a.preprocess, a.decode) == (b.preprocess, b.decode)
+    return same and a.classes != b.classes and not TASKS[a.task].MORE_CLASSES
 
 
 def _beats(best: CandidateCard, other: CandidateCard) -> bool:
