@@ -70,7 +70,8 @@ def test_the_python_api_goes_on_the_same_way(strange, toy):
     assert "compressing needs no reading: its outputs as they are" in made.log[0].why
 
 
-def test_what_lost_everything_is_not_handed_over_in_silence(strange, toy, tmp_path, capsys, monkeypatch):
+@pytest.fixture
+def broken(strange, monkeypatch):
     """A wrong quantizer: every weight of the last convolution becomes zero."""
     whole = onnx.load(strange)
     (weight,) = (w for w in whole.graph.initializer if w.name == "v")
@@ -81,8 +82,29 @@ def test_what_lost_everything_is_not_handed_over_in_silence(strange, toy, tmp_pa
         return Compressed(prepare(made), context.source.sha256, recipe, (), 0.0)
 
     monkeypatch.setattr("paredown.api.apply_recipe", step)
+
+
+@pytest.mark.usefixtures("broken")
+def test_what_lost_everything_is_not_handed_over_in_silence(strange, toy, tmp_path, capsys):
     assert compress(strange, toy, tmp_path) == 0
     assert "it may be of no use" in capsys.readouterr().err
+
+
+DECODE = """
+def decode(outputs, size):
+    boxes, scores = outputs["first"][0], outputs["second"][0]
+    best = boxes[:, 0].argmax(), int(1 / abs(scores).max())
+    return [[8, 8, 24, 24]], [0.5 + 0.01 * best[0] / 64], [0]
+"""
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_decode_file_that_fails_on_what_is_left_costs_no_model(strange, toy, tmp_path, capsys):
+    (tmp_path / "head.py").write_text(DECODE)
+    feeding = ("--decode", str(tmp_path / "head.py"), "--scale", "0..1", "--fit", "stretch")
+    assert compress(strange, toy, tmp_path, *feeding) == 0
+    assert "its answer cannot be read" in capsys.readouterr().err
+    assert (tmp_path / "out" / "model.onnx").is_file()
 
 
 def test_parts_that_no_longer_change_are_told():

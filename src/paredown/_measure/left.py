@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from paredown import data
 from paredown._measure.judge import ImageJudge
 from paredown.card import Card
+from paredown.errors import CardError
 from paredown.model import Model
 from paredown.preprocessing.feeds import feed
 from paredown.protocols import Session
@@ -45,7 +46,10 @@ def warning(source: Model, made: Model, images: Dataset, card: Card, target: Tar
         answers = [[_answer(s, sample.read(), card) for sample in few] for s in sessions]
         silent = silenced(*answers)
         return f"on {len(few)} images {'; '.join(silent)}: {advice}" if silent else ""
-    lost = ImageJudge(source, few, card, target, "", threads)(made)
+    try:
+        lost = ImageJudge(source, few, card, target, "", threads)(made)
+    except CardError as e:  # a decode file that fails on what is left, say: the model is made all the same
+        return f"its answer cannot be read ({e.what}: {e.got}): {advice}"
     if lost.points <= MUCH:
         return ""
     return f"on {len(few)} images it agrees with the float model to {100 - lost.points:.0f} %: {advice}"
