@@ -8,19 +8,27 @@ import markdown_cells as md
 from markdown_cells import Result
 
 
+_WORDS = {
+    "map50_95": "mAP50-95",
+    "top1": "top-1",
+    "miou": "mIoU",
+    "fidelity_pose_map50_95": "agreement (no truth of points)",
+}
+
+
 def every_model(result: Result) -> str:
     """One row per model: the family that it was read as, its accuracy, what INT8 loses of it, the verdict."""
     lines = []
     for row in result["rows"]:
         if "error" in row:
-            lines.append([row["model"], "", "", "", f"refused: {md.cell(row['error'])}"])
+            lines.append([row["model"], "", "", "", "", f"refused: {md.cell(row['error'])}"])
             continue
         lost = md.lost({**row, "accuracy": row["float"]})
         word = "use INT8" if str(row["verdict"]).startswith("Use int8") else "keep the float model"
-        lines.append(
-            [row["model"], row["family"], f"{md.number(row['float'], 4)} {row['metric']}", lost, word]
-        )
-    return md.table(["model", "family", "FP32", "`int8`: points lost", "verdict"], lines) + md.foot(result)
+        accuracy = f"{md.number(row['float'], 4)} {_WORDS.get(row['metric'], row['metric'])}"
+        lines.append([row["model"], row["family"], str(row["judged"]), accuracy, lost, word])
+    head = ["model", "family", "images", "FP32", "`int8`: points lost", "verdict"]
+    return md.table(head, lines) + md.foot(result)
 
 
 def unnamed_heads(result: Result) -> str:
