@@ -7,7 +7,6 @@ from collections.abc import Callable
 import markdown_cells as md
 from markdown_cells import Result
 
-
 _WORDS = {
     "map50_95": "mAP50-95",
     "top1": "top-1",
