@@ -62,7 +62,7 @@ def parse_plan(tables: Mapping[str, Any]) -> Plan:
     for name in tables:
         if name not in TABLES:
             raise UnknownName("table in the study", name, TABLES)
-    with in_table("study"):
+    with in_table("study", ["base", *(f.name for f in fields(Matrix))]):
         matrix = build(Matrix, tables.get("study", {}))
     with in_table("[models]"):
         listed = tuple(build(PlannedModel, t) for t in _tables(tables, "models"))
