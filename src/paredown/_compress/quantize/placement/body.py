@@ -47,16 +47,8 @@ PLACES: Mapping[str, tuple[int, ...]] = {
 _BETWEEN = frozenset(
     {"Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Gelu", "HardSwish", "Mish", "Softplus", "Tanh"}
     | {"Erf", "BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization"}
-    | {
-        "MaxPool",
-        "AveragePool",
-        "GlobalAveragePool",
-        "GlobalMaxPool",
-        "ReduceMean",
-        "Resize",
-        "Pad",
-        "Dropout",
-    }
+    | {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "Resize", "Pad"}
+    | {"Dropout"}
 )
 """Ops that stand between convolutions and keep features features."""
 
@@ -91,7 +83,7 @@ def products_of_answers(graph: ir.Graph) -> set[ir.Node]:
     for closure in closures:
         if _work(found | closure) <= SMALL * _work(products):
             found |= closure
-    return found
+    return found if found < products else set()  # where no shape is known, nothing takes any work
 
 
 def _work(nodes: Set[ir.Node]) -> int:
@@ -136,8 +128,8 @@ def _leaving(graph: ir.Graph) -> set[ir.Node]:
     kinds, products = _kinds(graph), _products(graph)
     found: set[ir.Node] = set()
     for node in reversed(list(graph)):
-        readers = {r for v in node.outputs for r in consumers(v)}
-        leaves = any(v.is_graph_output() for v in node.outputs) or not readers.isdisjoint(found - products)
+        readers = {r for v in node.outputs for r in consumers(v) if r not in products}
+        leaves = any(v.is_graph_output() for v in node.outputs) or not readers.isdisjoint(found)
         if leaves and kinds[node] != "feature":
             found.add(node)
     return found
