@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paredown._compress.draft import Draft
 from paredown._compress.layerwise.im2col import (
@@ -31,9 +32,11 @@ from paredown._compress.layerwise.im2col import (
     positions,
 )
 from paredown._compress.layerwise.run import LayerwiseRun
+from paredown._compress.quantize.placement.plan import place
+from paredown._compress.quantize.sensitivity.noise import scores
 from paredown._compress.recipe import Context
 from paredown.graph.taps import Tapped
-from paredown.graph.walk import constant
+from paredown.graph.walk import constant, to_ir
 from paredown.measurement import StepRecord
 from paredown.numerics.quant_params import Signs
 
@@ -42,12 +45,14 @@ from paredown.numerics.quant_params import Signs
 class LayerSamples:
     """A layer with what it reads, (n, G, K) integers of its input's grid, and what it should answer.
 
-    wanted: (n, G, O) in steps of the layer's int32 sums, its bias not counted.
+    wanted: (n, G, O) in steps of the layer's int32 sums, its bias not counted. rare: (G, O), True for scores,
+    which tell of something where there is something: of that a few of n tell, if any.
     """
 
     layer: MatmulLayer
     read: Patches
     wanted: Rows
+    rare: NDArray[np.bool_]
 
 
 def layers_of(draft: Draft, step: str) -> tuple[list[MatmulLayer], list[StepRecord]]:
@@ -76,6 +81,7 @@ def layer_samples(draft: Draft, layers: Sequence[MatmulLayer], context: Context)
     given = (context.unlabelled if few else None) or context.images
     at, source = positions(layers, draw, context.seed), draft.float_model
     assert source is not None  # layers in integers have one
+    heads = place(to_ir(source).graph, context.policy, context.keep_float).heads
     images = context.progress(islice(given(), draw.images), "running the float network")
     answers = Tapped(source, answer_taps(layers, at), context.threads)
     passing = answers.passing(images)
@@ -84,10 +90,12 @@ def layer_samples(draft: Draft, layers: Sequence[MatmulLayer], context: Context)
     answered = answers.kept
     del answers, passing  # and with them the session
     pairs = list(zip(layers, at, strict=True))
-    for layer, place in context.progress(pairs, "rounding layer by layer", len(pairs)):
-        where = indices(layer, place)
+    for layer, spots in context.progress(pairs, "rounding layer by layer", len(pairs)):
+        where = indices(layer, spots)
         read = np.concatenate([im2col(where, x, layer.zero) for x in run.to(layer.quantized)])
-        yield LayerSamples(layer, read, _in_steps(layer, np.concatenate(answered.pop(0))))
+        answer = np.concatenate(answered.pop(0))
+        rare = scores(answer.T) if layer.answer in heads else np.zeros(answer.shape[1], np.bool_)
+        yield LayerSamples(layer, read, _in_steps(layer, answer), rare.reshape(layer.groups, -1))
 
 
 def _in_steps(layer: MatmulLayer, answer: Rows) -> Rows:

@@ -48,6 +48,7 @@ DAMPING = 0.1  # of the mean of H's diagonal, added to it: a sample is not the p
 RIDGE = 1.0  # of the same, for moving w; both varied by benchmarks/constants.py
 # of the way to the grid's next integer: learning starts no further off, or its first steps undo the rounding
 INSIDE = 0.25
+FINE = 7  # bits, from which scores are left to the nearest integer, see `_round_layer`
 HELD_OUT = 8  # the last eighth of the patches judges: those of other images, where there are many
 
 
@@ -69,7 +70,11 @@ def apply(step: SecondOrder, draft: Draft, context: Context) -> tuple[StepRecord
 
 
 def _round_layer(step: SecondOrder, samples: LayerSamples, draft: Draft) -> StepRecord:
-    """Rounds one layer's integers again where that lowers its error on the patches that judge."""
+    """Rounds one layer's integers again where that lowers its error on the patches that judge.
+
+    Not of scores, in many bits: the patches show hardly an object, and what makes up for errors where there
+    is none, far below what a sigmoid hears, moves the scores of all objects by one sign.
+    """
     give_back()  # layers differ in size by hundreds: what one leaves is no room for the next
     layer, stored = samples.layer, samples.layer.weight.inputs[0]
     found = draft.layers[str(layer.node.name)]
@@ -79,8 +84,9 @@ def _round_layer(step: SecondOrder, samples: LayerSamples, draft: Draft) -> Step
     new, shift, errors = old.copy(), np.zeros(old.shape[:2]), np.zeros(2)
     for g in range(layer.groups):
         answer, free = samples.wanted[:, g], layer.bias is not None
+        kept = samples.rare[g] & (layer.bits >= FINE)
         new[g], shift[g], left = round_group(
-            wanted[g], old[g], _centred(samples, g), answer, layer.grid, free
+            wanted[g], old[g], _centred(samples, g), answer, layer.grid, free, kept
         )
         errors += left
     replace_constant(stored, layer.shaped(new).astype(before.dtype))
@@ -88,9 +94,9 @@ def _round_layer(step: SecondOrder, samples: LayerSamples, draft: Draft) -> Step
     draft.layers[str(layer.node.name)] = replace(found, unrounded=unrounded)
     if layer.bias is not None:
         shift_bias(layer.bias, shift.reshape(-1))
-    kept = float(errors[1] / errors[0]) if errors[0] > 0 else 1.0
+    remaining = float(errors[1] / errors[0]) if errors[0] > 0 else 1.0
     op, why = layer.node.op_type, "weights rounded again, mean error into the bias"
-    data = {"op": op, "error_left": round(kept, 4), "changed": round(float(np.mean(new != old)), 4)}
+    data = {"op": op, "error_left": round(remaining, 4), "changed": round(float(np.mean(new != old)), 4)}
     return StepRecord(step.name, str(layer.node.name), "changed", why, data)
 
 
@@ -102,12 +108,19 @@ def _centred(samples: LayerSamples, g: int) -> Rows:
 
 
 def round_group(
-    w: Rows, old: Rows, x: Rows, t: Rows, grid: QuantParams, free_bias: bool
+    w: Rows,
+    old: Rows,
+    x: Rows,
+    t: Rows,
+    grid: QuantParams,
+    free_bias: bool,
+    kept: NDArray[np.bool_] | None = None,
 ) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64]]:
     """Integers, (O, K), that answer x with t; what the bias shifts by, (O,), 0 where it is not free.
 
     w: real weights in steps. old: the integers so far, kept row by row where they are no worse. x: (n, K),
-    changed in place. t: (n, O). Also the squared errors of the old and of what is returned, (2,).
+    changed in place. t: (n, O). kept: (O,), rows that stay as they are, bias and all. Also the squared errors
+    of the old and of what is returned, (2,).
     """
     means = (x.mean(axis=0), t.mean(axis=0)) if free_bias else (np.float32(0), np.float32(0))
     x -= means[0]
@@ -118,9 +131,16 @@ def round_group(
     del x
     rounded = _fit(w, h, missed, grid)
     cost = np.stack([np.square(judges[0] @ q.T - judges[1]).mean(axis=0) for q in (old, rounded)])
-    new = np.where((cost[1] < cost[0])[:, None], rounded, old)
+    better = cost[1] < cost[0] if kept is None else (cost[1] < cost[0]) & ~kept
+    new = np.where(better[:, None], rounded, old)
     shift = means[1] - new @ means[0] if free_bias else np.zeros(len(w))
-    return new, np.asarray(shift, np.float64), np.array([cost[0].sum(), cost.min(axis=0).sum()])
+    if kept is not None:
+        shift = np.where(kept, 0.0, shift)
+    return (
+        new,
+        np.asarray(shift, np.float64),
+        np.array([cost[0].sum(), np.where(better, cost[1], cost[0]).sum()]),
+    )
 
 
 def _statistics(w: Rows, x: Rows, t: Rows) -> tuple[Rows, Rows]:

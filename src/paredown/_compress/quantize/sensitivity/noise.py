@@ -69,7 +69,7 @@ def _answer(values: Floats, sure: Floats | None, classifies: bool) -> Answer:
         inverse = np.full((len(values), 1), 1 / max(float(values.std()), 1e-6), np.float32)
         shares, least = _shares(np.zeros(len(values), bool)), np.full((len(values), 1), -np.inf, np.float32)
         return Answer(values, least, np.ones(1, np.float32), inverse, shares, 0.0)
-    variance, score = values.var(axis=1), _scores(values)
+    variance, score = values.var(axis=1), scores(values)
     if values.shape[1] == 1:  # the last of a pyramid of heads has one position: its channels tell the scale
         variance = np.full(len(values), values[~score].var() if (~score).any() else 0.0, np.float32)
         variance[score] = np.maximum(values[score], UNHEARD).var() if score.any() else 0.0
@@ -92,14 +92,15 @@ def _confidence(heads: Sequence[Floats]) -> dict[int, Floats]:
     """P -> (P,), for resolutions where some head scores."""
     found: dict[int, Floats] = {}
     for values in heads:
-        score = _scores(values)
+        score = scores(values)
         if score.any():
             sure = _sigmoid(values[score].max(axis=0))
             found[values.shape[1]] = found.get(values.shape[1], np.float32(1)) * sure
     return found
 
 
-def _scores(values: Floats) -> NDArray[np.bool_]:
+def scores(values: Floats) -> NDArray[np.bool_]:
+    """(C,), True for channels that tell of something rare. values: (C, P)."""
     return np.asarray(_sigmoid(values).mean(axis=1) < RARE)
 
 
