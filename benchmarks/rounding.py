@@ -82,7 +82,7 @@ def apart(draft: Draft, layers: Sequence[MatmulLayer], context: Context) -> Iter
         read = np.clip(np.rint(real / layer.scale) + layer.zero, layer.low, layer.high).astype(np.int16)
         rows = layer.rows(layer.found.unrounded)
         wanted = np.einsum("ngk,gok->ngo", read.astype(np.float32) - layer.zero, rows, optimize=True)
-        yield LayerSamples(layer, read, wanted)
+        yield LayerSamples(layer, read, wanted, np.zeros(wanted.shape[1:], np.bool_))
 
 
 @contextmanager
