@@ -10,6 +10,7 @@ Outputs over one grid of stride s, (1, K, h, w) or (1, h, w, K), in any order:
 A peak is what no neighbour of its 3 x 3 exceeds; there is no NMS.
 Source: Zhou, Wang, Kraehenbuehl, Objects as Points, 2019, arXiv 1904.07850, section 4; Liu et al., TTFNet,
 2019, arXiv 1909.00700, section 3 (distances).
+Differs from the source: of equal neighbours one is a peak, not all. In 8 bits many peaks are flat.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from itertools import permutations
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paredown.card import Card
 from paredown.families.boxes import Floats, centre_to_corners, distances_to_corners, sigmoid
@@ -48,7 +50,7 @@ def candidates(outputs: Mapping[str, Any], card: Card, least: float) -> Candidat
     heat, extent, offset = _maps(outputs, card)
     heat = sigmoid(heat) if card.decode["activation"] == "sigmoid" else heat
     rows, columns = heat.shape[:2]
-    peaks = np.where(heat >= _neighbours(heat), heat, 0).reshape(rows * columns, -1)
+    peaks = np.where(_is_peak(heat), heat, 0).reshape(rows * columns, -1)
     kept = np.flatnonzero(~(peaks.max(axis=1) < least))  # what is no number stays, to be noticed
     y, x = np.divmod(kept, columns)
     places = np.stack([x, y], axis=1).astype(np.float32)
@@ -120,13 +122,14 @@ def _maps(outputs: Mapping[str, Any], card: Card) -> tuple[Floats, Floats, Float
     return answers[heat], answers[extent], None if offset == -1 else answers[offset]
 
 
-def _neighbours(heat: Floats) -> Floats:
-    """(h, w, C) the largest of each place and its eight neighbours."""
+def _is_peak(heat: Floats) -> NDArray[np.bool_]:
+    """(h, w, C) whether no neighbour is larger. Of equal neighbours, as rounding makes them, the first is."""
     rows, columns = heat.shape[:2]
     around = np.pad(heat, ((1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
-    across = np.maximum.reduce([around[:, i : i + columns] for i in range(3)])
-    largest: Floats = np.maximum.reduce([across[i : i + rows] for i in range(3)])
-    return largest
+    shifted = [around[y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
+    before, behind = np.maximum.reduce(shifted[:4]), np.maximum.reduce(shifted[5:])
+    found: NDArray[np.bool_] = (heat > before) & (heat >= behind)
+    return found
 
 
 # The mean and deviation of the authors' own data loader, in the order blue, green, red.

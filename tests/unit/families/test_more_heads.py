@@ -70,6 +70,17 @@ def test_centernet_by_size_and_offset_of_which_only_the_values_tell() -> None:
     check(other, answer, "centernet", 0.9, 2)
 
 
+def test_a_peak_that_rounding_made_flat_is_one_object() -> None:
+    from paredown.families import centernet as family
+
+    answer = centernet(False, False)
+    answer["b"][0, 2, 22:24, 30:33] = 0.9  # six equal neighbours
+    answer["b"][0, 1, 60, 10:12] = 0.5
+    card = recognise(made(answer, {"b": ("Sigmoid",)})).resolve()
+    found = family.candidates(answer, card, 0.05)
+    assert found.scores.max(axis=1).tolist() == pytest.approx([0.9, 0.5])
+
+
 def anchored(rule: str, size: int, width: int, cls: int) -> Answer:
     """Logits and changes of the prior that is nearest to the box."""
     priors = PRIORS[rule]((size, size))
