@@ -31,6 +31,13 @@ from paredown.targets import target as find_target
 __all__ = ["Compared", "compare", "measure"]
 
 
+def require_measurable(what: Sequence[str]) -> None:
+    """Nothing, or UnknownName for the first that is none of `WHAT`."""
+    for name in what:
+        if name not in WHAT:
+            raise UnknownName("thing to measure", name, WHAT)
+
+
 @checked
 def measure(
     model: ModelLike,
@@ -55,9 +62,7 @@ def measure(
     without truth cannot do without it. scope: which answers of a detector count. power: where watts come
     from, by default the machine's own sensor; `absent` of the result says why there are none.
     """
-    for name in what:
-        if name not in WHAT:
-            raise UnknownName("thing to measure", name, WHAT)
+    require_measurable(what)
     where, progress = find_target(target, open_host(host), runtime), shown(progress)
     where.version()  # a missing package is said before any work
     if TIMED & set(what):

@@ -131,7 +131,7 @@ def test_memory_alone_can_be_measured(toy, capsys):
         (["run", "{tmp}/missing.onnx", "--data", "{data}"], 1, "missing.onnx"),
         (["inspect", "{tmp}/truncated.onnx"], 1, "truncated.onnx"),
         (["inspect", "{tmp}/empty.onnx"], 1, "empty.onnx"),
-        (["measure", "{model}", "--data", "{data}", "--what", "warmth"], 2, "thing to measure"),
+        (["measure", "{tmp}/none.onnx", "--data", "{data}", "--what", "warmth"], 2, "thing to measure"),
         (["measure", "{model}", "--data", "{data}", "--target", "raspberry-pi-4"], 1, "raspberry-pi-4"),
         (["list", "recipe"], 2, "'recipes'"),
         (["report", "{tmp}"], 2, "no study directory"),

@@ -51,8 +51,10 @@ def main(args: argparse.Namespace) -> int:
     from paredown import api
     from paredown.cli import console, loading
     from paredown.files import check_named, write_named
+    from paredown.measuring import require_measurable
     from paredown.study.records import json_text, plain
 
+    require_measurable(args.what)
     voice = console.Voice(args.quiet)
     if args.out is not None:
         check_named(args.out, force=args.force)
