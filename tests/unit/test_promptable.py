@@ -21,6 +21,7 @@ from paredown.cli import main
 from paredown.detections import Detections, Mask
 from paredown.errors import CardError, UnknownName, UnsupportedModel, UsageError
 from paredown.families.cards import card_text, read_card
+from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.rejoin import rejoined
 from paredown.graph.split import split
@@ -358,6 +359,11 @@ def paired(pair):
     return paredown.read_dataset(pair.calib)
 
 
+def stored_bytes(model):
+    """Of all numbers in the file."""
+    return sum(numpy_helper.to_array(t).nbytes for t in to_proto(model).graph.initializer)
+
+
 @pytest.mark.parametrize("recipe", ["int8", "int8-dynamic", "int8-weights", "ort-dynamic"])
 def test_recipes_make_a_model_that_still_answers(pair, images, recipe):
     calib = paired(pair)
@@ -366,7 +372,9 @@ def test_recipes_make_a_model_that_still_answers(pair, images, recipe):
     measured = paredown.measure(made.model, images, baseline=model, what=["map"], threads=1)
     values = {q.name: q.value for q in measured.quantities}
     assert values["fidelity_prompt_miou"] > 0.75
-    assert made.model.size_bytes < 1.02 * model.size_bytes  # of so few weights Q and DQ take what is saved
+    assert stored_bytes(made.model) < stored_bytes(model)
+    if recipe != "int8":  # names of Q and DQ nodes take what a toy with so few weights saves
+        assert made.model.size_bytes < model.size_bytes
 
 
 @pytest.mark.parametrize(

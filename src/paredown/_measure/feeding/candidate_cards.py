@@ -76,9 +76,8 @@ def _lists(card: Card, dataset: Dataset, open_classes: bool) -> dict[tuple[str, 
     if len(names) < n and task.MORE_CLASSES:
         found[("background", *names, *numbered[len(names) + 1 :])] = f"background, then {in_order}"
     if coco and open_classes and len(names) < n and names != COCO_NAMES[: len(names)]:
-        found.setdefault(
-            names + numbered[len(names) :], in_order
-        )  # fewer classes of its own, of COCO's names
+        own = names + numbered[len(names) :]  # fewer classes of its own, of COCO's names
+        found.setdefault(own, in_order)
     if coco and open_classes and not by_id:
         found[coco_by_id(0, 91)] = "COCO's category ids, the data set's classes found in it by name"
     if not found and by_id:
