@@ -127,14 +127,18 @@ def data_inputs(node: ir.Node) -> list[ir.Value]:
 
 def captured(node: ir.Node) -> list[ir.Value]:
     """Computed tensors of the outer graph that the subgraphs of a node (If, Loop, Scan) read, each once."""
-    found: dict[ir.Value, None] = {}
-    bodies = [a.value for a in node.attributes.values() if a.type == ir.AttributeType.GRAPH]
-    bodies += [g for a in node.attributes.values() if a.type == ir.AttributeType.GRAPHS for g in a.value]
+    bodies: list[ir.Graph] = []
+    for found in node.attributes.values():
+        if found.type == ir.AttributeType.GRAPH:
+            bodies.append(found.value)
+        elif found.type == ir.AttributeType.GRAPHS:
+            bodies += found.value
+    outer: dict[ir.Value, None] = {}
     for body in bodies:
         own = {*body.inputs, *body.initializers.values(), *(v for n in body for v in n.outputs)}
         read = [v for n in body for v in data_inputs(n)] + [v for v in body.outputs if v.const_value is None]
-        found |= dict.fromkeys(v for v in read if v not in own)
-    return list(found)
+        outer |= dict.fromkeys(v for v in read if v not in own)
+    return list(outer)
 
 
 def readers_of_integers(quantize: ir.Node) -> list[ir.Node]:

@@ -155,3 +155,16 @@ def test_a_model_without_layers() -> None:
     net = nets.Net()
     with pytest.raises(UnsupportedModel, match="nothing to quantize"):
         planned(net.model(net.node("Relu", net.node("Add", "image", "image"))))
+
+
+@pytest.mark.parametrize("net", sorted(nets.NETS))
+def test_a_graph_s_parts_may_be_found_once_for_many_plans(net: str) -> None:
+    graph = to_ir(prepare(nets.NETS[net]())).graph
+    first = place(graph, nets.POLICY)
+    released = {str(n.name): "released" for n in list(first.roles)[:2]}
+    again, anew = (
+        place(graph, nets.POLICY, (), released, first.parts),
+        place(graph, nets.POLICY, (), released),
+    )
+    assert again == anew
+    assert again != first or not released

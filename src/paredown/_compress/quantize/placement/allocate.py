@@ -62,7 +62,9 @@ class Choices:
         activation function now float; and all of it, where no layer is left and the rest only moves values.
         """
         why = dict.fromkeys(released, "released")
-        plan = place(self.graph, self.policy, self.keep_float, why) if released else self.base
+        plan = self.base
+        if released:
+            plan = place(self.graph, self.policy, self.keep_float, why, plan.parts)
         bare = plan.group.keys() - self.base.group.keys()
         more = {str(n.name) for n in plan.roles if not bare.isdisjoint(str(v.name) for v in n.outputs)}
         if plan.roles and not any(weight_of(n) is not None for n in plan.roles):

@@ -13,6 +13,7 @@ The body is everything that a later convolution or matrix product still depends 
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from typing import Literal
 
 import onnx_ir as ir
@@ -51,6 +52,20 @@ _BETWEEN = frozenset(
     | {"Dropout"}
 )
 """Ops that stand between convolutions and keep features features."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A graph's body, what in front of it tells places (`pointers_of`), and products of the answer itself."""
+
+    body: Set[ir.Node]
+    pointers: Set[ir.Node]
+    late: Set[ir.Node]
+
+
+def parts_of(graph: ir.Graph) -> Parts:
+    """The parts. Raises UnsupportedModel where no convolution or matrix product has constant weights."""
+    return Parts(body_of(graph), pointers_of(graph), products_of_answers(graph))
 
 
 def body_of(graph: ir.Graph) -> set[ir.Node]:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import onnx_ir as ir
 
-from paredown._compress.quantize.placement.body import body_of, pointers_of, products_of_answers
+from paredown._compress.quantize.placement.body import Parts, parts_of
 from paredown._compress.quantize.placement.keep_float import KEPT, require_nodes
 from paredown.errors import UnsupportedModel
 from paredown.graph.walk import (
@@ -49,7 +49,7 @@ class Plan:
     channelwise: tensors that have a grid for every channel, for depthwise convolutions alone read them.
     sums: additions in float that read rounded what kernels read rounded.
     signed: grids are symmetric ones of int8. real: kernels write real numbers, and they alone read rounded
-    ones.
+    ones. parts: of the graph as it was placed.
     """
 
     roles: dict[ir.Node, Role] = field(default_factory=dict)
@@ -60,6 +60,7 @@ class Plan:
     sums: set[ir.Node] = field(default_factory=set)
     signed: bool = False
     real: bool = False
+    parts: Parts | None = None
 
     def merge(self, group: str, into: str) -> None:
         """Let two groups share one grid."""
@@ -78,8 +79,10 @@ def place(
     policy: Policy,
     keep_float: tuple[str, ...] = (),
     released: Mapping[str, str] | None = None,
+    parts: Parts | None = None,
 ) -> Plan:
-    """The plan for a graph. released: node name -> why it was found to be better left float.
+    """The plan for a graph. released: node name -> why it was found to be better left float. parts: of a plan
+    made before on the very same graph, whose search takes most of the time.
 
     Raises:
         UnsupportedModel: the runtime computes nothing in integers, or there is no convolution or matrix
@@ -93,14 +96,14 @@ def place(
         )
     require_nodes({node.name for node in graph}, keep_float)
     wanted = {**(released or {}), **dict.fromkeys(keep_float, KEPT)}
-    body, pointers, late = body_of(graph), pointers_of(graph), products_of_answers(graph)
-    plan = Plan(signed=policy.activations == "int8", real=policy.writes_real)
+    parts = parts or parts_of(graph)
+    plan = Plan(signed=policy.activations == "int8", real=policy.writes_real, parts=parts)
     behind_weights: set[ir.Node] = set()
     for node in graph:
         if weight_of(node) or any(v.producer() in behind_weights for v in data_inputs(node)):
             behind_weights.add(node)
-        tail = TAIL if node not in body else POINTS if node in pointers else ""
-        tail = OF_ANSWERS if node in late else tail
+        tail = TAIL if node not in parts.body else POINTS if node in parts.pointers else ""
+        tail = OF_ANSWERS if node in parts.late else tail
         why = wanted.get(str(node.name)) or tail or _why_not(node, policy, node in behind_weights)
         if why:
             plan.left[node] = why
@@ -110,8 +113,8 @@ def place(
     _strand(plan)
     _group(plan)
     if policy.rounds_sums:
-        plan.sums = {n for n in plan.left if n in body and n.op_type == "Add" and n.name not in wanted}
-    later = body if plan.real else plan.roles
+        plan.sums = {n for n in plan.left if n in parts.body and n.op_type == "Add" and n.name not in wanted}
+    later = parts.body if plan.real else plan.roles
     plan.heads = {
         str(node.outputs[0].name)
         for node in plan.roles
