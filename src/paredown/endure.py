@@ -76,6 +76,7 @@ def endure(
     """
     if model.card is None:
         raise UsageError(f"nothing is known yet about how to feed {model.name}")
+    (power or PowerFrom()).require_log()
     where, image = find_target(target, open_host(host), runtime), images[0].read()
     where.require_timing()
     feeds = feed(image, model.card.preprocess, model.inputs)[0]

@@ -65,6 +65,8 @@ def measure(
     require_measurable(what)
     where, progress = find_target(target, open_host(host), runtime), shown(progress)
     where.version()  # a missing package is said before any work
+    here, watts = accuracy_on == "here", power or PowerFrom()
+    watts.require_log()
     if TIMED & set(what):
         where.require_timing()
     images = as_dataset(images, progress)
@@ -73,7 +75,6 @@ def measure(
     scope = scope or Scope()
     card = scope.on(card_of(model))
     judged, chosen = scope.judged(images, card)
-    here, watts = accuracy_on == "here", power or PowerFrom()
     bench = Bench(card, judged, where, threads, power=watts, answers_here=here, classes=chosen)
     measured = _measured(bench, model, floats, what, progress)
     warning = made_for_another(model.metadata, where.host.facts())

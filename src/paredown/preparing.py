@@ -46,6 +46,7 @@ def prepare_work(
 ) -> Work:
     """The work on one model. Raises what reading and recognising it raise."""
     where = target(options.target, open_host(options.host))
+    options.power.require_log()
     model = as_float(read_model(file, options.hints))
     images = choose_images(data, calib, options, progress)
     shown = (

@@ -21,7 +21,9 @@ def read_plain(path: Path, limit: int, *, what: str, error: Error) -> bytes:
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except (OSError, ValueError) as e:  # ValueError: a name no file can have
-        raise error(f"cannot read {what} {path}", got=getattr(e, "strerror", None) or e) from e
+        raise error(
+            f"cannot read {what} {path}", got=getattr(e, "strerror", None) or e, hint="check the path"
+        ) from e
     if len(data) > limit:
         size = path.stat().st_size
         raise error(f"{what} {path} is too large", got=f"{size:,} bytes", expected=f"at most {limit:,}")

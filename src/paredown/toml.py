@@ -14,6 +14,7 @@ from paredown.printable import quoted
 from paredown.reading import read_plain
 
 TOML_BYTES = 10_000_000
+_WANTED = "lines of `key = value`, text in quotes, below [tables]"
 MOST_PARTS = 50  # of a dotted key: the parser takes time with the square of it
 _STRINGS = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'')
 _BETWEEN_KEYS = re.compile(r"[,=\[\]{}#\n]")
@@ -28,7 +29,7 @@ def read_toml(path: Path, *, what: str, error: type[ParedownError]) -> dict[str,
     try:
         return parse_toml(data.decode("utf-8"))
     except ValueError as e:  # no UTF-8, no TOML, or a number of thousands of digits
-        raise error(f"{what} {path} is no TOML file", got=e) from e
+        raise error(f"{what} {path} is no TOML file", got=e, expected=_WANTED) from e
 
 
 def parse_toml(text: str) -> dict[str, Any]:

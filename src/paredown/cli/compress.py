@@ -48,6 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     from paredown import api, saving
     from paredown._compress.presets import parse_recipe
+    from paredown._compress.recipe import require_packages, require_possible
     from paredown.cli import closing, console
     from paredown.files import check_directory
 
@@ -56,6 +57,8 @@ def main(args: argparse.Namespace) -> int:
     recipe = parse_recipe(args.recipe)  # a typo is found before any work
     where = api.target(args.target, args.runtime)
     where.version()  # raises where its package is missing
+    require_packages(recipe)
+    require_possible(recipe, where.policy)
     limits = closing.limits_of(args)
     _check_taken(limits, recipe)
     model, made = (
@@ -78,12 +81,14 @@ def _on_images(
     """The model and what the recipe made of it, calibrated on images."""
     from paredown import api, data
     from paredown.cli import loading
+    from paredown.data.calibration_split import share
     from paredown.study.images import read_images, unlabelled_images
 
     given = read_images(args.calib, allow_outside=args.allow_outside)
     for note in given.notes:
         voice.say(note)
     sampled = data.sample(given, api.CALIBRATION_IMAGES, args.seed)
+    voice.say(f"calibrated on {share(sampled, given)} of --calib")
     images = data.verify(sampled, args.max_bad, voice.progress)
     more = None
     if args.learn_from is not None:

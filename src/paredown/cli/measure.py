@@ -51,14 +51,19 @@ def main(args: argparse.Namespace) -> int:
     from paredown import api
     from paredown.cli import console, loading
     from paredown.files import check_named, write_named
+    from paredown.graph.load import refuse_no_file
     from paredown.measuring import require_measurable
     from paredown.study.records import json_text, plain
+    from paredown.torch_files import is_source
 
     require_measurable(args.what)
     voice = console.Voice(args.quiet)
     if args.out is not None:
         check_named(args.out, force=args.force)
     longer = lasting.asked(args)
+    for given in (args.model, args.baseline):  # a typo is found before any work
+        if given is not None and not is_source(given):
+            refuse_no_file(given)
     images = api.read_dataset(
         args.data, max_bad=args.max_bad, allow_outside=args.allow_outside, progress=voice.progress
     )

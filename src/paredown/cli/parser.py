@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from paredown.agreement import least_agreement
-from paredown.cli.values import amount, count, duration, names, number, sizes, span
+from paredown.cli.values import amount, count, duration, names, number, sizes, some, span
 from paredown.errors import UnknownName, UsageError
 from paredown.quantities import QUANTITIES, UNITS, limited
 
@@ -45,7 +45,8 @@ def _joined(args: Sequence[str] | None) -> list[str]:
 
 
 def add_model(parser: argparse.ArgumentParser, name: str = "model") -> None:
-    parser.add_argument(name, metavar=name.upper(), type=Path, help="an ONNX file")
+    what = "an .onnx or .tflite file, or my_module.py:make"
+    parser.add_argument(name, metavar=name.upper(), type=Path, help=what)
 
 
 def add_card(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +89,7 @@ def add_scope(parser: argparse.ArgumentParser) -> None:
 def add_effort(parser: argparse.ArgumentParser) -> None:
     """How much is looked at: less is quicker and tells less."""
     parser.add_argument(
-        "--calibration-images", metavar="N", type=count, help="images to calibrate on (default: 100)"
+        "--calibration-images", metavar="N", type=some, help="images to calibrate on (default: 100)"
     )
     parser.add_argument(
         "--evaluation-images",

@@ -62,6 +62,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def some(text: str) -> int:
+    """A whole number above zero."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above zero")
+    return int(text)
+
+
 def sizes(text: str) -> tuple[int, ...] | str:
     """The pixels of "640,416", or "auto"."""
     if text.strip() == "auto":

@@ -48,10 +48,13 @@ def calibration_split(
 
     Raises DataError where one cannot be read, UsageError where the same image stands in both sets.
     """
-    judged, drawn_from, calibration, how = _pick(judged, given, count, seed, allow_outside)
-    if 0 < judge < len(judged):
-        judged = sample(judged, judge)
-        how += f"; judged on {judge} of the images"
+    rest, drawn_from, calibration, how = _pick(judged, given, count, seed, allow_outside)
+    few = sample(rest, judge) if 0 < judge < len(rest) else rest
+    if len(rest) < len(judged):  # split off
+        how += f"; judged on {'the' if few is rest else f'{judge} of the'} other {len(rest)}"
+    elif few is not rest:
+        how += f"; judged on {share(few, rest)} of --data"
+    judged = few
     (_, drawn_from), (judged, calibration) = (
         _with_shared_names(judged, part) for part in (drawn_from, calibration)
     )
@@ -76,15 +79,14 @@ def _pick(
     """What to judge on, what calibration images may be drawn from, those drawn, and how."""
     if given is not None:
         chosen = sample(given, count, seed)
-        return judged, given, chosen, f"calibrated on {_share(chosen, given)} of --calib"
+        return judged, given, chosen, f"calibrated on {share(chosen, given)} of --calib"
     training = training_split(judged, allow_outside=allow_outside)
     if training is not None:
         chosen = sample(training, count, seed)
-        how = f"calibrated on {_share(chosen, training)} of the split {training.split!r}"
+        how = f"calibrated on {share(chosen, training)} of the split {training.split!r}"
         return judged, training, chosen, how
     calibration, rest = split_off(judged, count)
-    how = f"calibrated on {len(calibration)} images split off --data; the other {len(rest)} are judged on"
-    return rest, calibration, calibration, how
+    return rest, calibration, calibration, f"calibrated on {len(calibration)} images split off --data"
 
 
 def _with_shared_names(a: Dataset, b: Dataset) -> tuple[Dataset, Dataset]:
@@ -103,7 +105,8 @@ def _with_shared_names(a: Dataset, b: Dataset) -> tuple[Dataset, Dataset]:
     return replace(a, classes=both if a.classes else ()), replace(b, classes=both if b.classes else ())
 
 
-def _share(part: Dataset, whole: Dataset) -> str:
+def share(part: Dataset, whole: Dataset) -> str:
+    """ "all 80 images", or "100 of the 206 images"."""
     return (
         f"all {len(whole)} images" if len(part) == len(whole) else f"{len(part)} of the {len(whole)} images"
     )

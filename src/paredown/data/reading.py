@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -14,6 +15,8 @@ from paredown.data.split_names import choose_split, split_kind
 from paredown.data.unused import unused_labels
 from paredown.errors import DataError, UnknownName, UsageError
 from paredown.sample import Dataset
+
+_MOST_LOOKED_AT = 1000  # names in a folder that is no data set
 
 
 class Reader(Protocol):
@@ -146,7 +149,19 @@ def _recognise(path: Path) -> str:
     if not found:
         raise DataError(
             f"no data set in {str(path)!r}",
+            got=_held(path),
             expected="images, or a data set in one of the formats " + ", ".join(FORMATS),
-            hint=f"say the format outright, as in coco:{path}",
+            hint="docs/data.md shows how each format is laid out; `paredown list formats` names them",
         )
     return found[0]
+
+
+def _held(path: Path) -> str:
+    """What stands at a path that is no data set, in words."""
+    if not path.is_dir():
+        return f"a {path.suffix} file" if path.suffix else "a file"
+    try:
+        names = sorted(file.name for file in islice(path.iterdir(), _MOST_LOOKED_AT))
+    except OSError as error:
+        return error.strerror or str(error)
+    return ", ".join([*names[:3], *["..."] * (len(names) > 3)]) or "an empty folder"

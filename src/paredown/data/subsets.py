@@ -20,10 +20,7 @@ def sample(dataset: Dataset, n: int, seed: int = 0) -> Dataset:
     if n >= len(dataset):
         return dataset
     drawn = _draw(dataset, n, seed)
-    kept = tuple(s for s in dataset if s.name in drawn)
-    return replace(
-        dataset, samples=kept, notes=(*dataset.notes, f"{n} of {len(dataset)} images, seed {seed}")
-    )
+    return replace(dataset, samples=tuple(s for s in dataset if s.name in drawn))
 
 
 def split_off(dataset: Dataset, n: int) -> tuple[Dataset, Dataset]:
@@ -49,10 +46,9 @@ def split_off(dataset: Dataset, n: int) -> tuple[Dataset, Dataset]:
         )
     copies = len(others) - len(rest)
     left_out = (f"{copies} images left out: copies of calibration images",) if copies else ()
-    note = f"split off from {len(dataset)} images: {n} to calibrate on, {len(rest)} to judge on"
     return (
-        replace(dataset, samples=calibration, notes=(*dataset.notes, note)),
-        replace(dataset, samples=rest, notes=(*dataset.notes, note, *left_out)),
+        replace(dataset, samples=calibration),
+        replace(dataset, samples=rest, notes=(*dataset.notes, *left_out)),
     )
 
 

@@ -99,7 +99,12 @@ def recognise(
         found = [m for m in found if m.cards[0].family != ANY]
     says = f"inputs {_spell(model.inputs)}; outputs {_spell(model.outputs)}"
     if family is not None and not found:
-        raise CardError(f"the model does not look like the family {family!r}", got=says)
+        raise CardError(
+            f"the model does not look like the family {family!r}",
+            got=says,
+            expected=FAMILIES[family].SUMMARY,
+            hint="leave --family out and it is recognised; --family raw only compares outputs",
+        )
     return Recognition(
         tuple(sorted(found, key=lambda m: -m.certainty)),
         says,

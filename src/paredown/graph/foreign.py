@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 
 from paredown.graph.outline import Bytes
@@ -13,6 +16,8 @@ _TORCH = (
 _TFLITE = "convert it: pip install tf2onnx; python -m tf2onnx.convert --tflite {name} --output model.onnx"
 _KERAS = "convert it: pip install tf2onnx; python -m tf2onnx.convert --saved-model DIR --output model.onnx"
 _COMPILED = "this file is made for a runtime: take the ONNX file that it was made from"
+
+TAKEN = "an .onnx or .tflite file, or a PyTorch module as my_module.py:make"
 
 _BY_MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"PK", "a zip archive (a PyTorch checkpoint?)", _TORCH),
@@ -47,11 +52,11 @@ _MOST_NAMED = 3  # model files of a folder that a hint names
 _MOST_FIELDS = 100_000  # of a model, its metadata one by one
 
 
-def kind_of(data: Bytes, name: str) -> tuple[str, str | None]:
+def kind_of(data: Bytes, name: str) -> tuple[str, str]:
     """What the bytes are in words, and a hint. name: the file's, for what its bytes do not say."""
     file = Path(name)
     if not data:
-        return "an empty file", None
+        return "an empty file", "fetch it again"
     head = bytes(data[:64])
     if head[4:8] == b"TFL3":
         return "a TFLite model", _TFLITE.format(name=file.name)
@@ -65,17 +70,25 @@ def kind_of(data: Bytes, name: str) -> tuple[str, str | None]:
             f"{len(data):,} bytes",
             f"the file is cut short: its graph alone ends at byte {whole}; fetch it again",
         )
-    return f"{len(data):,} bytes of something else", None
+    return f"{len(data):,} bytes of something else", "fetch it again, or export the model to ONNX"
 
 
 def hint_for_folder(path: Path) -> str:
-    """The hint where a folder was given as a model."""
+    """The hint where a folder was given as a model, or a name that no file has."""
     if (path / "saved_model.pb").is_file():
         return f"a TensorFlow SavedModel. {_KERAS.replace('DIR', path.name)}"
     inside = sorted(path.glob("*.onnx"))[:_MOST_NAMED] if path.is_dir() else []
     if inside:
         return f"did you mean {' or '.join(str(file) for file in inside)}?"
-    return "the path of an .onnx file"
+    beside = {} if path.exists() else {file.stem: file for file in _beside(path)}
+    alike = get_close_matches(path.stem, sorted(beside), _MOST_NAMED)
+    return f"did you mean {' or '.join(str(beside[s]) for s in alike)}?" if alike else "check the path"
+
+
+def _beside(path: Path) -> Iterator[Path]:
+    """The model files in the folder of `path`."""
+    with suppress(OSError, ValueError):  # no such folder, or a name that no file can have
+        yield from (file for file in path.parent.iterdir() if file.suffix in (".onnx", ".tflite"))
 
 
 def expected_bytes(data: Bytes) -> int:

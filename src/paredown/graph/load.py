@@ -15,7 +15,7 @@ from paredown.errors import ModelError, UnsupportedModel
 from paredown.graph.bare_outputs import shape_outputs
 from paredown.graph.budget import check_budget, check_nodes, refuse_many_nodes
 from paredown.graph.external import load_external
-from paredown.graph.foreign import hint_for_folder, kind_of
+from paredown.graph.foreign import TAKEN, hint_for_folder, kind_of
 from paredown.graph.outline import Bytes, NoMessage, count_nodes
 from paredown.graph.size_input import settle_size_input
 from paredown.model import Model, TensorSpec
@@ -56,8 +56,8 @@ def refuse_no_file(path: Path) -> None:
     """Raises ModelError where no ordinary file stands there: a pipe or a device could keep us waiting."""
     if path.is_file():
         return
-    got = "a folder" if path.is_dir() else "a pipe or a device" if path.exists() else None
-    raise ModelError(f"no model file at {path}", got=got, hint=hint_for_folder(path))
+    got = "a folder" if path.is_dir() else "a pipe or a device" if path.exists() else "nothing there"
+    raise ModelError(f"no model file at {path}", got=got, expected=TAKEN, hint=hint_for_folder(path))
 
 
 def _check_outline(data: Bytes, where: str) -> None:
@@ -70,7 +70,8 @@ def _check_outline(data: Bytes, where: str) -> None:
 
 def _no_model(data: Bytes, where: str) -> ModelError:
     got, hint = kind_of(data, where)
-    return ModelError(f"{where} is not an ONNX model, or it is cut short", got=got, hint=hint)
+    what = f"{where} is not an ONNX model, or it is cut short"
+    return ModelError(what, got=got, expected=TAKEN, hint=hint)
 
 
 def parse(data: bytes, where: str, folder: Path | None = None) -> onnx.ModelProto:

@@ -45,7 +45,8 @@ _HINT = "a first line of names: time_s,power_w; or time_s,voltage_v,current_a"
 class Meter:
     """A meter that writes to a file or a serial port ("/dev/ttyUSB0", "/dev/ttyUSB0@9600").
 
-    A port is read from now on until the `with` is left. Raises DataError where it cannot be.
+    A port is read from now on until the `with` is left. Raises DataError where it cannot be, and where the
+    names at the head of a file are not understood: a run of hours is not to end with that.
     """
 
     def __init__(self, path: str) -> None:
@@ -57,6 +58,8 @@ class Meter:
             if stat.S_ISCHR(os.stat(self._path).st_mode):
                 self._port = _open_port(self._path, int(baud) if name and baud.isdecimal() else BAUD)
                 threading.Thread(target=self._listen, args=(self._port,), daemon=True).start()
+            elif rows := _rows(self._path):
+                _reader(rows[0], self._path)
         except OSError as e:
             raise DataError(f"the power log {self._path} cannot be read", got=str(e)) from e
 
@@ -90,21 +93,29 @@ class Meter:
 
 def read_csv(path: Path) -> PowerSeries:
     """The readings in a CSV file, those that are no numbers left out. Raises DataError."""
-    try:
-        rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"the power log {path} cannot be read", got=str(e)) from e
-    rows = [row for row in rows if row and not row[0].startswith("#")]
+    rows = _rows(path)
     if not rows:
         raise DataError(f"the power log {path} is empty", hint=_HINT)
-    named = _number(rows[0][-1]) is None
-    read = _columns(rows[0], path) if named else _bare
-    body = rows[1:] if named else rows
+    read = _reader(rows[0], path)
+    body = rows if read is _bare else rows[1:]
     pairs = [pair for row in body if (pair := _row(read, row)) is not None]
     return _series(pairs, len(body), path)
 
 
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError) as e:
+        raise DataError(f"the power log {path} cannot be read", got=str(e)) from e
+    return [row for row in rows if row and not row[0].startswith("#")]
+
+
 Pair = tuple[float, float]
+
+
+def _reader(first: Sequence[str], path: Path) -> Callable[[Sequence[str]], Pair]:
+    """What reads a row of a file that begins with `first`: names, or numbers already."""
+    return _bare if _number(first[-1]) is not None else _columns(first, path)
 
 
 def _series(pairs: Sequence[Pair], lines: int, path: Path) -> PowerSeries:

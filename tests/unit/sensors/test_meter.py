@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paredown._measure.energy.power import PowerFrom
 from paredown.errors import DataError
 from paredown.sensors.meter import Meter, read_csv
 
@@ -54,6 +55,16 @@ def test_a_log_that_is_none_is_an_error(tmp_path: Path, text: str, word: str) ->
         read_csv(path)
     with pytest.raises(DataError, match="cannot be read"):
         Meter(str(tmp_path / "none.csv"))
+
+
+def test_names_that_say_nothing_are_refused_before_anything_is_timed(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("hello\n")
+    with pytest.raises(DataError, match="not understood"):
+        PowerFrom(log=str(path)).require_log()
+    for head in ("", "time,power\n", "0.5,2\n"):  # the readings come later
+        path.write_text(head)
+        PowerFrom(log=str(path)).require_log()
 
 
 def test_a_serial_port_is_read_line_by_line() -> None:

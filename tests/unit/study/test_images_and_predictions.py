@@ -20,7 +20,8 @@ def folders(tmp_path_factory):
 def test_given_calibration_images_are_sampled(folders):
     chosen = choose_images(folders["a"], folders["b"], Options(calibration_images=4))
     assert (len(chosen.judged), len(chosen.calibration)) == (6, 4)
-    assert "4 of the 6 images of --calib" in chosen.how
+    assert chosen.how == "calibrated on 4 of the 6 images of --calib"
+    assert chosen.notes == (chosen.how,)  # said once
 
 
 def test_without_any_the_data_is_split_always_the_same(folders):
@@ -28,16 +29,18 @@ def test_without_any_the_data_is_split_always_the_same(folders):
     names = [s.name for s in first.calibration]
     assert names == [s.name for s in second.calibration]
     assert not {*names} & {s.name for s in first.judged}
-    assert "3 images split off --data" in first.how
+    assert first.how == "calibrated on 3 images split off --data; judged on the other 3"
+    assert first.notes == (first.how,)
 
 
 def test_few_are_judged_on_where_that_was_asked_and_always_the_same(folders):
     chosen = [choose_images(folders["a"], folders["b"], Options(evaluation_images=2, seed=s)) for s in (0, 1)]
     assert [len(c.judged) for c in chosen] == [2, 2]
     assert [s.name for s in chosen[0].judged] == [s.name for s in chosen[1].judged]
-    assert chosen[0].how.endswith("; judged on 2 of the images")
+    assert chosen[0].how.endswith("; judged on 2 of the 6 images of --data")
     split = choose_images(folders["a"], None, Options(evaluation_images=2))
     assert (len(split.judged), len(split.calibration)) == (2, 3)
+    assert split.how == "calibrated on 3 images split off --data; judged on 2 of the other 3"
     assert len(choose_images(folders["a"], folders["b"], Options(evaluation_images=99)).judged) == 6
 
 

@@ -47,6 +47,12 @@ class PowerFrom:
                 expected="W_IDLE,W_BUSY, at rest and with all cores at work: 2.5,7",
             )
 
+    def require_log(self) -> None:
+        """Nothing, or DataError where a log is named that cannot be read: said before any work."""
+        if self.log:
+            with Meter(self.log):
+                pass
+
 
 @dataclass(frozen=True)
 class Power:
