@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Sequence
 from importlib import import_module, metadata
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,6 +31,7 @@ SHIPS = Shipping(
     ("model.ncnn.param", "model.ncnn.bin", "model.ncnn.json"),
     "converted by the program pnnx",
 )
+_PNNX = "pip install --no-deps pnnx"  # its wheel asks for torch, its program does not need it
 node_times = None  # layers are timed only where ncnn itself is compiled with NCNN_BENCHMARK
 
 
@@ -92,11 +94,14 @@ def open(artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> N
 
 
 def version() -> str:
-    """Of the package ncnn. Raises MissingDependency."""
+    """Of the package ncnn. Raises MissingDependency, also without pnnx, which makes all that ncnn opens."""
     try:
-        return metadata.version("ncnn")
+        found = metadata.version("ncnn")
     except metadata.PackageNotFoundError as e:
         raise _missing() from e
+    if find_spec("pnnx") is None:  # not imported: it wants torch
+        raise MissingDependency("pnnx", None, "the runtime ncnn", _PNNX)
+    return found
 
 
 def _require() -> None:
@@ -107,4 +112,5 @@ def _require() -> None:
 
 
 def _missing() -> MissingDependency:
-    return MissingDependency("ncnn", "ncnn", "the runtime ncnn")
+    both = f"pip install 'paredown[ncnn]' && {_PNNX}"
+    return MissingDependency("ncnn", "ncnn", "the runtime ncnn", "" if find_spec("pnnx") else both)

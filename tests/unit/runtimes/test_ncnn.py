@@ -138,3 +138,16 @@ def test_a_choice_of_the_best_is_named_for_ncnn_cannot_sort(tmp_path):
     best = net.node("GatherElements", net.conv("image", 3, 4), rows, axis=2)
     with pytest.raises(UnsupportedModel, match="no layer for GatherElements"):
         ncnn.build(net.model(best).data, DEVICE, tmp_path)
+
+
+def test_without_the_program_that_makes_its_files_it_is_not_installed(monkeypatch) -> None:
+    monkeypatch.setattr(ncnn, "find_spec", lambda _: None)
+    with pytest.raises(MissingDependency, match="hint: pip install --no-deps pnnx"):
+        ncnn.version()
+    monkeypatch.setattr(ncnn.metadata, "version", _absent)
+    with pytest.raises(MissingDependency, match=r"hint: pip install 'paredown\[ncnn\]' && pip install --no"):
+        ncnn.version()
+
+
+def _absent(name: str) -> str:
+    raise ncnn.metadata.PackageNotFoundError(name)
