@@ -28,6 +28,7 @@ from paredown.study.private import Hide, hiding_all, portable_command, portable_
 from paredown.study.status import Journal
 from paredown.study.todo import named_recipes
 from paredown.study.trials import what_stopped
+from paredown.study.words import some_of
 from paredown.study.work import Say
 
 LAYOUT = Layout(
@@ -144,7 +145,7 @@ class _Experiment:
             return
         notes = flow.notes
         if flow.left:
-            notes += (f"the budget ran out before {', '.join(flow.left)}; run it again to go on",)
+            notes += (f"the budget ran out before {some_of(flow.left)}; run it again to go on",)
         flow.say(f"{flow.part.label}: writing the report and the bundle")
         try:
             self.outcomes[flow.part.label] = conclude(flow.work, flow.asked, flow.store, notes)

@@ -42,6 +42,7 @@ from paredown.study.status import Journal
 from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
 from paredown.study.todo import Todo, named_recipes, todo
 from paredown.study.trials import float_trial, run_trials
+from paredown.study.words import some_of
 from paredown.study.work import Say, Work
 from paredown.tasks import headline
 
@@ -158,7 +159,7 @@ def _try_all(
     else:
         untried = run_trials(tried, store, reference, deadline, found)
     if untried:
-        notes += (f"the budget ran out before {', '.join(untried)}; run it again to go on",)
+        notes += (f"the budget ran out before {some_of(untried)}; run it again to go on",)
         work.say(notes[-1])
     if options.auto_size:
         notes += shrink_best(tried, store, reference, limits, deadline)

@@ -159,6 +159,23 @@ def test_a_pair_that_takes_longer_than_what_is_left_says_so_and_is_named_as_untr
     assert any("run it again to go on" in note and "int8-minmax" in note for note in outcome.notes)
 
 
+def test_what_comes_after_the_budgets_end_is_one_line(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, {(OTHER, "float"): 0.9, ("onnxruntime", "int8"): 0.5, (OTHER, "int8"): 0.4})
+    monkeypatch.setattr(race.Race, "_left_s", property(lambda self: -1.0))
+    told: list[str] = []
+    outcome = raced(toy, tmp_path / "study", told, budget_s=3600)
+    left = {c.label: (c.what, c.why) for c in outcome.left_out}
+    assert set(left) == {f"float@{OTHER}", "int8-minmax", f"int8-minmax@{OTHER}"}
+    assert set(left.values()) == {("not tried", "the budget ran out")}
+    assert [line for line in told if line.startswith("the budget ran out")] == [
+        "the budget ran out before 1 of the 1 pairs",
+        "the budget ran out before 2 of the 2 pairs",
+        f"the budget ran out before float@{OTHER}, int8-minmax, int8-minmax@{OTHER}; run it again to go on",
+    ]
+
+
 def test_a_full_disk_in_a_full_timing_ends_the_study_with_that_word(
     toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from paredown._report import evidence
 from paredown._report.evidence import Row
@@ -10,8 +11,11 @@ from paredown._report.format import DASH, number, plural, shown
 from paredown._report.html import Child, Html, section, tag
 from paredown._report.story import Story
 from paredown.agreement import is_agreement
-from paredown.analyze.against_float import accuracy_of, is_unjudged, rounded
+from paredown.analyze.against_float import FLOAT, accuracy_of, is_unjudged, rounded
 from paredown.study.choices import Choice
+from paredown.study.words import MOST_NAMED
+
+_SIZED = re.compile(r"^size\d+(\+|$)")  # in front of a recipe at another input size
 
 LEAD = (
     "Every pair of recipe and runtime: its latency as trials compare, and below it what it loses. All are "
@@ -27,7 +31,7 @@ def matrix(story: Story, rows: tuple[Row, ...]) -> Html | None:
         return None
     left = {(c.label.partition("@")[0], c.runtime): c for c in story.left_out}
     made = {(r.trial.short, r.trial.runtime): r for r in rows}
-    names = list(dict.fromkeys(name for name, _ in (*made, *left)))
+    names = _ordered(dict.fromkeys(name for name, _ in (*made, *left)))
     head = tag("tr", tag("th", "recipe"), [tag("th", runtime, class_="n") for runtime in runtimes])
     body = [
         tag("tr", tag("td", name, class_="recipe"), [_cell(made, left, name, r, story) for r in runtimes])
@@ -48,6 +52,13 @@ def runtimes_of(story: Story, rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _ordered(names: Iterable[str]) -> list[str]:
+    """Every recipe at the model's own input size and then at others, in the order of the recipes."""
+    own = {name: _SIZED.sub("", name) or FLOAT for name in names}
+    rank = {recipe: i for i, recipe in enumerate(dict.fromkeys(own.values()))}
+    return sorted(own, key=lambda name: (rank[own[name]], name != own[name]))
+
+
 def _cell(
     made: dict[tuple[str, str], Row],
     left: dict[tuple[str, str], Choice],
@@ -62,14 +73,8 @@ def _cell(
         )
         return tag("td", tag("small", words), class_="n out", data_label=runtime, title=why)
     if row.trial.error is not None:
-        why = row.trial.error.splitlines()[0]
-        return tag(
-            "td",
-            tag("small", "refused" if "defect" not in why else "failed"),
-            class_="n out failed",
-            data_label=runtime,
-            title=why,
-        )
+        word, why = _refusal(row)
+        return tag("td", tag("small", word), class_="n out failed", data_label=runtime, title=why)
     latency = row.get("latency_s")
     first: Child = shown(latency) if latency is not None else "not timed"
     mark = tag("span", "best", class_="mark best") if row.role == "recommended" else None
@@ -103,15 +108,29 @@ def _left_out(story: Story, rows: Sequence[Row]) -> list[Child]:
         reasons.setdefault((choice.what, choice.why), []).append(choice.label)
     for row in rows:
         if row.trial.error is not None:
-            reasons.setdefault(("refused", row.trial.error.splitlines()[0]), []).append(row.label)
+            reasons.setdefault(_refusal(row), []).append(row.label)
     whole = [note for note in story.dataset.notes if note.startswith("not tried: ")]
     if not reasons and not whole:
         return []
     lines: list[Child] = [
-        tag("li", tag("b", ", ".join(labels)), f" {what}: {why}") for (what, why), labels in reasons.items()
+        tag("li", *_named(labels, f" {what}: {why}")) for (what, why), labels in reasons.items()
     ]
     lines += [tag("li", note) for note in whole]
     return [
         tag("h3", f"Left out, and why ({plural(sum(map(len, reasons.values())), 'pair')})"),
         tag("ul", lines),
     ]
+
+
+def _named(labels: list[str], words: str) -> tuple[Child, ...]:
+    """Which pairs something holds for; many of them to be opened."""
+    if len(labels) <= MOST_NAMED:
+        return tag("b", ", ".join(labels)), words
+    names = tag("details", tag("summary", "which"), ", ".join(labels))
+    return tag("b", plural(len(labels), "pair")), words, names
+
+
+def _refusal(row: Row) -> tuple[str, str]:
+    """Whether it was refused or something of ours broke, and why, without the name of its file."""
+    why = re.sub(rf"^{re.escape(row.label)}\.\S+: ", "", str(row.trial.error).splitlines()[0])
+    return "failed" if "defect" in why else "refused", why

@@ -80,10 +80,16 @@ def at_sizes(recipes: dict[str, Recipe], sizes: Sequence[int], model: Model) -> 
             found |= recipes
             continue
         size = Size(pixels)
-        for recipe in (Recipe(), *recipes.values()):
-            sized = Recipe((size, *recipe.steps))
-            found[label_of(sized)] = sized
+        for label, recipe in ({FLOAT: Recipe()} | recipes).items():
+            found[sized_label(label, pixels)] = Recipe((size, *recipe.steps))
     return found
+
+
+def sized_label(label: str, pixels: int) -> str:
+    """What the table shows of a recipe of that label at another input size: "size256+mixed@openvino"."""
+    short, *place = label.split("@")
+    size = Size(pixels).name
+    return "@".join([size if short == FLOAT else f"{size}+{short}", *place])
 
 
 def label_of(recipe: Recipe) -> str:

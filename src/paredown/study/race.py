@@ -87,8 +87,6 @@ class Race:
         left, likely = self._left_s, likely_s(pair, self.store.trials())
         if left > likely:
             return ""
-        if left <= 0:
-            return OUT_OF_TIME
         return f"{OUT_OF_TIME} for it: {minutes(left)} left, {minutes(likely)} likely"
 
     def _say(self, text: str) -> None:
@@ -101,21 +99,29 @@ class Race:
         self._say(f"    {what}: {why}")
 
     def _all(self, pairs: Sequence[Pair]) -> None:
+        late: list[Choice] = []  # one line for all that comes after the budget's end
         for done, pair in enumerate(pairs):
             trial = kept_before(pair, self.store)
             if trial is not None and accuracy_of(trial) is not None:
                 self._say(f"{pair.label}: measured before, kept")
                 continue
+            what: What = "not tried" if trial is None else "not judged"
+            if self._left_s <= 0:
+                late.append(Choice(pair.label, pair.runtime, pair.pixels, what, OUT_OF_TIME))
+                continue
             self._say(
                 f"[{done + 1}/{len(pairs)}] {pair.label}, {minutes(monotonic() - self.started)} elapsed"
             )
             if why := self._late_for(pair):
-                self._leave(pair, "not tried" if trial is None else "not judged", why)
+                self._leave(pair, what, why)
                 continue
             if trial is None and (why := self._hopeless(pair)):
                 self._leave(pair, "not tried", why)
                 continue
             self._try(pair, trial)
+        self.choices += late
+        if late:
+            self._say(f"{OUT_OF_TIME} before {len(late)} of the {len(pairs)} pairs")
 
     def _try(self, pair: Pair, trial: Trial | None) -> None:
         """Makes and times the pair's model where that was not done before, and judges it where it may win."""

@@ -23,7 +23,7 @@ from paredown.measurement import Trial
 from paredown.study.best import choose_best
 from paredown.study.limits import Limits
 from paredown.study.options import Options
-from paredown.study.pairs import Pair, label_of
+from paredown.study.pairs import Pair, sized_label
 from paredown.study.resume import kept_before
 from paredown.study.store import Store
 from paredown.study.trials import attempt, result_line
@@ -115,7 +115,7 @@ def own_side(work: Work) -> int:
 def at_pixels(pair: Pair, pixels: int) -> Pair:
     """The same recipe in the same place at another input size."""
     recipe = Recipe((Size(pixels), *pair.recipe.steps))
-    return replace(pair, recipe=recipe, label=pair.work.label(label_of(recipe)))
+    return replace(pair, recipe=recipe, label=sized_label(pair.label, pixels))
 
 
 def _possible(pair: Pair) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from made_up_story import in_several_runtimes, story
 
@@ -11,6 +12,9 @@ from paredown._report.matrix import matrix, runtimes_of
 from paredown._report.summary import trials
 from paredown._report.trade_off import figure
 from paredown._report.write import render
+from paredown.study.choices import Choice
+
+R = ("w1a8", "w2a8", "w4a8", "w1a4")  # recipes that the made-up study did not try
 
 
 def cells(html: str) -> dict[str, list[str]]:
@@ -49,6 +53,31 @@ def test_what_was_left_out_is_said_in_words():
     assert "<b>bf16@ncnn</b> refused: ncnn CPU has no arithmetic and no weights in bfloat16" in page
     for choice in told.left_out:
         assert choice.why in page
+
+
+def test_the_sizes_of_a_recipe_stand_below_each_other_and_many_names_can_be_opened():
+    told = in_several_runtimes()
+    late = [
+        Choice(f"{size}{r}", "onnxruntime", 0, "not tried", "late") for size in ("size256+", "") for r in R
+    ]
+    page = str(
+        matrix(replace(told, left_out=(Choice("size256", "ncnn", 256, "not tried", "x"), *late)), rows(told))
+    )
+    names = list(cells(page))
+    for recipe in ("float", *R):
+        sized = "size256" if recipe == "float" else f"size256+{recipe}"
+        assert names.index(sized) == names.index(recipe) + 1
+    assert "<b>8 pairs</b> not tried: late<details><summary>which</summary>size256+w1a8, " in page
+    assert "<b>size256</b> not tried: x" in page
+
+
+def test_what_broke_is_not_called_refused():
+    told = in_several_runtimes()
+    broken = "bf16@ncnn.param: a defect in Paredown: IndexError"
+    trials = tuple(replace(t, error=broken) if t.label == "bf16@ncnn" else t for t in told.trials)
+    page = str(matrix(replace(told, trials=trials), rows(replace(told, trials=trials))))
+    assert cells(page)["bf16"][2] == "failed"
+    assert "<b>bf16@ncnn</b> failed: a defect in Paredown: IndexError" in page
 
 
 def test_tables_have_a_runtime_column_and_the_plot_a_colour_for_each():
