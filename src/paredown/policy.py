@@ -55,9 +55,14 @@ class Policy:
     dynamic: bool = True
 
 
-def possible_instead(policy: Policy) -> str:
-    """The recipes that the runtime can do something with, in words: the hint where another was asked for."""
+def possible(policy: Policy) -> list[str]:
+    """The recipes that the runtime can do something with."""
     halves = [word for precision, word in HALVES.items() if precision in policy.computed | policy.stored]
     integers = ["int8", "int4", "mixed"] if policy.kernel else []
     weights = ["int8-weights"] if policy.small_weights else []
-    return f"{policy.name} takes the recipes {', '.join(['float', *halves, *integers, *weights])}"
+    return ["float", *halves, *integers, *weights]
+
+
+def possible_instead(policy: Policy) -> str:
+    """The same in words: the hint where another recipe was asked for."""
+    return f"{policy.name} takes the recipes {', '.join(possible(policy))}"

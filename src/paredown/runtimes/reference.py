@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from onnx import version_converter
 from onnx.reference import ReferenceEvaluator
 
 from paredown.device import Device
@@ -20,6 +21,9 @@ from paredown.runtimes.tensors import check_feeds
 
 _REFUSED = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError)
 """What the evaluator's numpy code raises on a model it cannot run; it wraps none of it."""
+
+_PAIRS_SINCE = 19
+"""The first opset whose QuantizeLinear and DequantizeLinear the evaluator has."""
 
 MULTITHREADED = False
 SUMMARY = "ONNX's own evaluator in numpy, whatever the model is written in; opens .onnx as it is"
@@ -57,9 +61,13 @@ def build(model: bytes | Path, device: Device, folder: Path, precision: str = ""
 
 
 def open(artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> ReferenceSession:
-    """A session of the model as it is. `threads` changes nothing: the evaluator has one."""
+    """A session of the model, Q and DQ in a form that the evaluator has. `threads`: it has one anyway."""
     graph = proto.with_outputs(artifact.source, taps)
+    pairs = any(n.op_type in ("QuantizeLinear", "DequantizeLinear") for n in graph.graph.node)
+    opset = max((i.version for i in graph.opset_import if i.domain in ("", "ai.onnx")), default=0)
     try:
+        if pairs and opset < _PAIRS_SINCE:
+            graph = version_converter.convert_version(graph, _PAIRS_SINCE)
         return ReferenceSession(ReferenceEvaluator(graph), graph)
     except _REFUSED as e:
         raise ModelError(

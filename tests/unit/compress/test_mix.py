@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -177,6 +178,8 @@ def test_bytes_are_saved_where_they_do_least_damage() -> None:
     both = {**start, "a": "w8", "b": "w4a8"}
     assert narrowed(start, weights, 3000) == (both, pytest.approx(0.0035))
     assert narrowed(start, weights, 1e9)[0] == {**both, "c": "w4a8"}  # d is too small to be worth it
+    floats_only = replace(weights, stored8=False)  # the runtime opens no small weight beside float arithmetic
+    assert narrowed(start, floats_only, 1e9)[0] == {**start, "b": "w4a8", "c": "w4a8"}
 
 
 def test_a_coarser_grid_has_the_same_range_and_half_the_steps() -> None:

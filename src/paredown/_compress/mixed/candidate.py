@@ -17,6 +17,7 @@ from paredown._compress.quantize.ranges.choose import weight_params
 from paredown._compress.quantize.rounding import gptq
 from paredown._compress.quantize.weight_only import store
 from paredown._compress.quantize.writing.insert import insert
+from paredown._compress.quantize.writing.qdq import make_biases_real
 from paredown._compress.recipe import Context
 from paredown.graph.walk import constant, to_ir, to_model, weight_of
 from paredown.model import Model
@@ -82,8 +83,7 @@ class Writer:
         if "w4a8" in chosen.values():
             gptq.apply(gptq.SecondOrder(), draft, self.context)
             pack.apply(pack.Pack(), draft, self.context)
-        made = to_model(draft.model, self.context.source)
-        return Candidate(point, chosen, point.damage + added, plan, grids, draft, made)
+        return Candidate(point, chosen, point.damage + added, plan, grids, draft, self._opened(draft))
 
     def finished(self, made: Candidate) -> Candidate:
         """The candidate with its weights rounded by what they do to the layers' answers, where they are not.
@@ -94,7 +94,16 @@ class Writer:
         if not made.draft.layers or "w4a8" in made.chosen.values():
             return made
         gptq.apply(gptq.SecondOrder(), made.draft, self.context)
-        return replace(made, model=to_model(made.draft.model, self.context.source))
+        return replace(made, model=self._opened(made.draft))
+
+    def _opened(self, draft: Draft) -> Model:
+        """The model as the runtime takes it; the draft keeps its biases in integers for the steps behind."""
+        made = to_model(draft.model, self.context.source)
+        if not self.context.policy.real_biases:
+            return made
+        copy = to_ir(made)
+        make_biases_real(copy.graph)
+        return to_model(copy, made)
 
 
 def coarser(grid: QuantParams) -> QuantParams:
@@ -105,11 +114,15 @@ def coarser(grid: QuantParams) -> QuantParams:
 
 @dataclass(frozen=True)
 class Weights:
-    """The weights there is a choice for: node -> number of values, and damage in 8 and in 4 bits."""
+    """The weights there is a choice for: node -> number of values, and damage in 8 and in 4 bits.
+
+    stored8: whether the runtime opens weights in 8 bits where it computes in float: else W8 is no choice.
+    """
 
     size: Mapping[str, int]
     damage8: Mapping[str, float]
     damage4: Mapping[str, float]
+    stored8: bool = True
 
 
 def plain_choices(point: Point, weights: Weights, room: float) -> tuple[dict[str, Choice], float]:
@@ -119,8 +132,9 @@ def plain_choices(point: Point, weights: Weights, room: float) -> tuple[dict[str
     """
     integer = {str(n.name) for n in point.plan.roles}
     chosen: dict[str, Choice] = {name: "w8a8" if name in integer else "float" for name in weights.size}
-    floats = [name for name in weights.size if name not in integer and weights.size[name] >= pack.WORTH]
-    added = 0.0
+    added, floats = 0.0, [n for n, size in weights.size.items() if n not in integer and size >= pack.WORTH]
+    if not weights.stored8:
+        return chosen, added
     for name in sorted(floats, key=lambda n: weights.damage8[n] / weights.size[n]):
         if added + weights.damage8[name] > room:
             break
@@ -145,7 +159,7 @@ def narrowed(
             options.append(
                 _option(name, "w4a8", choice, weights, weights.damage4[name] - weights.damage8[name])
             )
-        elif choice == "float":
+        elif choice == "float" and weights.stored8:
             options.append(_option(name, "w8", choice, weights, weights.damage8[name]))
     after, added, saved = dict(chosen), 0.0, 0.0
     for per_byte, bytes_saved, name, choice in sorted(options):

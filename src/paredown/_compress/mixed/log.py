@@ -121,7 +121,8 @@ def _latency(made: Candidate, choices: Choices, context: Context) -> tuple[str, 
     """What one inference is estimated and timed to take, in words and in milliseconds."""
     costs = choices.costs
     if costs is None or context.time_nodes is None:
-        return "latency not known, this machine is not the device: every layer has the same price", {}
+        where = f"no times of nodes of {context.policy.name} on {context.device.name!r}"
+        return f"latency not known ({where} at hand): every layer has the same price", {}
     figures = {
         "latency_ms": 1e3 * made.point.price,
         "int8_ms": 1e3 * choices.point(frozenset()).price,

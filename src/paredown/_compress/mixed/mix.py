@@ -109,7 +109,7 @@ def _spelled(bounds: Bounds) -> dict[str, float]:
 
 def apply(step: Mixed, draft: Draft, context: Context) -> tuple[StepRecord, ...]:
     """Writes the mixed graph; one record for the whole, and one for every node with its choice and why."""
-    require_kernels(context, step.name, per_channel=True)
+    require_kernels(context, step.name, per_channel=True, signed=True)
     if step.ms and context.time_nodes is None:
         raise UsageError(
             "a limit on latency cannot be kept without timing on the device",
@@ -158,7 +158,8 @@ def _weight_damages(graph: ir.Graph, ranged: Guarded, source: Model, context: Co
         switched = SwitchedWeights(source, errors, heads, ranged.images[:1], context.threads)
         found.append(switched.alone(FLOOR))
     size = {str(n.name): int(np.asarray(constant(weight_of(n))).size) for n in nodes}
-    return Weights(size, *found)
+    in8, in4 = found
+    return Weights(size, in8, in4, stored8=context.policy.small_weights)
 
 
 def _choices(graph: ir.Graph, ranged: Guarded, weights: Weights, writer: Writer, context: Context) -> Choices:

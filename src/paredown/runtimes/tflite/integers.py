@@ -10,9 +10,9 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from paredown.graph.walk import attribute, constant, consumers, shape_of
+from paredown.graph.walk import attribute, constant, consumers, quantizer_of, shape_of
 from paredown.runtimes.tflite.layout import Layout
-from paredown.runtimes.tflite.lowering import Lowering, Stored, data, refused
+from paredown.runtimes.tflite.lowering import Lowering, Stored, clip_limits, data, refused
 from paredown.runtimes.tflite.net import QuantParams
 
 FIXED = QuantParams((1 / 256,), -128)
@@ -46,14 +46,26 @@ def dequantize(node: ir.Node, low: Lowering) -> None:
         low.stored[output] = _stored(node, integers, str(source.name) in low.four_bit)
         return
     held = low.find(source)
-    stands = low.params(held.tensor)
-    maker = source.producer()
-    if stands is None or maker is None or maker.op_type != "QuantizeLinear":
+    maker = quantizer_of(node)
+    if low.params(held.tensor) is None or maker is None:
         raise refused(node, "integers that no QuantizeLinear made", "QuantizeLinear before it")
     if params_of(node) == params_of(maker):
         low.alias(output, held.tensor, held.layout)
     else:
         _read_anew(node, maker, low)
+
+
+def narrow(clip: ir.Node, quantizer: ir.Node, low: Lowering) -> None:
+    """MAXIMUM and MINIMUM of integers: a grid of few bits in INT8 (`clip_behind`)."""
+    held = low.find(data(clip))
+    tensor, params = held.tensor, low.params(held.tensor)
+    assert params is not None  # a QuantizeLinear wrote it
+    for code, limit in zip(("MAXIMUM", "MINIMUM"), clip_limits(clip, low), strict=True):
+        level = limit - _offset(quantizer)
+        if -128 < level < 127:  # else no INT8 number is beyond it
+            made = low.like(tensor, low.net.tensors[tensor].shape)
+            tensor = low.emit(code, [tensor, low.integer(int(level), params)], made, "MaximumMinimumOptions")
+    low.alias(clip.outputs[0], tensor, held.layout)
 
 
 def _read_anew(node: ir.Node, maker: ir.Node, low: Lowering) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 import litert
 import nets
 from nets import Net
+from paredown._compress.quantize.writing.qdq import add_constant
 from paredown.errors import UnsupportedModel
 from paredown.graph.prepare import prepare
 from paredown.graph.run import run_once
-from paredown.graph.walk import constant, to_ir
+from paredown.graph.walk import constant, to_ir, to_model
 from paredown.model import Model
 from paredown.runtimes.tflite import write
 from paredown.runtimes.tflite.flatbuffer import pack_int4
@@ -45,6 +47,32 @@ def test_integers_answer_as_the_pairs_do(name: str, recipe: str, reference: bool
             as_written(model, image), litert.run(file, image, reference=reference).values(), strict=True
         ):
             assert nets.agreement(want, got) < ROUNDED
+
+
+@pytest.mark.parametrize("reference", [False, True])
+@pytest.mark.parametrize("name", nets.NETS)
+def test_a_grid_of_fewer_bits_stays_within_its_ends(name: str, reference: bool) -> None:
+    """`mixed` judges such a model; w4a4 is one."""
+    made = nets.compressed(prepare(nets.NETS[name]()), "int8", threads=1).model
+    model = to_ir(made)
+    for node in [n for n in model.graph if n.op_type == "QuantizeLinear"]:
+        wide = node.outputs[0]
+        uses = list(wide.uses())
+        ends = [add_constant(model.graph, f"{wide.name}_{end}", np.uint8(end)) for end in (30, 200)]
+        clip = ir.Node("", "Clip", [wide, *ends], name=f"{wide.name}_clip")
+        clip.outputs[0].shape, clip.outputs[0].type = wide.shape, wide.type
+        for use in uses:
+            use.node.replace_input_with(use.idx, clip.outputs[0])
+        model.graph.insert_after(node, clip)
+    narrow = to_model(model, made)
+    file = write(narrow)
+    for image in nets.images(3, seed=5):
+        got = litert.run(file, image, reference=reference)
+        for want, wide, found in zip(
+            as_written(narrow, image), as_written(made, image), got.values(), strict=True
+        ):
+            assert nets.agreement(want, found) < ROUNDED
+            assert nets.agreement(want, wide) > ROUNDED  # the limits are felt
 
 
 def test_every_tensor_has_our_scale() -> None:

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from paredown.graph.walk import attribute, shape_of
-from paredown.runtimes.tflite.integers import FIXED, as_integers
+from paredown.runtimes.tflite.integers import FIXED, as_integers, narrow
 from paredown.runtimes.tflite.layout import Layout
 from paredown.runtimes.tflite.lowering import (
     Lowering,
@@ -129,6 +129,9 @@ def prelu(node: ir.Node, low: Lowering) -> None:
 
 def clip(node: ir.Node, low: Lowering) -> None:
     """A RELU where the limits are those of one, else MAXIMUM and MINIMUM."""
+    maker = data(node).producer()
+    if maker is not None and maker.op_type == "QuantizeLinear":
+        return narrow(node, maker, low)
     if (name := activation_name(node, low)) is not None:
         return single(node, name, low, "", True)
     source, output = data(node), node.outputs[0]
