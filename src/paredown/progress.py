@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from paredown.printable import printable
-from paredown.screen import Screen
+from paredown.screen import Screen, harmless
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 10.0
@@ -32,11 +34,20 @@ class Voice:
         """Whether a person sits in front of it: a terminal or a notebook."""
         return self._console.is_terminal or self._console.is_jupyter
 
-    def say(self, text: str) -> None:
-        """One note, on a line of its own."""
+    def say(self, text: str, *, whole: bool = False) -> None:
+        """One note, on a line of its own; whoever watches sees it broken between words.
+
+        whole: a command to copy, which is not broken.
+        """
         self._spoke_s = time.monotonic()
-        if not self._quiet:
+        if self._quiet:
+            return
+        if whole or not self.watched:
             self._console.print(text, soft_wrap=True)
+            return
+        said = text.lstrip(" ")
+        indent = len(text) - len(said)
+        self._console.print(Padding(Text(harmless(said)), (0, 0, 0, indent), expand=False))
 
     def progress(self, items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
         """The items, while a bar or a line now and then says how far it is and what time is left."""

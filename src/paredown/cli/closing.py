@@ -104,7 +104,7 @@ def stopped(by: KeyboardInterrupt, trials: Iterable[Trial], out: Path, again: st
     done = sum(trial.error is None for trial in trials)
     with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal any more
         Voice().say(f"\n{how}: {plural(done, 'finished trial')} kept in {out}; to go on:")
-        Voice().say(f"  {again}\n")
+        Voice().say(f"  {again}\n", whole=True)
     return code
 
 

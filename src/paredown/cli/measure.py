@@ -10,6 +10,7 @@ from paredown.cli import lasting, place, values
 from paredown.cli import parser as shared
 
 if TYPE_CHECKING:
+    from paredown._measure.energy.power import PowerFrom
     from paredown.cli.console import Voice
     from paredown.measurement import Measurement
     from paredown.model import Model
@@ -52,8 +53,10 @@ def main(args: argparse.Namespace) -> int:
     from paredown.cli import console, loading
     from paredown.files import check_named, write_named
     from paredown.graph.load import refuse_no_file
+    from paredown.hosts import open_host
     from paredown.measuring import require_measurable
     from paredown.study.records import json_text, plain
+    from paredown.targets import target as find_target
     from paredown.torch_files import is_source
 
     require_measurable(args.what)
@@ -61,6 +64,8 @@ def main(args: argparse.Namespace) -> int:
     if args.out is not None:
         check_named(args.out, force=args.force)
     longer = lasting.asked(args)
+    _power(args).require_log()
+    find_target(args.target, open_host(args.host), args.runtime).version()
     for given in (args.model, args.baseline):  # a typo is found before any work
         if given is not None and not is_source(given):
             refuse_no_file(given)
@@ -89,7 +94,6 @@ def main(args: argparse.Namespace) -> int:
 
 def _measured(args: argparse.Namespace, model: Model, images: Dataset, voice: Voice) -> Measurement:
     from paredown import api
-    from paredown._measure.energy.power import PowerFrom
     from paredown._measure.scope import Scope
 
     return api.measure(
@@ -102,10 +106,17 @@ def _measured(args: argparse.Namespace, model: Model, images: Dataset, voice: Vo
         accuracy_on=args.accuracy_on,
         what=args.what or api.WHAT,
         threads=args.threads,
-        power=PowerFrom(args.power_log, args.power_model, args.sensor),
+        power=_power(args),
         scope=Scope(args.classes, args.conf, args.iou),
         progress=voice.progress,
     )
+
+
+def _power(args: argparse.Namespace) -> PowerFrom:
+    """Where watts come from. Raises UsageError where that contradicts itself."""
+    from paredown._measure.energy.power import PowerFrom
+
+    return PowerFrom(args.power_log, args.power_model, args.sensor)
 
 
 def _values(measured: Measurement | None) -> dict[str, object]:

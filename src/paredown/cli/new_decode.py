@@ -56,5 +56,5 @@ def main(args: argparse.Namespace) -> int:
         return 0
     console.stdout().print(str(args.out), markup=False, soft_wrap=True)
     look = f"paredown inspect {args.model} --decode {args.out} --data DATA --out looked/"
-    voice.say(f"fill it in, then: {look}")
+    voice.say(f"fill it in, then: {look}", whole=True)
     return 0

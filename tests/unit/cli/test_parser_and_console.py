@@ -1,6 +1,7 @@
 """What is typed becomes values, or an error in words; progress speaks on stderr and changes nothing."""
 
 import argparse
+from io import StringIO
 from itertools import islice
 
 import pytest
@@ -11,6 +12,7 @@ from paredown.cli.console import Voice
 from paredown.cli.values import amount, count, duration, names, number, span
 from paredown.protocols import most
 from paredown.sample import Dataset
+from paredown.screen import Screen
 from paredown.study.bench import FedImages
 
 CARD = Card("yolov8", "detect", Preprocess((32, 32)), ("a",))
@@ -74,6 +76,24 @@ def test_progress_gives_every_item_once_and_writes_only_to_stderr(quiet, capsys)
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err == ("" if quiet else "[not markup]\n")
+
+
+def test_a_terminal_breaks_notes_between_words_and_commands_nowhere(monkeypatch):
+    voice, seen = Voice(), StringIO()
+    monkeypatch.setattr(
+        voice, "_console", Screen(file=seen, force_terminal=True, width=24, color_system=None)
+    )
+    voice.say("    0.11 points lost, 34.2 ms beside float's")
+    voice.say("stopped: one trial\nkept [bold]")  # no name forges a line, or is markup
+    voice.say("  paredown run model.onnx --data images/", whole=True)
+    assert [line.rstrip() for line in seen.getvalue().splitlines()] == [
+        "    0.11 points lost,",
+        "    34.2 ms beside",
+        "    float's",
+        "stopped: one trial\\nkept",
+        "[bold]",
+        "  paredown run model.onnx --data images/",
+    ]
 
 
 def test_bars_know_the_total_of_whatever_has_a_length(monkeypatch):

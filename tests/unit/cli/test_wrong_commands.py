@@ -45,6 +45,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("run model.onnx --data photos --calibration-images 0", ["--calibration-images: '0'", "above zero"]),
         ("run model.onnx --data photos --power-log log.csv", ["got: hello", "expected: a first line"]),
         ("measure model.onnx --data photos --baseline fake2.onnx", ["got: nothing there", "fake.onnx?"]),
+        ("measure model.onnx --data photos --target jetsn-nano", ["expected: arm", "mean 'jetson-nano'"]),
+        ("measure model.onnx --data photos --host sh:pi@x", ["expected: emulated", "mean 'ssh:pi@x'"]),
+        ("measure model.onnx --data photos --runtime onxruntime", ["expected: litert", "mean 'onnxruntime'"]),
         ("study bad.toml", ["got: Invalid", "expected: lines of `key = value`"]),
     ],
 )

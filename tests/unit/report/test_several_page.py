@@ -193,6 +193,8 @@ def test_in_short_for_a_terminal():
     found = priorities_over(told, candidates_of(told))
     lines = in_short(found, told.metric)
     assert lines[0].startswith("fastest: ssdlite ")
+    assert re.search(r"^balanced: .* \(score 0\.\d\d\)$", "\n".join(lines), re.MULTILINE)
+    assert re.search(r"^most accurate: .* \(mAP50-95 0\.\d+\)$", "\n".join(lines), re.MULTILINE)
     assert any(line.startswith(f"at 30 frames per second, {found.reference}: keeps up: ") for line in lines)
     assert sum(f" against {found.reference}: " in line for line in lines) == 3
 

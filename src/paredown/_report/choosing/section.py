@@ -9,9 +9,10 @@ from paredown._report.choosing import frame_rate, radar, seeds
 from paredown._report.choosing.ranking_table import ranking_table
 from paredown._report.format import DASH, told
 from paredown._report.html import Child, Html, nothing, section, tag
-from paredown.analyze.guideline import Advice
+from paredown.analyze.guideline import BALANCED, Advice
 from paredown.analyze.pairs import undecided
 from paredown.analyze.priorities import Priorities
+from paredown.metrics import title_of
 from paredown.quantities import in_unit
 
 Link = Callable[[str], Html | str]
@@ -61,12 +62,13 @@ def _advice(found: Priorities, advice: Advice, link: Link) -> list[Html]:
 
 
 def figure_of(advice: Advice) -> str:
-    """The figure that decided: "29.5 ms", "12 s", "0.71"."""
+    """The figure that decided: "29.5 ms", "12 s", "score 0.71", "mAP50-95 0.262"."""
     if advice.priority == "quickest to make":
         return f"{advice.found.value:.0f} s" if advice.found.value >= 10 else f"{advice.found.value:.1f} s"
-    if advice.priority == "balanced":
-        return f"{advice.found.value:.2f}"
-    return told(advice.found) or DASH
+    if advice.priority == BALANCED:
+        return f"score {advice.found.value:.2f}"
+    said = told(advice.found) or DASH
+    return f"{title_of(advice.found.name)} {said}" if advice.priority == "most accurate" else said
 
 
 def _unsure(found: Priorities, advice: Advice) -> list[Child]:
