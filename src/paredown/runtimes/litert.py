@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module, metadata
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import onnx
@@ -98,8 +101,26 @@ def open(artifact: Artifact, *, threads: int = 0, taps: Sequence[str] = ()) -> L
     """
     _require()
     data = artifact.source if isinstance(artifact.source, bytes) else read_tflite(artifact.source)
-    interpreter = tflite_interpreter(data, threads, keep_inner=bool(taps))
+    with _without_greeting():
+        interpreter = tflite_interpreter(data, threads, keep_inner=bool(taps))
     return LitertSession(interpreter, _layouts(interpreter, data, taps))
+
+
+@contextmanager
+def _without_greeting() -> Iterator[None]:
+    """LiteRT writes which delegate it made to stderr, past Python: such lines of INFO go, others pass on."""
+    kept = os.dup(2)
+    with TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            said.seek(0)
+            for line in said:
+                if not line.startswith(b"INFO: "):
+                    os.write(2, line)
 
 
 def _layouts(interpreter: Any, data: bytes, taps: Sequence[str]) -> dict[str, tuple[int, ...]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -54,6 +56,25 @@ def test_a_tensor_that_the_file_has_not_is_named(tmp_path: Path) -> None:
     artifact = litert.build(prepare(nets.residual()).data, nets.ANY_BOARD, tmp_path)
     with pytest.raises(TargetError, match="no tensor 'conv0'"):
         litert.open(artifact, taps=["conv0"])
+
+
+def test_a_session_says_nothing_of_its_own(tmp_path: Path) -> None:
+    """LiteRT tells once in a process which delegate it made, past Python."""
+    script = (
+        "import os, nets; from paredown.graph.prepare import prepare; from pathlib import Path\n"
+        "from paredown.runtimes import litert; from paredown.device import Device\n"
+        f"made = litert.build(prepare(nets.residual()).data, Device('d', ''), Path({str(tmp_path)!r}))\n"
+        "litert.open(made); os.write(2, b'still here')"
+    )
+    here = Path(nets.__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(here)},
+        timeout=120,
+    )
+    assert done.stderr == b"still here"
+    assert done.returncode == 0
 
 
 def test_what_is_no_tflite_file_is_refused(tmp_path: Path) -> None:
