@@ -170,6 +170,18 @@ def through_shapes(value: ir.Value) -> ir.Value:
     return value
 
 
+def downstream(starts: Iterable[ir.Node]) -> set[ir.Node]:
+    """All nodes that depend on the given ones, themselves included."""
+    seen: set[ir.Node] = set()
+    todo = list(starts)
+    while todo:
+        node = todo.pop()
+        if node not in seen:
+            seen.add(node)
+            todo += [reader for value in node.outputs for reader in consumers(value)]
+    return seen
+
+
 def upstream(starts: Iterable[ir.Node], stop: Callable[[ir.Node], bool] = lambda node: False) -> set[ir.Node]:
     """All nodes that the given ones depend on, themselves included; none beyond a node where stop() holds."""
     seen: set[ir.Node] = set()

@@ -164,7 +164,10 @@ def apply(step: Static, draft: Draft, context: Context) -> tuple[StepRecord, ...
         for n, (bits, _) in width.items()
     }
     draft.layers = insert(graph, plan, grids, weights)
-    _store(graph, faster | {str(n.name): why for n, why in plan.left.items() if why == OF_ANSWERS})
+    small = faster | {str(n.name): why for n, why in plan.left.items() if why == OF_ANSWERS}
+    if guarded is not None and context.policy.small_weights:
+        small |= {name: guarded.released[name] for name in guarded.branches}
+    _store(graph, small)
     plan.left |= {node: faster[str(node.name)] for node in plan.left if str(node.name) in faster}
     log = with_outliers(
         records(step, plan, grids, width), graph, seen, WrittenParams(plan, grids, calibrated)

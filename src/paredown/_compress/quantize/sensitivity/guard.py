@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_ir as ir
 
+from paredown._compress.quantize.placement.branches import unsuppressed_branches
 from paredown._compress.quantize.placement.plan import Plan, place
 from paredown._compress.quantize.ranges.choose import pool
 from paredown._compress.quantize.sensitivity.activations import (
@@ -30,6 +31,7 @@ from paredown.numerics.ranges import Seen
 from paredown.protocols import Feeds
 
 BUDGET = 0.05  # noise-to-signal at the heads, that costs little in mAP: benchmarks/constants.py
+UNSUPPRESSED = 0.01  # the same where no NMS forgives it: set by hand on one model, docs/int8.md
 FLOOR = BUDGET / 50  # damage of one grid that is not worth a search
 WORST = 24  # most grids whose range is searched
 IMAGES = 3  # for a figure; the first screening uses one: damages differ by factors
@@ -42,6 +44,7 @@ class Guarded:
 
     alone: group -> its damage alone, in the end. released: node -> why.
     before, after: damage of all groups together. images: those it was read on.
+    branches: those of the released that stand behind the last node that heads share.
     """
 
     plan: Plan
@@ -51,6 +54,7 @@ class Guarded:
     before: float
     after: float
     images: tuple[Feeds, ...] = ()
+    branches: frozenset[str] = frozenset()
 
 
 def guard(
@@ -78,9 +82,14 @@ def guard(
         search.refine(group, pool([seen[m] for m in plan.members()[group]]))
     released, after = search.release() if release else ([], search.together(switched.groups))
     why = {n: text for g in released for n, text in _around(graph, plan, g, search.alone[g]).items()}
-    new, why = _without(graph, plan, why, context)
+    branches: dict[str, str] = {}
+    if release and after > UNSUPPRESSED:
+        branches, own = _branches(graph, plan, after)
+        after = search.together([g for g in switched.groups if g not in {*released, *own}]) if own else after
+    new, why = _without(graph, plan, why | branches, context)
     carried = {group: search.grids[plan.group[members[0]]] for group, members in new.members().items()}
-    return Guarded(new, carried, search.alone, why, float(before.mean()), after, tuple(search.images))
+    figures = (search.alone, why, float(before.mean()), after)
+    return Guarded(new, carried, *figures, tuple(search.images), frozenset(branches))
 
 
 @dataclass
@@ -176,6 +185,18 @@ def _without(
             return new, why
         why = {**why, **dict.fromkeys(more, "beside a function that is left float")}
     return plan, why
+
+
+def _branches(graph: ir.Graph, plan: Plan, noise: float) -> tuple[dict[str, str], set[str]]:
+    """The nodes of heads that nothing suppresses, by name, with the reason; the groups they alone write."""
+    nodes, share = unsuppressed_branches(graph, plan)
+    why = (
+        f"no NMS stands behind this head, and {noise:.1%} of noise is too much for scores that alone tell an "
+        f"object from its neighbours; {share:.0%} of all operations; its weight may be stored in 8 bits"
+    )
+    written = {str(v.name) for node in nodes for v in node.outputs}
+    own = {group for group, tensors in plan.members().items() if written >= {*tensors}}
+    return {str(node.name): why for node in nodes}, own
 
 
 def _around(graph: ir.Graph, plan: Plan, group: str, damage: float) -> dict[str, str]:
