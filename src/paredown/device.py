@@ -36,8 +36,3 @@ class Device:
     governor: str = ""  # what to do about clock and heat before timing
     notes: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
-
-    @property
-    def sums_products(self) -> bool:
-        """Whether the processor has instructions for sums of 8-bit products."""
-        return not DOT_PRODUCTS.isdisjoint(self.isa)

@@ -73,3 +73,13 @@ class Counters:
     clock_mhz: float | None = None  # mean over the cores; None where the system does not tell
     temperature_c: float | None = None  # of the processor, its hottest part
     throttling: Throttling = Throttling()
+
+
+def taken(start: Counters, end: Counters, cores: int | None) -> tuple[float, float]:
+    """Of all cores (logical ones), what processes other than ours used from one moment to the other, and what
+    a virtual machine's host withheld."""
+    of_all_s = (end.time_s - start.time_s) * (cores or 1)
+    if of_all_s <= 0:
+        return 0.0, 0.0
+    others_s = end.busy_s - start.busy_s - (end.ours_s - start.ours_s)
+    return others_s / of_all_s, (end.withheld_s - start.withheld_s) / of_all_s

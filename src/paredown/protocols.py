@@ -191,14 +191,24 @@ class NodeTimes:
     """What each node of a model costs where it runs.
 
     seconds: by node name; a fused kernel counts for one of its nodes. unmapped_s: of kernels without a node.
+    run_s: what a run of the whole takes by the clock: its kernels and what is between them; 0 if not known.
+    others: of all cores, what other processes (or a virtual machine's host) used while it was timed.
     """
 
     seconds: Mapping[str, float]
     unmapped_s: float = 0.0
+    run_s: float = 0.0
+    others: float = 0.0
 
     @property
     def total_s(self) -> float:
+        """Of all kernels."""
         return sum(self.seconds.values()) + self.unmapped_s
+
+    @property
+    def latency_s(self) -> float:
+        """By the clock, else of all kernels."""
+        return self.run_s or self.total_s
 
 
 TimeNodes = Callable[[Sequence[Model]], "list[NodeTimes]"]

@@ -9,7 +9,9 @@ what reads it. The counters are in whole microseconds; the least of a kernel's r
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,7 +27,7 @@ from paredown.runtimes.openvino_session import compile_files
 from paredown.runtimes.proto import precision_of
 
 WARMUP = 3  # runs left out
-ROUNDS = 20  # runs of each model, in turns: what slows the machine down slows all of them
+ROUNDS = 10  # runs of each model, in turns: what slows the machine down slows all of them
 _SUFFIX = re.compile(r"(/WithoutBiases|/fq_\w+|/transpose_[ab]|/sink_port_\d+|_QuantizeLinear|\.\d+)$")
 _MEMORY = ("Const", "Reorder", "Reshape", "Input", "Output")  # of these nothing is computed
 _PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -40,13 +42,19 @@ def node_times(models: Sequence[Model], *, threads: int = 0, rounds: int = ROUND
     requests = [c.create_infer_request() for c in compiled]
     feeds = [list(random_feeds(m, seed=0).values()) for m in models]
     least: list[dict[str, float]] = [{} for _ in models]
+    runs: list[list[float]] = [[] for _ in models]
     for i in range(WARMUP + rounds):
-        for request, feed, times in zip(requests, feeds, least, strict=True):
+        for request, feed, times, run in zip(requests, feeds, least, runs, strict=True):
+            start = time.perf_counter()
             request.infer(feed)
+            run.append(time.perf_counter() - start)
             for kernel in request.profiling_info if i >= WARMUP else ():
                 taken = kernel.real_time.total_seconds()
                 times[kernel.node_name] = min(taken, times.get(kernel.node_name, taken))
-    return [_shared(m, c, times) for m, c, times in zip(models, compiled, least, strict=True)]
+    return [
+        replace(_shared(m, c, times), run_s=min(run[WARMUP:]))
+        for m, c, times, run in zip(models, compiled, least, runs, strict=True)
+    ]
 
 
 def precisions(model: Model, *, threads: int = 0) -> dict[str, str]:

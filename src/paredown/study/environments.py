@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from paredown.device import Device
 from paredown.measurement import Trial
 from paredown.study.fingerprints import digest
+from paredown.targets.target import Target
 
 Facts = Mapping[str, object]
 Versions = Mapping[str, str]
@@ -46,6 +46,7 @@ OF_RUNTIME = {
 
 _MAKING = ("CPU", "architecture", "instruction sets", "threads", "paredown")
 _RUNTIME_MAKES = ("mix", "ort-")  # kinds of steps that ask the runtime how to make a model
+_TIMED = "timed"  # the word of a step that asks its clock
 
 
 class TrialKey(NamedTuple):
@@ -113,17 +114,18 @@ def may_reuse(trial: Trial, now: Facts) -> bool:
     if trial.measurement is None:
         return False
     old, new = identity(trial.measurement.environment), identity(now)
-    asks = any(step.startswith(_RUNTIME_MAKES) for step in trial.recipe.split("+"))
+    steps = trial.recipe.split("+")
+    asks = any(step.startswith(_RUNTIME_MAKES) or _TIMED in step.split("-") for step in steps)
     names = (*_MAKING, *(("onnxruntime",) if asks else ()))
     same = all(old.get(name) == new.get(name) for name in names)
     return same and not (asks and _other_runtime(trial, runtime_versions(now)))
 
 
-def asks_runtime(recipe: str, device: Device) -> bool:
+def asks_runtime(recipe: str, target: Target) -> bool:
     """Whether what the recipe makes depends on more of the runtime than its policy: on its times, or on what
     judges in it."""
     steps = [step.split("-") for step in recipe.split("+")]
-    timed = not device.sums_products and any("timed" in words for words in steps)
+    timed = any(_TIMED in words for words in steps) and target.time_nodes() is not None
     return timed or any(words[0].startswith("mix") for words in steps)
 
 

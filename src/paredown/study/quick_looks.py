@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from paredown import data
 from paredown._compress.mixed.mix import Mixed
 from paredown._compress.presets import parse_recipe
+from paredown._compress.quantize.placement.timed import CLEARLY
 from paredown._compress.quantize.static import Static
 from paredown._compress.size import Size
 from paredown._measure.timing.interleaved import TimingPlan
@@ -45,7 +46,8 @@ def quick_look(pair: Pair, float_file: Path) -> float:
 
 def at_best(pair: Pair, integers: float, floats: float) -> float:
     """The least part of float's time that the pair may take. integers, floats: those of its place."""
-    return SLACK * min(integers, floats) if _chooses(pair) else LIKE * integers
+    looks = _asks_clock(pair) and integers > LIKE * CLEARLY * floats
+    return SLACK * min(integers, floats) if looks or _chooses(pair) else LIKE * integers
 
 
 def likely_s(pair: Pair, trials: Sequence[Trial]) -> float:
@@ -72,7 +74,11 @@ def promise(pair: Pair, pairs: Sequence[Pair], integers: float | None) -> tuple[
 
 
 def _chooses(pair: Pair) -> bool:
-    """Whether its recipe leaves layers float that float computes faster."""
-    timed = not pair.work.bench.target.device.sums_products
-    steps = pair.recipe.steps
-    return any(isinstance(s, Mixed) or (timed and isinstance(s, Static) and s.timed) for s in steps)
+    """Whether its recipe chooses layer by layer what is computed in integers."""
+    return any(isinstance(s, Mixed) for s in pair.recipe.steps)
+
+
+def _asks_clock(pair: Pair) -> bool:
+    """Whether its recipe leaves layers float that float computes faster, and can find out which."""
+    timed = any(isinstance(s, Static) and s.timed for s in pair.recipe.steps)
+    return timed and pair.work.bench.target.time_nodes() is not None

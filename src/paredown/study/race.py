@@ -223,16 +223,18 @@ class Race:
 
     def _made_elsewhere(self, pair: Pair) -> Compressed | None:
         """What the recipe made for another runtime with the same rules, where it asks for no more."""
-        here = pair.work.bench.target
-        if asks_runtime(pair.recipe.name, here.device):
+        here, recipe = pair.work.bench.target, pair.recipe.name
+        if asks_runtime(recipe, here):
             return None
+        places = {p.runtime: p.work.bench.target for p in self.pairs}
         alike = {
-            p.runtime
-            for p in self.pairs
-            if replace(p.work.bench.target.policy, name="") == replace(here.policy, name="")
+            name
+            for name, place in places.items()
+            if replace(place.policy, name="") == replace(here.policy, name="")
+            and not asks_runtime(recipe, place)
         }
         for trial in self.store.trials():
-            if trial.recipe == pair.recipe.name and trial.runtime in alike and trial.measurement is not None:
+            if trial.recipe == recipe and trial.runtime in alike and trial.measurement is not None:
                 self._say(f"    made as for {trial.runtime}, whose rules are the same")
                 model = model_of(self.store.directory, trial)
                 return Compressed(model, trial.source_sha256, pair.recipe, trial.log, 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 
 from paredown.device import DOT_PRODUCTS, Device
 from paredown.errors import MissingDependency, TargetError
-from paredown.machine import Machine
+from paredown.machine import Machine, taken
+from paredown.model import Model
 from paredown.policy import Policy
-from paredown.protocols import Artifact, Host, Session, TimeNodes
+from paredown.protocols import Artifact, Host, NodeTimes, Session, TimeNodes
 from paredown.runtimes import SIMULATED_BY
 from paredown.runtimes import runtime as find_runtime
 from paredown.targets import built
@@ -137,7 +138,7 @@ class Target:
         node_times = find_runtime(self.runtime).node_times
         if not (self.is_this_machine and self.can_time) or node_times is None:
             return None
-        return partial(node_times, threads=self.used_threads(threads))
+        return partial(_watched, self.host, partial(node_times, threads=self.used_threads(threads)))
 
     def require_timing(self) -> None:
         """Nothing, or TargetError: a latency taken on another machine would be no latency of this target."""
@@ -149,6 +150,14 @@ class Target:
                 or f"the host {self.host.name} answers, but not in the device's time",
                 hint="run paredown on the device itself; accuracy can be measured here",
             )
+
+
+def _watched(host: Host, time_nodes: TimeNodes, models: Sequence[Model]) -> list[NodeTimes]:
+    """The times, and what others used of the host meanwhile."""
+    start = host.counters()
+    times = time_nodes(models)
+    found = taken(start, host.counters(), host.facts().cores_logical)
+    return [replace(t, others=sum(found)) for t in times]
 
 
 def unfit_reasons(device: Device, machine: Machine) -> tuple[str, ...]:

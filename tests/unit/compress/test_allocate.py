@@ -158,3 +158,11 @@ def test_of_prices_alike_the_front_holds_the_least_damage() -> None:
 def test_one_network_gives_one_path() -> None:
     twice = [path(choices(costs({"N0": 2.0}, border_s=1e-6), N0=1.0, N3=np.pi)) for _ in range(2)]
     assert [p.released for p in twice[0]] == [p.released for p in twice[1]]
+
+
+def test_a_path_that_is_to_save_ends_where_nothing_does() -> None:
+    given = choices(costs({"N0": 0.1, "N2": 9.0, "N4": 0.2}))
+    whole, saving = path(given), path(given, saving=True)
+    assert len(saving) < len(whole)
+    assert [p.released for p in saving] == [p.released for p in whole[: len(saving)]]
+    assert saving[-1].price == min(p.price for p in whole)

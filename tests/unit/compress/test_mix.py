@@ -86,6 +86,14 @@ def test_without_judge_and_clock_it_goes_by_damage_and_says_so() -> None:
     assert "latency not known" in note
 
 
+def test_times_taken_beside_other_work_are_told() -> None:
+    def beside(models: Sequence[Model]) -> list[NodeTimes]:
+        return [replace(t, others=0.6) for t in quick_integers(models)]
+
+    assert "other processes used 60% of the cores" in first_note(mixed(time_nodes=beside)).why
+    assert "other processes" not in first_note(mixed(time_nodes=quick_integers)).why
+
+
 def test_every_layer_says_what_it_became_and_by_which_figures() -> None:
     made = mixed(time_nodes=quick_integers, judge=judge_by_integers)
     layers = [r for r in made.log if "choice" in r.data]

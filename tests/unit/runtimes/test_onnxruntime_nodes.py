@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -10,6 +14,8 @@ import nets
 from paredown.errors import TargetError
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
+from paredown.hosts import open_host
+from paredown.machine import Counters
 from paredown.model import Model
 from paredown.runtimes.onnxruntime_nodes import node_times, owners_of
 from paredown.targets import target
@@ -71,6 +77,7 @@ def test_the_time_of_float_and_integer_networks_belongs_to_nodes(name: str) -> N
     for times, subject in zip(node_times([model, made], threads=1, rounds=3), (model, made), strict=True):
         assert times.seconds.keys() <= {n.name for n in to_proto(subject).graph.node}
         assert times.total_s > 0
+        assert times.latency_s == times.run_s > 0
         assert times.unmapped_s <= 0.1 * times.total_s
         convs = {n.name for n in to_proto(subject).graph.node if n.op_type == "Conv"}
         assert convs <= times.seconds.keys()
@@ -87,3 +94,15 @@ def test_a_target_that_is_not_here_has_no_times() -> None:
     assert target("reference").time_nodes(1) is None
     elsewhere = next(t for name in ("raspberry-pi-5", "raspberry-pi-4") if not (t := target(name)).runs_here)
     assert elsewhere.time_nodes(1) is None
+
+
+def test_times_say_what_others_used_of_the_machine_meanwhile() -> None:
+    """Of four cores ten seconds each: others' ten seconds, and two that the virtual machine's host kept."""
+    moments = iter([Counters(0.0, busy_s=5.0), Counters(10.0, busy_s=25.0, ours_s=10.0, withheld_s=2.0)])
+    machine = replace(open_host().facts(), cores_logical=4)
+    host: Any = SimpleNamespace(
+        name="local", times=True, counters=lambda: next(moments), facts=lambda: machine
+    )
+    here = replace(target("local"), host=host).time_nodes(1)
+    assert here is not None
+    assert [t.others for t in here([nets.detector()])] == [pytest.approx(0.25 + 0.05)]

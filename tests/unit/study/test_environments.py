@@ -178,7 +178,7 @@ def test_a_model_is_made_again_where_the_device_or_the_package_is_another() -> N
     assert may_reuse(made, with_packages(onnxruntime="1.33.0"))
     assert not may_reuse(made, with_packages(paredown="0.2.0"))
     assert not may_reuse(made, {**HERE, "instruction_sets": ["neon"]})
-    for asks_the_runtime in ("cle+mix", "ort-static-pt-minmax"):
+    for asks_the_runtime in ("cle+mix", "ort-static-pt-minmax", "cle+w8a8-pc-mse-timed+gptq"):
         assert may_reuse(trial(asks_the_runtime, HERE), HERE)
         assert not may_reuse(trial(asks_the_runtime, HERE), with_packages(onnxruntime="1.33.0"))
     assert not may_reuse(trial("int8", None), HERE)

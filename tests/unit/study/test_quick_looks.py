@@ -14,11 +14,11 @@ from paredown.study.pairs import Pair
 from paredown.study.quick_looks import CHOOSING, LIKE, SLACK, at_best, likely_s, promise
 
 
-def pair(recipe: str, runtime: str = "openvino", computed: tuple[str, ...] = (), sums: bool = True) -> Pair:
+def pair(recipe: str, runtime: str = "openvino", computed: tuple[str, ...] = (), clock: bool = False) -> Pair:
+    """clock: whether the runtime tells what nodes take."""
     policy = SimpleNamespace(computed=frozenset(computed))
-    place = SimpleNamespace(
-        runtime=runtime, policy=policy, device=SimpleNamespace(sums_products=sums), name="local"
-    )
+    time_nodes = (lambda: list) if clock else (lambda: None)
+    place = SimpleNamespace(runtime=runtime, policy=policy, time_nodes=time_nodes, name="local")
     work: Any = SimpleNamespace(bench=SimpleNamespace(target=place))
     return Pair(work, parse_recipe(recipe), recipe)
 
@@ -26,8 +26,9 @@ def pair(recipe: str, runtime: str = "openvino", computed: tuple[str, ...] = (),
 def test_only_what_chooses_layer_by_layer_may_be_faster_than_all_in_integers():
     assert at_best(pair("int8"), 0.5, 0.4) == LIKE * 0.5
     assert at_best(pair("mixed"), 0.5, 0.4) == SLACK * 0.4
-    assert at_best(pair("int8", sums=False), 0.5, 0.4) == SLACK * 0.4
-    assert at_best(pair("int8-minmax", sums=False), 0.5, 0.4) == LIKE * 0.5
+    assert at_best(pair("int8", clock=True), 0.5, 0.4) == SLACK * 0.4
+    assert at_best(pair("int8", clock=True), 0.5, 0.9) == LIKE * 0.5  # so fast that it leaves nothing float
+    assert at_best(pair("int8-minmax", clock=True), 0.5, 0.4) == LIKE * 0.5
 
 
 @pytest.mark.parametrize("known", [None, 0.4])

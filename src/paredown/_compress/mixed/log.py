@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from paredown._compress.mixed.candidate import Candidate, Choice, Weights
 from paredown._compress.mixed.verify import Verified
 from paredown._compress.quantize.placement.allocate import Choices, blocks
+from paredown._compress.quantize.placement.costs import CROWDED
 from paredown._compress.quantize.static import records
 from paredown._compress.recipe import Context, Step
 from paredown.agreement import is_agreement
@@ -129,9 +130,12 @@ def _latency(made: Candidate, choices: Choices, context: Context) -> tuple[str, 
         "float_ms": 1e3 * sum(costs.node_s(str(n.name), False) for n in choices.graph),
     }
     mine, integers, floats = figures.values()
-    timed_ms = 1e3 * context.time_nodes([made.model])[0].total_s
+    timed = context.time_nodes([made.model])[0]
     words = (
-        f"{mine:.2f} ms estimated from the nodes' own times, {timed_ms:.2f} ms timed, {integers:.2f} ms with "
-        f"all in integers, {floats:.2f} ms in float; {costs.unmapped:.1%} of the time belongs to no node"
+        f"{mine:.2f} ms estimated from the nodes' own times, {1e3 * timed.latency_s:.2f} ms timed, "
+        f"{integers:.2f} ms with all in integers, {floats:.2f} ms in float; {costs.unmapped:.1%} of the time "
+        "belongs to no node"
     )
-    return words, {**figures, "timed_ms": timed_ms, "border_ns_per_value": 1e9 * costs.border_s}
+    if timed.others > CROWDED:
+        words += f"; other processes used {timed.others:.0%} of the cores meanwhile: little of this is sure"
+    return words, {**figures, "timed_ms": 1e3 * timed.latency_s, "border_ns_per_value": 1e9 * costs.border_s}

@@ -232,7 +232,7 @@ def _within_latency(
             took_ms = 1000 * min(p.price for p in points) * step.ms / estimate_ms
             break
         made = _within_size(step, min(fast, key=lambda p: p.damage), weights, writer, room)
-        took_ms = 1000 * context.time_nodes([made.model])[0].total_s
+        took_ms = 1000 * context.time_nodes([made.model])[0].latency_s
         if took_ms <= step.ms:
             return made
         estimate_ms *= step.ms / took_ms

@@ -82,7 +82,7 @@ def fastest(candidates: Sequence[Candidate], time_nodes: TimeNodes) -> Candidate
     Estimates order a path, but layers side by side share layouts and caches: no sum over layers knows of it.
     """
     times = time_nodes([c.model for c in candidates])
-    return min(zip(candidates, times, strict=True), key=lambda pair: pair[1].total_s)[0]
+    return min(zip(candidates, times, strict=True), key=lambda pair: pair[1].latency_s)[0]
 
 
 def verified(candidate: Candidate, damage: float, judge: Judge, others: Sequence[Verified]) -> Verified:

@@ -134,11 +134,12 @@ def apply(step: Static, draft: Draft, context: Context) -> tuple[StepRecord, ...
     if not plan.group:  # every layer was kept float as asked
         return records(step, plan, {}, {})
     source = to_model(model, context.source)
-    faster, notes = faster_in_float(step, plan, graph, source, context) if step.timed else ({}, ())
+    plain = gates.without(draft, source) or source
+    faster, notes = faster_in_float(step, plan, graph, source, plain, context) if step.timed else ({}, ())
     if faster:
         plan = place(graph, context.policy, context.keep_float, faster)
         if not plan.group:
-            draft.model = to_ir(gates.without(draft, source) or source)
+            draft.model = to_ir(plain)
             return (*notes, *_weights_only(step, draft.model, faster, context))
         context = replace(context, keep_float=(*context.keep_float, *faster))
     draft.float_model = source

@@ -8,7 +8,7 @@ from statistics import median
 import numpy as np
 
 from paredown._measure.timing.throttling import slowed
-from paredown.machine import Machine
+from paredown.machine import Machine, taken
 from paredown.measurement import Doubt
 from paredown.protocols import Host
 
@@ -34,9 +34,7 @@ class NoiseWatch:
         """Why what was timed since then may be wrong."""
         start, end = self._start, self._host.counters(self._pids)
         cores = self._host.facts().cores_logical or 1
-        of_all_s = (end.time_s - start.time_s) * cores
-        others = (end.busy_s - start.busy_s - (end.ours_s - start.ours_s)) / of_all_s
-        withheld = (end.withheld_s - start.withheld_s) / of_all_s
+        others, withheld = taken(start, end, cores)
         found = []
         if others > _OTHERS_LIMIT:
             text = f"other processes used {others * cores:.1f} of {cores} cores meanwhile"

@@ -119,10 +119,11 @@ def around(graph: ir.Graph, plan: Plan, tensors: Iterable[str]) -> list[str]:
     return [str(n.name) for n in dict.fromkeys(near)]
 
 
-def path(choices: Choices, most: float = math.inf) -> list[Point]:
+def path(choices: Choices, most: float = math.inf, *, saving: bool = False) -> list[Point]:
     """From everything in integers to everything float; each point leaves more float than the one before.
 
-    most: a price that no point behind the first may exceed; the path then leaves out what does.
+    most: a price that no point behind the first may exceed; the path then leaves out what does. saving: ends
+    where no move lowers the price any more.
     """
     current = choices.point(frozenset())
     found, left = [current], moves(choices)
@@ -134,6 +135,8 @@ def path(choices: Choices, most: float = math.inf) -> list[Point]:
             gains[move] = _gain(current, choices.point(current.released | move))
         best = max(left, key=gains.__getitem__)
         after = choices.point(current.released | best)
+        if saving and after.price >= current.price:
+            return found
         if after.price > max(most, current.price):
             left, stale = [move for move in left if move != best], []
             continue

@@ -18,6 +18,8 @@ from paredown.graph.walk import consumers, shape_of
 from paredown.measurement import StepRecord
 from paredown.protocols import NodeTimes
 
+CROWDED = 0.2  # of all cores: where others use more while something is timed, it says little of the processor
+
 
 @dataclass(frozen=True)
 class Costs:
