@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 from common import SUBJECTS, arguments, load, say, write
-from fresh import Failed, Limits, run_fresh
+from fresh import own_child
 
 import paredown
 from paredown import data
 from paredown._compress.quantize.placement.plan import place
 from paredown._compress.quantize.ranges.calibrate import calibrate
-from paredown.families.cards import write_card
+from paredown.families.card_text import write_card
 from paredown.graph.prepare import prepare
 from paredown.graph.walk import to_ir
 from paredown.hosts.memory import peak_resident_bytes
@@ -58,19 +58,9 @@ def main() -> int:
             write_card(loaded.card, card)
             for work in WORK:
                 say(f"{name}: {work}")
-                rows.append({"model": name, "work": work, **_measure(args, name, work, card)})
+                rows.append({"model": name, "work": work, **own_child(args, name, work, card)})
     write(args.out, rows, args.threads, images=args.images)
     return 0
-
-
-def _measure(args: argparse.Namespace, name: str, work: str, card: Path) -> dict[str, Any]:
-    """What the child says of one piece of work, or its error."""
-    own = ["--work", work, "--card", str(card), "--models", name, "--material", str(args.material)]
-    counts = ["--images", str(args.images), "--threads", str(args.threads)]
-    try:
-        return run_fresh([sys.executable, __file__, *own, *counts], Limits())
-    except Failed as e:
-        return {"error": str(e)}
 
 
 def _child(args: argparse.Namespace) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import paredown
 from paredown import data
 from paredown._measure.environment import environment
 from paredown.card import Card
+from paredown.errors import ParedownError
 from paredown.hosts import open_host
 from paredown.model import Model
 from paredown.sample import Dataset
@@ -134,6 +135,15 @@ def write(path: Path, rows: Sequence[Mapping[str, object]], threads: int, **more
     partial = path.with_suffix(".partial")
     partial.write_text(text + "\n")
     partial.replace(path)
+
+
+def told(main: Callable[[], int]) -> int:
+    """The exit code of a benchmark; an error of ours is said in its own words, without a traceback."""
+    try:
+        return main()
+    except ParedownError as e:
+        say(str(e))
+        return e.exit_code
 
 
 def read_rows(path: Path) -> list[dict[str, object]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import HERE, arguments, first_line, model_file, read_rows, say, write
+from common import HERE, arguments, first_line, model_file, read_rows, say, told, write
 
 import paredown
 from paredown import data
@@ -135,8 +135,4 @@ def _as_voc(coco: Dataset, root: Path) -> Dataset:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except ParedownError as e:
-        say(str(e))
-        sys.exit(e.exit_code)
+    sys.exit(told(main))

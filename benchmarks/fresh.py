@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -53,6 +56,16 @@ def run_fresh(command: Sequence[str], limits: Limits, env: dict[str, str] | None
     except json.JSONDecodeError as e:
         raise Failed(f"no result in its last line: {last[0][:100]!r}") from e
     return answer
+
+
+def own_child(args: argparse.Namespace, name: str, work: str, card: Path) -> dict[str, Any]:
+    """What this benchmark says of one piece of work on a model in a process of its own, or its error."""
+    own = ["--work", work, "--card", str(card), "--models", name, "--material", str(args.material)]
+    counts = ["--images", str(args.images), "--threads", str(args.threads)]
+    try:
+        return run_fresh([sys.executable, sys.argv[0], *own, *counts], Limits())
+    except Failed as e:
+        return {"error": str(e)}
 
 
 def _watch(process: subprocess.Popen[bytes], limits: Limits) -> None:

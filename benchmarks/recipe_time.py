@@ -22,11 +22,11 @@ from statistics import median
 from typing import Any
 
 from common import SUBJECTS, arguments, load, say, write
-from fresh import Failed, Limits, run_fresh
+from fresh import own_child
 
 import paredown
 from paredown import data
-from paredown.families.cards import write_card
+from paredown.families.card_text import write_card
 from paredown.hosts.memory import peak_resident_bytes
 
 PEER = "ort-static-pc-minmax-tail"
@@ -62,7 +62,7 @@ def _compared(args: argparse.Namespace, name: str) -> list[dict[str, Any]]:
         write_card(load(args.material, name, args.images).card, card)
         for turn in range(args.rounds):
             for recipe in recipes:
-                runs[recipe].append(_run(args, name, recipe, card))
+                runs[recipe].append(own_child(args, name, recipe, card))
                 say(f"{name}, round {turn + 1}, {recipe}: {runs[recipe][-1]}")
     rows = [{"model": name, "recipe": recipe, **_middle(runs[recipe])} for recipe in recipes]
     peer, int8 = rows[0], next((row for row in rows if row["recipe"] == "int8"), {})
@@ -82,16 +82,6 @@ def _middle(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if failed := next((run for run in runs if "error" in run), None):
         return dict(failed)
     return {key: median(run[key] for run in runs) for key in FIGURES} | {"runs": list(runs)}
-
-
-def _run(args: argparse.Namespace, name: str, recipe: str, card: Path) -> dict[str, Any]:
-    """What the child says of one recipe, or its error."""
-    own = ["--work", recipe, "--card", str(card), "--models", name, "--material", str(args.material)]
-    counts = ["--images", str(args.images), "--threads", str(args.threads)]
-    try:
-        return run_fresh([sys.executable, __file__, *own, *counts], Limits())
-    except Failed as e:
-        return {"error": str(e)}
 
 
 def _child(args: argparse.Namespace) -> dict[str, Any]:

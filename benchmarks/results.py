@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from common import HERE, SUBJECTS, arguments, datasets, first_line, model_file, read_rows, say, write
+from common import HERE, SUBJECTS, arguments, datasets, first_line, model_file, read_rows, say, told, write
 
 import paredown
 from paredown._compress.presets import DEFAULT_RECIPES
 from paredown.analyze.against_float import accuracy_of, points_lost
-from paredown.errors import CardError, DataError, ModelError, ParedownError
+from paredown.errors import CardError, DataError, ModelError
 from paredown.measurement import Trial
 from paredown.study.options import Options
 
@@ -87,8 +87,4 @@ def _figures(trial: Trial, baseline: Trial) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except ParedownError as e:
-        say(str(e))
-        sys.exit(e.exit_code)
+    sys.exit(told(main))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from common import HERE, arguments, first_line, model_file, say, write
+from common import HERE, arguments, first_line, model_file, say, told, write
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -197,8 +197,4 @@ def _figures(trial: Trial, baseline: Trial) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except ParedownError as e:
-        say(str(e))
-        sys.exit(e.exit_code)
+    sys.exit(told(main))

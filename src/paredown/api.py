@@ -20,7 +20,7 @@ from paredown._compress.presets import parse_recipe
 from paredown._compress.recipe import Compressed, Context, Recipe
 from paredown._compress.size import at_recipe_size
 from paredown._measure.feeding.reading import check_card
-from paredown._measure.left import warning
+from paredown._measure.lost_answer import lost_answer
 from paredown._report import write_pages, write_report
 from paredown._report.several.page import write_index_pages
 from paredown.checking import checked
@@ -145,7 +145,9 @@ def compress(
         folder=None if folder is None else Path(folder),
     )
     made = apply_recipe(wanted if limits is None else limits.on(wanted), context)
-    left = warning(prepared, made.model, images, card, find_target("local"), threads) if wanted.steps else ""
+    left = (
+        lost_answer(prepared, made.model, images, card, find_target("local"), threads) if wanted.steps else ""
+    )
     notes = tuple(StepRecord("prepare", "", "note", text) for text in (unread, fixed) if text)
     ends = (StepRecord("check", "", "note", left),) if left else ()
     return replace(made, log=(*notes, *made.log, *ends))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,9 +11,11 @@ from pathlib import Path
 from paredown._report.several.page import write_index_pages
 from paredown.errors import StorageError
 from paredown.files import Layout, check_directory, make_directory, write_whole
+from paredown.inputs import is_there
 from paredown.job import FEEDING_PICTURE, Outcome, command, conclude
 from paredown.preparing import Prepared, prepare_asked
 from paredown.report_data import read_stories, write_start
+from paredown.study.choices import some_of
 from paredown.study.drive import drive
 from paredown.study.engines import open_engine
 from paredown.study.flow import Flow
@@ -28,7 +29,6 @@ from paredown.study.private import Hide, hiding_all, portable_command, portable_
 from paredown.study.status import Journal
 from paredown.study.todo import named_recipes
 from paredown.study.trials import what_stopped
-from paredown.study.words import some_of
 from paredown.study.work import Say
 
 LAYOUT = Layout(
@@ -190,6 +190,6 @@ def _missing(asked: Asked) -> str:
     for what, path in {**wanted, "learn_from": options.learn_from}.items():
         if path is None or path.startswith("demo:"):
             continue
-        if not os.path.exists(path) and not os.path.exists(path.partition(":")[2] or path):
+        if not is_there(path):
             return f"its {what} is not there: {portable_path(path)}"
     return ""

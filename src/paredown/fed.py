@@ -25,8 +25,6 @@ from paredown.preprocessing.npz import read_npz
 from paredown.protocols import Feeds, Progress, silent
 from paredown.targets import target as find_target
 
-ENDING = ".npz"
-
 
 def read_feeds(file: Path, inputs: Sequence[TensorSpec]) -> list[Feeds]:
     """What the model is fed, sample by sample: an array for each input by name, (S, ...) with S in the place

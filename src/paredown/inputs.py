@@ -20,7 +20,7 @@ from paredown.reading import read_plain
 from paredown.runtimes.tflite.reading import read as read_tflite
 from paredown.sample import Dataset
 from paredown.study.images import read_images
-from paredown.torch_files import is_source, read_torch
+from paredown.torch_files import file_of, is_source, read_torch
 
 ModelLike = Model | str | Path
 ImagesLike = Dataset | str | Path
@@ -74,6 +74,12 @@ def _joined(card: Path, hints: Hints | None) -> Model:
     encoder = with_shapes(files[ENCODER], () if hints is None else hints.input)
     name = card.stem if card.stem != "card" else card.absolute().parent.name
     return joined(encoder, files[DECODER], name or card.stem, parts.embeddings)
+
+
+def is_there(text: str) -> bool:
+    """Whether something stands at a path as a study names it: a model's, or images' with `FORMAT:` or not."""
+    path = file_of(Path(text))
+    return path.exists() or Path(text.partition(":")[2] or text).exists()
 
 
 def as_model(model: ModelLike) -> Model:

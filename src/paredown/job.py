@@ -25,7 +25,7 @@ from paredown.quantities import QUANTITIES, UNITS, limited
 from paredown.report_data import read_story, write_end, write_start
 from paredown.sample import Dataset
 from paredown.study.best import Verdict, choose_best
-from paredown.study.choices import Choice, read_choices
+from paredown.study.choices import Choice, out_of_time, read_choices, some_of
 from paredown.study.environments import Apart, unmatched
 from paredown.study.images import Source
 from paredown.study.index import is_index
@@ -34,7 +34,7 @@ from paredown.study.options import Asked, Options
 from paredown.study.pairs import pairs
 from paredown.study.places import check_runtimes
 from paredown.study.private import hiding, portable, portable_path
-from paredown.study.race import BUDGET_S, Race, out_of_time
+from paredown.study.race import BUDGET_S, Race
 from paredown.study.resume import apart_notes, measured_elsewhere
 from paredown.study.searching import check_search, run_search
 from paredown.study.sizing import check_auto, shrink_best, with_smaller
@@ -42,7 +42,6 @@ from paredown.study.status import Journal
 from paredown.study.store import STUDY, Store, model_of, read_study, read_trials
 from paredown.study.todo import Todo, named_recipes, todo
 from paredown.study.trials import float_trial, run_trials
-from paredown.study.words import some_of
 from paredown.study.work import Say, Work
 from paredown.tasks import headline
 

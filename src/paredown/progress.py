@@ -18,6 +18,7 @@ from paredown.screen import Screen, harmless
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 10.0
+LONGEST_STEP_S = 3600.0  # of a bar: a step that takes longer leaves no estimate of what is left
 
 
 class Voice:
@@ -68,6 +69,7 @@ class Voice:
                 TimeRemainingColumn(),
                 console=self._console,
                 transient=True,
+                speed_estimate_period=LONGEST_STEP_S,
             )
             self._bars.start()
         bars = self._bars

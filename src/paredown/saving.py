@@ -10,7 +10,7 @@ from paredown._measure.feeding.card_choice import CardChoice
 from paredown.card import Card
 from paredown.differences import Pair, side_by_side
 from paredown.families.card_file import commented_card
-from paredown.families.cards import write_card
+from paredown.families.card_text import write_card
 from paredown.families.model_parts import Parts, parts_text
 from paredown.files import Layout, check_directory, make_directory, write_named, write_whole
 from paredown.graph.two_files import two_files

@@ -33,6 +33,12 @@ def is_source(path: Path) -> bool:
     return path.suffix.lower() == ".pt" or _split(path) is not None
 
 
+def file_of(path: Path) -> Path:
+    """The file that a model is in: of `my_module.py:make` the module."""
+    source = _split(path)
+    return path if source is None else source[0]
+
+
 def read_torch(path: Path, shapes: Sequence[str]) -> Model:
     """The model that such a path means; shapes: as `--input` says them, of the module's inputs in order.
 

@@ -55,6 +55,15 @@ def test_every_command_in_the_documents_parses(page):
             parse(line.split("  #")[0])
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_stands_on_the_page_of_the_commands(name):
+    parser = Parser(prog="x")
+    import_module(module_of(name)).arguments(parser)
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    options = {o for o in parser._option_string_actions if o.startswith("--")} - {"--help"}
+    assert {option for option in options if not re.search(rf"{option}\b(?!-)", page)} == set()
+
+
 def test_inspect(toy, capsys):
     found = told(capsys, "inspect", toy.model)
     assert found["card"]["family"] == "yolov8"

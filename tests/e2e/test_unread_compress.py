@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import paredown
 from paredown._compress.recipe import Compressed
-from paredown._measure.left import silenced
+from paredown._measure.lost_answer import silenced
 from paredown.cli import main
 from paredown.graph.load import from_proto
 from paredown.graph.prepare import prepare

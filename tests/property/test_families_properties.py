@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from paredown.boxes.nms import nms
 from paredown.card import Card, Preprocess
-from paredown.families.cards import card_text, write_card
+from paredown.families.card_text import card_text, write_card
 from paredown.preprocessing.letterbox import fit_image
 from paredown.preprocessing.tensor import preprocess
 

@@ -20,7 +20,8 @@ from paredown._measure.prompted import EncodedOnce
 from paredown.cli import main
 from paredown.detections import Detections, Mask
 from paredown.errors import CardError, UnknownName, UnsupportedModel, UsageError
-from paredown.families.cards import card_text, read_card
+from paredown.families.card_text import card_text
+from paredown.families.cards import read_card
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
 from paredown.graph.rejoin import rejoined

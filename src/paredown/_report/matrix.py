@@ -12,8 +12,7 @@ from paredown._report.html import Child, Html, section, tag
 from paredown._report.story import Story
 from paredown.agreement import is_agreement
 from paredown.analyze.against_float import FLOAT, accuracy_of, is_unjudged, rounded
-from paredown.study.choices import Choice
-from paredown.study.words import MOST_NAMED
+from paredown.study.choices import MOST_NAMED, Choice
 
 _SIZED = re.compile(r"^size\d+(\+|$)")  # in front of a recipe at another input size
 

@@ -115,9 +115,7 @@ def _changes(lines: Sequence[ClassLine], row: Row, words: tuple[str, str]) -> Fi
     changed = [line for line in lines if abs(line.change) >= 0.005]
     if not changed:
         return None
-    half = CHANGES_SHOWN // 2
-    all_fit = len(changed) <= CHANGES_SHOWN
-    shown = changed if all_fit else changed[:half] + changed[-half:]
+    shown, which = _largest(changed)
     bar: dict[str, Any] = {
         "type": "bar",
         "orientation": "h",
@@ -132,9 +130,20 @@ def _changes(lines: Sequence[ClassLine], row: Row, words: tuple[str, str]) -> Fi
         "showlegend": False,
         "bargap": 0.3,
     }
-    which = "all classes that changed" if all_fit else f"the {half} largest losses and {half} largest gains"
     caption = f"{row.label} against float, measured: {which}. Few {words[1]} make a class swing by chance."
     return Figure("plot-classes", [bar], layout, caption, height=110 + 22 * len(shown))
+
+
+def _largest(changed: Sequence[ClassLine]) -> tuple[Sequence[ClassLine], str]:
+    """As many of the losses and gains as can be read, half of each where there are as many, and which."""
+    if len(changed) <= CHANGES_SHOWN:
+        return changed, "all classes that changed"
+    lost = sum(line.change < 0 for line in changed)  # they stand first
+    half = CHANGES_SHOWN // 2
+    losses = min(lost, max(half, CHANGES_SHOWN - (len(changed) - lost)))
+    gains = CHANGES_SHOWN - losses
+    parts = [f"{n} largest {word}" for n, word in ((losses, "losses"), (gains, "gains")) if n]
+    return [*changed[:losses], *changed[len(changed) - gains :]], f"the {' and '.join(parts)}"
 
 
 def _table(lines: Sequence[ClassLine], row: Row, words: tuple[str, str]) -> Html:

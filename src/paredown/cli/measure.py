@@ -57,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
     from paredown.measuring import require_measurable
     from paredown.study.records import json_text, plain
     from paredown.targets import target as find_target
-    from paredown.torch_files import is_source
+    from paredown.torch_files import file_of
 
     require_measurable(args.what)
     voice = console.Voice(args.quiet)
@@ -67,8 +67,8 @@ def main(args: argparse.Namespace) -> int:
     _power(args).require_log()
     find_target(args.target, open_host(args.host), args.runtime).version()
     for given in (args.model, args.baseline):  # a typo is found before any work
-        if given is not None and not is_source(given):
-            refuse_no_file(given)
+        if given is not None:
+            refuse_no_file(file_of(given))
     images = api.read_dataset(
         args.data, max_bad=args.max_bad, allow_outside=args.allow_outside, progress=voice.progress
     )

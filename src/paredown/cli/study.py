@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("PAREDOWN_MATERIAL", ""),
         help="where relative paths in FILE start (default: PAREDOWN_MATERIAL, else the working folder)",
     )
-    several.add_argument("--trials", metavar="N", type=values.count, help="seeds, instead of FILE's trials")
+    several.add_argument("--trials", metavar="N", type=values.some, help="seeds, instead of FILE's trials")
     several.add_argument(
         "--engine", choices=ENGINES, default="local", help="what runs the work: processes here, or Ray"
     )
@@ -69,7 +69,7 @@ def _several(args: argparse.Namespace) -> int:
             raise UsageError(f"--{name} is for a study of one model", hint=f"{args.file} names its own")
     plan = read_plan(args.file)
     if args.trials is not None:
-        plan = replace(plan, matrix=replace(plan.matrix, trials=max(args.trials, 1)))
+        plan = replace(plan, matrix=replace(plan.matrix, trials=args.trials))
     beside = is_index(args.file.parent)
     out = args.out or (args.file.parent if beside else Path("runs", args.file.stem))
     if is_index(out) and not args.resume:
@@ -115,13 +115,15 @@ def _named(asked: Asked, args: argparse.Namespace) -> Asked:
     `run` keeps the bare name of what lay outside its working folder: study files travel.
     Raises: UsageError where such a name leads nowhere.
     """
+    from paredown.inputs import is_there
+
     given = {name: getattr(args, name) for name in ("model", "data", "calib")}
     asked = replace(asked, **{name: path for name, path in given.items() if path is not None})
     for name in given:
         path = getattr(asked, name)
         if path is None or path.startswith("demo:"):
             continue
-        if not os.path.exists(path) and not os.path.exists(path.partition(":")[2]):
+        if not is_there(path):
             raise UsageError(
                 f"{args.file} names the {name} {path!r}, which is not there",
                 expected="a path as seen from the working folder",

@@ -11,7 +11,7 @@ from paredown.card import Card
 from paredown.deploy.model_files import ModelFiles, model_files
 from paredown.deploy.readme import readme
 from paredown.deploy.script import detect_script
-from paredown.families.cards import write_card
+from paredown.families.card_text import write_card
 from paredown.files import Layout, check_directory, check_plain, storage_errors
 from paredown.graph.precision import quantized_ops
 from paredown.measurement import Trial

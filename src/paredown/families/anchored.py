@@ -24,8 +24,9 @@ from paredown.errors import CardError
 from paredown.families.boxes import Floats, centre_to_corners
 from paredown.families.candidates import Candidates, class_scores
 from paredown.families.family import Match, match_of
-from paredown.families.features import Features, Output, spell
+from paredown.families.features import Features
 from paredown.families.head import with_nms
+from paredown.families.outputs import Output, spell
 from paredown.families.planes import find_plane
 from paredown.families.priors import PRIORS, PYRAMID
 from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD

@@ -22,8 +22,9 @@ from paredown.card import Card
 from paredown.families.boxes import centre_to_corners, grid_cells, grid_shape, sigmoid
 from paredown.families.candidates import Candidates
 from paredown.families.family import Match
-from paredown.families.features import Features, spell
+from paredown.families.features import Features
 from paredown.families.head import with_nms
+from paredown.families.outputs import spell
 
 NAME = "blazeface"
 TASK = "detect"

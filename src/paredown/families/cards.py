@@ -43,24 +43,22 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from paredown.card import Card, Preprocess
+from paredown.card import Card
 from paredown.errors import CardError, UnknownName
 from paredown.families.candidates import CHOICES, WORDS, check_columns
 from paredown.families.card_input import VALUES, checked, read_input
 from paredown.families.family import Match
 from paredown.families.recognition import Recognition, recognise
-from paredown.files import write_whole
 from paredown.graph.notes import FROM_TFLITE, JOINED, NOTES
 from paredown.model import Model
 from paredown.preprocessing.values import FED, same_values
 from paredown.reading import read_plain
-from paredown.toml import read_toml, toml_text
+from paredown.toml import read_toml
 
 NAMES_BYTES = 10_000_000
 DECODE_BYTES = 1_000_000
 OWN = "own"  # the family that a decode file reads
 AS_BOXES = dict.fromkeys(("pose", "oriented", "instances"), ("detect",))  # judged by their boxes alone
-_TABLES = {"input": "preprocess", "decode": "decode", "origin": "origin"}
 _OF_A_FILE = {"input": ("layout", "dtype"), "decode": ("channels",)}  # TFLite's are its own
 _KEYS = {f.name for f in fields(Card)} - {"preprocess"} | {"input", "parts"}
 _TYPES = {"conf": float, "iou": float, "max_detections": int, "task": str, "family": str}
@@ -105,21 +103,6 @@ def recognise_with_card(
         values["decode"], family = said, family or OWN
     found = recognise(model, family or _family(path, values), given, said, _image(path, values, model))
     return replace(found, matches=tuple(_override(match, values, path) for match in found.matches))
-
-
-def write_card(card: Card, path: Path) -> None:
-    """Writes the card so that it reads back equal, whole or not at all. Raises StorageError."""
-    write_whole(path, card_text(card).encode())
-
-
-def card_text(card: Card) -> str:
-    """The card as the text of a TOML file."""
-    tables = {name: getattr(card, attribute) for name, attribute in _TABLES.items()}
-    tables["input"] = {f.name: getattr(card.preprocess, f.name) for f in fields(Preprocess)}
-    others = dict(tables["input"].pop("others"))
-    tables = {"input": tables.pop("input"), "input.others": others, **tables}
-    plain = {f.name: getattr(card, f.name) for f in fields(Card) if f.name not in _TABLES.values()}
-    return toml_text({"": plain, **{name: table for name, table in tables.items() if table}})
 
 
 def read_decode(path: Path) -> dict[str, str]:

@@ -28,8 +28,9 @@ from paredown.card import Card
 from paredown.families.boxes import Floats, centre_to_corners, distances_to_corners, sigmoid
 from paredown.families.candidates import Candidates
 from paredown.families.family import Match, match_of
-from paredown.families.features import Features, spell
+from paredown.families.features import Features
 from paredown.families.head import without_nms
+from paredown.families.outputs import spell
 from paredown.families.planes import find_planes
 from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 

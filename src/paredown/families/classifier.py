@@ -14,7 +14,8 @@ import numpy as np
 from paredown.card import Card
 from paredown.detections import ClassScores
 from paredown.families.family import Match
-from paredown.families.features import Features, spell
+from paredown.families.features import Features
+from paredown.families.outputs import spell
 from paredown.preprocessing.letterbox import Frame
 from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 

@@ -26,9 +26,10 @@ from paredown.families.candidates import (
     scaled,
 )
 from paredown.families.family import Match, match_of
-from paredown.families.features import Features, spell
+from paredown.families.features import Features
 from paredown.families.grids import strides_for
 from paredown.families.head import without_nms
+from paredown.families.outputs import spell
 from paredown.families.parts import CORNERS, find_parts, read_parts
 
 NAME = "detr"

@@ -32,8 +32,9 @@ from paredown.families.boxes import (
 )
 from paredown.families.candidates import Candidates
 from paredown.families.family import Match
-from paredown.families.features import Features, spell
+from paredown.families.features import Features
 from paredown.families.head import with_nms
+from paredown.families.outputs import spell
 from paredown.families.planes import Plane, find_plane, find_planes
 
 NAME = "dfl"

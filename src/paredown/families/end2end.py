@@ -17,9 +17,10 @@ import numpy as np
 from paredown.card import Card
 from paredown.families.candidates import PLAIN, Candidates, read_candidates
 from paredown.families.family import Match, match_of
-from paredown.families.features import Features, spell
+from paredown.families.features import Features
 from paredown.families.grids import strides_for
 from paredown.families.head import without_nms
+from paredown.families.outputs import spell
 from paredown.families.parts import find_parts, read_parts
 
 NAME = "end2end"

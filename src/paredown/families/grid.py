@@ -31,8 +31,9 @@ from paredown.errors import CardError, UnknownName
 from paredown.families.boxes import Floats, centre_to_corners, sigmoid
 from paredown.families.candidates import Candidates, box_form, class_count, class_scores, spread
 from paredown.families.family import Match
-from paredown.families.features import Features, spell
+from paredown.families.features import Features
 from paredown.families.head import with_nms
+from paredown.families.outputs import spell
 from paredown.families.planes import Plane, find_plane
 
 NAME = "grid"

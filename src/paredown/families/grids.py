@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from paredown.families.boxes import grid_shape
-from paredown.families.features import Features, Output, fits, spell
+from paredown.families.features import Features
+from paredown.families.outputs import Output, fits, spell
 
 STRIDES = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (4, 8, 16, 32), (8, 16), (8,), (16,), (32,))
 

@@ -19,9 +19,10 @@ from paredown.card import Card
 from paredown.families.boxes import distances_to_corners, expected_distances, grid_cells, sigmoid
 from paredown.families.candidates import Candidates
 from paredown.families.family import Match
-from paredown.families.features import Features, Output, spell
+from paredown.families.features import Features
 from paredown.families.grids import strides_for
 from paredown.families.head import with_nms
+from paredown.families.outputs import Output, spell
 from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "nanodet"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paredown.families.features import Output
+from paredown.families.outputs import Output
 from paredown.families.planes import find_planes
 
 FIXED = 5  # an objectness and a box, beside the scores of the classes

@@ -17,8 +17,9 @@ from paredown.detections import ClassMap, Detections
 from paredown.errors import UnknownName
 from paredown.families.candidates import Candidates
 from paredown.families.family import Match, match_of
-from paredown.families.features import Features, spell
+from paredown.families.features import Features
 from paredown.families.masks import best_class
+from paredown.families.outputs import spell
 from paredown.families.own_decode import MAP, PARTS, SAYS, candidates_of, finished
 from paredown.families.own_process import DecodeProcess
 from paredown.preprocessing.letterbox import Frame

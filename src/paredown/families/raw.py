@@ -18,8 +18,9 @@ from paredown.card import Card
 from paredown.detections import RawAnswer
 from paredown.families.anchored import undecided
 from paredown.families.family import Match
-from paredown.families.features import Features, spell
+from paredown.families.features import Features
 from paredown.families.nearly import nearly
+from paredown.families.outputs import spell
 from paredown.preprocessing.letterbox import Frame
 
 NAME = "raw"

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from paredown.card import Card
 from paredown.detections import Detections, Mask, RawAnswer
 from paredown.families.family import Match
-from paredown.families.features import Features, Output, spell
+from paredown.families.features import Features
+from paredown.families.outputs import Output, spell
 from paredown.model import TensorSpec
 from paredown.preprocessing.letterbox import Frame
 from paredown.preprocessing.prompts import ASKED, BOX, KINDS, LABELS, NOTHING, OBJECT, POINT, POINTS

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from paredown.card import Card
 from paredown.detections import ClassMap
 from paredown.families.family import Match
-from paredown.families.features import Features, Output, spell
+from paredown.families.features import Features
 from paredown.families.masks import best_class, class_map
+from paredown.families.outputs import Output, spell
 from paredown.preprocessing.letterbox import Frame
 from paredown.preprocessing.values import IMAGENET_MEAN, IMAGENET_STD
 

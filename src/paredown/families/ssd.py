@@ -17,8 +17,9 @@ import numpy as np
 from paredown.card import Card
 from paredown.families.candidates import Candidates, class_scores, corners, scaled
 from paredown.families.family import Match, match_of
-from paredown.families.features import Features, spell
+from paredown.families.features import Features
 from paredown.families.head import with_nms
+from paredown.families.outputs import spell
 
 NAME = "ssd"
 TASK = "detect"

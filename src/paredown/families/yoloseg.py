@@ -22,10 +22,11 @@ from paredown.card import Card
 from paredown.detections import Detections
 from paredown.families.candidates import PLAIN, Candidates, best_of, read_candidates
 from paredown.families.family import Match, match_of
-from paredown.families.features import Features, spell
+from paredown.families.features import Features
 from paredown.families.grids import grid_head
 from paredown.families.head import chosen
 from paredown.families.masks import mask_within
+from paredown.families.outputs import spell
 from paredown.families.planes import find_plane
 from paredown.preprocessing.letterbox import Frame
 

@@ -17,7 +17,8 @@ import onnx
 from numpy.typing import NDArray
 
 from paredown.errors import ModelError, UnsupportedModel
-from paredown.graph.dequantize_ops import OPS, Floats, along_axis
+from paredown.graph.dequantize_ops import OPS
+from paredown.graph.floats import Floats, along_axis
 from paredown.graph.load import from_proto, to_proto
 from paredown.graph.notes import add_note
 from paredown.graph.precision import quantized_ops, spelled

@@ -6,107 +6,21 @@ Shapes: a scale is one number, or one for each channel (axis 0 of a weight).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from paredown.errors import UnsupportedModel
+from paredown.graph.floats import Array, Floats, Grid, along_axis
 
 Nodes = list[onnx.NodeProto]
-Array = NDArray[Any]
 _NEVER_NEGATIVE = frozenset(
     {"Relu", "Sigmoid", "Softmax", "Clip", "HardSigmoid", "QLinearSigmoid", "QLinearSoftmax"}
 )
 _WIDE = 1 << 15  # integers of 16 bits hold a ReLU by themselves
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The scale and zero point of a quantized tensor."""
-
-    scale: tuple[float, ...]
-    zero: tuple[float, ...]
-
-    @property
-    def arrays(self) -> tuple[Array, Array]:
-        return np.array(self.scale, np.float32), np.array(self.zero, np.float32)
-
-
-class Floats:
-    """The graph while its integers become floats: what is stored, and the grids of quantized tensors."""
-
-    def __init__(self, graph: onnx.GraphProto) -> None:
-        self.graph = graph
-        self.stored: dict[str, Array] = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-        self.grids: dict[str, Grid] = {}
-        self.makers = {name: node for node in graph.node for name in node.output}
-        values = (*graph.value_info, *graph.input, *graph.output)
-        self.ranks = {v.name: len(v.type.tensor_type.shape.dim) for v in values}
-        self.taken = {*self.stored, *self.makers, *(v.name for v in graph.input)}
-
-    def remember(self, node: onnx.NodeProto) -> None:
-        """Adds what a node makes of stored numbers: a Constant, or integers cast, moved or looked up."""
-        given = [self.stored.get(name) for name in node.input]
-        has = {a.name: a for a in node.attribute}
-        made: Array | None = None
-        if node.op_type == "Constant" and "value" in has:
-            made = numpy_helper.to_array(has["value"].t)
-        elif node.op_type == "Cast" and given[0] is not None:
-            made = given[0].astype(helper.tensor_dtype_to_np_dtype(has["to"].i))
-        elif node.op_type == "Gather" and given[0] is not None and given[1] is not None:
-            axis = has["axis"].i if "axis" in has else 0
-            made = np.take(given[0], given[1].astype(np.int64), axis=axis)
-        elif node.op_type == "Reshape" and given[0] is not None and given[1] is not None:
-            made = given[0].reshape(given[1])
-        elif node.op_type == "Transpose" and given[0] is not None:
-            made = given[0].transpose(list(has["perm"].ints) if "perm" in has else None)
-        if made is not None:
-            self.stored[node.output[0]] = made
-
-    def store(self, array: Array, wish: str) -> str:
-        """The name of a new initializer of float32."""
-        name = self.fresh(wish)
-        stored = numpy_helper.from_array(np.asarray(array, np.float32), name)
-        self.graph.initializer.append(stored)
-        self.stored[name] = np.asarray(array, np.float32)
-        return name
-
-    def fresh(self, wish: str) -> str:
-        while wish in self.taken:
-            wish += "_"
-        self.taken.add(wish)
-        return wish
-
-    def numbers(self, node: onnx.NodeProto, place: int) -> Array:
-        """The stored array that the node reads at that place; 0 for none. Raises UnsupportedModel."""
-        name = node.input[place] if place < len(node.input) else ""
-        if not name:
-            return np.zeros((), np.uint8)
-        if name not in self.stored:
-            raise UnsupportedModel(
-                "--dequantize: a scale, zero point or weight is computed, not stored",
-                got=f"{name!r} of {node.op_type} {node.name!r}",
-            )
-        return self.stored[name]
-
-    def weight(self, node: onnx.NodeProto, place: int, axis: int = 0) -> str:
-        """The float weight of the integers, scale and zero point that stand there one behind the other."""
-        values, scale, zero = (self.numbers(node, place + i) for i in range(3))
-        return self.store(along_axis(values, scale, zero, axis), f"{node.input[place]}_float")
-
-
-def along_axis(values: Array, scale: Array, zero: Array, axis: int) -> Array:
-    """(values - zero) * scale, both given once or for each index along `axis`."""
-    spread = [1] * values.ndim
-    if np.size(scale) > 1:
-        spread[axis] = -1
-    shaped = [np.asarray(a, np.float64).reshape(spread if np.size(a) > 1 else ()) for a in (scale, zero)]
-    return np.asarray((values.astype(np.float64) - shaped[1]) * shaped[0], np.float32)
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
@@ -192,12 +106,7 @@ def _blocks(given: Array, values: Array, attributes: dict[str, Any]) -> Array:
 
 def _conv(node: onnx.NodeProto, floats: Floats) -> Nodes:
     """x, its scale and zero; w, its; y, its; bias in steps of x's scale times w's."""
-    inputs = [node.input[0], floats.weight(node, 3)]
-    if len(node.input) > 8 and node.input[8]:
-        steps = np.asarray(floats.numbers(node, 1), np.float64) * np.asarray(
-            floats.numbers(node, 4), np.float64
-        )
-        inputs.append(floats.store(floats.numbers(node, 8) * steps, f"{node.input[8]}_float"))
+    inputs = [node.input[0], floats.weight(node, 3), *_bias(node, 8, floats)]
     return _computed(node, "Conv", inputs, floats, 6, _attributes(node))
 
 
@@ -210,15 +119,33 @@ def _gemm(node: onnx.NodeProto, floats: Floats) -> Nodes:
     """ONNX Runtime's QGemm: a, b with scale and zero each, c in steps of both, y's scale and zero."""
     attributes = _attributes(node)
     inputs = [node.input[0], floats.weight(node, 3, axis=0 if attributes.get("transB") else 1)]
-    if len(node.input) > 6 and node.input[6]:
-        steps = np.asarray(floats.numbers(node, 1), np.float64) * np.asarray(
-            floats.numbers(node, 4), np.float64
-        )
-        steps = steps * attributes.get("alpha", 1.0)
-        inputs.append(floats.store(floats.numbers(node, 6) * steps, f"{node.input[6]}_float"))
-    if len(node.input) < 8 or not node.input[7]:
+    inputs += _bias(node, 6, floats, attributes.get("alpha", 1.0))
+    if not _given(node, 7):
         return [helper.make_node("Gemm", inputs, list(node.output), name=node.name, **attributes)]
     return _computed(node, "Gemm", inputs, floats, 7, attributes)
+
+
+def _bias(node: onnx.NodeProto, place: int, floats: Floats, factor: float = 1.0) -> list[str]:
+    """The float bias that stands at `place`, in steps of the scales at 1 and 4; none elsewhere."""
+    if not _given(node, place):
+        return []
+    steps = np.asarray(floats.numbers(node, 1), np.float64) * np.asarray(floats.numbers(node, 4), np.float64)
+    return [floats.store(floats.numbers(node, place) * steps * factor, f"{node.input[place]}_float")]
+
+
+def _given(node: onnx.NodeProto, place: int) -> bool:
+    return len(node.input) > place and bool(node.input[place])
+
+
+def _product(node: onnx.NodeProto, weight: str, bias: int, floats: Floats) -> Nodes:
+    """x times the float weight, and the bias that the node may read at that place."""
+    if not _given(node, bias):
+        return [helper.make_node("MatMul", [node.input[0], weight], list(node.output), name=node.name)]
+    inner = floats.fresh(f"{node.output[0]}_inner")
+    return [
+        helper.make_node("MatMul", [node.input[0], weight], [inner], name=node.name),
+        helper.make_node("Add", [inner, node.input[bias]], list(node.output), name=f"{node.name}_bias"),
+    ]
 
 
 def _computed(
@@ -282,22 +209,14 @@ def _to_float(node: onnx.NodeProto, floats: Floats) -> Nodes:
     """MatMulIntegerToFloat (a, b, scales, zeros, bias), DynamicQuantizeMatMul (a, b, scale, zero, bias)."""
     scale, zero, bias = (3, 5, 6) if node.op_type == "MatMulIntegerToFloat" else (2, 3, 4)
     made = along_axis(floats.numbers(node, 1), floats.numbers(node, scale), floats.numbers(node, zero), -1)
-    weight = floats.store(made, f"{node.input[1]}_float")
-    if len(node.input) <= bias or not node.input[bias]:
-        return [helper.make_node("MatMul", [node.input[0], weight], list(node.output), name=node.name)]
-    inner = floats.fresh(f"{node.output[0]}_inner")
-    product = helper.make_node("MatMul", [node.input[0], weight], [inner], name=node.name)
-    return [
-        product,
-        helper.make_node("Add", [inner, node.input[bias]], list(node.output), name=f"{node.name}_bias"),
-    ]
+    return _product(node, floats.store(made, f"{node.input[1]}_float"), bias, floats)
 
 
 def _n_bits(node: onnx.NodeProto, floats: Floats) -> Nodes:
     """ONNX Runtime's MatMulNBits: rows of K values in blocks, `bits` each, low ones first in a byte."""
     has = _attributes(node)
     bits, block, rows, columns = has["bits"], has["block_size"], has["N"], has["K"]
-    if bits not in (4, 8) or (len(node.input) > 4 and node.input[4]):
+    if bits not in (4, 8) or _given(node, 4):
         raise UnsupportedModel(
             "--dequantize: this MatMulNBits is not known", got=f"{bits} bits, {node.name!r}"
         )
@@ -305,23 +224,14 @@ def _n_bits(node: onnx.NodeProto, floats: Floats) -> Nodes:
     values = _unpacked(floats.numbers(node, 1), bits).reshape(rows, blocks, block)
     scale = floats.numbers(node, 2).reshape(rows, blocks, 1)
     zero: Array = np.full((rows, blocks, 1), float(1 << (bits - 1)))
-    if len(node.input) > 3 and node.input[3]:
+    if _given(node, 3):
         given = floats.numbers(node, 3)
         flat = (
             _unpacked(given.reshape(rows, -1), bits) if given.dtype == np.uint8 else given.reshape(rows, -1)
         )
         zero = flat.reshape(rows, -1)[:, :blocks, None].astype(np.float64)
     weight = ((values - zero) * scale).reshape(rows, -1)[:, :columns].T
-    stored = floats.store(weight, f"{node.input[1]}_float")
-    inner = (
-        floats.fresh(f"{node.output[0]}_inner") if len(node.input) > 5 and node.input[5] else node.output[0]
-    )
-    made = [helper.make_node("MatMul", [node.input[0], stored], [inner], name=node.name)]
-    if inner != node.output[0]:
-        made.append(
-            helper.make_node("Add", [inner, node.input[5]], list(node.output), name=f"{node.name}_bias")
-        )
-    return made
+    return _product(node, floats.store(weight, f"{node.input[1]}_float"), 5, floats)
 
 
 def _unpacked(packed: Array, bits: int) -> Array:

@@ -23,29 +23,22 @@ from paredown.errors import UnknownName, UnsupportedModel
 from paredown.graph.batches import batch_fault
 from paredown.graph.learnable import (
     Learnable,
-    along,
     learnables,
     limits_behind,
     stored_behind,
     type_limits,
 )
+from paredown.graph.learned_integers import on_grid, on_table, start_of
 from paredown.graph.torch_ops import torch
 from paredown.graph.torch_ops.call import Batch, Call, Function
-from paredown.graph.torch_ops.rounding import fake_quantize, signs
+from paredown.graph.torch_ops.rounding import fake_quantize
 from paredown.graph.torch_ops.table import OPS
 from paredown.graph.torch_ops.tensors import is_known, tensor_of, untyped
-from paredown.graph.walk import clip_behind, constant, readers_of_integers, to_ir, to_model, upstream
+from paredown.graph.walk import clip_behind, readers_of_integers, to_ir, to_model, upstream
 from paredown.graph.write_back import write_into
 from paredown.model import Model
-from paredown.numerics.levels import Levels
-from paredown.numerics.quant_params import Signs
 
 Tensors = Mapping[str, torch.Tensor]
-NEARLY_HALF = 0.499  # of a step: still rounds to the same integer
-FIRMLY = (
-    0.25  # of a step: where rounding chose another integer than the nearest, the first steps must not undo it
-)
-SLIGHT = 0.01  # of a step: barely on its side of zero
 
 
 @dataclass(frozen=True)
@@ -97,7 +90,7 @@ class Executor:
         self.learnables = _within(learnables(self._graph), nodes)
         self.parameters: dict[str, torch.nn.Parameter] = {}
         for name, item in self.learnables.items():
-            start = _start(item, unrounded or {})
+            start = start_of(item, unrounded or {})
             self.parameters[name] = torch.nn.Parameter(torch.from_numpy(start).to(self.device))
         self.masks = {
             name: torch.from_numpy(mask.astype(np.float32)).to(self.device)
@@ -190,7 +183,7 @@ class Executor:
                 if node.op_type == "Cast":
                     continue  # the parameter is read past it
                 place = 0 if item.shared is None else 1
-                inputs[place], function = item.name, _on_grid(item) if item.shared is None else _on_table
+                inputs[place], function = item.name, on_grid(item) if item.shared is None else on_table
             elif (pair := self._pair(node)) is not None:
                 done |= {pair, *([clip] if (clip := clip_behind(node)) is not None else [])}
                 call = replace(call, attributes={**call.attributes, **_limits(node)})
@@ -293,58 +286,7 @@ def _attributes(node: ir.Node) -> dict[str, Any]:
     return {name: list(v) if isinstance(v, tuple) else v for name, v in found.items()}
 
 
-def _on_grid(item: Learnable) -> Function:
-    """What stands for the DequantizeLinear of learned integers: rounds the parameter onto its grid."""
-    stored = item.stored
-    assert stored is not None
-    if stored.fine:
-        return lambda call, x, scale, zero=None: x
-    grid = stored.grid
-    if isinstance(grid, Signs):
-        return signs
-    levels = torch.from_numpy(grid.levels.astype(np.float32)) if isinstance(grid, Levels) else None
-
-    def run(
-        call: Call, x: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        narrow = {**call.attributes, "low": grid.low, "high": grid.high, "levels": levels}
-        return fake_quantize(
-            Call(call.name, call.op, narrow, call.opset, call.outputs, call.batch), x, scale, zero
-        )
-
-    return run
-
-
-def _on_table(call: Call, table: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """The nearest values of the table; gradients go to x as if there were none, and to the table."""
-    rising, _ = torch.sort(table)
-    middles = (rising.detach()[1:] + rising.detach()[:-1]) / 2
-    index = torch.bucketize(x.detach(), middles)
-    return rising.index_select(0, index.reshape(-1)).reshape(x.shape) + (x - x.detach())
-
-
 def _within(items: dict[str, Learnable], nodes: list[ir.Node]) -> dict[str, Learnable]:
     """Those that the nodes read."""
     read = {str(v.name) for n in nodes for v in n.inputs if v is not None}
     return {name: item for name, item in items.items() if name in read}
-
-
-def _start(item: Learnable, unrounded: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-    if item.kind == "scale":
-        return np.asarray(np.log(item.start))
-    if item.shared is not None:
-        return unrounded.get(str(item.shared.gather.name), item.start).astype(np.float32)
-    stored = item.stored
-    if stored is None or stored.fine or (steps := unrounded.get(str(stored.dequantize.name))) is None:
-        return item.start.copy()
-    node = stored.dequantize
-    scale = along(node, np.asarray(constant(node.inputs[1]), np.float32), item.start.shape)
-    integers = item.start / scale
-    if isinstance(stored.grid, Signs):  # as far from zero as the weight was, on the side its stored sign says
-        return (np.where(steps * integers > 0, steps, integers * SLIGHT) * scale).astype(np.float32)
-    if isinstance(stored.grid, Levels):  # as it was, where the levels on either side are farther than its own
-        kept = stored.grid.nearest(steps) == np.rint(integers)
-        return (np.where(kept, steps, integers) * scale).astype(np.float32)
-    apart = steps - integers
-    inside = np.where(np.abs(apart) < 0.5, apart, FIRMLY * np.sign(apart))
-    return np.asarray((integers + np.clip(inside, -NEARLY_HALF, NEARLY_HALF)) * scale, np.float32)

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from paredown.graph.channels import Channels, pairs, spread, unrepeated
 from paredown.graph.flow import Flow, Operand, Refused, line_of, varying_axes
 from paredown.graph.moves import MOVES, Ids, slice_bounds
+from paredown.graph.removal_layers import Sent, conv, gemm, matmul, transposed_conv
 from paredown.graph.walk import attribute, constant, data_inputs, shape_of
 
 ELEMENTWISE = """
@@ -36,78 +37,6 @@ ALONG = """
     ReduceProd ReduceSum ReduceSumSquare Resize Softmax
 """
 """Ops that work along axes they name."""
-
-Sent = tuple[list[Ids], list[Operand]]
-"""The ids at every place of the outputs, and the constants that shrink."""
-
-
-def _conv(flow: Flow) -> Sent:
-    node, (outer, inner, *kernel) = flow.node, flow.weight()
-    read = flow.along(flow.source(), 1)
-    group, rest = attribute(node, "group", 1), (None,) * len(kernel)
-    if group == 1:
-        out = flow.channels.new(outer)
-        weight = Operand(node, 1, (out, read, *rest), reads=1)
-    elif inner == 1:
-        out = np.repeat(read, outer // group)
-        weight = Operand(node, 1, (out, None, *rest))
-    else:
-        read = _shared_by_groups(flow.channels, read, group)
-        out = np.tile(flow.channels.new(outer // group), group)
-        weight = Operand(node, 1, (out, read, *rest), reads=1)
-    return [spread(out, flow.shape())], [weight, *_bias(flow, out)]
-
-
-def _transposed(flow: Flow) -> Sent:
-    node, (outer, inner, *kernel) = flow.node, flow.weight()  # (I, O / group, ...)
-    read = flow.along(flow.source(), 1)
-    group, rest = attribute(node, "group", 1), (None,) * len(kernel)
-    if group > 1 and group == outer:
-        out = np.repeat(read, inner)
-        weight = Operand(node, 1, (read, None, *rest))
-    else:
-        _shared_by_groups(flow.channels, read, group)
-        made = flow.channels.new(inner)
-        out = np.tile(made, group)
-        weight = Operand(node, 1, (read, made, *rest), reads=0)
-    return [spread(out, flow.shape())], [weight, *_bias(flow, out)]
-
-
-def _gemm(flow: Flow) -> Sent:
-    if attribute(flow.node, "transA", 0):
-        raise Refused("Gemm of a transposed input")
-    shape, rows_first = flow.weight(), bool(attribute(flow.node, "transB", 0))
-    read = flow.along(flow.source(), 1)
-    out = flow.channels.new(shape[0 if rows_first else 1])
-    weight = Operand(flow.node, 1, (out, read) if rows_first else (read, out), reads=int(rows_first))
-    return [spread(out, flow.shape())], [weight, *_bias(flow, out)]
-
-
-def _matmul(flow: Flow) -> Sent:
-    shape = flow.weight()
-    if len(shape) != 2:
-        raise Refused("MatMul with a stack of matrices")
-    read, out = flow.along(flow.source(), -1), flow.channels.new(shape[1])
-    answer = flow.shape()
-    return [spread(out, answer, len(answer) - 1)], [Operand(flow.node, 1, (read, out), reads=0)]
-
-
-def _shared_by_groups(channels: Channels, read: Ids, group: int) -> Ids:
-    """(C / group,): the channels at one place of all groups are one class, so that groups stay alike."""
-    rows = read.reshape(group, -1)
-    for row in rows[1:]:
-        channels.unite(rows[0], row)
-    first: Ids = rows[0]
-    return first
-
-
-def _bias(flow: Flow, out: Ids) -> list[Operand]:
-    if len(flow.node.inputs) < 3 or flow.node.inputs[2] is None:
-        return []
-    shape = shape_of(flow.node.inputs[2])
-    if not shape or shape[-1] != len(out):
-        return []  # one number for all channels
-    return [Operand(flow.node, 2, (*(None,) * (len(shape) - 1), out))]
 
 
 def _elementwise(flow: Flow) -> Sent:
@@ -298,10 +227,10 @@ RULES: dict[str, Callable[[Flow], Sent]] = {
     **dict.fromkeys(BY_CHANNEL.split(), _by_channel),
     **dict.fromkeys(POOLS.split(), _pool),
     **dict.fromkeys(MOVES, _moved),
-    "Conv": _conv,
-    "ConvTranspose": _transposed,
-    "Gemm": _gemm,
-    "MatMul": _matmul,
+    "Conv": conv,
+    "ConvTranspose": transposed_conv,
+    "Gemm": gemm,
+    "MatMul": matmul,
     "Pad": _pad,
     "Gather": _gather,
     "Expand": _expand,

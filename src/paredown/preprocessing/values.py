@@ -42,13 +42,6 @@ NAMED = {
     "imagenet": Values(1 / 255, IMAGENET_MEAN, IMAGENET_STD),  # torchvision, timm
     "caffe": Values(1.0, CAFFE_MEAN),
 }
-MEANS = {
-    "0..1": "pixels divided by 255",
-    "0..255": "pixels as they are",
-    "-1..1": "pixels divided by 127.5, minus 1",
-    "imagenet": "pixels divided by 255, minus ImageNet's mean, over its deviation",
-    "caffe": "pixels minus the mean (104, 117, 123) of blue, green, red",
-}
 
 
 def parse_values(text: str) -> Values:

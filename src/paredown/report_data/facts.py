@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paredown._report.story import DatasetFacts, ModelFacts
 from paredown.errors import StorageError, UsageError
-from paredown.families.cards import write_card
+from paredown.families.card_text import write_card
 from paredown.files import write_whole
 from paredown.graph.inspect import inspect
 from paredown.graph.layers import Layers, layers_of

@@ -14,6 +14,8 @@ from paredown.study.records import json_text, plain, read_json
 from paredown.typed import build
 
 FILE = "choices.json"
+OUT_OF_TIME = "the budget ran out"
+MOST_NAMED = 6  # trials in a sentence
 What = Literal["not tried", "not judged", "timed shortly"]
 
 
@@ -47,3 +49,15 @@ def read_choices(directory: Path) -> tuple[Choice, ...]:
     except (OSError, ValueError, TypeError) as e:
         hint = "run the study again: it writes the file anew"
         raise StorageError(f"{path} cannot be read", got=str(e)[:200], hint=hint) from e
+
+
+def out_of_time(choices: Sequence[Choice]) -> tuple[str, ...]:
+    """The labels of what was left out for want of time."""
+    return tuple(c.label for c in choices if c.what != "timed shortly" and c.why.startswith(OUT_OF_TIME))
+
+
+def some_of(labels: Sequence[str]) -> str:
+    """ "int8, int4 and 40 more": the labels, few enough to be read."""
+    if len(labels) <= MOST_NAMED:
+        return ", ".join(labels)
+    return f"{', '.join(labels[: MOST_NAMED - 1])} and {len(labels) - MOST_NAMED + 1} more"

@@ -20,7 +20,7 @@ from paredown.detections import Prediction
 from paredown.errors import StorageError
 from paredown.measurement import Doubt, Quantity, Trial
 from paredown.study.bench import split
-from paredown.study.choices import Choice, What, write_choices
+from paredown.study.choices import OUT_OF_TIME, Choice, What, write_choices
 from paredown.study.environments import asks_runtime
 from paredown.study.evidence import save_evidence
 from paredown.study.limits import Limits
@@ -36,7 +36,6 @@ from paredown.study.words import TIMES
 
 BUDGET_S = 20 * 60.0  # where no budget is named
 FINAL_SHARE = 0.2  # of the time, for timing the last few at length
-OUT_OF_TIME = "the budget ran out"
 SHORTLY = "quick"  # the kind of the doubt
 
 
@@ -296,8 +295,3 @@ def _unfit(trial: Trial) -> bool:
 def is_short(trial: Trial) -> bool:
     """Whether it was timed in a few short rounds only."""
     return trial.measurement is not None and any(d.kind == SHORTLY for d in trial.measurement.doubts)
-
-
-def out_of_time(choices: Sequence[Choice]) -> tuple[str, ...]:
-    """The labels of what was left out for want of time."""
-    return tuple(c.label for c in choices if c.what != "timed shortly" and c.why.startswith(OUT_OF_TIME))

@@ -21,6 +21,7 @@ from paredown.errors import UnsupportedModel, UsageError
 from paredown.graph.input_size import size_of
 from paredown.measurement import Trial
 from paredown.study.best import choose_best
+from paredown.study.choices import OUT_OF_TIME
 from paredown.study.limits import Limits
 from paredown.study.options import Options
 from paredown.study.pairs import Pair, sized_label
@@ -30,7 +31,6 @@ from paredown.study.trials import attempt, result_line
 from paredown.study.work import Work
 
 FLOOR = 128  # pixels: below, nothing is left to see; of a small model half its own size
-OUT_OF_TIME = "the budget ran out"
 UNTRIED = " before all smaller ones were tried"
 
 

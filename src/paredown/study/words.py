@@ -22,7 +22,6 @@ from paredown.quantities import QUANTITIES, UNITS, in_unit
 from paredown.study.limits import Limits, in_points
 
 TIMES = "\u00d7"
-MOST_NAMED = 6  # trials in a sentence
 
 
 def headline(best: Trial, baseline: Trial) -> str:
@@ -292,10 +291,3 @@ def _upper(text: str) -> str:
 
 def _value(trial: Trial, name: str) -> float | None:
     return None if trial.measurement is None else trial.measurement.value(name)
-
-
-def some_of(labels: Sequence[str]) -> str:
-    """ "int8, int4 and 40 more": the labels, few enough to be read."""
-    if len(labels) <= MOST_NAMED:
-        return ", ".join(labels)
-    return f"{', '.join(labels[: MOST_NAMED - 1])} and {len(labels) - MOST_NAMED + 1} more"

@@ -20,53 +20,8 @@ from paredown.metrics.matching import Matches
 from paredown.metrics.overlaps import drawn, mask_overlap
 from paredown.sample import Outline, Truth
 from paredown.tasks import detect
-from paredown.tasks.detect import (
-    TRUTH,
-    as_truths,
-    card_evidence,
-    check_reference,
-    classes_of,
-    confidences,
-    disagreement,
-    draw,
-    draw_pair,
-    found_classes,
-    image_scores,
-    restore,
-    store,
-    tally,
-    truth_text,
-    unclassed,
-)
+from paredown.tasks.boxes_with_more import *  # noqa: F403
 from paredown.tasks.task import Curves
-
-__all__ = [
-    "MORE_CLASSES",
-    "NAME",
-    "REFUSE_LOW",
-    "SUMMARY",
-    "TRUTH",
-    "WORDS",
-    "against_reference",
-    "against_truth",
-    "as_truths",
-    "card_evidence",
-    "check_reference",
-    "classes_of",
-    "confidences",
-    "disagreement",
-    "draw",
-    "draw_pair",
-    "found_classes",
-    "image_scores",
-    "official",
-    "restore",
-    "store",
-    "tally",
-    "translate",
-    "truth_text",
-    "unclassed",
-]
 
 NAME = "instances"
 SUMMARY = "instance masks: boxes with the pixels of each object"

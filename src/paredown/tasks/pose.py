@@ -19,53 +19,8 @@ from paredown.metrics.matching import Matches
 from paredown.metrics.overlaps import point_overlap
 from paredown.sample import Truth
 from paredown.tasks import detect
-from paredown.tasks.detect import (
-    TRUTH,
-    as_truths,
-    card_evidence,
-    check_reference,
-    classes_of,
-    confidences,
-    disagreement,
-    draw,
-    draw_pair,
-    found_classes,
-    image_scores,
-    restore,
-    store,
-    tally,
-    truth_text,
-    unclassed,
-)
+from paredown.tasks.boxes_with_more import *  # noqa: F403
 from paredown.tasks.task import Curves
-
-__all__ = [
-    "MORE_CLASSES",
-    "NAME",
-    "REFUSE_LOW",
-    "SUMMARY",
-    "TRUTH",
-    "WORDS",
-    "against_reference",
-    "against_truth",
-    "as_truths",
-    "card_evidence",
-    "check_reference",
-    "classes_of",
-    "confidences",
-    "disagreement",
-    "draw",
-    "draw_pair",
-    "found_classes",
-    "image_scores",
-    "official",
-    "restore",
-    "store",
-    "tally",
-    "translate",
-    "truth_text",
-    "unclassed",
-]
 
 NAME = "pose"
 SUMMARY = "key points: boxes with named places in them"

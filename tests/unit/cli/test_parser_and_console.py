@@ -96,6 +96,17 @@ def test_a_terminal_breaks_notes_between_words_and_commands_nowhere(monkeypatch)
     ]
 
 
+def test_a_bar_of_slow_steps_says_what_is_left(monkeypatch):
+    moment = [0.0]
+    voice = Voice()
+    screen = Screen(file=StringIO(), force_terminal=True, get_time=lambda: moment[0])
+    monkeypatch.setattr(voice, "_console", screen)
+    for i in voice.progress(range(6), "recipes"):
+        if i > 2:
+            assert voice._bars.tasks[0].time_remaining == pytest.approx((6 - i) * 100, rel=0.01)
+        moment[0] += 100.0
+
+
 def test_bars_know_the_total_of_whatever_has_a_length(monkeypatch):
     seen = []
     monkeypatch.setattr(Voice, "_lines", lambda self, items, what, total: seen.append(total) or items)

@@ -9,7 +9,7 @@ import pytest
 from paredown.card import Card, Preprocess
 from paredown.deploy.device_card import read_complete_card
 from paredown.deploy.sources import DeviceError
-from paredown.families.cards import write_card
+from paredown.families.card_text import write_card
 
 CARDS = [
     Card("yolov8", "detect", Preprocess((640, 640)), ("person", 'a "quoted" név\n')),

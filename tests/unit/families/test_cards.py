@@ -8,7 +8,8 @@ import pytest
 
 from made_up_models import CELLS_320, model, yolov8_model
 from paredown.errors import CardError, StorageError, UnknownName
-from paredown.families.cards import card_beside, read_card, recognise_with_card, write_card
+from paredown.families.card_text import write_card
+from paredown.families.cards import card_beside, read_card, recognise_with_card
 from paredown.families.recognition import recognise
 from paredown.graph.notes import FROM_TFLITE, NOTES
 

@@ -18,7 +18,8 @@ from paredown.cli import main
 from paredown.deploy.script import detect_script
 from paredown.errors import CardError
 from paredown.families import own, own_process
-from paredown.families.cards import read_card, write_card
+from paredown.families.card_text import write_card
+from paredown.families.cards import read_card
 from paredown.families.hints import Hints, recognise_file
 from paredown.families.own_decode import decode as on_device
 from paredown.families.own_process import DecodeProcess

@@ -11,7 +11,8 @@ import pytest
 import nets
 from paredown.card import Preprocess
 from paredown.errors import CardError, UnknownName
-from paredown.families.cards import card_text, read_card, recognise_with_card, write_card
+from paredown.families.card_text import card_text, write_card
+from paredown.families.cards import read_card, recognise_with_card
 from paredown.families.hints import Hints, recognise_file
 from paredown.families.recognition import recognise
 from paredown.model import Model, TensorSpec

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from paredown.study.choices import some_of
 from paredown.study.pairs import sized_label
-from paredown.study.words import some_of
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from paredown._report.html import Child, Html, section, tag
 from paredown._report.several.stories import Stories
 from paredown._report.story import Story
 from paredown.analyze.against_float import accuracy_of, compared, points_lost, rounded, speed_of
-from paredown.study.index import Entry
+from paredown.study.index import FOLDER, Entry
 from paredown.study.words import lost_phrase, speed_phrase
 
 
@@ -73,7 +73,7 @@ def _other_seeds(stories: Stories, entry: Entry) -> Html | None:
 
 def link_of(label: str) -> str:
     """The part's page, from the page over all."""
-    return f"models/{label}/report.html"
+    return f"{FOLDER}/{label}/report.html"
 
 
 def _words(story: Story) -> str:

@@ -15,8 +15,6 @@ from math import prod
 Layout = tuple[int, ...]
 Shape = tuple[int, ...]
 
-MOST_AXES = 6  # of TFLite's TRANSPOSE
-
 
 def plain(rank: int) -> Layout:
     """ONNX's own order."""

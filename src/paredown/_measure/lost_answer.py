@@ -31,7 +31,9 @@ HEARD = (
 SILENT = 0.25  # of the entries that told something: so many may be constant now
 
 
-def warning(source: Model, made: Model, images: Dataset, card: Card, target: Target, threads: int = 0) -> str:
+def lost_answer(
+    source: Model, made: Model, images: Dataset, card: Card, target: Target, threads: int = 0
+) -> str:
     """What to tell where most of the answer is gone; "" where it is not, or prompts would be needed to ask.
 
     source: the float model, as prepared as `made`.
