@@ -54,6 +54,7 @@ SUBJECTS: dict[str, Subject] = {
     "yolo26n": _COCO,
     "squeezenet1_1": _IMAGENET,
     "mobilenet_v2": _IMAGENET,
+    "mobilenet_v2_torchvision": _IMAGENET,
     "resnet20_cifar10": _CIFAR,
 }
 

@@ -46,6 +46,7 @@ def counts(rows: Sequence[Row]) -> list[str]:
 def any_doubt(rows: Sequence[Row]) -> bool:
     timed = [*rows] + [t for row in rows for t in row.get("latency", {}).values()]
     timed += [run for row in rows for run in row.get("repeats", ())]
+    timed += [row["beside_paredown"] for row in rows if "beside_paredown" in row]
     return any(t.get("doubts") for t in timed)
 
 
@@ -87,24 +88,6 @@ def lost(row: Row | None) -> str:
     interval = "" if low is None or high is None else f" ({low:.1f} .. {high:.1f})"
     gone = ", nothing is left" if row["accuracy"] == 0 else ""
     return f"{row['points_lost']:.2f}{interval}{gone}"
-
-
-def compressed(rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if row["peer"] != "float"]
-
-
-def points(row: Row) -> float:
-    return float("inf") if row.get("points_lost") is None else float(row["points_lost"])
-
-
-def points_and_ratio(row: Row, lowest: float) -> str:
-    """The least loss of a model in bold."""
-    if "error" in row:
-        return "failed"
-    lost = f"{row['points_lost']:.2f}"
-    ratios = [t["latency_ratio"] for t in row.get("latency", {}).values() if "latency_ratio" in t]
-    ratio = f" ({min(ratios):.2f})" if ratios else ""
-    return (f"**{lost}**" if row["points_lost"] == lowest else lost) + ratio
 
 
 def timed(found: Row | None) -> str:

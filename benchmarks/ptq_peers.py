@@ -7,11 +7,11 @@ the files that were made, and nothing else.
 
 All are handed the same prepared float model and the same calibration tensors, and work in a fresh process
 of their own virtual environment. All are judged by the same code on the same images (confidence 0.001, NMS
-at IoU 0.7, at most 300 boxes), in ONNX Runtime, or in OpenVINO where the peer writes OpenVINO's format. The
-latency of each result is timed in both runtimes as far as they take it, in rounds alternating with the
-float model in ONNX Runtime; that of a file in OpenVINO's format also in rounds alternating with the file
-that Paredown makes for OpenVINO ("beside_paredown"). "tuned" is what a user who knows the tool would do,
-leaving the decode tail float included; the list of its nodes comes from us.
+at IoU 0.7, at most 300 boxes), in ONNX Runtime, or in the runtime whose own format the peer writes. The
+latency of each result is timed in all runtimes that take it, in rounds alternating with the float model in
+ONNX Runtime, and in the runtime that its tool writes for also in rounds alternating with the file that
+Paredown makes for that one ("beside_paredown"). "tuned" is what a user who knows the tool would do, leaving
+the decode tail float included; the list of its nodes comes from us.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ import numpy as np
 from common import HERE, SUBJECTS, Loaded, arguments, first_line, load, read_rows, say, write
 from environments import InstallError, interpreter, runtime_folder, versions
 from fresh import Failed, Limits, run_fresh
+from quantizers import OURS, PEERS, Peer
 from runtimes import OPENVINO
 from runtimes import compile as compile_file
 
@@ -58,60 +59,18 @@ FAILED = {"make": "quantize", "judge": "load or run", "time": "load or run"}
 REPORTED = frozenset({"nncf", "openvino", "aimet-onnx", "onnxruntime", "onnx", "torch", "ai-edge-quantizer"})
 
 
-OURS = {".xml": "paredown-openvino", ".tflite": "paredown-litert"}
-"""What a file of that kind is timed beside: ours for the same runtime."""
-
-
-@dataclass(frozen=True)
-class Peer:
-    """One row of the table. driver "": nothing is done to the float model."""
-
-    tool: str
-    variant: str
-    driver: str = ""
-    environment: str = ""  # "": the one this script runs in
-    settings: Mapping[str, object] = field(default_factory=dict)
-
-
-def _ort(method: str, tuned: bool) -> Peer:
-    variant = f"{method}, {'tuned' if tuned else 'defaults'}"
-    return Peer(
-        "onnxruntime.quantization",
-        variant,
-        "onnxruntime_driver",
-        "onnxruntime",
-        {"method": method, "tuned": tuned},
-    )
-
-
-def _pair(tool: str, driver: str, environment: str) -> dict[str, Peer]:
-    return {
-        f"{driver.removesuffix('_driver')}-{variant}": Peer(
-            tool, variant, driver, environment, {"tuned": variant == "tuned"}
-        )
-        for variant in ("defaults", "tuned")
-    }
-
-
-PEERS: dict[str, Peer] = {
-    "float": Peer("none", "FP32"),
-    "paredown": Peer("Paredown", "int8", "paredown_driver", settings={"recipe": "int8"}),
-    **{
-        f"paredown-{runtime}": Peer(
-            "Paredown", f"int8, {title}", "paredown_driver", settings={"recipe": "int8", "runtime": runtime}
-        )
-        for runtime, title in (("openvino", "OpenVINO"), ("litert", "LiteRT"))
-    },
-    **{
-        f"ort-{method.lower()}{'-tuned' if tuned else ''}": _ort(method, tuned)
-        for method in ("MinMax", "Entropy", "Percentile")
-        for tuned in (False, True)
-    },
-    **_pair("NNCF, OpenVINO", "nncf_openvino_driver", "nncf"),
-    **_pair("NNCF, ONNX", "nncf_onnx_driver", "nncf"),
-    **_pair("aimet-onnx", "aimet_driver", "aimet"),
-    **_pair("ai-edge-quantizer, LiteRT", "ai_edge_driver", "ai-edge"),
-}
+MODELS = (
+    "yolov8n",
+    "yolov5n",
+    "yolox_nano",
+    "nanodet_m_416",
+    "nanodet_m_320",
+    "yolo_fastest_1_1_xl",
+    "picodet_s_416_coco",
+    "ssdlite_mobilenet_v2_coco",
+    "yolo26n",
+    "mobilenet_v2_torchvision",
+)
 
 
 @dataclass(frozen=True)
@@ -158,8 +117,7 @@ class Ground:
 
 def main() -> int:
     """Exit code. Measures every peer on every model, row by row."""
-    models = ["yolov8n", "yolov5n", "yolox_nano", "nanodet_m_416"]
-    parser = arguments(__doc__, "ptq_peers.json", models)
+    parser = arguments(__doc__, "ptq_peers.json", MODELS)
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER")
     parser.add_argument("--again", action="store_true", help="measure also what was measured before")
     parser.add_argument("--threads", type=int, default=1, help="of the timed inference (default: 1)")
@@ -240,6 +198,7 @@ def _measure(
     if not row:
         row = {"model": ground.loaded.name, "peer": key, "tool": peer.tool, "variant": peer.variant}
         row["settings"] = dict(ground.settings)
+    row["runtime"] = peer.runtime
     stage = ""
     try:
         for stage in stages:
@@ -249,7 +208,7 @@ def _measure(
                 row |= _judge(ground, ground.folder / str(row["file"]))
                 say(f"  {row['accuracy']:.4f}, {row['points_lost']:.2f} points lost")
             else:
-                row |= _timed(ground, ground.folder / str(row["file"]), args.threads)
+                row |= _timed(ground, ground.folder / str(row["file"]), peer, args.threads)
     except (InstallError, Failed, ParedownError) as e:
         say(f"  failed to {stage}: {e}")
         return {**row, "stage": FAILED[stage], "error": first_line(e, args.work)}
@@ -264,12 +223,12 @@ def _made(args: argparse.Namespace, ground: Ground, key: str, peer: Peer) -> dic
     return {**row, "file": file.name, "size_bytes": size}
 
 
-def _timed(ground: Ground, file: Path, threads: int) -> dict[str, Any]:
-    """The file's latency beside the float model's, and beside our file for the same runtime."""
+def _timed(ground: Ground, file: Path, peer: Peer, threads: int) -> dict[str, Any]:
+    """The file's latency beside the float model's in each runtime, and beside our file in its own."""
     found: dict[str, Any] = {"threads": threads}
-    ours = ground.folder / f"{OURS.get(file.suffix, '')}{file.suffix}"
-    if file != ours and ours.exists():
-        found["beside_paredown"] = _beside(ground, ours, file, threads)
+    ours = ground.folder / OURS[peer.runtime]
+    if peer.driver and file != ours and ours.exists():
+        found["beside_paredown"] = _beside(ground, ours, _for_runtime(file)[peer.runtime], threads)
     return {**found, "latency": _time(ground, file, threads)}
 
 
@@ -296,30 +255,36 @@ def _quantize(args: argparse.Namespace, ground: Ground, key: str, peer: Peer) ->
 
 
 def _judge(ground: Ground, file: Path) -> dict[str, Any]:
-    """Accuracy of the file, and points lost against the float model with their interval."""
+    """Accuracy of the file, points lost against the float model with their interval, and fidelity to it."""
     card = ground.loaded.card
     predictions = predict_all(compile_file(file), card, ground.judged)
     quantities, _ = accuracy(predictions, ground.judged, card, ground.reference)
     found, name = {q.name: q for q in quantities}, headline(card.task, has_truth=True)
     drop = found[f"{name}_drop"]
     row = {"metric": name, "accuracy": found[name].value, "points_lost": drop.value}
-    return row | {"points_low": drop.low, "points_high": drop.high}
+    row |= {"points_low": drop.low, "points_high": drop.high}
+    agreed = found.get(f"fidelity_{name}")  # none for the float model itself
+    return row if agreed is None else row | {"fidelity": agreed.value}
 
 
 def _time(ground: Ground, file: Path, threads: int) -> dict[str, Any]:
     """By runtime: seconds, and their ratio to the float model's in ONNX Runtime; or why there are none."""
-    files = {"litert" if file.suffix == ".tflite" else "openvino": file}
-    if file.suffix == ".onnx":
-        other = file.with_name(file.stem + OPENVINO)
-        shutil.copyfile(file, other)
-        files = {"onnxruntime": file, "openvino": other}
     found: dict[str, Any] = {}
-    for runtime, candidate in files.items():
+    for runtime, candidate in _for_runtime(file).items():
         try:
             found[runtime] = _beside(ground, candidate, ground.folder / "float.onnx", threads)
         except ParedownError as e:
             found[runtime] = {"error": first_line(e, ground.folder)}
     return found
+
+
+def _for_runtime(file: Path) -> dict[str, Path]:
+    """Runtime -> what it opens of that file, for all that take it."""
+    if file.suffix != ".onnx":
+        return {"litert" if file.suffix == ".tflite" else "openvino": file}
+    other = file.with_name(file.stem + OPENVINO)
+    shutil.copyfile(file, other)
+    return {"onnxruntime": file, "openvino": other}
 
 
 def _beside(ground: Ground, file: Path, other: Path, threads: int) -> dict[str, Any]:

@@ -14,12 +14,14 @@ import sys
 from pathlib import Path
 
 import any_model_tables
+import peer_tables
 import recipe_tables
 import runtime_tables
 import tables
 
 HERE = Path(__file__).parent
-TABLES = tables.TABLES | recipe_tables.TABLES | runtime_tables.TABLES | any_model_tables.TABLES
+_WRITERS = (tables, recipe_tables, runtime_tables, peer_tables, any_model_tables)
+TABLES = {name: table for module in _WRITERS for name, table in module.TABLES.items()}
 DOCS = HERE.parent / "docs"
 DEFAULT_FILES = (
     *(

@@ -46,44 +46,6 @@ def trials(result: Result) -> str:
     return md.table(head, lines) + md.foot(result)
 
 
-def peers(result: Result) -> str:
-    """Every peer on every model; a failure shows the stage and its first error line.
-
-    Where it was timed: how long Paredown's file for OpenVINO takes for the time of that peer's, in one run.
-    """
-    head = ["model", "tool", "setting", "points lost", "s", "peak MB", "ONNX Runtime", "OpenVINO"]
-    beside = any("beside_paredown" in row for row in result["rows"])
-    head += ["Paredown's for OpenVINO, of it"] if beside else []
-    lines = []
-    for row in result["rows"]:
-        who = [row["model"], row["tool"], row["variant"]]
-        took = [md.number(row.get("seconds"), 0), md.number(row.get("peak_bytes"), 0, 1e6)]
-        if "error" in row:
-            failed = f"failed to {row['stage']}: {md.cell(row['error'])}"
-            lines.append([*who, failed, *took, "", "", *([""] if beside else [])])
-            continue
-        latency = row.get("latency", {})
-        times = [md.timed(latency.get(runtime)) for runtime in ("onnxruntime", "openvino")]
-        lost = md.accuracy(row) if row["peer"] == "float" else md.lost(row)
-        ratio = md.number(row.get("beside_paredown", {}).get("latency_ratio"), 2)
-        lines.append([*who, lost, *took, *times, *([ratio] if beside else [])])
-    return md.table(head, lines) + md.foot(result, md.versions(result["rows"]))
-
-
-def peers_summary(result: Result) -> str:
-    """One line per tool and setting, one column per model: points lost, and latency in the best runtime."""
-    models = list(md.by(result["rows"], "model"))
-    lowest = {
-        m: min(map(md.points, rows)) for m, rows in md.by(md.compressed(result["rows"]), "model").items()
-    }
-    lines = []
-    for rows in md.by(md.compressed(result["rows"]), "peer").values():
-        cells = {r["model"]: md.points_and_ratio(r, lowest[r["model"]]) for r in rows}
-        lines.append([rows[0]["tool"], rows[0]["variant"], *(cells.get(m, "-") for m in models)])
-    told = "Points lost; in brackets the latency in the better of ONNX Runtime and OpenVINO, as a part of"
-    return f"{told} FP32 in ONNX Runtime.\n\n{md.table(['tool', 'setting', *models], lines)}{md.foot(result)}"
-
-
 def calibration(result: Result) -> str:
     """Seconds and memory of the pass, the recipe, and each range method behind the pass."""
     head = ["model", "work", "images", "s", "peak MB"]
@@ -176,8 +138,6 @@ def agreement(result: Result) -> str:
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "summary": ("results.json", summary),
     "trials": ("results.json", trials),
-    "ptq-peers": ("ptq_peers.json", peers),
-    "ptq-peers-summary": ("ptq_peers.json", peers_summary),
     "calibration": ("calibration.json", calibration),
     "settling": ("calibration.json", settling),
     "latency": ("latency_ratio.json", latency),

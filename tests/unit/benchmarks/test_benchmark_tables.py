@@ -63,51 +63,54 @@ def test_cpus_has_a_line_per_file_and_a_dash_where_nothing_was_emulated(scripts)
     assert "| m (9 images) | 7 bits | 2.1 % | 1.00 | - | - | - |" in text
 
 
+PEER = {"model": "m", "peer": "p", "tool": "T", "variant": "v", "runtime": "openvino"}
+LOST = {"accuracy": 0.4, "points_lost": 0.85, "points_low": 0.1, "points_high": 1.2, "fidelity": 0.876}
+
+
 def test_a_peer_that_failed_shows_where_and_why(scripts):
-    failed = {
-        "model": "m",
-        "peer": "p",
-        "tool": "T",
-        "variant": "v",
-        "stage": "load or run",
-        "error": "a | b",
-    }
-    text = scripts("tables").peers({**RESULT, "rows": [failed]})
-    assert "| m | T | v | failed to load or run: a / b | - | - |  |  |" in text
+    failed = PEER | {"stage": "load or run", "error": "a | b"}
+    result = {**RESULT, "rows": [failed]}
+    told = "| m | T | v | failed to load or run: a / b |  | "
+    assert told + "- | - |  |  |  |  |" in scripts("peer_tables").every_figure(result)
+    assert told + " |  |" in scripts("peer_tables").in_runtime(result, "openvino")
 
 
-def test_a_peer_for_openvino_is_timed_beside_our_file_for_it(scripts):
-    row = {"model": "m", "peer": "p", "tool": "T", "variant": "v", "accuracy": 0.4}
-    row |= {"points_lost": 0.5, "points_low": 0.1, "points_high": 0.9}
-    beside = {"latency_s": 0.01, "latency_ratio": 0.93, "low": 0.9, "high": 0.96, "doubts": []}
-    peers = scripts("tables").peers
-    assert peers({**RESULT, "rows": [{**row, "beside_paredown": beside}]}).count("| 0.93 |") == 1
-    assert "Paredown's for OpenVINO" not in peers({**RESULT, "rows": [row]})
+def test_beside_a_peer_our_file_is_told_in_parts_of_its_time(scripts):
+    timed = {"latency_s": 0.02, "latency_ratio": 0.5, "low": 0.48, "high": 0.52}
+    beside = {**timed, "latency_ratio": 0.97, "low": 0.94, "high": 0.98, "doubts": ["busy"]}
+    row = PEER | LOST | {"latency": {"openvino": timed}, "beside_paredown": beside}
+    other = PEER | LOST | {"tool": "L", "runtime": "litert"}
+    told = "| m | T | v | 0.85 (0.1 .. 1.2) | 87.6 | 20.0 ms (0.50) | 0.97 (0.94 .. 0.98)&nbsp;? |"
+    text = scripts("peer_tables").in_runtime({**RESULT, "rows": [row, other]}, "openvino")
+    assert told in text
+    assert "| L |" not in text
+    assert "too busy" in text
+    text = scripts("peer_tables").every_figure({**RESULT, "rows": [row]})
+    assert "| - | - | - | 20.0 ms (0.50) | - | 0.97 (0.94 .. 0.98)&nbsp;? |" in text
 
 
 def test_the_least_loss_of_a_model_is_bold_and_its_best_runtime_counts(scripts):
     both = {"onnxruntime": {"latency_ratio": 0.6}, "openvino": {"latency_ratio": 0.4}}
     rows = [
-        {"model": "m", "peer": "a", "tool": "A", "variant": "v", "points_lost": 0.4, "latency": both},
-        {"model": "m", "peer": "b", "tool": "B", "variant": "v", "points_lost": 2.0},
-        {"model": "n", "peer": "b", "tool": "B", "variant": "v", "error": "none"},
+        PEER | LOST | {"latency": both},
+        PEER | LOST | {"peer": "b", "tool": "B", "points_lost": 2.0},
+        PEER | {"model": "n", "peer": "b", "tool": "B", "error": "none"},
     ]
-    text = scripts("tables").peers_summary({**RESULT, "rows": rows})
-    assert "| A | v | **0.40** (0.40) | - |" in text
+    text = scripts("peer_tables").summary({**RESULT, "rows": rows})
+    assert "| T | v | **0.85** (0.40) | - |" in text
     assert "| B | v | 2.00 | failed |" in text
 
 
-def test_beside_a_peer_our_file_is_told_in_parts_of_its_time(scripts):
-    who = {"model": "m", "peer": "n", "tool": "NNCF", "variant": "tuned"}
-    timed = {"latency_s": 0.02, "latency_ratio": 0.5, "low": 0.48, "high": 0.52}
+def test_where_intervals_hold_0_the_highest_agreement_is_bold(scripts):
     rows = [
-        {**who, "accuracy": 0.4, "points_lost": 0.85, "latency": {"openvino": timed},
-         "beside_paredown": {**timed, "latency_ratio": 0.97, "low": 0.94, "high": 0.98}},
-        {**who, "variant": "defaults", "stage": "quantize", "error": "no | room"},
-    ]  # fmt: skip
-    text = scripts("runtime_tables").beside_peers({**RESULT, "rows": rows})
-    assert "| m | NNCF | tuned | 0.85 | 20.0 ms (0.50) | 0.97 (0.94 .. 0.98) |" in text
-    assert "| m | NNCF | defaults | failed to quantize: no / room |  |  |" in text
+        PEER | LOST | {"points_lost": 0.2, "points_low": -0.1, "fidelity": 0.8},
+        PEER | LOST | {"peer": "b", "tool": "B", "points_lost": 0.3, "points_low": -0.2, "fidelity": 0.9},
+        PEER | LOST | {"peer": "c", "tool": "C", "points_lost": 0.1, "points_low": 0.05, "fidelity": 0.95},
+    ]
+    text = scripts("peer_tables").summary({**RESULT, "rows": rows})
+    assert "| T | v | 0.20 |" in text
+    assert "| B | v | **0.30** |" in text
+    assert "| C | v | 0.10 |" in text
 
 
 def test_in_a_runtime_what_is_refused_says_why(scripts):
