@@ -17,7 +17,9 @@ job = Job()
 recipe = parse_recipe(job.settings["recipe"])
 here = target("local", runtime=job.settings.get("runtime", ""))
 images = lambda: ({job.input: tensor} for tensor in job.tensors)  # noqa: E731
-context = Context(load_model(job.model), images, here.device, here.policy)
+context = Context(
+    load_model(job.model), images, here.device, here.policy, time_nodes=here.time_nodes(threads=1)
+)
 made = compress(recipe, context)
 written = Path(f"{job.output}.onnx")
 written.write_bytes(made.model.data)
