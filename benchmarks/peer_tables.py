@@ -7,6 +7,7 @@ from functools import partial
 
 import markdown_cells as md
 from markdown_cells import Result, Row
+from quantizers import PEERS
 
 RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "litert": "LiteRT"}
 _WHO = ("model", "tool", "setting", "points lost", "fidelity, %")
@@ -43,7 +44,7 @@ def summary(result: Result) -> str:
     rows = [row for row in result["rows"] if row["peer"] != "float"]
     best = {model: _best(group) for model, group in md.by(rows, "model").items()}
     lines = []
-    for group in md.by(rows, "peer").values():
+    for group in md.by(sorted(rows, key=lambda row: list(PEERS).index(row["peer"])), "peer").values():
         cells = {r["model"]: _points_and_ratio(r, r is best[r["model"]]) for r in group}
         lines.append([group[0]["tool"], group[0]["variant"], *(cells.get(m, "-") for m in best)])
     told = (

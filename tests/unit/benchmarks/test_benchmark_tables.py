@@ -63,7 +63,7 @@ def test_cpus_has_a_line_per_file_and_a_dash_where_nothing_was_emulated(scripts)
     assert "| m (9 images) | 7 bits | 2.1 % | 1.00 | - | - | - |" in text
 
 
-PEER = {"model": "m", "peer": "p", "tool": "T", "variant": "v", "runtime": "openvino"}
+PEER = {"model": "m", "peer": "paredown", "tool": "T", "variant": "v", "runtime": "openvino"}
 LOST = {"accuracy": 0.4, "points_lost": 0.85, "points_low": 0.1, "points_high": 1.2, "fidelity": 0.876}
 
 
@@ -93,8 +93,8 @@ def test_the_least_loss_of_a_model_is_bold_and_its_best_runtime_counts(scripts):
     both = {"onnxruntime": {"latency_ratio": 0.6}, "openvino": {"latency_ratio": 0.4}}
     rows = [
         PEER | LOST | {"latency": both},
-        PEER | LOST | {"peer": "b", "tool": "B", "points_lost": 2.0},
-        PEER | {"model": "n", "peer": "b", "tool": "B", "error": "none"},
+        PEER | LOST | {"peer": "ort-minmax", "tool": "B", "points_lost": 2.0},
+        PEER | {"model": "n", "peer": "ort-minmax", "tool": "B", "error": "none"},
     ]
     text = scripts("peer_tables").summary({**RESULT, "rows": rows})
     assert "| T | v | **0.85** (0.40) | - |" in text
@@ -102,10 +102,14 @@ def test_the_least_loss_of_a_model_is_bold_and_its_best_runtime_counts(scripts):
 
 
 def test_where_intervals_hold_0_the_highest_agreement_is_bold(scripts):
+    def row(peer, tool, lost, low, fidelity):
+        judged = {"points_lost": lost, "points_low": low, "fidelity": fidelity}
+        return PEER | LOST | judged | {"peer": peer, "tool": tool}
+
     rows = [
-        PEER | LOST | {"points_lost": 0.2, "points_low": -0.1, "fidelity": 0.8},
-        PEER | LOST | {"peer": "b", "tool": "B", "points_lost": 0.3, "points_low": -0.2, "fidelity": 0.9},
-        PEER | LOST | {"peer": "c", "tool": "C", "points_lost": 0.1, "points_low": 0.05, "fidelity": 0.95},
+        row("paredown", "T", 0.2, -0.1, 0.8),
+        row("ort-minmax", "B", 0.3, -0.2, 0.9),
+        row("aimet-tuned", "C", 0.1, 0.05, 0.95),
     ]
     text = scripts("peer_tables").summary({**RESULT, "rows": rows})
     assert "| T | v | 0.20 |" in text
