@@ -29,13 +29,13 @@ def every_figure(result: Result) -> str:
     ]
     lines = []
     for row in result["rows"]:
-        took = [md.number(row.get("seconds"), 0), md.number(row.get("peak_bytes"), 0, 1e6)]
+        needed = md.number(row.get("peak_bytes"), 0, 1e6)
         if "error" in row:
-            lines.append([*_failed(row), "", *took, *[""] * (len(RUNTIMES) + 1)])
+            lines.append([*_failed(row), "", needed, *[""] * (len(RUNTIMES) + 1)])
             continue
         latency = row.get("latency", {})
         times = [md.timed(latency.get(runtime)) for runtime in RUNTIMES]
-        lines.append([*_judged(row), *took, *times, _beside(row)])
+        lines.append([*_judged(row), needed, *times, _beside(row)])
     return md.table(head, lines) + md.foot(result, md.versions(result["rows"]))
 
 

@@ -71,7 +71,7 @@ def test_a_peer_that_failed_shows_where_and_why(scripts):
     failed = PEER | {"stage": "load or run", "error": "a | b"}
     result = {**RESULT, "rows": [failed]}
     told = "| m | T | v | failed to load or run: a / b |  | "
-    assert told + "- | - |  |  |  |  |" in scripts("peer_tables").every_figure(result)
+    assert told + "- |  |  |  |  |" in scripts("peer_tables").every_figure(result)
     assert told + " |  |" in scripts("peer_tables").in_runtime(result, "openvino")
 
 
@@ -86,7 +86,7 @@ def test_beside_a_peer_our_file_is_told_in_parts_of_its_time(scripts):
     assert "| L |" not in text
     assert "too busy" in text
     text = scripts("peer_tables").every_figure({**RESULT, "rows": [row]})
-    assert "| - | - | - | 20.0 ms (0.50) | - | 0.97 (0.94 .. 0.98)&nbsp;? |" in text
+    assert "| - | - | 20.0 ms (0.50) | - | 0.97 (0.94 .. 0.98)&nbsp;? |" in text
 
 
 def test_the_least_loss_of_a_model_is_bold_and_its_best_runtime_counts(scripts):
