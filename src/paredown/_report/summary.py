@@ -12,7 +12,7 @@ from paredown.analyze.against_float import speed_of
 from paredown.measurement import Quantity, machine_name
 from paredown.metrics import title_of
 from paredown.quantities import QUANTITIES
-from paredown.study.words import asked, points_phrase
+from paredown.study.words import asked, headline, points_phrase
 
 MARKS = {"recommended": ("recommended", "best"), "float": ("float", "float"), "stock": ("stock", "stock")}
 
@@ -30,7 +30,7 @@ def summary(story: Story, rows: tuple[Row, ...]) -> Html:
         tag(
             "div",
             tag("p", kicker, class_="kicker"),
-            tag("h1", "Nothing to recommend yet" if verdict is None else verdict.headline),
+            tag("h1", _headline(chosen, evidence.float_row(rows))),
             tag("div", _tiles(story, chosen, evidence.float_row(rows)), class_="tiles"),
             tag("ul", [tag("li", reason) for reason in reasons], class_="why"),
             tag("ul", [tag("li", f"limit: {each}") for each in limits], class_="chips"),
@@ -38,6 +38,15 @@ def summary(story: Story, rows: tuple[Row, ...]) -> Html:
         ),
         id="summary",
     )
+
+
+def _headline(chosen: Row | None, reference: Row | None) -> str:
+    """ "Use int8: 2.0× faster, 3.6× smaller, 0.40 points lost" """
+    if chosen is None:
+        return "Nothing to recommend yet"
+    if chosen is reference or reference is None:
+        return "Keep the float model"
+    return headline(chosen.trial, reference.trial)
 
 
 def _tiles(story: Story, chosen: Row | None, reference: Row | None) -> list[Html]:
