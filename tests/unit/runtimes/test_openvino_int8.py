@@ -12,6 +12,7 @@ from paredown._compress.recipe import Context
 from paredown.errors import MissingDependency
 from paredown.graph.load import to_proto
 from paredown.graph.prepare import prepare
+from paredown.graph.run import run_once
 from paredown.graph.walk import consumers, to_ir, weight_of
 from paredown.runtimes import openvino, openvino_nodes
 from paredown.testing import networks
@@ -96,6 +97,18 @@ def test_what_depthwise_convolutions_alone_read_has_a_grid_for_every_channel():
     nodes = {n.name: n for n in to_proto(quantized).graph.node}
     scale = nodes[f"{tensor}_QuantizeLinear"].input[1]
     assert next(t.dims for t in to_proto(quantized).graph.initializer if t.name == scale) == [12]
+
+
+def test_a_file_for_openvino_runs_in_onnx_runtime_where_convolutions_follow_each_other():
+    """Whose QLinearConv has one zero point for what it writes."""
+    net = networks.Net()
+    x = net.conv("image", 3, 12)  # no activation between it and the depthwise one
+    x = net.node("Relu", net.conv(net.conv(x, 12, 12, group=12), 12, 8, kernel=1))
+    model = prepare(net.model(net.conv(x, 8, 4, kernel=1)))
+    quantized = compress(parse_recipe("int8"), Context(model, networks.feeds, DEVICE, POLICY)).model
+    feeds = next(iter(networks.feeds()))
+    want, got = (next(iter(run_once(m.data, feeds).values())) for m in (model, quantized))
+    assert np.abs(want - got).mean() < 0.1 * np.abs(want).mean()
 
 
 def test_gates_stay_as_they_are():

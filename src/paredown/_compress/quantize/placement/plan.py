@@ -126,9 +126,14 @@ def place(
 
 
 def _read_channel_by_channel(graph: ir.Graph, plan: Plan) -> set[str]:
-    """Tensors on a grid of their own that only depthwise convolutions read, an output for every channel."""
+    """Tensors on a grid of their own that only depthwise convolutions read, an output for every channel.
+
+    None that a product writes: ONNX Runtime, which opens the file too, makes one kernel of a product and the Q
+    right behind it, and that has one zero point.
+    """
     members = plan.members()
-    values = [o for n in graph for o in n.outputs if len(members.get(str(o.name), ())) == 1]
+    made = [n for n in graph if weight_of(n) is None]
+    values = [o for n in made for o in n.outputs if len(members.get(str(o.name), ())) == 1]
     return {str(v.name) for v in values if all(r in plan.roles and _one_by_one(r) for r in consumers(v))}
 
 
