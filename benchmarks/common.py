@@ -115,12 +115,10 @@ def load(material: Path, name: str, images: int, judged: int | None = None) -> L
 
 
 def write(path: Path, rows: Sequence[Mapping[str, object]], threads: int, **more: object) -> None:
-    """The results on disk, with machine and date; a row keeps the command and the date that made it."""
+    """The results on disk, with machine and date; a row keeps the command, date and machine that made it."""
     here = environment(open_host(), threads)
-    rows = [
-        {**row, "made_by": row.get("made_by", {"command": command(sys.argv), "date": here["date"]})}
-        for row in rows
-    ]
+    made = {"command": command(sys.argv), "date": here["date"], "machine": machine(here)}
+    rows = [{**row, "made_by": row.get("made_by", made)} for row in rows]
     text = json.dumps(
         {
             "command": command(sys.argv),

@@ -24,13 +24,25 @@ def foot(result: Result, more: str = "") -> str:
     parts = [
         ", ".join(f"`{c}`" for c in commands or [result["command"]]),
         str(result["date"])[:10],
-        result["machine"],
+        *machines(result),
     ]
     parts += [f"threads: {result['environment']['threads']}", *counts(result["rows"]), *own]
     marked = (
         f" {DOUBTED}: the machine was too busy to believe this time." if any_doubt(result["rows"]) else ""
     )
     return f"\n\n{', '.join(parts)}{more}.{marked}\n"
+
+
+def machines(result: Result) -> list[str]:
+    """The machine of the rows; where there are several, each with its models."""
+    found: dict[str, dict[str, None]] = {}
+    for row in result.get("rows", ()):
+        found.setdefault(row.get("made_by", {}).get("machine", result["machine"]), {})[
+            row.get("model", "")
+        ] = None
+    if len(found) < 2:
+        return list(found) or [result["machine"]]
+    return [f"{machine} ({', '.join(models)})" for machine, models in found.items()]
 
 
 def counts(rows: Sequence[Row]) -> list[str]:

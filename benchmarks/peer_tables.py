@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -11,6 +12,7 @@ from quantizers import PEERS
 
 RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "litert": "LiteRT"}
 _WHO = ("model", "tool", "setting", "points lost", "fidelity, %")
+_LISTS = re.compile(r" --(models|peers)( (?!--)\S+)+")
 _BESIDE = "Paredown's file takes, of it"
 
 
@@ -36,7 +38,7 @@ def every_figure(result: Result) -> str:
         latency = row.get("latency", {})
         times = [md.timed(latency.get(runtime)) for runtime in RUNTIMES]
         lines.append([*_judged(row), needed, *times, _beside(row)])
-    return md.table(head, lines) + md.foot(result, md.versions(result["rows"]))
+    return md.table(head, lines) + _foot(result, result["rows"], md.versions(result["rows"]))
 
 
 def summary(result: Result) -> str:
@@ -52,7 +54,7 @@ def summary(result: Result) -> str:
         "Runtime. Bold: the least loss, or where intervals hold 0 the highest agreement with the float model "
         "among these."
     )
-    return f"{told}\n\n{md.table(['tool', 'setting', *best], lines)}{md.foot(result)}"
+    return f"{told}\n\n{md.table(['tool', 'setting', *best], lines)}{_foot(result, rows)}"
 
 
 def in_runtime(result: Result, runtime: str) -> str:
@@ -73,7 +75,15 @@ def in_runtime(result: Result, runtime: str) -> str:
         else [*_judged(row), md.timed(row.get("latency", {}).get(runtime)), _beside(row)]
         for row in rows
     ]
-    return md.table(head, lines) + md.foot({**result, "rows": rows}, md.versions(rows))
+    return md.table(head, lines) + _foot(result, rows, md.versions(rows))
+
+
+def _foot(result: Result, rows: Sequence[Row], more: str = "") -> str:
+    """As `md.foot`, the commands without lists of models and peers, which the table shows."""
+    made = [row["made_by"] | {"command": _LISTS.sub("", row["made_by"]["command"])} for row in rows]
+    return md.foot(
+        {**result, "rows": [row | {"made_by": by} for row, by in zip(rows, made, strict=True)]}, more
+    )
 
 
 def _failed(row: Row) -> list[str]:

@@ -157,7 +157,7 @@ def _wanted(
     if "latency" in row and row.get("threads") != args.threads:
         del row["latency"]
     missing = [s for s in STAGES if s in args.stages and STAGES[s] not in row and "error" not in row]
-    if not missing:
+    if not missing or ("make" not in args.stages and "file" not in row):
         return None
     say(f"{ground.loaded.name}: {key}, {', '.join(missing)}")
     row.pop("made_by", None)

@@ -64,6 +64,7 @@ def test_cpus_has_a_line_per_file_and_a_dash_where_nothing_was_emulated(scripts)
 
 
 PEER = {"model": "m", "peer": "paredown", "tool": "T", "variant": "v", "runtime": "openvino"}
+PEER |= {"made_by": {"command": "python p.py --models m n --stages time"}}
 LOST = {"accuracy": 0.4, "points_lost": 0.85, "points_low": 0.1, "points_high": 1.2, "fidelity": 0.876}
 
 
@@ -72,7 +73,9 @@ def test_a_peer_that_failed_shows_where_and_why(scripts):
     result = {**RESULT, "rows": [failed]}
     told = "| m | T | v | failed to load or run: a / b |  | "
     assert told + "- |  |  |  |  |" in scripts("peer_tables").every_figure(result)
-    assert told + " |  |" in scripts("peer_tables").in_runtime(result, "openvino")
+    text = scripts("peer_tables").in_runtime(result, "openvino")
+    assert told + " |  |" in text
+    assert "`python p.py --stages time`" in text  # without the models, which the table shows
 
 
 def test_beside_a_peer_our_file_is_told_in_parts_of_its_time(scripts):
@@ -248,3 +251,11 @@ def test_int4_sets_fitted_levels_beside_even_ones_and_the_preset_alone(scripts):
     assert whole[2].endswith("| 0.163 | 0.44 | 1.00&nbsp;? |")
     (alone,) = scripts("recipe_tables").int4_summary({**RESULT, "rows": rows}).splitlines()[2:3]
     assert alone.startswith("| m | `int4` | 1.00 |")
+
+
+def test_rows_of_several_machines_say_which_is_whose(scripts):
+    made = {"command": "c", "machine": "B"}
+    rows = [{"model": "m"}, {"model": "n", "made_by": made}]
+    result = {**RESULT, "machine": "A", "rows": rows}
+    assert scripts("markdown_cells").machines(result) == ["A (m)", "B (n)"]
+    assert scripts("markdown_cells").machines({**result, "rows": rows[1:]}) == ["B"]
