@@ -27,13 +27,14 @@ import onnxruntime
 
 from paredown.errors import TargetError
 from paredown.graph.load import to_proto
-from paredown.graph.run import random_feeds
+from paredown.graph.run import give_back, random_feeds
 from paredown.graph.session_options import session_options
 from paredown.model import Model
 from paredown.protocols import Array, NodeTimes
 
-WARMUP = 3  # runs left out
+WARMUP = 2  # runs left out
 ROUNDS = 10  # runs of each model, in turns: what slows the machine down slows all of them
+FEWEST, ENOUGH_S = 3, 1.0  # large models end at this many, once so many seconds went by
 _KERNEL = "_kernel_time"
 _SUFFIX = re.compile(r"(_token_\d+|_nchwc|_nhwc|_quant|/\w*Fusion\w*/?|_\w*[Ff]usion\w*)$")
 _LAYOUT = frozenset({"ReorderInput", "ReorderOutput", "Transpose"})
@@ -53,7 +54,10 @@ def node_times(models: Sequence[Model], *, threads: int = 0, rounds: int = ROUND
         feeds = [random_feeds(m, seed=0) for m in models]
         scales: list[list[float]] = [[] for _ in models]
         runs: list[list[float]] = [[] for _ in models]
-        for _ in range(WARMUP + rounds):
+        begun = time.perf_counter()
+        for done in range(WARMUP + rounds):
+            if done >= WARMUP + min(FEWEST, rounds) and time.perf_counter() - begun > ENOUGH_S:
+                break
             for i, feed in enumerate(feeds):
                 (with_it, _), (without, run_s) = (_taken_s(s, feed) for s in (profiled[i], plain[i]))
                 scales[i].append(without / max(with_it, 1e-9))
@@ -62,6 +66,8 @@ def node_times(models: Sequence[Model], *, threads: int = 0, rounds: int = ROUND
             _told(m, Path(s.end_profiling()), Path(f"{place}.onnx"), min(1.0, median(scale[WARMUP:])))
             for m, s, place, scale in zip(models, profiled, places, scales, strict=True)
         ]
+        del profiled, plain
+        give_back()
         return [replace(times, run_s=min(run[WARMUP:])) for times, run in zip(found, runs, strict=True)]
 
 

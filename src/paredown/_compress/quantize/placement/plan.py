@@ -128,8 +128,8 @@ def place(
 def _read_channel_by_channel(graph: ir.Graph, plan: Plan) -> set[str]:
     """Tensors on a grid of their own that only depthwise convolutions read, an output for every channel.
 
-    None that a product writes: ONNX Runtime, which opens the file too, makes one kernel of a product and the Q
-    right behind it, and that has one zero point.
+    None that a product writes: ONNX Runtime, which opens the file too, makes one kernel of a product and the
+    Q right behind it, and that has one zero point.
     """
     members = plan.members()
     made = [n for n in graph if weight_of(n) is None]
