@@ -18,17 +18,7 @@ _BESIDE = "Paredown's file takes, of it"
 
 def every_figure(result: Result) -> str:
     """Every peer on every model; a failure shows the stage and its first error line."""
-    head = [
-        "model",
-        "tool",
-        "setting",
-        "points lost",
-        "fidelity, %",
-        "s",
-        "peak MB",
-        *RUNTIMES.values(),
-        _BESIDE,
-    ]
+    head = [*_WHO, "peak MB", *RUNTIMES.values(), _BESIDE]
     lines = []
     for row in result["rows"]:
         needed = md.number(row.get("peak_bytes"), 0, 1e6)
@@ -60,15 +50,7 @@ def summary(result: Result) -> str:
 def in_runtime(result: Result, runtime: str) -> str:
     """What tools write for one runtime: points lost, latency there, and how our file compares in it."""
     rows = [row for row in result["rows"] if row["runtime"] == runtime and row["peer"] != "float"]
-    head = [
-        "model",
-        "tool",
-        "setting",
-        "points lost",
-        "fidelity, %",
-        "latency (of FP32 in ONNX Runtime)",
-        _BESIDE,
-    ]
+    head = [*_WHO, "latency (of FP32 in ONNX Runtime)", _BESIDE]
     lines = [
         [*_failed(row), "", "", ""]
         if "error" in row

@@ -89,6 +89,7 @@ def test_beside_a_peer_our_file_is_told_in_parts_of_its_time(scripts):
     assert "| L |" not in text
     assert "too busy" in text
     text = scripts("peer_tables").every_figure({**RESULT, "rows": [row]})
+    assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
     assert "| - | - | 20.0 ms (0.50) | - | 0.97 (0.94 .. 0.98)&nbsp;? |" in text
 
 
